@@ -1,0 +1,23 @@
+//! Currencies by their ISO 4217 code: which exist, and how many decimals their amounts have.
+
+/// The number of decimals of a currency's amounts, `None` for a code that ISO 4217 does not have
+/// or that is not money to pay with (gold, the code for tests).
+pub fn exponent(code: &str) -> Option<u32> {
+    let exponent = iso_currency::Currency::from_code(code)?.exponent()?;
+    Some(u32::from(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_decimals() {
+        assert_eq!(exponent("USD"), Some(2));
+        assert_eq!(exponent("JPY"), Some(0));
+        assert_eq!(exponent("KWD"), Some(3));
+        assert_eq!(exponent("XAU"), None);
+        assert_eq!(exponent("usd"), None);
+        assert_eq!(exponent("ZZZ"), None);
+    }
+}

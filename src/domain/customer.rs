@@ -1,0 +1,32 @@
+//! Customers: personal data, for admin and staff only.
+
+use crate::domain::shape::Type;
+use crate::domain::{Field, Shape};
+use crate::limits::{NAME_CHARS_MAX, PHONE_CHARS_MAX};
+
+/// The fields of a customer.
+pub const SHAPE: Shape = Shape {
+    noun: "customer",
+    plural: "customers",
+    channel: "customer_changes",
+    fields: &[
+        Field::new("email", Type::Email, "Unique, whatever the case of its letters.")
+            .required()
+            .patchable()
+            .in_event()
+            .filterable(),
+        Field::new("first_name", Type::Line(1, NAME_CHARS_MAX), "The given name.")
+            .required()
+            .patchable()
+            .in_event(),
+        Field::new("last_name", Type::Line(0, NAME_CHARS_MAX), "The family name; may be empty.")
+            .required()
+            .patchable()
+            .in_event(),
+        Field::new("phone", Type::Line(0, PHONE_CHARS_MAX), "A number to call.")
+            .optional()
+            .patchable(),
+    ],
+    kept: "this customer has orders; clear the personal fields instead, or delete the orders first",
+    taken: "a customer with this email exists already",
+};

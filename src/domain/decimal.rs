@@ -1,0 +1,124 @@
+//! Amounts as clients write them: exact decimal numbers, never a binary float.
+
+use std::fmt::Write;
+
+use crate::limits::AMOUNT_MINOR_MAX;
+
+/// `digits × 10^exponent`, with no zero at the end of `digits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    digits: i64,
+    exponent: i32,
+}
+
+/// Why a number is not an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It has more decimals than the currency.
+    Decimals,
+    /// It is larger than `AMOUNT_MINOR_MAX`.
+    Large,
+    /// It is below zero.
+    Negative,
+}
+
+impl Decimal {
+    /// Reads the text of a JSON number (RFC 8259, section 6).
+    pub fn parse(number: &str) -> Result<Self, Misfit> {
+        let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)),
+            None => (number, 0),
+        };
+        let (negative, mantissa) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_end_matches('0');
+        if significant.is_empty() {
+            return Ok(Self { digits: 0, exponent: 0 });
+        }
+        if negative {
+            return Err(Misfit::Negative);
+        }
+        let dropped = i32::try_from(digits.len() - significant.len()).unwrap_or(i32::MAX);
+        let decimals = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
+        let exponent = exponent.saturating_sub(decimals).saturating_add(dropped);
+        let too_long = if exponent < 0 { Misfit::Decimals } else { Misfit::Large };
+        let digits = significant.parse().map_err(|_| too_long)?;
+        Ok(Self { digits, exponent })
+    }
+
+    /// The amount in minor units of a currency with so many decimals.
+    pub fn minor(self, decimals: u32) -> Result<i64, Misfit> {
+        let shift = i64::from(self.exponent) + i64::from(decimals);
+        let shift = u32::try_from(shift).map_err(|_| Misfit::Decimals)?;
+        let minor = 10_i64.checked_pow(shift).and_then(|factor| self.digits.checked_mul(factor));
+        minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or(Misfit::Large)
+    }
+}
+
+/// An exponent too long for a number is as good as the largest one.
+fn parse_exponent(text: &str) -> i32 {
+    let huge = if text.starts_with('-') { -1_000_000 } else { 1_000_000 };
+    text.parse::<i32>().map_or(huge, |value| value.clamp(-1_000_000, 1_000_000))
+}
+
+/// Appends an amount as a JSON number: 9999 minor units of a currency with 2 decimals are `99.99`.
+pub fn write(out: &mut String, minor: i64, decimals: u32) {
+    let unit = 10_i64.pow(decimals.min(9));
+    let width = decimals as usize;
+    let written = match decimals {
+        0 => write!(out, "{minor}"),
+        _ => write!(out, "{}.{:0width$}", minor / unit, minor % unit),
+    };
+    debug_assert!(written.is_ok(), "a String takes every text");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn minor(text: &str, decimals: u32) -> Result<i64, Misfit> {
+        Decimal::parse(text)?.minor(decimals)
+    }
+
+    #[test]
+    fn numbers_are_exact() {
+        assert_eq!(minor("99.99", 2), Ok(9999));
+        assert_eq!(minor("0.1", 2), Ok(10));
+        assert_eq!(minor("1e2", 2), Ok(10_000));
+        assert_eq!(minor("1.50e-1", 3), Ok(150));
+        assert_eq!(minor("10.00", 0), Ok(10));
+        assert_eq!(minor("-0.00", 2), Ok(0));
+        assert_eq!(minor("0e99999999999", 2), Ok(0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        assert_eq!(minor("9.999", 2), Err(Misfit::Decimals));
+        assert_eq!(minor("0.5", 0), Err(Misfit::Decimals));
+        assert_eq!(minor("0.33333333333333333333333333", 2), Err(Misfit::Decimals));
+        assert_eq!(minor("1e-999999999999", 2), Err(Misfit::Decimals));
+        assert_eq!(minor("1e999999999999", 2), Err(Misfit::Large));
+        assert_eq!(minor("99999999999999999999", 2), Err(Misfit::Large));
+        assert_eq!(minor("-1", 2), Err(Misfit::Negative));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(amount in 0..=AMOUNT_MINOR_MAX, decimals in 0_u32..=4) {
+            let mut text = String::new();
+            write(&mut text, amount, decimals);
+            prop_assert_eq!(minor(&text, decimals), Ok(amount));
+        }
+
+        #[test]
+        fn no_text_panics(text in "-?[0-9]{1,30}(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,12})?") {
+            let _amount = minor(&text, 2);
+        }
+    }
+}

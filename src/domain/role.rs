@@ -1,0 +1,74 @@
+//! Who may do what.
+
+use crate::domain::Kind;
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, users included.
+    Admin,
+    /// All five entities.
+    Staff,
+    /// Reads products, creates orders and reads those it created.
+    Kiosk,
+    /// Reads orders, products and shipments.
+    Display,
+}
+
+impl Role {
+    /// All roles, the mightiest first.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Staff, Self::Kiosk, Self::Display];
+
+    /// The role's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Staff => "staff",
+            Self::Kiosk => "kiosk",
+            Self::Display => "display",
+        }
+    }
+
+    /// The role with that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// May read entities of that kind over REST; a kiosk only its own orders.
+    pub fn may_read(self, kind: Kind) -> bool {
+        match self {
+            Self::Admin | Self::Staff => true,
+            Self::Kiosk => matches!(kind, Kind::Product | Kind::Order),
+            Self::Display => matches!(kind, Kind::Order | Kind::Product | Kind::Shipment),
+        }
+    }
+
+    /// May follow the kind's channel and read it in the event log.
+    pub fn may_follow(self, kind: Kind) -> bool {
+        self.may_read(kind)
+    }
+
+    /// May create entities of that kind.
+    pub fn may_create(self, kind: Kind) -> bool {
+        match self {
+            Self::Admin | Self::Staff => true,
+            Self::Kiosk => kind == Kind::Order,
+            Self::Display => false,
+        }
+    }
+
+    /// May change and delete entities.
+    pub fn may_change(self) -> bool {
+        matches!(self, Self::Admin | Self::Staff)
+    }
+
+    /// Sees only the orders that it created itself.
+    pub fn sees_only_own_orders(self) -> bool {
+        self == Self::Kiosk
+    }
+
+    /// May manage users.
+    pub fn may_manage_users(self) -> bool {
+        self == Self::Admin
+    }
+}

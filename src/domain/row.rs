@@ -1,0 +1,127 @@
+//! One stored state of an entity: its cells, in the order of its shape.
+
+use crate::domain::shape::{Origin, Type};
+use crate::domain::{Field, Kind, Reject};
+
+/// A value as SQLite stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// No value.
+    Null,
+    /// A count, an id, a time in milliseconds, an amount in minor units.
+    Int(i64),
+    /// Everything else.
+    Text(String),
+}
+
+/// An entity as it stands in its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Which entity it is.
+    pub kind: Kind,
+    /// Its number, given by the server and never used again; 0 before it is stored.
+    pub id: i64,
+    /// The `seq` of the event that made this state: its version, and its `ETag`.
+    pub seq: i64,
+    /// Milliseconds since 1970, UTC.
+    pub created_at: i64,
+    /// Milliseconds since 1970, UTC.
+    pub updated_at: i64,
+    /// One for each field of the shape; null where SQL computes it.
+    pub cells: Vec<Cell>,
+}
+
+impl Row {
+    /// A new entity with its defaults, not yet stored.
+    pub fn blank(kind: Kind) -> Self {
+        let default = |field: &Field| match field.origin {
+            Origin::Default(text) | Origin::Initial(text) => Cell::Text(text.to_owned()),
+            Origin::DefaultInt(number) => Cell::Int(number),
+            Origin::Required | Origin::Optional | Origin::Server => Cell::Null,
+        };
+        Self {
+            kind,
+            id: 0,
+            seq: 0,
+            created_at: 0,
+            updated_at: 0,
+            cells: kind.shape().fields.iter().map(default).collect(),
+        }
+    }
+
+    /// The cell of a field; null for a field of another kind.
+    pub fn cell(&self, field: &Field) -> &Cell {
+        let place = self.kind.shape().position(field.name);
+        place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Null)
+    }
+
+    /// The text of a field; empty where it is null.
+    pub fn text(&self, field: &Field) -> &str {
+        match self.cell(field) {
+            Cell::Text(text) => text,
+            Cell::Null | Cell::Int(_) => "",
+        }
+    }
+
+    /// The number of a field; 0 where it is null.
+    pub fn int(&self, field: &Field) -> i64 {
+        match self.cell(field) {
+            Cell::Int(number) => *number,
+            Cell::Null | Cell::Text(_) => 0,
+        }
+    }
+
+    /// Sets a field.
+    pub fn set(&mut self, field: &Field, cell: Cell) {
+        let place = self.kind.shape().position(field.name);
+        if let Some(slot) = place.and_then(|place| self.cells.get_mut(place)) {
+            *slot = cell;
+        }
+    }
+
+    /// The same row with one text changed.
+    #[must_use]
+    pub fn with_text(mut self, field: &Field, text: &str) -> Self {
+        self.set(field, Cell::Text(text.to_owned()));
+        self
+    }
+
+    /// The same row with one number changed.
+    #[must_use]
+    pub fn with_int(mut self, field: &Field, number: i64) -> Self {
+        self.set(field, Cell::Int(number));
+        self
+    }
+
+    /// The code of the currency in which the row's amounts are.
+    pub fn currency(&self) -> &str {
+        let fields = self.kind.shape().fields;
+        let place = fields.iter().position(|field| matches!(field.ty, Type::Currency));
+        match place.and_then(|place| self.cells.get(place)) {
+            Some(Cell::Text(code)) => code,
+            _ => "",
+        }
+    }
+
+    /// Refuses a status that cannot follow the one before.
+    pub fn check_steps(&self, before: &Self) -> Result<(), Reject> {
+        for field in self.kind.shape().fields {
+            let Type::Status(steps) = field.ty else {
+                continue;
+            };
+            let (old, new) = (before.text(field), self.text(field));
+            let next = steps.iter().find(|step| step.0 == old).map(|step| step.1);
+            let next = next.unwrap_or_default();
+            if old != new && !next.contains(&new) {
+                let noun = self.kind.shape().noun;
+                let ways = match next {
+                    [] => "it stays so".to_owned(),
+                    next => format!("it can become {}", next.join(", ")),
+                };
+                let text = format!("this {noun} is {old} and cannot become {new}; {ways}");
+                return Err(Reject::Conflict(text));
+            }
+        }
+        Ok(())
+    }
+}

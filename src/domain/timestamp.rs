@@ -1,0 +1,52 @@
+//! Times as milliseconds since 1970 in UTC, and their RFC 3339 text with milliseconds.
+
+use std::fmt::Write;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Appends `2026-01-25T10:30:00.000Z`.
+pub fn write(out: &mut String, ms: i64) {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (date, month) = (time.date(), u8::from(time.month()));
+    let (hour, minute, second) = time.to_hms();
+    let written = write!(
+        out,
+        "{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        date.year(),
+        date.day(),
+        time.millisecond(),
+    );
+    debug_assert!(written.is_ok(), "a String takes every text");
+}
+
+/// `2026-01-25T10:30:00.000Z` as a text of its own.
+pub fn text(ms: i64) -> String {
+    let mut out = String::with_capacity(24);
+    write(&mut out, ms);
+    out
+}
+
+/// Reads an RFC 3339 time of any offset.
+pub fn parse(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_always_written() {
+        assert_eq!(text(1_769_337_000_000), "2026-01-25T10:30:00.000Z");
+        assert_eq!(text(4_102_444_799_007), "2099-12-31T23:59:59.007Z");
+    }
+
+    #[test]
+    fn offsets_are_read() {
+        assert_eq!(parse("2026-01-25T11:30:00.5+01:00"), Some(1_769_337_000_500));
+        assert_eq!(parse("2026-01-25"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Every bound of the server on one page: why it is what it is, and what happens when it is reached.
+
+use std::time::Duration;
+
+// ---- What a request may hold -----------------------------------------------------------------
+
+/// Amounts in minor units: below 2^53, so that a JavaScript client reads every total exactly.
+/// Above: `422`.
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+/// Lines of one order; a receipt of a metre. Above: `422`.
+pub const ORDER_LINES_MAX: usize = 100;
+/// Pieces of one line. Above: `422`.
+pub const QUANTITY_MAX: i64 = 1_000_000;
+/// Pieces of one product in stock. Above: `422`.
+pub const COUNT_MAX: i64 = 1_000_000_000_000;
+/// An e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Names of things and people. Above: `422`.
+pub const NAME_CHARS_MAX: usize = 200;
+/// A product's number. Above: `422`.
+pub const SKU_CHARS_MAX: usize = 64;
+/// A telephone number as people write it. Above: `422`.
+pub const PHONE_CHARS_MAX: usize = 40;
+/// Notes of an order. Above: `422`.
+pub const NOTES_CHARS_MAX: usize = 2_000;
+/// A user's name. Above: `422`.
+pub const USERNAME_CHARS_MAX: usize = 64;
+/// Characters of a password, least and most: argon2 hashes any length, but an attacker pays for it
+/// with one request. Outside: `422`.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
+/// An `Idempotency-Key`; a UUID has 36. Above: `422`.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
+/// How long a key's answer is kept.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// A request's body; an order of 100 lines has 5 KiB. Above: `413`.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A request's line and headers; a browser sends 1 KiB. Above: `431`.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Entries of one page of a list or of the event log. Above: `422`.
+pub const PAGE_MAX: usize = 200;
+/// Entries of a page where the client does not say.
+pub const PAGE_DEFAULT: usize = 50;
+
+// ---- Connections -----------------------------------------------------------------------------
+
+/// How long the kernel keeps unanswered connections in line.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// Connections that are in the HTTP phase, each with up to 24 KiB of buffers. A connection whose
+/// request is not complete waits in the kernel and does not count; above, complete ones wait too.
+pub const HTTP_CONNECTIONS_MAX: usize = 512;
+/// From that many on, answers say `Connection: close`, so that places become free.
+pub const HTTP_KEEP_ALIVE_MAX: usize = HTTP_CONNECTIONS_MAX / 2;
+/// The buffer of one HTTP connection: room for the head, and for a body in pieces.
+pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+/// How long a connection may take to send its first request's head, or the next one's. Then it is
+/// closed.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a body may take. Then `408` and the connection is closed.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Refused connections that are still being told so. Above, they are closed without a word.
+pub const REFUSALS_MAX: usize = 64;
+/// Addresses whose connection rate is watched at the same time; above, the one that was quiet the
+/// longest is forgotten.
+pub const RATE_ADDRESSES_MAX: usize = 1024;
+/// Seconds' worth of `--connect-rate` that may come at once.
+pub const CONNECT_BURST_SECONDS: u32 = 10;
+/// What the kernel may hold for one slow reader. Without it: up to 4 MiB each.
+pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
+
+// ---- Sessions and logins ---------------------------------------------------------------------
+
+/// Sessions at the same time, about 200 bytes each; above, the one that was unused the longest ends.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
+pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
+/// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.
+pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
+/// How long failures count.
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Names and addresses whose failures are counted, each; above, the oldest is forgotten.
+pub const LOGIN_NAMES_MAX: usize = 1024;
+/// Hashes at the same time: each takes 19 MiB for its time.
+pub const HASHES_AT_ONCE: usize = 2;
+/// Logins that wait for a hash. Above: `429`.
+pub const HASH_QUEUE_MAX: usize = 32;
+
+// ---- The store -------------------------------------------------------------------------------
+
+/// Commands that wait for the writer. Above: `503` with `Retry-After`, at once.
+pub const WRITE_QUEUE_MAX: usize = 256;
+/// Commands of one transaction, thus of one fsync: all that can wait.
+pub const BATCH_MAX: usize = WRITE_QUEUE_MAX;
+/// Threads that read, each with a connection of its own: a list never waits for a catch-up.
+pub const READERS: usize = 2;
+/// Reads that wait for a reader. Above: `503`.
+pub const READ_QUEUE_MAX: usize = 256;
+/// SQLite's page cache of the writer, KiB.
+pub const WRITER_CACHE_KIB: i64 = 512;
+/// SQLite's page cache of each reader, KiB.
+pub const READER_CACHE_KIB: i64 = 256;
+/// How large the write-ahead log stays after a checkpoint.
+pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+/// How long another program may hold the database's lock (`tillcast user`, a backup).
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the writer looks whether another program changed users.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
+/// Events that are pruned in one step, so that no order waits long for it.
+pub const PRUNE_STEP: i64 = 512;
+
+// ---- The feed and its sockets ----------------------------------------------------------------
+
+/// Events in the ring. Who is further behind reads the log.
+pub const RING_EVENTS: usize = 1024;
+/// Bytes of all frames in the ring; above, the oldest leave early.
+pub const RING_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that one wake-up writes to one socket; the rest follows when the socket took them.
+pub const WRITE_BYTES: usize = 16 * 1024;
+/// Sockets that read the log at the same time, so that a thousand that come back together do not
+/// drown the disk; the others wait.
+pub const CATCH_UPS_MAX: usize = 4;
+/// Events of one page of the log.
+pub const CATCH_UP_PAGE: usize = 64;
+/// Entries of the log that one page looks through for the subscribed channels.
+pub const SCAN_MAX: i64 = 4096;
+/// A message from a client; the longest that means something has 80 bytes. Above: close `1009`.
+pub const MESSAGE_BYTES_MAX: usize = 4096;
+/// What is read from a socket at once.
+pub const READ_BYTES: usize = 4096;
+/// Errors that a client may make within `ERROR_WINDOW`. Then close `1008`.
+pub const ERRORS_MAX: u8 = 20;
+/// How long errors count.
+pub const ERROR_WINDOW: Duration = Duration::from_secs(10);
+/// How often every socket looks at its clock.
+pub const TICK: Duration = Duration::from_secs(5);
+/// A socket without traffic is pinged, at the tick before 30 s are over.
+pub const PING_AFTER: Duration = Duration::from_secs(25);
+/// A silent peer is closed, at the tick before 75 s are over.
+pub const SILENCE_MAX: Duration = Duration::from_secs(70);
+/// A peer that takes nothing of what waits for it is closed with `1013`.
+pub const STALL_MAX: Duration = Duration::from_secs(60);
+/// How long a closing socket waits for the peer's answer.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// How often free memory is given back to the system, if the number of connections has changed.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause between two sockets that are closed at the stop, at most.
+pub const DRAIN_STEP: Duration = Duration::from_millis(8);
