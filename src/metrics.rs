@@ -1,0 +1,145 @@
+//! What the server counts: the home of the metrics library. `/metrics` prints it.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Every number that `/metrics` shows. Counters only grow; gauges are set when the page is asked
+/// for, from the places that know them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Open TCP connections.
+    pub connections: Gauge,
+    /// Open WebSockets.
+    pub sockets: Gauge,
+    /// Connections refused by a bound.
+    pub refused: Counter,
+    /// HTTP requests answered.
+    pub requests: Counter,
+    /// Panics caught at the edge of a connection.
+    pub panics: Counter,
+    /// Events published.
+    pub events: Counter,
+    /// The newest `seq`.
+    pub head: Gauge,
+    /// Events in the ring.
+    pub ring_events: Gauge,
+    /// Bytes in the ring.
+    pub ring_bytes: Gauge,
+    /// Commands that wait for the writer.
+    pub queue: Gauge,
+    /// Seconds from `BEGIN` to the end of `COMMIT`, fsync included.
+    pub commit: Histogram,
+    /// Commands in one commit.
+    pub batch: Histogram,
+    /// Pages that sockets read from the log because the ring did not reach back.
+    pub catch_ups: Counter,
+    /// Frames handed to the kernel.
+    pub frames: Counter,
+    /// Logins refused.
+    pub logins_rejected: Counter,
+    /// Live sessions.
+    pub sessions: Gauge,
+    /// Resident memory.
+    pub rss: Gauge<i64>,
+    /// Resident memory that belongs to no file.
+    pub rss_anon: Gauge<i64>,
+}
+
+impl Metrics {
+    /// All zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("tillcast");
+        let seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+        let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+        let r = &mut registry;
+        Self {
+            connections: gauge(r, "connections", "Open TCP connections"),
+            sockets: gauge(r, "websockets", "Open WebSockets"),
+            refused: counter(r, "connections_refused", "Connections refused by a bound"),
+            requests: counter(r, "http_requests", "HTTP requests answered"),
+            panics: counter(r, "panics", "Panics caught at the edge of a connection"),
+            events: counter(r, "events", "Events published"),
+            head: gauge(r, "event_head", "The newest seq of the event log"),
+            ring_events: gauge(r, "ring_events", "Events in the ring"),
+            ring_bytes: gauge(r, "ring_bytes", "Bytes of the frames in the ring"),
+            queue: gauge(r, "write_queue", "Commands that wait for the writer"),
+            commit: histogram(
+                r,
+                "commit",
+                "Time of a commit, fsync included",
+                &seconds,
+                Some(Unit::Seconds),
+            ),
+            batch: histogram(r, "commit_commands", "Commands in one commit", &sizes, None),
+            catch_ups: counter(r, "catch_ups", "Pages of the log read for sockets behind the ring"),
+            frames: counter(r, "frames", "Event frames handed to the kernel"),
+            logins_rejected: counter(r, "logins_rejected", "Logins refused"),
+            sessions: gauge(r, "sessions", "Live sessions"),
+            rss: gauge(r, "resident_memory_bytes", "Resident memory"),
+            rss_anon: gauge(
+                r,
+                "resident_anonymous_bytes",
+                "Resident memory that belongs to no file",
+            ),
+            registry,
+        }
+    }
+
+    /// The numbers in OpenMetrics text, memory read now.
+    pub fn text(&self) -> String {
+        self.rss.set(memory_bytes("VmRSS:"));
+        self.rss_anon.set(memory_bytes("RssAnon:"));
+        let mut text = String::with_capacity(8192);
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear(); // a String takes every text, so this is out of reach
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter<u64, AtomicU64> {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
+}
+
+fn histogram(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+    unit: Option<Unit>,
+) -> Histogram {
+    let histogram = Histogram::new(buckets.iter().copied());
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, histogram.clone()),
+        None => registry.register(name, help, histogram.clone()),
+    }
+    histogram
+}
+
+/// A line of `/proc/self/status` in bytes; 0 where there is no such file.
+fn memory_bytes(line: &str) -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|text| text.strip_prefix(line));
+    let kib = value.and_then(|text| text.trim().trim_end_matches(" kB").parse::<i64>().ok());
+    kib.unwrap_or(0) * 1024
+}

@@ -1,0 +1,379 @@
+//! The store: the shop in one SQLite file, behind a handle that any task may use.
+//!
+//! Writes go through one bounded queue to one thread (`store/writer.rs`), reads to threads of their
+//! own. No call waits for a full queue: it is refused at once. This room is the home of rusqlite.
+
+mod answers;
+mod apply;
+mod check;
+mod direct;
+mod effects;
+mod events;
+mod open;
+mod rows;
+mod sessions;
+mod users;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::{Kind, Reject, Role, Row, event};
+use crate::limits::{READ_QUEUE_MAX, READERS, WATCH_INTERVAL, WRITE_QUEUE_MAX};
+use crate::metrics::Metrics;
+
+pub use answers::{Answer, Repeat};
+pub use apply::{Actor, Change};
+pub use check::{backup, check};
+pub use direct::Direct;
+pub use events::{Page, Range};
+pub use open::OpenError;
+pub use rows::Query;
+pub use sessions::{Snapshot, TokenHash};
+pub use users::{User, UserPatch};
+pub use writer::{Outlets, Retention, Unit};
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Anybody's handle of the store.
+pub struct Store {
+    jobs: mpsc::Sender<writer::Job>,
+    reads: mpsc::Sender<Read>,
+    healthy: Arc<AtomicBool>,
+    oldest: Arc<AtomicI64>,
+    _lock: File,
+}
+
+/// What the server needs once, at the start.
+pub struct Opened {
+    /// The handle.
+    pub store: Store,
+    /// Ends when the writer does, after the last handle is gone.
+    pub writer: JoinHandle<()>,
+    /// The newest `seq` of the log.
+    pub head: i64,
+    /// The sessions that the last run left.
+    pub sessions: Vec<Snapshot>,
+    /// What the clock says, never before the newest event: the time against which the sessions'
+    /// times are read.
+    pub now: i64,
+}
+
+impl Store {
+    /// Opens a data directory for serving, and starts the threads.
+    pub fn open(
+        data_dir: &Path,
+        retention: Retention,
+        metrics: &Arc<Metrics>,
+        outlets: Outlets,
+    ) -> Result<Opened, OpenError> {
+        let lock = open::lock(data_dir)?;
+        let conn = open::writer(data_dir)?;
+        let unreadable =
+            |_| OpenError(format!("{}: cannot be read", open::database(data_dir).display()));
+        let log = events::Log::read(&conn).map_err(failed).map_err(unreadable)?;
+        let sessions = sessions::all(&conn).map_err(unreadable)?;
+        let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
+        let healthy = Arc::new(AtomicBool::new(true));
+        let oldest = Arc::new(AtomicI64::new(log.oldest));
+        let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
+        let writer = writer::Writer {
+            data_dir: data_dir.to_owned(),
+            conn: Some(conn),
+            log,
+            retention,
+            outlets,
+            metrics: Arc::clone(metrics),
+            healthy: Arc::clone(&healthy),
+            oldest: Arc::clone(&oldest),
+            data_version: data_version.map_err(failed).map_err(unreadable)?,
+            watched: Instant::now(),
+        };
+        let reads = start_readers(data_dir)?;
+        let writer = thread("writer", move || writer.run(queue))?;
+        let now = writer::clock().max(log.last_at);
+        let store = Self { jobs, reads, healthy, oldest, _lock: lock };
+        Ok(Opened { store, writer, head: log.head, sessions, now })
+    }
+
+    /// The last commit succeeded.
+    pub fn healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire) && !self.jobs.is_closed()
+    }
+
+    /// The oldest `seq` that the event log holds, or will hold.
+    pub fn oldest(&self) -> i64 {
+        self.oldest.load(Ordering::Acquire)
+    }
+
+    /// Commands that wait for the writer.
+    pub fn queued(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    /// Wakes the writer now and then, so that it sees what other programs wrote and prunes the
+    /// log. Never returns.
+    pub async fn tick(&self) {
+        let mut tick = tokio::time::interval(WATCH_INTERVAL + Duration::from_millis(50));
+        loop {
+            tick.tick().await;
+            if self.jobs.try_send(writer::Job::Tick).is_err() {
+                // A full queue wakes the writer as well, and a closed one is reported elsewhere.
+            }
+        }
+    }
+
+    /// Runs a command in the writer's next transaction; returns when it is on disk.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
+    ) -> Result<T, Reject> {
+        let (tell, told) = oneshot::channel();
+        let work: writer::Work = Box::new(move |unit| {
+            let done = work(unit);
+            let keep = done.is_ok();
+            let reply: writer::Reply = Box::new(move |durable| {
+                let answer = if durable { done } else { Err(Reject::Unavailable) };
+                // An asker who has gone does not need it.
+                drop(tell.send(answer));
+            });
+            (keep, reply)
+        });
+        self.jobs.try_send(writer::Job::Write(work)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Reject::Busy,
+            mpsc::error::TrySendError::Closed(_) => Reject::Unavailable,
+        })?;
+        told.await.unwrap_or(Err(Reject::Unavailable))
+    }
+
+    /// Runs a query on a reader.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Reject> + Send + 'static,
+    ) -> Result<T, Reject> {
+        let (tell, told) = oneshot::channel();
+        let read: Read = Box::new(move |conn| drop(tell.send(query(conn))));
+        self.reads.try_send(read).map_err(|_| Reject::Busy)?;
+        told.await.unwrap_or(Err(Reject::Unavailable))
+    }
+
+    /// Applies a change of an entity; returns it as it is then, none after a deletion.
+    pub async fn change(
+        &self,
+        actor: Actor,
+        kind: Kind,
+        change: Change,
+    ) -> Result<Option<Row>, Reject> {
+        self.write(move |unit| apply::apply(unit, &actor, kind, &change)).await
+    }
+
+    /// Makes an entity, or gives the first answer again.
+    pub async fn create(
+        &self,
+        actor: Actor,
+        kind: Kind,
+        change: Change,
+        repeat: Option<Repeat>,
+    ) -> Result<Answer, Reject> {
+        self.write(move |unit| {
+            once(unit, repeat.as_ref(), |unit| {
+                let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::Missing)?;
+                Ok(Answer {
+                    location: format!("/api/{}/{}", kind.shape().plural, row.id),
+                    etag: format!("\"{}\"", row.seq),
+                    body: event::entity(&row),
+                })
+            })
+        })
+        .await
+    }
+
+    /// The entity with that id.
+    pub async fn get(&self, kind: Kind, id: i64) -> Result<Row, Reject> {
+        self.read(move |conn| rows::load(conn, kind, id)?.ok_or(Reject::Missing)).await
+    }
+
+    /// One page of a list.
+    pub async fn list(&self, kind: Kind, query: Query) -> Result<Vec<Row>, Reject> {
+        self.read(move |conn| rows::list(conn, kind, &query)).await
+    }
+
+    /// A part of the event log.
+    pub async fn events(&self, range: Range) -> Result<Page, Reject> {
+        self.read(move |conn| events::page(conn, range)).await
+    }
+
+    /// The user with that name, and the hash of the password.
+    pub async fn find_user(&self, username: String) -> Result<Option<(User, String)>, Reject> {
+        self.read(move |conn| users::find(conn, &username)).await
+    }
+
+    /// The user with that id.
+    pub async fn user(&self, id: i64) -> Result<User, Reject> {
+        self.read(move |conn| users::get(conn, id)).await
+    }
+
+    /// Users, newest first.
+    pub async fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
+        self.read(move |conn| users::list(conn, after, limit)).await
+    }
+
+    /// Makes a user, or gives the first answer again; `show` tells how a user looks as JSON.
+    pub async fn create_user(
+        &self,
+        (username, role, password_hash): (String, Role, String),
+        repeat: Option<Repeat>,
+        show: fn(&User) -> String,
+    ) -> Result<Answer, Reject> {
+        self.write(move |unit| {
+            once(unit, repeat.as_ref(), |unit| {
+                let user = users::add(unit, &username, role, &password_hash)?;
+                Ok(Answer {
+                    location: format!("/api/users/{}", user.id),
+                    etag: format!("\"{}\"", user.version),
+                    body: show(&user),
+                })
+            })
+        })
+        .await
+    }
+
+    /// Changes a user. A new role, a new password or disabling ends the user's sessions but
+    /// `keep`, in the same transaction.
+    pub async fn update_user(
+        &self,
+        id: i64,
+        patch: UserPatch,
+        if_match: Option<Vec<i64>>,
+        keep: Option<TokenHash>,
+    ) -> Result<User, Reject> {
+        self.write(move |unit| {
+            check_version(unit.conn, id, if_match.as_ref())?;
+            update_user(unit, id, &patch, keep.as_ref())
+        })
+        .await
+    }
+
+    /// Removes a user with the user's sessions.
+    pub async fn remove_user(&self, id: i64, if_match: Option<Vec<i64>>) -> Result<(), Reject> {
+        self.write(move |unit| {
+            check_version(unit.conn, id, if_match.as_ref())?;
+            users::remove(unit, id)
+        })
+        .await
+    }
+
+    /// Keeps a new session in place of another, and says so, if the user is still the one that was
+    /// proved: not disabled, of the same role and with the same password hash.
+    pub async fn add_session(
+        &self,
+        token_hash: TokenHash,
+        user: User,
+        password_hash: String,
+        displaced: Option<TokenHash>,
+    ) -> Result<bool, Reject> {
+        self.write(move |unit| {
+            sessions::remove(unit, displaced.as_slice())?;
+            let found = users::find(unit.conn, &user.username)?;
+            let same = found.is_some_and(|(now, hash)| {
+                !now.disabled && now.role == user.role && now.id == user.id && hash == password_hash
+            });
+            if same {
+                sessions::add(unit, &token_hash, user.id)?;
+            }
+            Ok(same)
+        })
+        .await
+    }
+
+    /// Forgets sessions.
+    pub async fn remove_sessions(&self, token_hashes: Vec<TokenHash>) -> Result<(), Reject> {
+        self.write(move |unit| sessions::remove(unit, &token_hashes)).await
+    }
+
+    /// Writes down how many milliseconds ago sessions were used.
+    pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
+        self.write(move |unit| sessions::touch(unit, &used)).await
+    }
+}
+
+fn update_user(
+    unit: &Unit<'_>,
+    id: i64,
+    patch: &UserPatch,
+    keep: Option<&TokenHash>,
+) -> Result<User, Reject> {
+    let before = users::get(unit.conn, id)?;
+    let after = users::update(unit, id, patch)?;
+    if after.role != before.role || after.disabled {
+        sessions::remove_of_user(unit, id, None)?;
+    } else if patch.password_hash.is_some() {
+        sessions::remove_of_user(unit, id, keep)?;
+    }
+    Ok(after)
+}
+
+fn check_version(conn: &Connection, id: i64, if_match: Option<&Vec<i64>>) -> Result<(), Reject> {
+    let version = users::get(conn, id)?.version;
+    match if_match {
+        Some(versions) if !versions.contains(&version) => Err(Reject::Stale),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a creation unless its key was answered before; then that answer is the answer.
+fn once(
+    unit: &mut Unit<'_>,
+    repeat: Option<&Repeat>,
+    create: impl FnOnce(&mut Unit<'_>) -> Result<Answer, Reject>,
+) -> Result<Answer, Reject> {
+    let Some(repeat) = repeat else {
+        return create(unit);
+    };
+    if let Some(answer) = answers::find(unit.conn, repeat)? {
+        return Ok(answer);
+    }
+    let answer = create(unit)?;
+    answers::keep(unit, repeat, &answer)?;
+    Ok(answer)
+}
+
+fn start_readers(data_dir: &Path) -> Result<mpsc::Sender<Read>, OpenError> {
+    let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..READERS {
+        let conn = open::reader(data_dir)?;
+        let queue = Arc::clone(&queue);
+        thread("reader", move || {
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+            while let Some(read) = next() {
+                read(&conn);
+            }
+        })?;
+    }
+    Ok(reads)
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map_err(|error| OpenError(format!("no thread can be started: {error}")))
+}
+
+/// Where the database of a data directory is.
+pub fn database_file(data_dir: &Path) -> PathBuf {
+    open::database(data_dir)
+}
+
+/// An error that no request can cause: told to the log, and to the client only as such.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
+fn failed(error: rusqlite::Error) -> Reject {
+    tracing::error!(%error, "the database failed");
+    Reject::Unavailable
+}

@@ -1,0 +1,63 @@
+//! The first answers to requests with an `Idempotency-Key`, kept in the transaction of the change.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::domain::Reject;
+use crate::store::failed;
+use crate::store::writer::Unit;
+
+/// What makes a request the same one again.
+#[derive(Clone, Debug)]
+pub struct Repeat {
+    /// Whose key it is.
+    pub user_id: i64,
+    /// The key as the client gave it.
+    pub key: String,
+    /// SHA-256 of the path and the body.
+    pub request_hash: [u8; 32],
+}
+
+/// The answer to a creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The path of what was made.
+    pub location: String,
+    /// Its version.
+    pub etag: String,
+    /// It, as JSON.
+    pub body: String,
+}
+
+/// The first answer to this key, none where the key is new; another request with it is refused.
+pub(super) fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>, Reject> {
+    let sql =
+        "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let found = statement.query_row((repeat.user_id, &repeat.key), |row| {
+        let hash: Vec<u8> = row.get(0)?;
+        Ok((hash, Answer { location: row.get(1)?, etag: row.get(2)?, body: row.get(3)? }))
+    });
+    match found.optional().map_err(failed)? {
+        Some((hash, _)) if hash != repeat.request_hash => Err(Reject::KeyReused),
+        Some((_, answer)) => Ok(Some(answer)),
+        None => Ok(None),
+    }
+}
+
+/// Keeps the first answer to a key.
+pub(super) fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<(), Reject> {
+    let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let (hash, Answer { location, etag, body }) = (&repeat.request_hash[..], answer);
+    statement
+        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, unit.now))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Removes a few answers from before `oldest`; the lowest ids are the oldest.
+pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<()> {
+    let sql =
+        "DELETE FROM answers WHERE id IN (SELECT id FROM answers ORDER BY id LIMIT 8) AND at < ?";
+    conn.prepare_cached(sql)?.execute([oldest]).map(drop)
+}

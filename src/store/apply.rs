@@ -1,0 +1,257 @@
+//! The one path of every change: load, lay the input over it, check, save, log the event.
+
+use rusqlite::Connection;
+
+use crate::domain::order::{self, ITEMS};
+use crate::domain::shape::Type;
+use crate::domain::{Cell, Input, Kind, Reject, Role, Row, event, input::Given, transaction};
+use crate::store::writer::Unit;
+use crate::store::{effects, events, failed, rows};
+
+/// What is to be done to an entity.
+#[derive(Debug)]
+pub enum Change {
+    /// Make a new one.
+    Create(Input),
+    /// Change the given fields of this one.
+    Update(i64, Input),
+    /// Remove this one.
+    Delete(i64),
+}
+
+/// Who asks for a change, and on what condition.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The user's id.
+    pub user_id: i64,
+    /// The user's role.
+    pub role: Role,
+    /// The versions of which the entity must be one; none for any.
+    pub if_match: Option<Vec<i64>>,
+}
+
+/// Applies a change with everything that follows from it; returns the entity as it is then, none
+/// after a deletion.
+pub(super) fn apply(
+    unit: &mut Unit<'_>,
+    actor: &Actor,
+    kind: Kind,
+    change: &Change,
+) -> Result<Option<Row>, Reject> {
+    let (before, proposed) = match change {
+        Change::Create(input) => (None, Some(create(unit.conn, actor, input)?)),
+        Change::Update(id, input) => {
+            let before = existing(unit.conn, actor, kind, *id)?;
+            let mut after = before.clone();
+            input.onto(&mut after)?;
+            check_total(&before, &after)?;
+            (Some(before), Some(after))
+        }
+        Change::Delete(id) => (Some(existing(unit.conn, actor, kind, *id)?), None),
+    };
+    let after = record(unit, before.as_ref(), proposed)?;
+    effects::follow(unit, kind, before.as_ref(), after.as_ref())?;
+    Ok(after)
+}
+
+/// Stores one change, before → after, and its event; a change of nothing does neither.
+pub(super) fn record(
+    unit: &mut Unit<'_>,
+    before: Option<&Row>,
+    after: Option<Row>,
+) -> Result<Option<Row>, Reject> {
+    let (seq, now) = (unit.next_seq(), unit.now);
+    let stamped = after.map(|row| Row {
+        seq,
+        updated_at: now,
+        created_at: before.map_or(now, |before| before.created_at),
+        ..row
+    });
+    let stored = match (before, stamped) {
+        (Some(before), Some(after)) if before.cells == after.cells => {
+            return Ok(Some(before.clone()));
+        }
+        (Some(before), Some(after)) => {
+            after.check_steps(before)?;
+            check_references(unit.conn, Some(before), &after)?;
+            rows::update(unit.conn, &after)?;
+            Some(after)
+        }
+        (None, Some(mut after)) => {
+            check_references(unit.conn, None, &after)?;
+            rows::insert(unit.conn, &mut after)?;
+            link_products(unit.conn, &after)?;
+            Some(after)
+        }
+        (Some(before), None) => {
+            unlink_products(unit.conn, before)?;
+            rows::delete(unit.conn, before)?;
+            None
+        }
+        (None, None) => return Ok(None),
+    };
+    if let Some(event) = event::envelope(before, stored.as_ref(), now, seq) {
+        events::append(unit, event)?;
+    }
+    Ok(stored)
+}
+
+fn existing(conn: &Connection, actor: &Actor, kind: Kind, id: i64) -> Result<Row, Reject> {
+    let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
+    match &actor.if_match {
+        Some(versions) if !versions.contains(&row.seq) => Err(Reject::Stale),
+        _ => Ok(row),
+    }
+}
+
+fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject> {
+    let mut row = Row::blank(input.kind);
+    match input.kind {
+        Kind::Order => {
+            order::set_items(&mut row, &[])?;
+            if actor.role.sees_only_own_orders() {
+                check_kiosk(input)?;
+                row.set(&order::KIOSK_ID, Cell::Int(actor.user_id));
+            }
+        }
+        Kind::Transaction => {
+            let order = parent(conn, input.id(&transaction::ORDER_ID))?;
+            let which = match input.get(transaction::TYPE.name) {
+                Some(Given::Cell(Cell::Text(which))) => which.as_str(),
+                _ => "",
+            };
+            transaction::begin(&mut row, &order, which)?;
+        }
+        Kind::Product | Kind::Customer | Kind::Shipment => {}
+    }
+    if let Some(Given::Lines(lines)) = input.get(ITEMS.name) {
+        price(conn, &mut row, lines, input)?;
+    } else {
+        input.onto(&mut row)?;
+    }
+    Ok(row)
+}
+
+/// A kiosk stands in the open: what an order costs and where it stands is not for it to say.
+fn check_kiosk(input: &Input) -> Result<(), Reject> {
+    if input.get(ITEMS.name).is_none() {
+        return Err(Reject::field(ITEMS.name, "is required from a kiosk"));
+    }
+    match input.get(order::STATUS.name) {
+        Some(Given::Cell(Cell::Text(status))) if status != "pending" => {
+            Err(Reject::field(order::STATUS.name, "must be pending from a kiosk"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prices an order's lines; a total or a currency that the client gave must be the server's.
+fn price(
+    conn: &Connection,
+    row: &mut Row,
+    lines: &[order::Line],
+    input: &Input,
+) -> Result<(), Reject> {
+    let mut products = Vec::with_capacity(lines.len());
+    let mut errors = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        match rows::load(conn, Kind::Product, line.product_id)? {
+            Some(product) => products.push(product),
+            None => errors.push(crate::domain::FieldError::new(
+                format!("items[{at}].product_id"),
+                format!("there is no product {}", line.product_id),
+            )),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Reject::Invalid(errors));
+    }
+    order::price(row, lines, &products)?;
+    let priced = row.clone();
+    input.onto(row)?;
+    for field in [&order::TOTAL, &order::CURRENCY] {
+        if row.cell(field) != priced.cell(field) {
+            let message = "is not what the server's prices make it; leave it out";
+            return Err(Reject::field(field.name, message));
+        }
+    }
+    Ok(())
+}
+
+/// The total of an order with lines is their sum and cannot be patched.
+fn check_total(before: &Row, after: &Row) -> Result<(), Reject> {
+    let changed =
+        before.kind == Kind::Order && before.int(&order::TOTAL) != after.int(&order::TOTAL);
+    if changed && !order::items(before).is_empty() {
+        return Err(Reject::field(
+            order::TOTAL.name,
+            "is the sum of the items and cannot be changed",
+        ));
+    }
+    Ok(())
+}
+
+/// The order that a transaction or a shipment is for.
+pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Reject> {
+    let row = match order_id {
+        Some(id) => rows::load(conn, Kind::Order, id)?,
+        None => None,
+    };
+    let missing = || format!("there is no order {}", order_id.unwrap_or_default());
+    row.ok_or_else(|| Reject::field("order_id", missing()))
+}
+
+/// Names a reference to something that does not exist, which a foreign key alone would not name.
+fn check_references(conn: &Connection, before: Option<&Row>, after: &Row) -> Result<(), Reject> {
+    for (place, field) in after.kind.shape().stored() {
+        let (Type::Id(kind), Cell::Int(id)) = (field.ty, &after.cells[place]) else {
+            continue;
+        };
+        if before.is_some_and(|before| before.cells[place] == after.cells[place]) {
+            continue;
+        }
+        if !exists(conn, kind, *id)? {
+            let message = format!("there is no {} {id}", kind.shape().noun);
+            return Err(Reject::field(field.name, message));
+        }
+    }
+    Ok(())
+}
+
+fn exists(conn: &Connection, kind: Kind, id: i64) -> Result<bool, Reject> {
+    let sql = match kind {
+        Kind::Order => "SELECT 1 FROM orders WHERE id = ?",
+        Kind::Product => "SELECT 1 FROM products WHERE id = ?",
+        Kind::Customer => "SELECT 1 FROM customers WHERE id = ?",
+        Kind::Shipment => "SELECT 1 FROM shipments WHERE id = ?",
+        Kind::Transaction => "SELECT 1 FROM transactions WHERE id = ?",
+    };
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    statement.exists([id]).map_err(failed)
+}
+
+/// Notes which products a new order has.
+fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
+    if row.kind != Kind::Order {
+        return Ok(());
+    }
+    let sql = "INSERT INTO order_products (product_id, order_id) VALUES (?, ?)";
+    for product_id in order::quantities(row).into_keys() {
+        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+        statement.execute([product_id, row.id]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Forgets the products of an order that goes.
+fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
+    if row.kind != Kind::Order {
+        return Ok(());
+    }
+    let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
+    for product_id in order::quantities(row).into_keys() {
+        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+        statement.execute([product_id, row.id]).map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The store for a command line program: no threads, one command at a time.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::domain::{Reject, Role};
+use crate::store::events::{self, Page, Range};
+use crate::store::open::{self, OpenError};
+use crate::store::users::{self, User, UserPatch};
+use crate::store::{update_user, writer};
+
+/// The store for a command line program: its own connection, no threads, one command at a time.
+/// It works while a server has the same directory.
+pub struct Direct {
+    conn: Connection,
+}
+
+impl Direct {
+    /// Opens a data directory, and makes the database where there is none.
+    pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
+        let made = std::fs::create_dir_all(data_dir);
+        made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
+        Ok(Self { conn: open::writer(data_dir)? })
+    }
+
+    /// Opens an existing database for reading only.
+    pub fn open_to_read(data_dir: &Path) -> Result<Self, OpenError> {
+        Ok(Self { conn: open::reader(data_dir)? })
+    }
+
+    /// There is no user yet.
+    pub fn has_no_user(&self) -> Result<bool, Reject> {
+        users::none(&self.conn)
+    }
+
+    /// Makes a user.
+    pub fn add_user(
+        &self,
+        username: &str,
+        role: Role,
+        password_hash: &str,
+    ) -> Result<User, Reject> {
+        writer::alone(&self.conn, |unit| users::add(unit, username, role, password_hash))
+    }
+
+    /// The user with that name.
+    pub fn find_user(&self, username: &str) -> Result<User, Reject> {
+        users::find(&self.conn, username)?.map(|found| found.0).ok_or(Reject::Missing)
+    }
+
+    /// Users behind an id, newest first.
+    pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
+        users::list(&self.conn, after, limit)
+    }
+
+    /// Changes a user and ends the sessions that the change ends.
+    pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
+        writer::alone(&self.conn, |unit| update_user(unit, id, patch, None))
+    }
+
+    /// A part of the event log.
+    pub fn events(&self, range: Range) -> Result<Page, Reject> {
+        events::page(&self.conn, range)
+    }
+}

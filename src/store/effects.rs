@@ -1,0 +1,129 @@
+//! What follows from a change, in the same transaction: stock, payment status, parcels.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::domain::order::{self, Payments};
+use crate::domain::{Kind, Reject, Row, product, shipment, transaction};
+use crate::store::apply::{parent, record};
+use crate::store::writer::Unit;
+use crate::store::{failed, rows};
+
+/// Does what follows from a change of an entity.
+pub(super) fn follow(
+    unit: &mut Unit<'_>,
+    kind: Kind,
+    before: Option<&Row>,
+    after: Option<&Row>,
+) -> Result<(), Reject> {
+    match kind {
+        Kind::Order => after_order(unit, before, after),
+        Kind::Shipment => after_shipment(unit, after),
+        Kind::Transaction => after_transaction(unit, before, after),
+        Kind::Product | Kind::Customer => Ok(()),
+    }
+}
+
+/// A new order takes stock; one that ends or goes while it holds stock gives it back. A new total
+/// may be paid already.
+fn after_order(
+    unit: &mut Unit<'_>,
+    before: Option<&Row>,
+    after: Option<&Row>,
+) -> Result<(), Reject> {
+    match (before, after) {
+        (None, Some(order)) => move_stock(unit, order, product::sold),
+        (Some(before), after) => {
+            let ends = after.is_none_or(|after| after.text(&order::STATUS) == "cancelled");
+            if ends && order::holds_stock(before) {
+                let back = |product: &Row, quantity| Ok(product::returned(product, quantity));
+                move_stock(unit, before, back)?;
+            }
+            match after {
+                Some(after) if after.int(&order::TOTAL) != before.int(&order::TOTAL) => {
+                    settle(unit, after)
+                }
+                _ => Ok(()),
+            }
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn move_stock(
+    unit: &mut Unit<'_>,
+    order: &Row,
+    moved: impl Fn(&Row, i64) -> Result<Row, Reject>,
+) -> Result<(), Reject> {
+    let quantities: BTreeMap<i64, i64> = order::quantities(order);
+    for (product_id, quantity) in quantities {
+        if let Some(product) = rows::load(unit.conn, Kind::Product, product_id)? {
+            let after = moved(&product, quantity)?;
+            record(unit, Some(&product), Some(after))?;
+        }
+    }
+    Ok(())
+}
+
+/// Money that moved changes how far the order is paid.
+fn after_transaction(
+    unit: &mut Unit<'_>,
+    before: Option<&Row>,
+    after: Option<&Row>,
+) -> Result<(), Reject> {
+    let Some(row) = after.or(before) else {
+        return Ok(());
+    };
+    let order = parent(unit.conn, Some(row.int(&transaction::ORDER_ID)))?;
+    transaction::check_sums(payments(unit.conn, order.id)?)?;
+    settle(unit, &order)
+}
+
+/// Brings an order's payment status in line with its transactions.
+fn settle(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
+    let sums = payments(unit.conn, order.id)?;
+    record(unit, Some(order), Some(order::after_payments(order, sums)))?;
+    Ok(())
+}
+
+fn payments(conn: &Connection, order_id: i64) -> Result<Payments, Reject> {
+    let sql = "
+        SELECT coalesce(sum(amount) FILTER (WHERE type = 'payment' AND status = 'completed'), 0),
+               coalesce(sum(amount) FILTER (WHERE type = 'refund'  AND status = 'completed'), 0),
+               coalesce(sum(amount) FILTER (WHERE type = 'payment' AND status = 'pending'), 0),
+               count(*) FILTER (WHERE type = 'payment' AND status = 'failed')
+        FROM transactions WHERE order_id = ?";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let sums = statement.query_row([order_id], |row| {
+        Ok(Payments {
+            paid: row.get(0)?,
+            refunded: row.get(1)?,
+            pending: row.get(2)?,
+            failed: row.get(3)?,
+        })
+    });
+    sums.map_err(failed)
+}
+
+/// A parcel that left makes its order shipped, the last that arrived makes it completed.
+fn after_shipment(unit: &mut Unit<'_>, after: Option<&Row>) -> Result<(), Reject> {
+    let Some(parcel) = after else {
+        return Ok(());
+    };
+    let order = parent(unit.conn, Some(parcel.int(&shipment::ORDER_ID)))?;
+    if order::is_ended(&order) && shipment::has_left(parcel) {
+        let status = order.text(&order::STATUS);
+        return Err(Reject::Conflict(format!(
+            "this order is {status} and nothing of it can be sent"
+        )));
+    }
+    let sql = "SELECT count(*) FROM shipments WHERE order_id = ? AND status NOT IN ('delivered', 'returned')";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let open = statement.query_row([order.id], |row| row.get(0)).map_err(failed)?;
+    drop(statement);
+    let (left, arrived) = (shipment::has_left(parcel), shipment::has_arrived(parcel));
+    let moved = order::after_shipment(&order, left, arrived, open);
+    record(unit, Some(&order), Some(moved))?;
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The event log: appended by the writer, read by whoever is behind, pruned in small steps.
+
+use rusqlite::Connection;
+
+use crate::domain::event::Event;
+use crate::domain::{Kind, Reject};
+use crate::limits::{PRUNE_STEP, SCAN_MAX};
+use crate::store::failed;
+use crate::store::writer::{Retention, Unit};
+
+/// A part of the log.
+#[derive(Debug)]
+pub struct Page {
+    /// The events that were asked for, oldest first.
+    pub events: Vec<Event>,
+    /// Everything up to this `seq` was looked at.
+    pub scanned: i64,
+    /// The oldest `seq` that the log holds, or will hold.
+    pub oldest: i64,
+    /// The newest `seq`; 0 before the first event.
+    pub head: i64,
+}
+
+/// Which part of the log is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// Events behind this `seq`.
+    pub after: i64,
+    /// Bit n set: events of kind n.
+    pub kinds: u8,
+    /// At most so many events.
+    pub limit: usize,
+    /// No further event once the bodies have so many bytes.
+    pub bytes: usize,
+}
+
+/// Adds an event and moves the head.
+pub(super) fn append(unit: &mut Unit<'_>, event: Event) -> Result<(), Reject> {
+    let sql = "INSERT INTO events (seq, at, channel, body) VALUES (?, ?, ?, ?)";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let channel = i64::try_from(event.kind.index()).unwrap_or(i64::MAX);
+    statement.execute((event.seq, unit.now, channel, &event.body)).map_err(failed)?;
+    unit.head = event.seq;
+    unit.events.push(event);
+    Ok(())
+}
+
+/// Reads a part of the log. The bounds and the events are of one moment.
+pub(super) fn page(conn: &Connection, range: Range) -> Result<Page, Reject> {
+    let snapshot = conn.unchecked_transaction().map_err(failed)?;
+    let log = Log::read(&snapshot).map_err(failed)?;
+    let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(SCAN_MAX));
+    let sql = "
+        SELECT seq, channel, body FROM events
+        WHERE seq > ? AND seq <= ? AND (1 << channel) & ? ORDER BY seq LIMIT ?";
+    let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
+    let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((range.after, last, range.kinds, limit)).map_err(failed)?;
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next().map_err(failed)? {
+        let event = read(row).map_err(failed)?;
+        bytes += event.body.len();
+        events.push(event);
+        if bytes >= range.bytes {
+            break;
+        }
+    }
+    let full = events.len() == range.limit || bytes >= range.bytes;
+    let scanned = match events.last() {
+        Some(event) if full => event.seq,
+        _ => last.max(range.after),
+    };
+    Ok(Page { events, scanned, oldest: log.oldest, head: log.head })
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
+    let channel: u8 = row.get(1)?;
+    let kind =
+        Kind::at(usize::from(channel)).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
+    Ok(Event { seq: row.get(0)?, kind, body: row.get(2)? })
+}
+
+/// Where the log begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Log {
+    /// The oldest `seq` that it holds, or will hold.
+    pub(super) oldest: i64,
+    /// When that event was made.
+    pub(super) oldest_at: i64,
+    /// The newest `seq`, 0 before the first event.
+    pub(super) head: i64,
+    /// When the newest event was made.
+    pub(super) last_at: i64,
+}
+
+impl Log {
+    /// Reads both ends.
+    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut statement = conn.prepare_cached(
+            "SELECT o.seq, o.at, n.seq, n.at FROM
+                 (SELECT seq, at FROM events ORDER BY seq LIMIT 1) AS o,
+                 (SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1) AS n",
+        )?;
+        let mut rows = statement.query([])?;
+        Ok(match rows.next()? {
+            Some(row) => Self {
+                oldest: row.get(0)?,
+                oldest_at: row.get(1)?,
+                head: row.get(2)?,
+                last_at: row.get(3)?,
+            },
+            None => Self { oldest: 1, oldest_at: i64::MAX, head: 0, last_at: 0 },
+        })
+    }
+
+    /// Old events wait to be pruned although no command comes. Looked at with some patience, so
+    /// that an idle shop does not write for every single event that grows old.
+    pub(super) fn prunes_when_idle(&self, now: i64, retention: Retention) -> bool {
+        let age = millis(retention.age);
+        self.head > self.oldest
+            && self.oldest_at.saturating_add(age.saturating_add(age / 100)) < now
+    }
+
+    /// Removes one step's worth of what is too old or too many; the newest event always stays.
+    pub(super) fn prune(
+        &mut self,
+        conn: &Connection,
+        now: i64,
+        retention: Retention,
+    ) -> rusqlite::Result<()> {
+        if self.oldest_at == i64::MAX && self.head >= self.oldest {
+            self.oldest_at = now; // the first events came with this transaction
+        }
+        let count = i64::try_from(retention.count).unwrap_or(i64::MAX);
+        let too_many = self.head.saturating_sub(count).saturating_add(1);
+        let keep_from = if self.oldest_at < now.saturating_sub(millis(retention.age)) {
+            self.head
+        } else {
+            too_many.min(self.head)
+        };
+        let keep_from = keep_from.min(self.oldest.saturating_add(PRUNE_STEP));
+        if keep_from <= self.oldest {
+            return Ok(());
+        }
+        let oldest_kept = now.saturating_sub(millis(retention.age));
+        let sql = "DELETE FROM events WHERE seq < ? AND (seq < ? OR at < ?)";
+        conn.prepare_cached(sql)?.execute((keep_from, too_many, oldest_kept))?;
+        let sql = "SELECT seq, at FROM events ORDER BY seq LIMIT 1";
+        (self.oldest, self.oldest_at) =
+            conn.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(())
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

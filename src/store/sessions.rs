@@ -1,0 +1,87 @@
+//! Sessions in their table, by the hash of their token.
+
+use rusqlite::Connection;
+
+use crate::domain::{Reject, Role};
+use crate::store::failed;
+use crate::store::writer::Unit;
+
+/// SHA-256 of a session's token.
+pub type TokenHash = [u8; 32];
+
+/// A session with what its user may do now.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which session.
+    pub token_hash: TokenHash,
+    /// Whose it is.
+    pub user_id: i64,
+    /// The user's name.
+    pub username: String,
+    /// The user's role.
+    pub role: Role,
+    /// Milliseconds since 1970, UTC.
+    pub created_at: i64,
+    /// When it was last written down as used.
+    pub used_at: i64,
+}
+
+/// Every session of a user who may log in.
+pub(super) fn all(conn: &Connection) -> Result<Vec<Snapshot>, Reject> {
+    let sql = "
+        SELECT s.token_hash, u.id, u.username, u.role, s.created_at, s.used_at
+        FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE NOT u.disabled";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let sessions = statement.query_map([], |row| {
+        let role: String = row.get(3)?;
+        Ok(Snapshot {
+            token_hash: row.get(0)?,
+            user_id: row.get(1)?,
+            username: row.get(2)?,
+            role: Role::named(&role).unwrap_or(Role::Display),
+            created_at: row.get(4)?,
+            used_at: row.get(5)?,
+        })
+    });
+    sessions.and_then(Iterator::collect).map_err(failed)
+}
+
+/// Keeps a new session.
+pub(super) fn add(unit: &Unit<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
+    let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    statement.execute((token_hash, user_id, unit.now, unit.now)).map_err(failed)?;
+    Ok(())
+}
+
+/// Forgets sessions.
+pub(super) fn remove(unit: &Unit<'_>, token_hashes: &[TokenHash]) -> Result<(), Reject> {
+    let mut statement =
+        unit.conn.prepare_cached("DELETE FROM sessions WHERE token_hash = ?").map_err(failed)?;
+    for token_hash in token_hashes {
+        statement.execute([token_hash]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Forgets a user's sessions but one.
+pub(super) fn remove_of_user(
+    unit: &Unit<'_>,
+    user_id: i64,
+    but: Option<&TokenHash>,
+) -> Result<(), Reject> {
+    let sql = "DELETE FROM sessions WHERE user_id = ? AND token_hash IS NOT ?";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    statement.execute((user_id, but)).map_err(failed)?;
+    Ok(())
+}
+
+/// Writes down that sessions were used, as long ago as told, in milliseconds.
+pub(super) fn touch(unit: &Unit<'_>, used: &[(TokenHash, i64)]) -> Result<(), Reject> {
+    let sql = "UPDATE sessions SET used_at = ? WHERE token_hash = ?";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    for (token_hash, ago) in used {
+        statement.execute((unit.now - ago, token_hash)).map_err(failed)?;
+    }
+    Ok(())
+}

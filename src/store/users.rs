@@ -1,0 +1,159 @@
+//! Users in their table. Passwords come hashed; what they are is not known here.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::domain::{Reject, Role};
+use crate::store::failed;
+use crate::store::writer::Unit;
+
+/// A user as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Given by the server, never used again.
+    pub id: i64,
+    /// Unique, whatever the case of its letters.
+    pub username: String,
+    /// What the user may do.
+    pub role: Role,
+    /// May not log in.
+    pub disabled: bool,
+    /// Grows with every change: the `ETag`.
+    pub version: i64,
+    /// Milliseconds since 1970, UTC.
+    pub created_at: i64,
+    /// Milliseconds since 1970, UTC.
+    pub updated_at: i64,
+}
+
+/// What a change of a user sets; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserPatch {
+    /// A new name.
+    pub username: Option<String>,
+    /// A new role.
+    pub role: Option<Role>,
+    /// May not log in.
+    pub disabled: Option<bool>,
+    /// A new password, hashed.
+    pub password_hash: Option<String>,
+}
+
+const COLUMNS: &str = "id, username, role, disabled, version, created_at, updated_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    let role: String = row.get(2)?;
+    Ok(User {
+        id: row.get(0)?,
+        username: row.get(1)?,
+        role: Role::named(&role).unwrap_or(Role::Display),
+        disabled: row.get(3)?,
+        version: row.get(4)?,
+        created_at: row.get(5)?,
+        updated_at: row.get(6)?,
+    })
+}
+
+/// The user with that id.
+pub(super) fn get(conn: &Connection, id: i64) -> Result<User, Reject> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let user = statement.query_row([id], read).optional().map_err(failed)?;
+    user.ok_or(Reject::Missing)
+}
+
+/// The user with that name, and the hash of the password.
+pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, String)>, Reject> {
+    let sql = format!("SELECT {COLUMNS}, password_hash FROM users WHERE username = ?");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let user = statement.query_row([username], |row| Ok((read(row)?, row.get(7)?)));
+    user.optional().map_err(failed)
+}
+
+/// Users behind an id, newest first, at most `limit`.
+pub(super) fn list(
+    conn: &Connection,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Vec<User>, Reject> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ? ORDER BY id DESC LIMIT ?");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let users = statement.query_map((after.unwrap_or(i64::MAX), limit), read);
+    users.and_then(Iterator::collect).map_err(failed)
+}
+
+/// There is no user yet.
+pub(super) fn none(conn: &Connection) -> Result<bool, Reject> {
+    let exists =
+        conn.prepare_cached("SELECT 1 FROM users").and_then(|mut statement| statement.exists([]));
+    exists.map(|exists| !exists).map_err(failed)
+}
+
+/// Makes a user.
+pub(super) fn add(
+    unit: &Unit<'_>,
+    username: &str,
+    role: Role,
+    password_hash: &str,
+) -> Result<User, Reject> {
+    let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    statement
+        .execute((username, role.name(), password_hash, unit.now, unit.now))
+        .map_err(|error| taken(&error))?;
+    get(unit.conn, unit.conn.last_insert_rowid())
+}
+
+/// Changes a user.
+pub(super) fn update(unit: &Unit<'_>, id: i64, patch: &UserPatch) -> Result<User, Reject> {
+    let before = get(unit.conn, id)?;
+    let after = User {
+        username: patch.username.clone().unwrap_or_else(|| before.username.clone()),
+        role: patch.role.unwrap_or(before.role),
+        disabled: patch.disabled.unwrap_or(before.disabled),
+        ..before.clone()
+    };
+    if after == before && patch.password_hash.is_none() {
+        return Ok(before);
+    }
+    let sql = "
+        UPDATE users SET username = ?, role = ?, disabled = ?, version = version + 1, updated_at = ?,
+                         password_hash = coalesce(?, password_hash) WHERE id = ?";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let values =
+        (&after.username, after.role.name(), after.disabled, unit.now, &patch.password_hash, id);
+    statement.execute(values).map_err(|error| taken(&error))?;
+    keep_an_admin(unit.conn)?;
+    get(unit.conn, id)
+}
+
+/// Removes a user and, with it, the user's sessions.
+pub(super) fn remove(unit: &Unit<'_>, id: i64) -> Result<(), Reject> {
+    let mut statement =
+        unit.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
+    match statement.execute([id]).map_err(failed)? {
+        0 => Err(Reject::Missing),
+        _ => keep_an_admin(unit.conn),
+    }
+}
+
+/// Refuses what would leave nobody to manage users.
+fn keep_an_admin(conn: &Connection) -> Result<(), Reject> {
+    let sql = "SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled";
+    let found = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));
+    if found.map_err(failed)? {
+        return Ok(());
+    }
+    Err(Reject::Conflict("this is the last active admin; make another one first".to_owned()))
+}
+
+fn taken(error: &rusqlite::Error) -> Reject {
+    if let Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) =
+        error.sqlite_error().map(|error| error.extended_code)
+    {
+        Reject::Conflict("a user with this name exists already".to_owned())
+    } else {
+        tracing::error!(%error, "the database refused a user");
+        Reject::Unavailable
+    }
+}

@@ -1,0 +1,254 @@
+//! The writer: one thread, one connection, one transaction and one fsync for all that waits.
+//!
+//! Invariant: a reply or an event leaves only after the commit that made it true has returned.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use crate::domain::Reject;
+use crate::domain::event::Event;
+use crate::limits::{BATCH_MAX, IDEMPOTENCY_KEPT, WATCH_INTERVAL};
+use crate::metrics::Metrics;
+use crate::store::sessions::Snapshot;
+use crate::store::{answers, events, failed, open, sessions};
+
+/// What the writer is asked to do.
+pub(super) enum Job {
+    /// A command: does its work in the open transaction, and says how to tell the asker.
+    Write(Work),
+    /// Time has passed: look after what needs no command.
+    Tick,
+}
+
+/// Does one command's work. Its changes stay if it returns true.
+pub(super) type Work = Box<dyn FnOnce(&mut Unit<'_>) -> (bool, Reply) + Send>;
+/// Tells the asker; the argument says whether the transaction is on disk.
+pub(super) type Reply = Box<dyn FnOnce(bool) + Send>;
+
+/// Where the writer's results go. The calls come from its thread and must not wait.
+pub struct Outlets {
+    /// Takes the events of each commit, in the order of `seq`.
+    pub publish: Box<dyn Fn(Vec<Event>) + Send>,
+    /// Events up to this `seq` are in the log and were never published.
+    pub jump: Box<dyn Fn(i64) + Send>,
+    /// Another program wrote: who may be logged in now.
+    pub accounts: Box<dyn Fn(Vec<Snapshot>) + Send>,
+}
+
+/// How long the event log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Older events go.
+    pub age: Duration,
+    /// More events than that: the oldest go.
+    pub count: u64,
+}
+
+/// One command's view of the open transaction.
+pub struct Unit<'c> {
+    pub(super) conn: &'c Connection,
+    /// The time of everything in this transaction; never before that of an earlier one.
+    pub(super) now: i64,
+    pub(super) head: i64,
+    pub(super) events: Vec<Event>,
+}
+
+impl Unit<'_> {
+    /// The `seq` of the next event.
+    pub(super) fn next_seq(&self) -> i64 {
+        self.head + 1
+    }
+
+    /// The time of the transaction, in milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) data_dir: PathBuf,
+    /// None after a failed commit: what SQLite then holds in memory is not trusted any more.
+    pub(super) conn: Option<Connection>,
+    pub(super) log: events::Log,
+    pub(super) retention: Retention,
+    pub(super) outlets: Outlets,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) healthy: Arc<AtomicBool>,
+    pub(super) oldest: Arc<AtomicI64>,
+    pub(super) data_version: i64,
+    pub(super) watched: Instant,
+}
+
+impl Writer {
+    /// Works until the last handle of the store is gone.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while jobs.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            let work: Vec<Work> = batch
+                .drain(..)
+                .filter_map(|job| match job {
+                    Job::Write(work) => Some(work),
+                    Job::Tick => None,
+                })
+                .collect();
+            self.revive();
+            self.watch();
+            self.step(work);
+        }
+    }
+
+    /// One batch: a transaction around all of its commands, then the replies and the events.
+    fn step(&mut self, work: Vec<Work>) {
+        let Some(conn) = self.conn.take() else {
+            let nothing_done = |work: Work| drop(work); // the asker sees its reply dropped
+            work.into_iter().for_each(nothing_done);
+            return;
+        };
+        if work.is_empty() && !self.log.prunes_when_idle(clock(), self.retention) {
+            self.conn = Some(conn);
+            return;
+        }
+        let (begun, commands) = (Instant::now(), work.len());
+        let mut replies = Vec::with_capacity(commands);
+        match self.transact(&conn, work, &mut replies) {
+            Ok((events, log)) => {
+                self.conn = Some(conn);
+                self.log = log;
+                self.oldest.store(log.oldest, Ordering::Release);
+                self.metrics.commit.observe(begun.elapsed().as_secs_f64());
+                self.metrics.batch.observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+                if !events.is_empty() {
+                    (self.outlets.publish)(events);
+                }
+                for reply in replies {
+                    reply(true);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a commit failed; the database is opened anew");
+                self.healthy.store(false, Ordering::Release);
+                drop(conn);
+                for reply in replies {
+                    reply(false);
+                }
+            }
+        }
+    }
+
+    fn transact(
+        &self,
+        conn: &Connection,
+        work: Vec<Work>,
+        replies: &mut Vec<Reply>,
+    ) -> rusqlite::Result<(Vec<Event>, events::Log)> {
+        execute(conn, "BEGIN IMMEDIATE")?;
+        let now = clock().max(self.log.last_at);
+        let mut unit = Unit { conn, now, head: self.log.head, events: Vec::new() };
+        for work in work {
+            replies.push(in_savepoint(&mut unit, work)?);
+        }
+        let Unit { events, head, .. } = unit;
+        let mut log = self.log;
+        log.head = head;
+        if !events.is_empty() {
+            log.last_at = now;
+        }
+        log.prune(conn, now, self.retention)?;
+        answers::prune(
+            conn,
+            now - i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX),
+        )?;
+        execute(conn, "COMMIT")?;
+        Ok((events, log))
+    }
+
+    /// Opens the database again after a failed commit. Whether that commit is in the log after
+    /// all is read from the log, never assumed.
+    fn revive(&mut self) {
+        if self.conn.is_some() {
+            return;
+        }
+        let opened = open::writer(&self.data_dir).map_err(|error| error.to_string());
+        let read = opened.and_then(|conn| {
+            let log = events::Log::read(&conn).map_err(|error| error.to_string())?;
+            Ok((conn, log))
+        });
+        match read {
+            Ok((conn, log)) => {
+                if log.head != self.log.head {
+                    (self.outlets.jump)(log.head);
+                }
+                self.conn = Some(conn);
+                self.log = log;
+                self.healthy.store(true, Ordering::Release);
+            }
+            Err(error) => tracing::error!(error, "the database cannot be opened again"),
+        }
+    }
+
+    /// Looks whether another program (`tillcast user`) wrote, and passes on who may be logged in.
+    fn watch(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        if self.watched.elapsed() < WATCH_INTERVAL {
+            return;
+        }
+        self.watched = Instant::now();
+        let version = conn
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        match version {
+            Ok(version) if version != self.data_version => match sessions::all(conn) {
+                Ok(accounts) => {
+                    self.data_version = version;
+                    (self.outlets.accounts)(accounts);
+                }
+                Err(reject) => tracing::error!(?reject, "the accounts cannot be read again"),
+            },
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the database cannot be watched"),
+        }
+    }
+}
+
+/// Runs one command so that its rejection undoes its own changes and nobody else's.
+fn in_savepoint(unit: &mut Unit<'_>, work: Work) -> rusqlite::Result<Reply> {
+    execute(unit.conn, "SAVEPOINT command")?;
+    let (head, events) = (unit.head, unit.events.len());
+    let (keep, reply) = work(unit);
+    if !keep {
+        execute(unit.conn, "ROLLBACK TO command")?;
+        unit.head = head;
+        unit.events.truncate(events);
+    }
+    execute(unit.conn, "RELEASE command")?;
+    Ok(reply)
+}
+
+fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+/// Milliseconds since 1970, from a clock that has 64 bits on every board.
+pub(super) fn clock() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
+}
+
+/// One command in a transaction of its own, for a program that is not the server.
+pub(super) fn alone<T>(
+    conn: &Connection,
+    work: impl FnOnce(&mut Unit<'_>) -> Result<T, Reject>,
+) -> Result<T, Reject> {
+    let log = events::Log::read(conn).map_err(failed)?;
+    execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
+    let mut unit = Unit { conn, now: clock().max(log.last_at), head: log.head, events: Vec::new() };
+    let done = work(&mut unit);
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    execute(conn, end).map_err(failed)?;
+    done
+}
