@@ -1,0 +1,280 @@
+//! Who asks: logins, sessions, cookies, origins, and the brakes on guessing.
+
+pub mod origin;
+pub mod password;
+pub mod sessions;
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cookie::{Cookie, SameSite};
+use sha2::{Digest, Sha256};
+
+use crate::domain::{FieldError, Reject};
+use crate::limits::{LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
+use crate::metrics::Metrics;
+use crate::store::{Store, TokenHash, User, UserPatch};
+use crate::throttle::Failures;
+
+use password::Hasher;
+use sessions::{Ended, Lifetimes, Of, Session, Sessions};
+
+/// The session cookie's name.
+const COOKIE: &str = "tillcast_session";
+
+/// Why a login, or a change of a password, came to nothing.
+#[derive(Debug)]
+pub enum Denied {
+    /// Wrong name or wrong password: which, is not told.
+    Wrong,
+    /// Too many failures, or too many logins at once; try again after that time.
+    TooMany(Duration),
+    /// The store did not do it.
+    Rejected(Reject),
+}
+
+impl From<Reject> for Denied {
+    fn from(reject: Reject) -> Self {
+        Self::Rejected(reject)
+    }
+}
+
+/// The room's handle.
+pub struct Auth {
+    store: Arc<Store>,
+    /// Who is logged in.
+    pub sessions: Arc<Sessions>,
+    hasher: Hasher,
+    failures: Mutex<[Failures; 2]>,
+    lifetimes: Lifetimes,
+    metrics: Arc<Metrics>,
+}
+
+impl Auth {
+    /// On a store and a table of sessions.
+    pub fn new(
+        store: Arc<Store>,
+        sessions: Arc<Sessions>,
+        lifetimes: Lifetimes,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let failures = [LOGIN_FAILURES_PER_NAME, LOGIN_FAILURES_PER_ADDRESS].map(Failures::new);
+        Self {
+            store,
+            sessions,
+            hasher: Hasher::new(),
+            failures: Mutex::new(failures),
+            lifetimes,
+            metrics,
+        }
+    }
+
+    /// Checks a name and a password; returns the user and the value of `Set-Cookie`.
+    pub async fn login(
+        &self,
+        username: String,
+        password: String,
+        from: IpAddr,
+        secure: bool,
+    ) -> Result<(User, String), Denied> {
+        let (user, hash) = self.prove(&username, password, from).await?;
+        let token = token().ok_or(Reject::Unavailable)?;
+        let token_hash = hash_token(&token);
+        // In memory first: who changes the user between here and the commit, or after it, finds
+        // the session there and ends it. Nobody knows the token before the answer.
+        let displaced = self.sessions.add(token_hash, &user);
+        let kept = self.store.add_session(token_hash, user.clone(), hash, displaced).await;
+        if !matches!(kept, Ok(true)) {
+            self.sessions.end(&token_hash, Ended::Disabled);
+            return Err(kept.map_or_else(Denied::Rejected, |_| Denied::Wrong));
+        }
+        Ok((user, set_cookie(&token, self.lifetimes.max, secure)))
+    }
+
+    /// Ends a session; returns the value of `Set-Cookie` that forgets it.
+    pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
+        self.store.remove_sessions(vec![session.token_hash]).await?;
+        self.sessions.end(&session.token_hash, Ended::LoggedOut);
+        Ok(set_cookie("", Duration::ZERO, secure))
+    }
+
+    /// Changes the session's own user's password and ends the user's other sessions.
+    pub async fn change_password(
+        &self,
+        session: &Session,
+        current: String,
+        new: String,
+        from: IpAddr,
+    ) -> Result<(), Denied> {
+        let user = self.store.user(session.user_id).await?;
+        self.prove(&user.username, current, from).await?;
+        let patch =
+            UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
+        let keep = Some(session.token_hash);
+        self.store.update_user(user.id, patch, None, keep).await?;
+        self.sessions.end_of(Of { user_id: user.id, but: keep }, Ended::PasswordChanged);
+        Ok(())
+    }
+
+    /// Changes a user, and ends the sessions that the change ends.
+    pub async fn update_user(
+        &self,
+        id: i64,
+        patch: UserPatch,
+        if_match: Option<Vec<i64>>,
+        by: &Session,
+    ) -> Result<User, Reject> {
+        let before = self.store.user(id).await?;
+        let new_password = patch.password_hash.is_some();
+        let keep = (by.user_id == id).then_some(by.token_hash);
+        let after = self.store.update_user(id, patch, if_match, keep).await?;
+        let (but, why) = if after.disabled {
+            (None, Ended::Disabled)
+        } else if after.role != before.role {
+            (None, Ended::RoleChanged)
+        } else if new_password {
+            (keep, Ended::PasswordChanged)
+        } else {
+            return Ok(after);
+        };
+        self.sessions.end_of(Of { user_id: id, but }, why);
+        Ok(after)
+    }
+
+    /// Removes a user and ends the user's sessions.
+    pub async fn remove_user(&self, id: i64, if_match: Option<Vec<i64>>) -> Result<(), Reject> {
+        self.store.remove_user(id, if_match).await?;
+        self.sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
+        Ok(())
+    }
+
+    /// The hash of a new password.
+    pub async fn hash(&self, password: String) -> Result<String, Denied> {
+        password::check(&password)
+            .map_err(|message| Reject::Invalid(vec![FieldError::new("password", message)]))?;
+        let place =
+            self.hasher.place().await.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
+        Ok(place.hash(password).await.ok_or(Reject::Unavailable)?)
+    }
+
+    /// The session that a request's `Cookie` header names; `Err(None)` where it names none.
+    pub fn session(&self, cookies: Option<&str>) -> Result<Arc<Session>, Option<Ended>> {
+        let token = cookies.and_then(token_in).ok_or(None)?;
+        self.sessions.find(&hash_token(&token))
+    }
+
+    /// Ends what has expired and writes down which sessions were used.
+    pub async fn sweep(&self, stopping: bool) {
+        let swept = self.sessions.sweep(stopping);
+        let mut done = Ok(());
+        if !swept.expired.is_empty() {
+            done = self.store.remove_sessions(swept.expired).await;
+        }
+        if !swept.used.is_empty() {
+            done = done.and(self.store.touch_sessions(swept.used).await);
+        }
+        if let Err(reject) = done {
+            tracing::warn!(?reject, "sessions could not be written down");
+        }
+    }
+
+    /// Proves that somebody knows a user's password; returns the user and the hash.
+    ///
+    /// The failures are looked at again with the place in hand, so that a flood of parallel
+    /// guesses gets no more tries than guesses one after the other.
+    async fn prove(
+        &self,
+        username: &str,
+        password: String,
+        from: IpAddr,
+    ) -> Result<(User, String), Denied> {
+        self.check_failures(username, from)?;
+        let Ok(place) = self.hasher.place().await else {
+            self.metrics.logins_rejected.inc();
+            return Err(Denied::TooMany(Duration::from_secs(1)));
+        };
+        self.check_failures(username, from)?;
+        let found = self.store.find_user(username.to_owned()).await?;
+        let found = found.filter(|(user, _)| !user.disabled);
+        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        let fits = place.verify(password, hash).await;
+        let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Some(found) if fits => {
+                names.clear(username.to_lowercase());
+                Ok(found)
+            }
+            _ => {
+                names.add(username.to_lowercase());
+                addresses.add(from);
+                self.metrics.logins_rejected.inc();
+                Err(Denied::Wrong)
+            }
+        }
+    }
+
+    fn check_failures(&self, username: &str, from: IpAddr) -> Result<(), Denied> {
+        let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.blocked(username.to_lowercase()).max(addresses.blocked(from)) {
+            Some(wait) => {
+                self.metrics.logins_rejected.inc();
+                Err(Denied::TooMany(wait))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A readable one-time password of 96 random bits; none if the system has no randomness.
+pub fn one_time_password() -> Option<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).ok()?;
+    let groups: Vec<String> = bytes.chunks(3).map(hex).collect();
+    Some(groups.join("-"))
+}
+
+/// 256 bits from the system, as 64 hexadecimal digits.
+fn token() -> Option<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex(&bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let written = write!(out, "{byte:02x}");
+        debug_assert!(written.is_ok(), "a String takes every text");
+        out
+    })
+}
+
+/// What is stored and looked up in place of a token.
+fn hash_token(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// SHA-256 of a request, for the comparison of repeats.
+pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into()
+}
+
+fn token_in(cookies: &str) -> Option<String> {
+    let ours = |cookie: &Cookie<'_>| cookie.name() == COOKIE;
+    let cookie = Cookie::split_parse(cookies).flatten().find(ours)?;
+    Some(cookie.value().to_owned())
+}
+
+fn set_cookie(token: &str, max_age: Duration, secure: bool) -> String {
+    let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+    let mut cookie = Cookie::build((COOKIE, token))
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .path("/")
+        .max_age(cookie::time::Duration::seconds(seconds));
+    if secure {
+        cookie = cookie.secure(true);
+    }
+    cookie.to_string()
+}

@@ -1,0 +1,320 @@
+//! Who is logged in: the sessions in memory, so that no request waits for SQLite to know its user.
+//!
+//! While the server runs, age is measured on the monotonic clock: a board's clock may jump.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::domain::Role;
+use crate::limits::SESSIONS_MAX;
+use crate::store::{Snapshot, TokenHash, User};
+
+/// Why a session ended; the text goes to the sockets that it closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ended {
+    /// The user logged out.
+    LoggedOut = 1,
+    /// The session is too old or was unused for too long.
+    Expired,
+    /// The password was changed.
+    PasswordChanged,
+    /// The user has another role now.
+    RoleChanged,
+    /// The user may not log in any more.
+    Disabled,
+    /// There were too many sessions, and this one was unused the longest.
+    Displaced,
+}
+
+impl Ended {
+    const ALL: [Self; 6] = [
+        Self::LoggedOut,
+        Self::Expired,
+        Self::PasswordChanged,
+        Self::RoleChanged,
+        Self::Disabled,
+        Self::Displaced,
+    ];
+
+    /// A sentence for the client.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged out",
+            Self::Expired => "session expired",
+            Self::PasswordChanged => "password changed, log in again",
+            Self::RoleChanged => "role changed, log in again",
+            Self::Disabled => "user disabled or deleted",
+            Self::Displaced => "too many sessions",
+        }
+    }
+}
+
+/// One login.
+pub struct Session {
+    /// SHA-256 of its token.
+    pub token_hash: TokenHash,
+    /// Whose it is.
+    pub user_id: i64,
+    /// What the user may do; another role is another session.
+    pub role: Role,
+    /// Milliseconds on the table's clock.
+    created: u64,
+    used: AtomicU64,
+    written: AtomicU64,
+    sockets: AtomicU32,
+    ended: AtomicU8,
+}
+
+impl Session {
+    /// Why it is no longer valid, none while it is.
+    pub fn ended(&self) -> Option<Ended> {
+        let code = self.ended.load(Ordering::Acquire);
+        Ended::ALL.into_iter().find(|ended| *ended as u8 == code)
+    }
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Without use.
+    pub idle: Duration,
+    /// In all.
+    pub max: Duration,
+}
+
+/// A user's sessions, all of them or all but one.
+#[derive(Clone, Copy, Debug)]
+pub struct Of {
+    /// Whose.
+    pub user_id: i64,
+    /// Not this one.
+    pub but: Option<TokenHash>,
+}
+
+/// All sessions.
+pub struct Sessions {
+    table: Mutex<HashMap<TokenHash, Arc<Session>>>,
+    lifetimes: Lifetimes,
+    /// The zero of the sessions' times lies `max` before the start, so that older logins have one.
+    zero: u64,
+    started: Instant,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What a look over the table found to be written down.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Sessions that have expired.
+    pub expired: Vec<TokenHash>,
+    /// Sessions that were used since it was last written down, and how many milliseconds ago.
+    pub used: Vec<(TokenHash, i64)>,
+}
+
+impl Sessions {
+    /// An empty table; `wake` is called whenever a session has ended.
+    pub fn new(lifetimes: Lifetimes, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            table: Mutex::new(HashMap::new()),
+            zero: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
+            lifetimes,
+            started: Instant::now(),
+            wake: Box::new(wake),
+        }
+    }
+
+    /// Takes over the sessions of the last run; `now` is the time against which theirs are read.
+    pub fn restore(&self, snapshots: Vec<Snapshot>, now: i64) {
+        let newest = snapshots.iter().map(|snapshot| snapshot.used_at).max();
+        let now = now.max(newest.unwrap_or(now));
+        let past = |at: i64| self.now().saturating_sub(u64::try_from(now - at).unwrap_or(0));
+        let mut table = self.table();
+        for snapshot in snapshots {
+            let (created, used) = (past(snapshot.created_at), past(snapshot.used_at));
+            let session = Session {
+                token_hash: snapshot.token_hash,
+                user_id: snapshot.user_id,
+                role: snapshot.role,
+                created,
+                used: AtomicU64::new(used),
+                written: AtomicU64::new(used),
+                sockets: AtomicU32::new(0),
+                ended: AtomicU8::new(0),
+            };
+            table.insert(snapshot.token_hash, Arc::new(session));
+        }
+    }
+
+    /// Adds a new session. Where the table is full, returns the one that had to go for it.
+    pub fn add(&self, token_hash: TokenHash, user: &User) -> Option<TokenHash> {
+        let now = self.now();
+        let session = Session {
+            token_hash,
+            user_id: user.id,
+            role: user.role,
+            created: now,
+            used: AtomicU64::new(now),
+            written: AtomicU64::new(now),
+            sockets: AtomicU32::new(0),
+            ended: AtomicU8::new(0),
+        };
+        let mut table = self.table();
+        let mut displaced = None;
+        if table.len() >= SESSIONS_MAX {
+            let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
+            let last_used = |session: &&Arc<Session>| session.used.load(Ordering::Acquire);
+            let oldest =
+                table.values().filter(idle).min_by_key(last_used).map(|session| session.token_hash);
+            displaced = oldest.and_then(|oldest| table.remove(&oldest));
+        }
+        table.insert(token_hash, Arc::new(session));
+        drop(table);
+        let displaced = displaced?;
+        self.end_all([Arc::clone(&displaced)], Ended::Displaced);
+        Some(displaced.token_hash)
+    }
+
+    /// The live session of a token, and notes that it is used.
+    pub fn find(&self, token_hash: &TokenHash) -> Result<Arc<Session>, Option<Ended>> {
+        let session = self.table().get(token_hash).map(Arc::clone).ok_or(None)?;
+        if self.has_expired(&session) {
+            return Err(Some(Ended::Expired));
+        }
+        session.used.store(self.now(), Ordering::Release);
+        Ok(session)
+    }
+
+    /// Ends one session.
+    pub fn end(&self, token_hash: &TokenHash, why: Ended) {
+        let session = self.table().remove(token_hash);
+        self.end_all(session, why);
+    }
+
+    /// Ends a user's sessions.
+    pub fn end_of(&self, of: Of, why: Ended) {
+        let ends =
+            |session: &Session| session.user_id == of.user_id && Some(session.token_hash) != of.but;
+        let ended: Vec<_> = self
+            .table()
+            .extract_if(|_, session| ends(session))
+            .map(|(_, session)| session)
+            .collect();
+        self.end_all(ended, why);
+    }
+
+    /// Ends the sessions that are not among those that may be, or whose user has another role.
+    ///
+    /// Must be called by the writer's thread: then no session can be in the table before it is in
+    /// a later snapshot.
+    pub fn reconcile(&self, snapshots: &[Snapshot]) {
+        let valid: HashMap<_, _> = snapshots.iter().map(|one| (one.token_hash, one.role)).collect();
+        let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.role);
+        let ended: Vec<_> = self
+            .table()
+            .extract_if(|_, session| ends(session))
+            .map(|(_, session)| session)
+            .collect();
+        self.end_all(ended, Ended::Disabled);
+    }
+
+    /// Ends what has expired, and tells what should be written down: at each call only the uses
+    /// that the file is far behind with, at the stop all of them.
+    pub fn sweep(&self, stopping: bool) -> Swept {
+        let (mut swept, now) = (Swept::default(), self.now());
+        let patience = if stopping { 1 } else { millis(self.lifetimes.idle) / 8 };
+        let mut ended = Vec::new();
+        self.table().retain(|token_hash, session| {
+            if self.has_expired(session) {
+                swept.expired.push(*token_hash);
+                ended.push(Arc::clone(session));
+                return false;
+            }
+            if session.sockets.load(Ordering::Acquire) > 0 {
+                session.used.store(now, Ordering::Release);
+            }
+            let used = session.used.load(Ordering::Acquire);
+            if used.saturating_sub(session.written.load(Ordering::Acquire)) >= patience {
+                session.written.store(used, Ordering::Release);
+                swept.used.push((*token_hash, i64::try_from(now - used).unwrap_or(0)));
+            }
+            true
+        });
+        self.end_all(ended, Ended::Expired);
+        swept
+    }
+
+    /// Live sessions.
+    pub fn count(&self) -> usize {
+        self.table().len()
+    }
+
+    /// An open socket counts as use until it is dropped; none where the user has too many already.
+    pub fn attach(self: &Arc<Self>, session: Arc<Session>, most: usize) -> Option<Attached> {
+        let table = self.table();
+        let open = |one: &Arc<Session>| one.sockets.load(Ordering::Acquire) as usize;
+        let of_user = table.values().filter(|one| one.user_id == session.user_id);
+        if of_user.map(open).sum::<usize>() >= most {
+            return None;
+        }
+        session.sockets.fetch_add(1, Ordering::AcqRel);
+        drop(table);
+        Some(Attached { session, sessions: Arc::clone(self) })
+    }
+
+    fn has_expired(&self, session: &Session) -> bool {
+        let now = self.now();
+        let idle = if session.sockets.load(Ordering::Acquire) > 0 {
+            0
+        } else {
+            now.saturating_sub(session.used.load(Ordering::Acquire))
+        };
+        idle >= millis(self.lifetimes.idle)
+            || now.saturating_sub(session.created) >= millis(self.lifetimes.max)
+    }
+
+    fn end_all(&self, sessions: impl IntoIterator<Item = Arc<Session>>, why: Ended) {
+        let mut any = false;
+        for session in sessions {
+            session.ended.store(why as u8, Ordering::Release);
+            any |= session.sockets.load(Ordering::Acquire) > 0;
+        }
+        if any {
+            (self.wake)();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.zero.saturating_add(millis(self.started.elapsed()))
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<TokenHash, Arc<Session>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket's hold on its session.
+pub struct Attached {
+    session: Arc<Session>,
+    sessions: Arc<Sessions>,
+}
+
+impl std::ops::Deref for Attached {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.session.used.store(self.sessions.now(), Ordering::Release);
+        self.session.sockets.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
