@@ -1,0 +1,142 @@
+//! One request → one answer. This room is the home of hyper's requests and answers.
+
+mod ask;
+mod asyncapi;
+mod cors;
+mod entities;
+mod events;
+mod login;
+mod openapi;
+mod reply;
+mod route;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+use crate::auth::Auth;
+use crate::auth::origin::Origins;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+pub use ask::{Peer, text_of};
+pub use reply::{Problem, Reply};
+
+use ask::Ask;
+use route::Target;
+
+/// Everything that answers need.
+pub struct Api {
+    /// The shop.
+    pub store: Arc<Store>,
+    /// Who asks.
+    pub auth: Arc<Auth>,
+    /// For the numbers of `/metrics` only.
+    pub feed: Arc<Feed>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The pages that may ask.
+    pub origins: Arc<Origins>,
+    /// The server is about to stop: not ready any more.
+    pub stopping: AtomicBool,
+}
+
+impl Api {
+    /// Answers a request; never fails, a refusal is an answer too.
+    pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+        let (parts, body) = request.into_parts();
+        let mut ask = Ask::new(parts, body, peer);
+        let mut reply = self.respond(&mut ask).await.unwrap_or_else(Problem::into_reply);
+        cors::admit(&mut reply, ask.header(&header::ORIGIN), &self.origins);
+        self.metrics.requests.inc();
+        let (method, path) = (&ask.parts.method, ask.parts.uri.path());
+        tracing::debug!(%method, path, status = reply.status().as_u16(), "answered");
+        reply
+    }
+
+    async fn respond(&self, ask: &mut Ask) -> Result<Reply, Problem> {
+        let target = Target::find(ask.parts.uri.path()).ok_or_else(Problem::missing)?;
+        if let Some(reply) = cors::preflight(ask, target, &self.origins) {
+            return Ok(reply);
+        }
+        let method = match &ask.parts.method {
+            &Method::HEAD => &Method::GET,
+            method => method,
+        };
+        if !target.methods().contains(method) {
+            let allow =
+                HeaderValue::from_str(&target.allow()).unwrap_or(HeaderValue::from_static("GET"));
+            let problem = Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("there is {}", target.allow()),
+            );
+            return Err(problem.with(header::ALLOW, allow));
+        }
+        if method != Method::GET {
+            self.check_origin(ask)?;
+        }
+        match target {
+            Target::Health => Ok(reply::json("{\"status\":\"ok\"}".to_owned())),
+            Target::Ready => self.ready(),
+            Target::Metrics => Ok(self.numbers()),
+            Target::OpenApi => Ok(reply::json(openapi::document().to_string())),
+            Target::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
+            Target::Login => self.login(ask).await,
+            _ => self.respond_to_user(ask, target).await,
+        }
+    }
+
+    /// What needs a session.
+    async fn respond_to_user(&self, ask: &mut Ask, target: Target) -> Result<Reply, Problem> {
+        let session = ask.session(&self.auth)?;
+        match target {
+            Target::Collection(kind) => self.collection(ask, kind, &session).await,
+            Target::Entity(kind, id) => self.entity(ask, (kind, id), &session).await,
+            Target::Users => self.users(ask, &session).await,
+            Target::User(id) => self.user(ask, id, &session).await,
+            Target::Events => self.events(ask, &session).await,
+            Target::Logout => self.logout(ask, &session).await,
+            Target::Me => self.me(&session).await,
+            Target::Password => self.password(ask, &session).await,
+            _ => Err(Problem::missing()),
+        }
+    }
+
+    /// A page elsewhere must not act with the cookies of whoever looks at it.
+    fn check_origin(&self, ask: &Ask) -> Result<(), Problem> {
+        let site = HeaderName::from_static("sec-fetch-site");
+        let (origin, site) = (ask.header(&header::ORIGIN), ask.header(&site));
+        let unreadable = ask.parts.headers.contains_key(header::ORIGIN) && origin.is_none();
+        if !unreadable && self.origins.allows_write(origin, site, ask.header(&header::HOST)) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("a page of this origin may not do this; see --allow-origin"))
+    }
+
+    fn ready(&self) -> Result<Reply, Problem> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"));
+        }
+        if !self.store.healthy() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the last commit failed"));
+        }
+        Ok(reply::json("{\"status\":\"ready\"}".to_owned()))
+    }
+
+    fn numbers(&self) -> Reply {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (events, bytes) = self.feed.size();
+        self.metrics.ring_events.set(number(events));
+        self.metrics.ring_bytes.set(number(bytes));
+        self.metrics.head.set(self.feed.head());
+        self.metrics.queue.set(number(self.store.queued()));
+        self.metrics.sessions.set(number(self.auth.sessions.count()));
+        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        reply::plain(StatusCode::OK, content_type, self.metrics.text())
+    }
+}

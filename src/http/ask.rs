@@ -1,0 +1,208 @@
+//! What a request asks, read and checked: its session, its query, its body, its conditions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use form_urlencoded::parse;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::auth::sessions::Session;
+use crate::auth::{self, Auth};
+use crate::domain::{FieldError, Reject};
+use crate::http::reply::Problem;
+use crate::limits::{
+    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX,
+};
+use crate::store::{Actor, Repeat};
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The client's connection is encrypted.
+    pub secure: bool,
+}
+
+/// A request on its way through its handler.
+pub(super) struct Ask {
+    /// Method, path and headers.
+    pub parts: Parts,
+    body: Option<Incoming>,
+    /// Where it comes from.
+    pub peer: Peer,
+}
+
+impl Ask {
+    /// A request that was just received.
+    pub(super) fn new(parts: Parts, body: Incoming, peer: Peer) -> Self {
+        Self { parts, body: Some(body), peer }
+    }
+
+    /// The text of a header, none where it is absent or not ASCII.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        text_of(&self.parts.headers, name)
+    }
+
+    /// The session of the request's cookie.
+    pub(super) fn session(&self, auth: &Auth) -> Result<Arc<Session>, Problem> {
+        auth.session(self.header(&header::COOKIE)).map_err(|ended| {
+            Problem::unauthorized(
+                ended.map_or("log in first: POST /api/auth/login", |ended| ended.text()),
+            )
+        })
+    }
+
+    /// Who asks for a change, and on which condition.
+    pub(super) fn actor(&self, session: &Session) -> Actor {
+        Actor { user_id: session.user_id, role: session.role, if_match: self.if_match() }
+    }
+
+    /// The versions that `If-Match` names; none where anything matches.
+    pub(super) fn if_match(&self) -> Option<Vec<i64>> {
+        let header = self.header(&header::IF_MATCH)?;
+        // A weak or foreign tag matches nothing (RFC 9110, section 13.1.1).
+        (header.trim() != "*").then(|| header.split(',').filter_map(version_in).collect())
+    }
+
+    /// `If-None-Match` names this version.
+    pub(super) fn has(&self, etag: &str) -> bool {
+        let named = self.header(&header::IF_NONE_MATCH).unwrap_or_default();
+        let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+        named.split(',').map(str::trim).any(same)
+    }
+
+    /// The query's parameters, each of which must be a known one and stand there once.
+    pub(super) fn query(&self, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut errors = Vec::new();
+        for (name, value) in parse(query.as_bytes()) {
+            let message = if !known.contains(&name.as_ref()) {
+                format!("is not a parameter here; there are {}", known.join(", "))
+            } else if pairs.iter().any(|(other, _)| *other == name) {
+                "stands there twice".to_owned()
+            } else {
+                pairs.push((name.into_owned(), value.into_owned()));
+                continue;
+            };
+            errors.push(FieldError::new(name.chars().take(100).collect::<String>(), message));
+        }
+        if errors.is_empty() { Ok(pairs) } else { Err(Problem::invalid(errors)) }
+    }
+
+    /// The body's members. The body is read at most once.
+    pub(super) async fn object(&mut self) -> Result<(Map<String, Value>, Bytes), Problem> {
+        self.check_content_type()?;
+        let bytes = self.read_body().await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(members)) => Ok((members, bytes)),
+            Ok(_) => Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the body must be a JSON object",
+            )),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let detail = format!("the body is not JSON: see line {line}, column {column}");
+                Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+            }
+        }
+    }
+
+    fn check_content_type(&self) -> Result<(), Problem> {
+        let given = self.header(&header::CONTENT_TYPE).unwrap_or_default();
+        let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match given.as_str() {
+            "application/json" => Ok(()),
+            "application/merge-patch+json" if self.parts.method == Method::PATCH => Ok(()),
+            _ => {
+                let detail = "the body must be JSON, with Content-Type: application/json";
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+            }
+        }
+    }
+
+    async fn read_body(&mut self) -> Result<Bytes, Problem> {
+        let too_large = || {
+            let detail = format!("the body may have {BODY_BYTES_MAX} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        };
+        let Some(body) = self.body.take() else {
+            return Ok(Bytes::new());
+        };
+        if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+            return Err(too_large());
+        }
+        let read = Limited::new(body, BODY_BYTES_MAX).collect();
+        match tokio::time::timeout(BODY_TIMEOUT, read).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
+            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+        }
+    }
+
+    /// What makes the request a repeat, if it has an `Idempotency-Key`.
+    pub(super) fn repeat(&self, user_id: i64, body: &[u8]) -> Result<Option<Repeat>, Problem> {
+        let name = HeaderName::from_static("idempotency-key");
+        let Some(value) = self.parts.headers.get(&name) else {
+            return Ok(None);
+        };
+        let key =
+            value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
+        let Some(key) = key else {
+            let message = format!("must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} ASCII characters");
+            return Err(Problem::invalid(vec![FieldError::new("Idempotency-Key", message)]));
+        };
+        let request_hash = auth::hash_request(self.parts.uri.path(), body);
+        Ok(Some(Repeat { user_id, key: key.to_owned(), request_hash }))
+    }
+}
+
+/// The text of a header.
+pub fn text_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn version_in(tag: &str) -> Option<i64> {
+    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// A whole number from the query; the error names the parameter.
+pub(super) fn number(name: &str, value: &str, least: i64, most: i64) -> Result<i64, FieldError> {
+    let number = value.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        let range = if most == i64::MAX {
+            format!("from {least} up")
+        } else {
+            format!("from {least} to {most}")
+        };
+        FieldError::new(name, format!("must be a whole number {range}"))
+    })
+}
+
+/// The page that the query asks for.
+pub(super) fn page_limit(pairs: &[(String, String)], errors: &mut Vec<FieldError>) -> usize {
+    let given = pairs.iter().find(|(name, _)| name == "limit");
+    let limit = given
+        .map(|(name, value)| number(name, value, 1, i64::try_from(PAGE_MAX).unwrap_or(i64::MAX)));
+    match limit {
+        Some(Ok(limit)) => usize::try_from(limit).unwrap_or(PAGE_MAX),
+        Some(Err(error)) => {
+            errors.push(error);
+            PAGE_DEFAULT
+        }
+        None => PAGE_DEFAULT,
+    }
+}
+
+/// All mistakes of a query at once.
+pub(super) fn all_right<T>(value: T, errors: Vec<FieldError>) -> Result<T, Problem> {
+    if errors.is_empty() { Ok(value) } else { Err(Reject::Invalid(errors).into()) }
+}

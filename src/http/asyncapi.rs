@@ -1,0 +1,104 @@
+//! `/asyncapi.json`: the WebSocket protocol, made from the same shapes as its events.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::Kind;
+use crate::http::openapi::field_schema;
+
+/// The document, AsyncAPI 3.0.
+pub(super) fn document() -> Value {
+    let channels: Vec<&str> = Kind::ALL.iter().map(|kind| kind.shape().channel).collect();
+    let mut messages = client_messages(&channels);
+    messages.extend(server_messages(&channels));
+    for kind in Kind::ALL {
+        for verb in ["created", "updated", "deleted"] {
+            messages.insert(format!("{}_{verb}", kind.shape().noun), event_message(kind, verb));
+        }
+    }
+    let names: Vec<String> = messages.keys().cloned().collect();
+    let in_channel =
+        |name: &String| (name.clone(), json!({"$ref": format!("#/components/messages/{name}")}));
+    let of = |sends: bool| -> Vec<Value> {
+        let chosen = names.iter().filter(|name| name.starts_with("client_") != sends);
+        chosen.map(|name| json!({"$ref": format!("#/channels/ws/messages/{name}")})).collect()
+    };
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {"title": "Tillcast", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "MIT"}},
+        "defaultContentType": "application/json",
+        "channels": {"ws": {
+            "address": "/ws",
+            "description": "One WebSocket; log in over HTTP first, the cookie is the ticket.",
+            "messages": names.iter().map(in_channel).collect::<Map<_, _>>(),
+        }},
+        "operations": {
+            "receive": {"action": "receive", "channel": {"$ref": "#/channels/ws"}, "messages": of(false)},
+            "send": {"action": "send", "channel": {"$ref": "#/channels/ws"}, "messages": of(true)},
+        },
+        "components": {"messages": messages},
+    })
+}
+
+fn client_messages(channels: &[&str]) -> Map<String, Value> {
+    let channel = json!({"enum": channels});
+    let since = json!({"type": "integer", "minimum": 0, "description": "Every event behind this seq first."});
+    let subscribe = json!({"type": {"const": "subscribe"}, "channel": channel, "since": since});
+    let unsubscribe = json!({"type": {"const": "unsubscribe"}, "channel": channel});
+    [
+        ("client_subscribe", message(&subscribe, &["type", "channel"])),
+        ("client_unsubscribe", message(&unsubscribe, &["type", "channel"])),
+        ("client_ping", message(&json!({"type": {"const": "ping"}}), &["type"])),
+    ]
+    .map(|(name, message)| (name.to_owned(), message))
+    .into_iter()
+    .collect()
+}
+
+fn server_messages(channels: &[&str]) -> Map<String, Value> {
+    let (channel, text) = (json!({"enum": channels}), json!({"type": "string"}));
+    let seq = json!({"type": "integer", "minimum": 0});
+    let connected =
+        json!({"type": {"const": "connected"}, "message": text, "userId": {"type": "integer"}});
+    let subscribed = json!({"type": {"const": "subscribed"}, "channel": channel, "seq": seq});
+    let reset = json!({"type": {"const": "reset"}, "channel": channel, "seq": seq});
+    let unsubscribed = json!({"type": {"const": "unsubscribed"}, "channel": channel});
+    let error = json!({"type": {"const": "error"}, "message": text});
+    [
+        ("connected", message(&connected, &["type", "message", "userId"])),
+        ("subscribed", message(&subscribed, &["type", "channel", "seq"])),
+        ("reset", message(&reset, &["type", "channel", "seq"])),
+        ("unsubscribed", message(&unsubscribed, &["type", "channel"])),
+        ("pong", message(&json!({"type": {"const": "pong"}}), &["type"])),
+        ("error", message(&error, &["type", "message"])),
+    ]
+    .map(|(name, message)| (name.to_owned(), message))
+    .into_iter()
+    .collect()
+}
+
+fn message(properties: &Value, required: &[&str]) -> Value {
+    json!({"payload": {"type": "object", "required": required, "properties": properties}})
+}
+
+/// An event's envelope, its `data` with exactly the keys of its kind.
+fn event_message(kind: Kind, verb: &str) -> Value {
+    let mut data = Map::new();
+    data.insert("id".into(), json!({"type": "integer"}));
+    for field in kind.shape().fields.iter().filter(|field| field.event) {
+        data.insert(field.name.into(), field_schema(field, true));
+    }
+    if verb == "updated" {
+        let description = "The fields that really changed, with their new values.";
+        data.insert("changed_fields".into(), json!({"type": "object", "description": description}));
+    }
+    let keys: Vec<String> = data.keys().cloned().collect();
+    let envelope = json!({
+        "event": {"const": format!("{}:{verb}", kind.shape().noun)},
+        "data": {"type": "object", "required": keys, "properties": data, "additionalProperties": false},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "seq": {"type": "integer", "minimum": 1, "description": "The event's place in the log."},
+    });
+    let mut message = message(&envelope, &["event", "data", "timestamp", "seq"]);
+    message["summary"] = json!(format!("On {}.", kind.shape().channel));
+    message
+}

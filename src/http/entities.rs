@@ -1,0 +1,183 @@
+//! The five entities over REST: one function for each verb, the same for all kinds.
+
+use hyper::header;
+use hyper::{Method, StatusCode};
+
+use crate::auth::sessions::Session;
+use crate::domain::input::{Purpose, check_text};
+use crate::domain::shape::Type;
+use crate::domain::{Cell, Field, FieldError, Input, Kind, Row, event, order, timestamp};
+use crate::http::Api;
+use crate::http::ask::{Ask, all_right, number, page_limit};
+use crate::http::reply::{self, Problem, Reply};
+use crate::store::{Change, Query};
+
+impl Api {
+    /// A request to all entities of a kind.
+    pub(super) async fn collection(
+        &self,
+        ask: &mut Ask,
+        kind: Kind,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        if ask.parts.method == Method::POST {
+            self.create(ask, kind, session).await
+        } else {
+            self.list(ask, kind, session).await
+        }
+    }
+
+    /// A request to one entity.
+    pub(super) async fn entity(
+        &self,
+        ask: &mut Ask,
+        (kind, id): (Kind, i64),
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        let change = match ask.parts.method {
+            Method::PATCH => {
+                may(session.role.may_change(), "change", kind, session)?;
+                let (body, _) = ask.object().await?;
+                Change::Update(id, Input::read(kind, Purpose::Patch, body)?)
+            }
+            Method::DELETE => {
+                may(session.role.may_change(), "delete", kind, session)?;
+                Change::Delete(id)
+            }
+            _ => return self.get(ask, kind, id, session).await,
+        };
+        Ok(match self.store.change(ask.actor(session), kind, change).await? {
+            Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag(&row)),
+            None => reply::empty(StatusCode::NO_CONTENT),
+        })
+    }
+
+    async fn create(&self, ask: &mut Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
+        may(session.role.may_create(kind), "create", kind, session)?;
+        let (body, bytes) = ask.object().await?;
+        let repeat = ask.repeat(session.user_id, &bytes)?;
+        let input = Input::read(kind, Purpose::Create, body)?;
+        let answer =
+            self.store.create(ask.actor(session), kind, Change::Create(input), repeat).await?;
+        Ok(created(answer))
+    }
+
+    async fn get(
+        &self,
+        ask: &Ask,
+        kind: Kind,
+        id: i64,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        may(session.role.may_read(kind), "read", kind, session)?;
+        let row = self.store.get(kind, id).await?;
+        // Somebody else's order is, to a kiosk, no order.
+        if is_narrowed(kind, session) && row.int(&order::KIOSK_ID) != session.user_id {
+            return Err(Problem::missing());
+        }
+        let etag = etag(&row);
+        if ask.has(&etag) {
+            let mut reply = reply::empty(StatusCode::NOT_MODIFIED);
+            reply::set(&mut reply, header::ETAG, &etag);
+            return Ok(reply);
+        }
+        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag))
+    }
+
+    async fn list(&self, ask: &Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
+        may(session.role.may_read(kind), "read", kind, session)?;
+        let mut query = read_query(ask, kind)?;
+        if is_narrowed(kind, session) {
+            query.filters.push((&order::KIOSK_ID, Cell::Int(session.user_id)));
+        }
+        let limit = query.limit;
+        query.limit += 1; // one more tells whether there is a next page
+        let mut rows = self.store.list(kind, query).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map_or("null".to_owned(), |row| row.id.to_string());
+        let data = rows.iter().map(event::entity).collect::<Vec<_>>().join(",");
+        Ok(reply::json(format!("{{\"data\":[{data}],\"next\":{next}}}")))
+    }
+}
+
+/// The answer to a creation, first or repeated.
+pub(super) fn created(answer: crate::store::Answer) -> Reply {
+    let mut reply = reply::json_with_etag(StatusCode::CREATED, answer.body, &answer.etag);
+    reply::set(&mut reply, header::LOCATION, &answer.location);
+    reply
+}
+
+/// The parameters of a list of a kind.
+pub(super) fn parameters(kind: Kind) -> Vec<&'static str> {
+    let filters = kind.shape().fields.iter().filter(|field| field.filter).map(|field| field.name);
+    ["limit", "after", "order", "updated_since"].into_iter().chain(filters).collect()
+}
+
+fn read_query(ask: &Ask, kind: Kind) -> Result<Query, Problem> {
+    let pairs = ask.query(&parameters(kind))?;
+    let mut errors = Vec::new();
+    let mut query = Query { limit: page_limit(&pairs, &mut errors), ..Query::default() };
+    for (name, value) in &pairs {
+        let read = match name.as_str() {
+            "limit" => Ok(()),
+            "after" => number(name, value, 1, i64::MAX).map(|id| query.after = Some(id)),
+            "order" => match value.as_str() {
+                "asc" | "desc" => {
+                    query.ascending = value == "asc";
+                    Ok(())
+                }
+                _ => Err(FieldError::new(name, "must be asc or desc")),
+            },
+            "updated_since" => match timestamp::parse(value) {
+                Some(ms) => {
+                    query.updated_since = Some(ms);
+                    Ok(())
+                }
+                None => Err(FieldError::new(
+                    name,
+                    "must be an RFC 3339 time, such as 2026-01-25T10:30:00Z",
+                )),
+            },
+            _ => read_filter(kind, name, value).map(|filter| query.filters.extend(filter)),
+        };
+        errors.extend(read.err());
+    }
+    all_right(query, errors)
+}
+
+fn read_filter(
+    kind: Kind,
+    name: &str,
+    value: &str,
+) -> Result<Option<(&'static Field, Cell)>, FieldError> {
+    let Some(field) = kind.shape().fields.iter().find(|field| field.name == name) else {
+        return Ok(None);
+    };
+    let cell = match field.ty {
+        Type::Id(_) => Cell::Int(number(name, value, 1, i64::MAX)?),
+        // A choice must exist; any other text may simply match nothing.
+        Type::Choice(_) | Type::Status(_) => {
+            check_text(field, value).map_err(|message| FieldError::new(name, message))?;
+            Cell::Text(value.to_owned())
+        }
+        _ => Cell::Text(value.to_owned()),
+    };
+    Ok(Some((field, cell)))
+}
+
+fn is_narrowed(kind: Kind, session: &Session) -> bool {
+    kind == Kind::Order && session.role.sees_only_own_orders()
+}
+
+fn etag(row: &Row) -> String {
+    format!("\"{}\"", row.seq)
+}
+
+fn may(allowed: bool, verb: &str, kind: Kind, session: &Session) -> Result<(), Problem> {
+    if allowed {
+        return Ok(());
+    }
+    let (role, plural) = (session.role.name(), kind.shape().plural);
+    Err(Problem::forbidden(format!("the role {role} may not {verb} {plural}")))
+}

@@ -1,0 +1,55 @@
+//! The event log over REST.
+
+use crate::auth::sessions::Session;
+use crate::domain::{FieldError, Kind};
+use crate::http::Api;
+use crate::http::ask::{Ask, all_right, number, page_limit};
+use crate::http::reply::{self, Problem, Reply};
+use crate::store::Range;
+
+impl Api {
+    /// `GET /api/events`.
+    pub(super) async fn events(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
+        let pairs = ask.query(&["limit", "after", "channel"])?;
+        let mut errors = Vec::new();
+        let mut range =
+            Range { after: 0, kinds: 0, limit: page_limit(&pairs, &mut errors), bytes: usize::MAX };
+        let mut channel = None;
+        for (name, value) in &pairs {
+            match name.as_str() {
+                "after" => match number(name, value, 0, i64::MAX) {
+                    Ok(after) => range.after = after,
+                    Err(error) => errors.push(error),
+                },
+                "channel" => {
+                    if let Some(kind) = Kind::of_channel(value) {
+                        channel = Some(kind);
+                    } else {
+                        let names = Kind::ALL.map(|kind| kind.shape().channel).join(", ");
+                        errors.push(FieldError::new(name, format!("must be one of {names}")));
+                    }
+                }
+                _ => {}
+            }
+        }
+        all_right((), errors)?;
+        if let Some(kind) = channel.filter(|kind| !session.role.may_follow(*kind)) {
+            let (role, channel) = (session.role.name(), kind.shape().channel);
+            return Err(Problem::forbidden(format!("the role {role} may not read {channel}")));
+        }
+        let wanted = |kind: Kind| match channel {
+            Some(only) => kind == only,
+            None => session.role.may_follow(kind),
+        };
+        range.kinds =
+            Kind::ALL.into_iter().filter(|kind| wanted(*kind)).map(|kind| 1 << kind.index()).sum();
+        let page = self.store.events(range).await?;
+        let data =
+            page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
+        let next =
+            if page.scanned < page.head { page.scanned.to_string() } else { "null".to_owned() };
+        let (oldest, head) = (page.oldest, page.head);
+        let ends = format!("\"next\":{next},\"oldest\":{oldest},\"head\":{head}");
+        Ok(reply::json(format!("{{\"data\":[{data}],{ends}}}")))
+    }
+}

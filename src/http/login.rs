@@ -1,0 +1,90 @@
+//! Logging in and out over REST.
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::auth::password;
+use crate::auth::sessions::Session;
+use crate::domain::FieldError;
+use crate::http::Api;
+use crate::http::ask::{Ask, all_right};
+use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::store::User;
+
+impl Api {
+    /// `POST /api/auth/login`.
+    pub(super) async fn login(&self, ask: &mut Ask) -> Result<Reply, Problem> {
+        let [username, password] = self.two_texts(ask, ["username", "password"]).await?;
+        let (from, secure) = (ask.peer.address, ask.peer.secure);
+        let (user, cookie) = self.auth.login(username, password, from, secure).await?;
+        let mut reply = reply::json(show(&user));
+        reply::set(&mut reply, header::SET_COOKIE, &cookie);
+        reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(reply)
+    }
+
+    /// `POST /api/auth/logout`.
+    pub(super) async fn logout(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
+        let cookie = self.auth.logout(session, ask.peer.secure).await?;
+        let mut reply = reply::empty(StatusCode::NO_CONTENT);
+        reply::set(&mut reply, header::SET_COOKIE, &cookie);
+        Ok(reply)
+    }
+
+    /// `GET /api/auth/me`.
+    pub(super) async fn me(&self, session: &Session) -> Result<Reply, Problem> {
+        Ok(reply::json(show(&self.store.user(session.user_id).await?)))
+    }
+
+    /// `POST /api/auth/password`.
+    pub(super) async fn password(
+        &self,
+        ask: &mut Ask,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        let [current, new] = self.two_texts(ask, ["current_password", "new_password"]).await?;
+        if let Err(message) = password::check(&new) {
+            return Err(Problem::invalid(vec![FieldError::new("new_password", message)]));
+        }
+        self.auth.change_password(session, current, new, ask.peer.address).await?;
+        Ok(reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// A body of exactly two texts.
+    async fn two_texts(&self, ask: &mut Ask, names: [&str; 2]) -> Result<[String; 2], Problem> {
+        let (mut body, _) = ask.object().await?;
+        let mut errors = Vec::new();
+        let texts = names.map(|name| match body.remove(name) {
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                errors.push(FieldError::new(name, "must be a string"));
+                String::new()
+            }
+            None => {
+                errors.push(FieldError::new(name, "is required"));
+                String::new()
+            }
+        });
+        let unknown = body.keys().map(|name| name.chars().take(100).collect::<String>());
+        errors.extend(unknown.map(|name| FieldError::new(name, "is not a field here")));
+        all_right(texts, errors)
+    }
+}
+
+/// The user as the session's owner sees itself.
+fn show(user: &User) -> String {
+    #[derive(Serialize)]
+    struct Shown<'u> {
+        id: i64,
+        username: &'u str,
+        role: &'u str,
+    }
+    #[derive(Serialize)]
+    struct Envelope<'u> {
+        user: Shown<'u>,
+    }
+    let user = Shown { id: user.id, username: &user.username, role: user.role.name() };
+    to_json(&Envelope { user })
+}

@@ -1,0 +1,161 @@
+//! Which path means what, and which methods it has. The API document follows this table.
+
+use hyper::Method;
+
+use crate::domain::Kind;
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// All entities of a kind.
+    Collection(Kind),
+    /// One of them.
+    Entity(Kind, i64),
+    /// All users.
+    Users,
+    /// One of them.
+    User(i64),
+    /// The event log.
+    Events,
+    /// Where sessions begin.
+    Login,
+    /// Where they end.
+    Logout,
+    /// Who is logged in.
+    Me,
+    /// The own password.
+    Password,
+    /// The process lives.
+    Health,
+    /// The process can take orders.
+    Ready,
+    /// Numbers for a monitor.
+    Metrics,
+    /// The description of this API.
+    OpenApi,
+    /// The description of the WebSocket.
+    AsyncApi,
+}
+
+impl Target {
+    /// Every target, an id standing for all.
+    pub(super) fn all() -> Vec<Self> {
+        let entities =
+            Kind::ALL.into_iter().flat_map(|kind| [Self::Collection(kind), Self::Entity(kind, 1)]);
+        let others = [
+            Self::Users,
+            Self::User(1),
+            Self::Events,
+            Self::Login,
+            Self::Logout,
+            Self::Me,
+            Self::Password,
+            Self::Health,
+            Self::Ready,
+            Self::Metrics,
+            Self::OpenApi,
+            Self::AsyncApi,
+        ];
+        entities.chain(others).collect()
+    }
+
+    /// What a path names, if anything.
+    pub(super) fn find(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        Some(match segments[..] {
+            ["healthz"] => Self::Health,
+            ["readyz"] => Self::Ready,
+            ["metrics"] => Self::Metrics,
+            ["openapi.json"] => Self::OpenApi,
+            ["asyncapi.json"] => Self::AsyncApi,
+            ["api", "auth", "login"] => Self::Login,
+            ["api", "auth", "logout"] => Self::Logout,
+            ["api", "auth", "me"] => Self::Me,
+            ["api", "auth", "password"] => Self::Password,
+            ["api", "events"] => Self::Events,
+            ["api", "users"] => Self::Users,
+            ["api", "users", id] => Self::User(id_in(id)?),
+            ["api", plural] => Self::Collection(Kind::of_plural(plural)?),
+            ["api", plural, id] => Self::Entity(Kind::of_plural(plural)?, id_in(id)?),
+            _ => return None,
+        })
+    }
+
+    /// The path, with `{id}` for an id.
+    pub(super) fn template(self) -> String {
+        match self {
+            Self::Collection(kind) => format!("/api/{}", kind.shape().plural),
+            Self::Entity(kind, _) => format!("/api/{}/{{id}}", kind.shape().plural),
+            Self::Users => "/api/users".to_owned(),
+            Self::User(_) => "/api/users/{id}".to_owned(),
+            Self::Events => "/api/events".to_owned(),
+            Self::Login => "/api/auth/login".to_owned(),
+            Self::Logout => "/api/auth/logout".to_owned(),
+            Self::Me => "/api/auth/me".to_owned(),
+            Self::Password => "/api/auth/password".to_owned(),
+            Self::Health => "/healthz".to_owned(),
+            Self::Ready => "/readyz".to_owned(),
+            Self::Metrics => "/metrics".to_owned(),
+            Self::OpenApi => "/openapi.json".to_owned(),
+            Self::AsyncApi => "/asyncapi.json".to_owned(),
+        }
+    }
+
+    /// The methods that the path has; `HEAD` goes wherever `GET` does.
+    pub(super) fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Collection(_) | Self::Users => &[Method::GET, Method::POST],
+            Self::Entity(..) | Self::User(_) => &[Method::GET, Method::PATCH, Method::DELETE],
+            Self::Login | Self::Logout | Self::Password => &[Method::POST],
+            Self::Events
+            | Self::Me
+            | Self::Health
+            | Self::Ready
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::AsyncApi => &[Method::GET],
+        }
+    }
+
+    /// The value of `Allow`.
+    pub(super) fn allow(self) -> String {
+        let mut names: Vec<&str> = self.methods().iter().map(Method::as_str).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.join(", ")
+    }
+}
+
+/// Ids are plain positive numbers: anything else names nothing.
+fn id_in(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_leads_to_its_target() {
+        for target in Target::all() {
+            let path = target.template().replace("{id}", "1");
+            assert_eq!(Target::find(&path), Some(target), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_names_nothing() {
+        for path in [
+            "/api/orders/0",
+            "/api/orders/-1",
+            "/api/orders/1/",
+            "/api/orders/+1",
+            "/api/orders/x",
+            "api",
+        ] {
+            assert_eq!(Target::find(path), None, "{path}");
+        }
+    }
+}

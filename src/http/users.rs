@@ -1,0 +1,164 @@
+//! Users over REST, for admins.
+
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::auth::password;
+use crate::auth::sessions::Session;
+use crate::domain::input::check_line;
+use crate::domain::{FieldError, Role, timestamp};
+use crate::http::Api;
+use crate::http::ask::{Ask, all_right, number, page_limit};
+use crate::http::entities::created;
+use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::limits::USERNAME_CHARS_MAX;
+use crate::store::{User, UserPatch};
+
+/// What a body says of a user, as far as it is right.
+#[derive(Default)]
+struct Form {
+    username: Option<String>,
+    role: Option<Role>,
+    password: Option<String>,
+    disabled: Option<bool>,
+}
+
+impl Api {
+    /// A request to all users.
+    pub(super) async fn users(&self, ask: &mut Ask, session: &Session) -> Result<Reply, Problem> {
+        check_admin(session)?;
+        if ask.parts.method == Method::POST {
+            return self.create_user(ask, session).await;
+        }
+        let pairs = ask.query(&["limit", "after"])?;
+        let mut errors = Vec::new();
+        let limit = page_limit(&pairs, &mut errors);
+        let after = pairs.iter().find(|(name, _)| name == "after");
+        let after = after.and_then(|(name, value)| {
+            number(name, value, 1, i64::MAX).map_err(|error| errors.push(error)).ok()
+        });
+        all_right((), errors)?;
+        let mut users = self.store.users(after, limit + 1).await?;
+        let more = users.len() > limit;
+        users.truncate(limit);
+        let next =
+            users.last().filter(|_| more).map_or("null".to_owned(), |user| user.id.to_string());
+        let data = users.iter().map(show).collect::<Vec<_>>().join(",");
+        Ok(reply::json(format!("{{\"data\":[{data}],\"next\":{next}}}")))
+    }
+
+    /// A request to one user.
+    pub(super) async fn user(
+        &self,
+        ask: &mut Ask,
+        id: i64,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        check_admin(session)?;
+        let user = match ask.parts.method {
+            Method::PATCH => {
+                let (body, _) = ask.object().await?;
+                let Form { username, role, password, disabled } = read(body, false)?;
+                let password_hash = match password {
+                    Some(password) => Some(self.auth.hash(password).await?),
+                    None => None,
+                };
+                let patch = UserPatch { username, role, disabled, password_hash };
+                self.auth.update_user(id, patch, ask.if_match(), session).await?
+            }
+            Method::DELETE => {
+                self.auth.remove_user(id, ask.if_match()).await?;
+                return Ok(reply::empty(StatusCode::NO_CONTENT));
+            }
+            _ => self.store.user(id).await?,
+        };
+        let etag = format!("\"{}\"", user.version);
+        if ask.parts.method != Method::PATCH && ask.has(&etag) {
+            return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+        }
+        Ok(reply::json_with_etag(StatusCode::OK, show(&user), &etag))
+    }
+
+    async fn create_user(&self, ask: &mut Ask, session: &Session) -> Result<Reply, Problem> {
+        let (body, bytes) = ask.object().await?;
+        let repeat = ask.repeat(session.user_id, &bytes)?;
+        let form = read(body, true)?;
+        let (Some(username), Some(role), Some(password)) =
+            (form.username, form.role, form.password)
+        else {
+            return Err(Problem::missing()); // out of reach: `read` has named what is not there
+        };
+        let hash = self.auth.hash(password).await?;
+        let answer = self.store.create_user((username, role, hash), repeat, show).await?;
+        Ok(created(answer))
+    }
+}
+
+/// A user as JSON; nothing of the password.
+pub(super) fn show(user: &User) -> String {
+    #[derive(Serialize)]
+    struct Shown<'u> {
+        id: i64,
+        username: &'u str,
+        role: &'u str,
+        disabled: bool,
+        created_at: String,
+        updated_at: String,
+    }
+    to_json(&Shown {
+        id: user.id,
+        username: &user.username,
+        role: user.role.name(),
+        disabled: user.disabled,
+        created_at: timestamp::text(user.created_at),
+        updated_at: timestamp::text(user.updated_at),
+    })
+}
+
+fn check_admin(session: &Session) -> Result<(), Problem> {
+    if session.role.may_manage_users() {
+        return Ok(());
+    }
+    Err(Problem::forbidden("only an admin may manage users"))
+}
+
+/// Reads a user's body; a new user needs name, role and password.
+fn read(body: Map<String, Value>, new: bool) -> Result<Form, Problem> {
+    let (mut form, mut errors) = (Form::default(), Vec::new());
+    for name in ["username", "role", "password"].into_iter().filter(|_| new) {
+        if !body.contains_key(name) {
+            errors.push(FieldError::new(name, "is required"));
+        }
+    }
+    for (name, value) in body {
+        let set = match (name.as_str(), value) {
+            ("username", Value::String(text)) => {
+                check_line(&text, 1, USERNAME_CHARS_MAX).map(|()| form.username = Some(text))
+            }
+            ("role", Value::String(text)) => match Role::named(&text) {
+                Some(role) => {
+                    form.role = Some(role);
+                    Ok(())
+                }
+                None => Err(format!("must be one of {}", Role::ALL.map(Role::name).join(", "))),
+            },
+            ("password", Value::String(text)) => {
+                password::check(&text).map(|()| form.password = Some(text))
+            }
+            ("disabled", Value::Bool(disabled)) if !new => {
+                form.disabled = Some(disabled);
+                Ok(())
+            }
+            ("disabled", _) if new => Err("cannot be set at creation".to_owned()),
+            ("disabled", _) => Err("must be true or false".to_owned()),
+            ("username" | "role" | "password", _) => Err("must be a string".to_owned()),
+            ("id" | "created_at" | "updated_at", _) => Err("is set by the server".to_owned()),
+            _ => Err("is not a field of users".to_owned()),
+        };
+        if let Err(message) = set {
+            errors.push(FieldError::new(name.chars().take(100).collect::<String>(), message));
+        }
+    }
+    all_right(form, errors)
+}
