@@ -1,0 +1,119 @@
+//! One connection's life, from the upgrade to the close. This room is the home of tungstenite.
+//!
+//! A connection owns its place in the log and its socket, nothing else. It sleeps until the feed's
+//! bell rings or the peer speaks, then looks at everything: its session, its clock, the head.
+
+mod connection;
+mod ear;
+mod handshake;
+mod protocol;
+mod socket;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::auth::sessions::Attached;
+use crate::feed::Feed;
+use crate::limits::{CATCH_UPS_MAX, CLOSE_WAIT};
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+pub use handshake::{Hello, accept};
+
+use connection::Connection;
+use socket::{Socket, close_frame};
+
+/// How many of a thousand sockets have been told to leave, when all have.
+pub const EVERYBODY: u32 = 1000;
+
+/// What all connections share.
+pub struct Hub {
+    feed: Arc<Feed>,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    catch_ups: Semaphore,
+    started: Instant,
+    /// Sockets with a slot below this leave: 0 while the server runs, up to `EVERYBODY`.
+    leaving: AtomicU32,
+    next_slot: AtomicU32,
+}
+
+impl Hub {
+    /// Nobody is connected yet.
+    pub fn new(feed: Arc<Feed>, store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            feed,
+            store,
+            metrics,
+            catch_ups: Semaphore::new(CATCH_UPS_MAX),
+            started: Instant::now(),
+            leaving: AtomicU32::new(0),
+            next_slot: AtomicU32::new(0),
+        }
+    }
+
+    /// Sends so many of a thousand sockets away, evenly chosen.
+    pub fn send_away(&self, per_thousand: u32) {
+        self.leaving.store(per_thousand, Ordering::Release);
+        self.feed.ring_bell();
+    }
+
+    fn seconds(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Slots are dealt so that neighbours in time leave at different times.
+    fn deal_slot(&self) -> u16 {
+        const STRIDE: u32 = 619; // has no divisor in common with a thousand
+        let number = self.next_slot.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(number.wrapping_mul(STRIDE) % EVERYBODY).unwrap_or(0)
+    }
+}
+
+/// Serves a client until it leaves or must. `early` are the bytes that came with the handshake,
+/// `_place` is given back at the end.
+pub async fn serve<P>(
+    stream: TcpStream,
+    early: Bytes,
+    session: Attached,
+    hub: Arc<Hub>,
+    _place: P,
+) {
+    let counted = Counted::new(&hub.metrics);
+    let mut connection = Connection::new(stream, session, hub);
+    let mut end = connection.hear(&early).err();
+    drop(early);
+    while end.is_none() {
+        end = connection.turn().await.err();
+    }
+    drop(counted);
+    if let Some(end) = end {
+        connection.leave(end).await;
+    }
+}
+
+/// Counts an open WebSocket until it is dropped, also by a panic.
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.sockets.inc();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.sockets.dec();
+    }
+}
+
+/// Tells a client why it may not stay. It gets no other message.
+pub async fn refuse(stream: TcpStream, code: u16, why: &str) {
+    Socket::new(stream).close(&close_frame(code, why), CLOSE_WAIT).await;
+}
