@@ -1,0 +1,280 @@
+//! The server: listens, lets connections in, keeps time, and leaves in good order.
+
+mod connection;
+mod doors;
+mod head;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, interval, sleep};
+
+use crate::auth::Auth;
+use crate::auth::origin::Origins;
+use crate::auth::sessions::{Lifetimes, Sessions};
+use crate::feed::Feed;
+use crate::http::Api;
+use crate::limits::{
+    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, TICK, TRIM_INTERVAL,
+};
+use crate::memory;
+use crate::metrics::Metrics;
+use crate::store::{Outlets, Retention, Store};
+use crate::ws::{EVERYBODY, Hub};
+
+use doors::{Bounds, Doors};
+
+/// What the server needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// An address family that this machine does not have may be left out.
+    pub listen_where_possible: bool,
+    /// Where the database is.
+    pub data_dir: PathBuf,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections of one address.
+    pub connections_per_address_max: usize,
+    /// WebSockets of one user.
+    pub sockets_per_user_max: usize,
+    /// New connections of one address a second.
+    pub connect_rate: u32,
+    /// Origins that may ask, beside the own host.
+    pub allow_origin: Vec<String>,
+    /// How long the stop may take.
+    pub drain: Duration,
+    /// How long events are kept.
+    pub retention: Retention,
+}
+
+/// A server that listens.
+pub struct Server {
+    api: Api,
+    hub: Arc<Hub>,
+    doors: Arc<Doors>,
+    http_places: Semaphore,
+    refusals: Semaphore,
+    stop: watch::Sender<bool>,
+    sockets_per_user_max: usize,
+    drain: Duration,
+}
+
+/// What `Server::open` gives: the server and what only `run` needs.
+pub struct Opened {
+    server: Arc<Server>,
+    listeners: Vec<TcpListener>,
+    writer: JoinHandle<()>,
+    /// Where it listens, with the ports that the system chose for port 0.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Opens the data directory and the ports. The error is a sentence for the operator.
+    pub fn open(settings: &Settings) -> Result<Opened, String> {
+        let metrics = Arc::new(Metrics::new());
+        let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
+        let wake = Arc::clone(&feed);
+        let wake = move || wake.get().into_iter().for_each(|feed| feed.ring_bell());
+        let sessions = Arc::new(Sessions::new(settings.lifetimes, wake));
+        let outlets = outlets(&feed, &sessions, &metrics);
+        let opened = Store::open(&settings.data_dir, settings.retention, &metrics, outlets)
+            .map_err(|error| error.to_string())?;
+        let store = Arc::new(opened.store);
+        let feed = Arc::clone(feed.get_or_init(|| Arc::new(Feed::new(opened.head))));
+        sessions.restore(opened.sessions, opened.now);
+        let auth =
+            Auth::new(Arc::clone(&store), sessions, settings.lifetimes, Arc::clone(&metrics));
+        let hub = Hub::new(Arc::clone(&feed), Arc::clone(&store), Arc::clone(&metrics));
+        let bounds = Bounds {
+            connections: settings.connections_max,
+            per_address: settings.connections_per_address_max,
+            per_second: settings.connect_rate,
+        };
+        let listeners = listen(settings)?;
+        let addresses =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let doors = Arc::new(Doors::new(bounds, Arc::clone(&metrics)));
+        let origins = Arc::new(Origins(settings.allow_origin.clone()));
+        let api = Api {
+            store,
+            auth: Arc::new(auth),
+            feed,
+            metrics,
+            origins,
+            stopping: AtomicBool::new(false),
+        };
+        let server = Self {
+            api,
+            hub: Arc::new(hub),
+            doors,
+            http_places: Semaphore::new(HTTP_CONNECTIONS_MAX),
+            refusals: Semaphore::new(REFUSALS_MAX),
+            stop: watch::Sender::new(false),
+            sockets_per_user_max: settings.sockets_per_user_max,
+            drain: settings.drain,
+        };
+        Ok(Opened { server: Arc::new(server), listeners, writer: opened.writer, addresses })
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No file descriptors, or no memory: some will be given back soon.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            match self.doors.admit(from.ip()) {
+                Ok(place) => tokio::spawn(Arc::clone(&self).connection(stream, from, place)),
+                Err(refusal) => tokio::spawn(Arc::clone(&self).refuse(stream, refusal)),
+            };
+        }
+    }
+
+    /// Everything that happens by the clock. Ends only if the writer does.
+    async fn keep_time(&self, writer: &JoinHandle<()>) -> String {
+        let mut sweep = interval(Duration::from_millis(400));
+        let mut bell = interval(TICK);
+        let mut trim = interval(TRIM_INTERVAL);
+        let mut connections_before = 0;
+        loop {
+            tokio::select! {
+                _ = sweep.tick() => self.api.auth.sweep(false).await,
+                _ = bell.tick() => self.api.feed.ring_bell(),
+                _ = trim.tick() => {
+                    let connections = self.doors.count();
+                    if connections != connections_before {
+                        connections_before = connections;
+                        memory::trim();
+                    }
+                }
+            }
+            if writer.is_finished() {
+                return "the writer has ended; the data directory is as the last commit left it"
+                    .to_owned();
+            }
+        }
+    }
+
+    /// Sends everybody home, the WebSockets one after the other, so that they do not all come back
+    /// in one instant.
+    async fn leave(&self) {
+        let begun = Instant::now();
+        self.api.stopping.store(true, Ordering::Release);
+        self.stop.send_replace(true);
+        let connections = u32::try_from(self.doors.count()).unwrap_or(u32::MAX);
+        let window = (self.drain * 3 / 4).min(DRAIN_STEP.saturating_mul(connections));
+        let mut step = interval(Duration::from_millis(20));
+        while self.doors.count() > 0 && begun.elapsed() < self.drain.mul_f32(0.9) {
+            let gone = begun.elapsed().as_secs_f32() / window.as_secs_f32().max(0.001);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 1000, clamped"
+            )]
+            let share = (gone * 1000.0).clamp(0.0, 1000.0) as u32;
+            self.hub.send_away(share.min(EVERYBODY));
+            step.tick().await;
+        }
+        self.api.auth.sweep(true).await;
+        let left = self.doors.count();
+        let took = begun.elapsed().as_millis();
+        tracing::info!(took_ms = took, left, "stopped");
+    }
+}
+
+impl Opened {
+    /// Serves until a signal or the end of the writer. The error is a sentence for the operator.
+    pub async fn run(self) -> Result<(), String> {
+        let Self { server, listeners, writer, addresses } = self;
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))
+            .collect();
+        for address in addresses {
+            tracing::info!("listening on {address}");
+        }
+        let failed = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            failed = server.keep_time(&writer) => Some(failed),
+            () = server.api.store.tick() => None,
+        };
+        tracing::info!("stopping");
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        let drained = tokio::time::timeout(server.drain, server.leave()).await;
+        if drained.is_err() {
+            tracing::warn!("not everything was done within --drain");
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Where the writer's results go.
+fn outlets(
+    feed: &Arc<OnceLock<Arc<Feed>>>,
+    sessions: &Arc<Sessions>,
+    metrics: &Arc<Metrics>,
+) -> Outlets {
+    let (publish, jump) = (Arc::clone(feed), Arc::clone(feed));
+    let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
+    Outlets {
+        publish: Box::new(move |events| {
+            metrics.events.inc_by(events.len() as u64);
+            if let Some(feed) = publish.get() {
+                feed.publish(&events);
+            }
+        }),
+        jump: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
+        accounts: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
+    }
+}
+
+fn listen(settings: &Settings) -> Result<Vec<TcpListener>, String> {
+    let mut listeners = Vec::new();
+    for address in &settings.listen {
+        match bind(*address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error)
+                if settings.listen_where_possible && address.is_ipv6() && !listeners.is_empty() =>
+            {
+                tracing::debug!(%error, "no IPv6 here");
+            }
+            Err(error) => {
+                return Err(format!(
+                    "cannot listen on {address}: {error}; give another --listen ADDR:PORT"
+                ));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}

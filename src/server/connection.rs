@@ -1,0 +1,220 @@
+//! One TCP connection: its head awaited, then HTTP, then perhaps a WebSocket in a task of its own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::auth::sessions::Attached;
+use crate::http::{Peer, Problem, Reply, text_of};
+use crate::limits::{
+    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
+    HTTP_KEEP_ALIVE_MAX, SEND_BUFFER_BYTES,
+};
+use crate::server::doors::{Place, Refusal};
+use crate::server::{Server, head};
+use crate::ws;
+
+/// What a client gets after the upgrade.
+enum Welcome {
+    /// The events.
+    Session(Attached),
+    /// A close frame with this reason.
+    Unauthorized(&'static str),
+}
+
+impl Server {
+    /// Serves a connection until it ends or becomes a WebSocket.
+    pub(super) async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        from: SocketAddr,
+        place: Place,
+    ) {
+        tune(&stream);
+        if head::wait(&stream).await.is_err() {
+            return;
+        }
+        let Ok(permit) = self.http_places.acquire().await else {
+            return;
+        };
+        let place = Arc::new(place);
+        let service = service_fn(|request| {
+            let (server, place) = (Arc::clone(&self), Arc::clone(&place));
+            async move { Ok::<_, Infallible>(server.answer(request, from, place).await) }
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HTTP_BUFFER_BYTES)
+            .max_header_size(HEAD_BYTES_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = pin!(connection);
+        let mut stop = self.stop.subscribe();
+        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            _ = stopping => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        drop(permit);
+        if let Err(error) = served {
+            tracing::debug!(%error, %from, "connection ended");
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        from: SocketAddr,
+        place: Arc<Place>,
+    ) -> Reply {
+        let mut reply = if request.uri().path() == "/ws" {
+            self.upgrade(request, place).unwrap_or_else(Problem::into_reply)
+        } else {
+            let peer = Peer { address: from.ip().to_canonical(), secure: false };
+            self.api.answer(request, peer).await
+        };
+        // Places are short: whoever wants more asks for one again.
+        let taken = HTTP_CONNECTIONS_MAX - self.http_places.available_permits();
+        if taken > HTTP_KEEP_ALIVE_MAX && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
+    }
+
+    /// Agrees to become a WebSocket, or says why not.
+    fn upgrade(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        place: Arc<Place>,
+    ) -> Result<Reply, Problem> {
+        if request.method() != Method::GET {
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "there is GET");
+            return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
+        }
+        let headers = request.headers();
+        let host = text_of(headers, &header::HOST);
+        if let Some(origin) = headers.get(header::ORIGIN)
+            && !origin.to_str().is_ok_and(|origin| self.api.origins.allows(origin, host))
+        {
+            return Err(Problem::forbidden(
+                "a page of this origin may not connect; see --allow-origin",
+            ));
+        }
+        let hello = ws::Hello {
+            connection: text_of(headers, &header::CONNECTION),
+            upgrade: text_of(headers, &header::UPGRADE),
+            version: text_of(headers, &header::SEC_WEBSOCKET_VERSION),
+            key: text_of(headers, &header::SEC_WEBSOCKET_KEY),
+        };
+        let accept = ws::accept(hello).map_err(|wrong| {
+            let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, wrong);
+            problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
+        })?;
+        if *self.stop.borrow() {
+            let wait = Duration::from_secs(1);
+            return Err(Problem::later(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server is stopping",
+                wait,
+            ));
+        }
+        let welcome = self.welcome(text_of(headers, &header::COOKIE))?;
+        self.go_on_as_websocket(hyper::upgrade::on(&mut request), welcome, place);
+        let mut reply = Response::new(Full::new(Bytes::new()));
+        *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = reply.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        if let Ok(accept) = HeaderValue::from_str(&accept) {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        Ok(reply)
+    }
+
+    fn welcome(&self, cookies: Option<&str>) -> Result<Welcome, Problem> {
+        match self.api.auth.session(cookies) {
+            Ok(session) => {
+                let attached = self.api.auth.sessions.attach(session, self.sockets_per_user_max);
+                let too_many = || {
+                    let detail = "this user has as many connections as a user may";
+                    Problem::later(StatusCode::TOO_MANY_REQUESTS, detail, Duration::from_secs(5))
+                };
+                attached.map(Welcome::Session).ok_or_else(too_many)
+            }
+            Err(Some(ended)) => Ok(Welcome::Unauthorized(ended.text())),
+            Err(None) => Ok(Welcome::Unauthorized("no valid session, log in first")),
+        }
+    }
+
+    /// Takes the stream back from hyper, so that none of its buffers stays, and goes on with it in
+    /// a new task, so that none of this one's size does.
+    fn go_on_as_websocket(
+        self: &Arc<Self>,
+        upgrade: hyper::upgrade::OnUpgrade,
+        welcome: Welcome,
+        place: Arc<Place>,
+    ) {
+        let server = Arc::clone(self);
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgrade.await else {
+                return;
+            };
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                return;
+            };
+            let (stream, early) = (parts.io.into_inner(), parts.read_buf);
+            match welcome {
+                Welcome::Session(session) => {
+                    tokio::spawn(ws::serve(stream, early, session, Arc::clone(&server.hub), place));
+                }
+                Welcome::Unauthorized(why) => ws::refuse(stream, 1008, why).await,
+            }
+        });
+    }
+
+    /// Tells somebody who may not come in, if not too many are being told already.
+    pub(super) async fn refuse(self: Arc<Self>, mut stream: TcpStream, refusal: Refusal) {
+        let Ok(_place) = self.refusals.try_acquire() else {
+            return;
+        };
+        let problem = Problem::later(StatusCode::TOO_MANY_REQUESTS, refusal.why, refusal.wait);
+        let told = async {
+            head::wait(&stream).await?;
+            let mut head = [0; HEAD_BYTES_MAX];
+            while stream.try_read(&mut head)? == head.len() {}
+            stream.write_all(problem.into_text().as_bytes()).await?;
+            stream.shutdown().await?;
+            // Until the peer has closed: an unread byte would turn the answer into a reset.
+            while tokio::io::AsyncReadExt::read(&mut stream, &mut head).await? > 0 {}
+            Ok::<_, std::io::Error>(())
+        };
+        drop(tokio::time::timeout(CLOSE_WAIT, told).await);
+    }
+}
+
+/// Small packets at once, and little in the kernel for who does not read.
+fn tune(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let tuned =
+        socket.set_tcp_nodelay(true).and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "socket options");
+    }
+}
