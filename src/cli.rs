@@ -1,0 +1,74 @@
+//! The commands: what `tillcast` does when it is called.
+
+mod demo;
+mod files;
+mod limits;
+mod serve;
+mod users;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::{self, Command, Config};
+use crate::domain::Reject;
+
+/// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why.
+pub fn run(command: Command, config: &Config) -> ExitCode {
+    let dir = &config.data_dir;
+    let done = match command {
+        Command::Serve => serve::serve(config),
+        Command::Demo { rate } => demo::demo(config, rate),
+        Command::UserAdd { name, role } => users::add(dir, &name, &role),
+        Command::UserList => users::list(dir),
+        Command::UserPasswd { name } => users::passwd(dir, &name),
+        Command::UserDisable { name } => users::disable(dir, &name),
+        Command::Backup { file } => files::backup(dir, &file),
+        Command::Check => files::check(dir),
+        Command::Events { follow, since } => files::events(dir, follow, since),
+        Command::Limits => limits::print(config),
+        Command::Help => say(&config::help()),
+        Command::Version => say(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard error.
+pub fn complain(text: &impl Display) {
+    // Where standard error is closed, there is nobody to tell.
+    drop(writeln!(io::stderr(), "tillcast: {text}"));
+}
+
+/// Writes to standard output. A reader that has had enough (`| head`) is no failure.
+fn say(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a refused command means to somebody at a terminal.
+fn told(reject: Reject) -> String {
+    match reject {
+        Reject::Invalid(errors) => {
+            let line =
+                |error: &crate::domain::FieldError| format!("{} {}", error.field, error.message);
+            errors.iter().map(line).collect::<Vec<_>>().join("; ")
+        }
+        Reject::Missing => "there is no such thing".to_owned(),
+        Reject::Conflict(detail) => detail,
+        Reject::Stale | Reject::KeyReused => "it was changed meanwhile".to_owned(),
+        Reject::Busy | Reject::Unavailable => {
+            "the database could not do it; see the lines above".to_owned()
+        }
+    }
+}

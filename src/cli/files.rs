@@ -1,0 +1,48 @@
+//! `tillcast backup`, `check` and `events`: what looks at a data directory from outside.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::{complain, say, told};
+use crate::limits::PAGE_MAX;
+use crate::store::{self, Direct, Range};
+
+/// Writes a consistent copy of the database; the server may run.
+pub(super) fn backup(data_dir: &Path, file: &Path) -> Result<(), String> {
+    store::backup(data_dir, file).map_err(|error| error.to_string())?;
+    say(&format!(
+        "{} is a complete copy of {}\n",
+        file.display(),
+        store::database_file(data_dir).display()
+    ))
+}
+
+/// Says whether a data directory is sound.
+pub(super) fn check(data_dir: &Path) -> Result<(), String> {
+    let found = store::check(data_dir).map_err(|error| error.to_string())?;
+    let file = store::database_file(data_dir);
+    if found.is_empty() {
+        return say(&format!("{}: sound\n", file.display()));
+    }
+    found.iter().for_each(complain);
+    Err(format!("{}: {} findings; a backup can take its place", file.display(), found.len()))
+}
+
+/// Prints the event log, an envelope a line; then, if asked to, waits for more.
+pub(super) fn events(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let store = Direct::open_to_read(data_dir).map_err(|error| error.to_string())?;
+    let mut after = i64::try_from(since).unwrap_or(i64::MAX);
+    loop {
+        let range = Range { after, kinds: u8::MAX, limit: PAGE_MAX, bytes: usize::MAX };
+        let page = store.events(range).map_err(told)?;
+        let lines = page.events.iter().flat_map(|event| [event.body.as_str(), "\n"]);
+        say(&lines.collect::<String>())?;
+        after = page.scanned;
+        match (page.scanned < page.head, follow) {
+            (true, _) => {}
+            (false, true) => std::thread::sleep(PAUSE),
+            (false, false) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `tillcast serve`: the log, the runtime, the first admin, the server.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use tracing_subscriber::fmt;
+
+use crate::auth::sessions::Lifetimes;
+use crate::auth::{one_time_password, password};
+use crate::cli::told;
+use crate::config::{Config, LogFormat};
+use crate::domain::Role;
+use crate::server::{Server, Settings};
+use crate::store::{Direct, Retention};
+
+/// Serves the data directory until a signal.
+pub(super) fn serve(config: &Config) -> Result<(), String> {
+    start_log(config);
+    raise_file_limit();
+    let runtime = runtime(config.workers)?;
+    let done = runtime.block_on(async {
+        let opened = Server::open(&settings(config))?;
+        make_first_admin(config)?;
+        opened.run().await
+    });
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    done
+}
+
+/// The settings that the server itself needs.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        listen: config.listen.clone(),
+        listen_where_possible: config.listen_is_default,
+        data_dir: config.data_dir.clone(),
+        lifetimes: Lifetimes { idle: config.session_idle, max: config.session_max },
+        connections_max: config.max_connections,
+        connections_per_address_max: config.max_connections_per_address,
+        sockets_per_user_max: config.max_connections_per_user,
+        connect_rate: config.connect_rate.per_second,
+        allow_origin: config.allow_origin.clone(),
+        drain: config.drain,
+        retention: Retention { age: config.event_retention, count: config.event_retention_count },
+    }
+}
+
+/// The log goes to standard error, a line each; the journal adds the time itself.
+pub(super) fn start_log(config: &Config) {
+    let log = fmt().with_max_level(config.log_level).with_writer(io::stderr).with_target(false);
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    match (config.log_format, journal) {
+        (LogFormat::Json, _) => log.json().init(),
+        (LogFormat::Text, true) => log.with_ansi(false).without_time().init(),
+        (LogFormat::Text, false) => log.with_ansi(io::stderr().is_terminal()).init(),
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
+}
+
+/// As many files as the system lets this process have: a connection is one.
+pub(super) fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+/// The runtime; one worker needs no threads of its own.
+pub(super) fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, String> {
+    let mut builder = if workers == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let built = builder.worker_threads(workers.max(1)).enable_all().build();
+    built.map_err(|error| format!("the runtime could not be started: {error}"))
+}
+
+/// A new data directory has no user: makes one, and says its password once.
+fn make_first_admin(config: &Config) -> Result<(), String> {
+    let store = Direct::open(&config.data_dir).map_err(|error| error.to_string())?;
+    if !store.has_no_user().map_err(told)? {
+        return Ok(());
+    }
+    let no_randomness = || "the system gives no random bytes".to_owned();
+    let password = one_time_password().ok_or_else(no_randomness)?;
+    let hash = password::hash(&password).ok_or_else(no_randomness)?;
+    store.add_user("admin", Role::Admin, &hash).map_err(told)?;
+    let line = format!("first start: user admin, password {password}");
+    writeln!(io::stderr(), "{line}").map_err(|error| format!("standard error: {error}"))
+}

@@ -1,0 +1,224 @@
+//! What the program can do: the commands, their operands and their own flags.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::values::{choice, path, text, whole, within};
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Serve until a signal comes.
+    Serve,
+    /// Serve a temporary shop in which things happen by themselves.
+    Demo {
+        /// Actions a second, 0.1 to 1000.
+        rate: f64,
+    },
+    /// Add a user, with a password from the terminal or standard input.
+    UserAdd {
+        /// The new user's name, not empty.
+        name: String,
+        /// `admin`, `staff`, `kiosk` or `display`.
+        role: String,
+    },
+    /// List the users.
+    UserList,
+    /// Give a user another password.
+    UserPasswd {
+        /// The user's name, not empty.
+        name: String,
+    },
+    /// Keep a user out from now on.
+    UserDisable {
+        /// The user's name, not empty.
+        name: String,
+    },
+    /// Copy the database while the server runs.
+    Backup {
+        /// The copy, not empty.
+        file: PathBuf,
+    },
+    /// Check a data directory.
+    Check,
+    /// Print the event log.
+    Events {
+        /// Wait for new events instead of ending.
+        follow: bool,
+        /// Print the events after this `seq`.
+        since: u64,
+    },
+    /// Print every bound and its memory.
+    Limits,
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Reads one value into the command, or says what would be right.
+pub(super) type Set = fn(&mut Command, &OsStr) -> Result<(), String>;
+
+/// One row of the table of commands.
+pub(super) struct Form {
+    pub(super) words: &'static str,
+    /// What stands for its operand in the help, and how that is read.
+    pub(super) operand: Option<(&'static str, Set)>,
+    pub(super) reason: &'static str,
+    /// The command with the defaults of its flags.
+    pub(super) start: fn() -> Command,
+}
+
+/// A flag that only one command has.
+pub(super) struct OwnFlag {
+    pub(super) flag: &'static str,
+    /// What stands for the value in the help; empty where the flag alone says it.
+    pub(super) value: &'static str,
+    pub(super) required: bool,
+    /// The words of its command.
+    pub(super) command: &'static str,
+    pub(super) set: Set,
+}
+
+const NAME: Option<(&str, Set)> = Some(("NAME", |command, value| {
+    use Command::{UserAdd, UserDisable, UserPasswd};
+    if let UserAdd { name, .. } | UserPasswd { name } | UserDisable { name } = command {
+        text(value)?.clone_into(name);
+    }
+    Ok(())
+}));
+
+const FILE: Option<(&str, Set)> = Some(("FILE", |command, value| {
+    if let Command::Backup { file } = command {
+        *file = path(value)?;
+    }
+    Ok(())
+}));
+
+const ROLES: &[(&str, &str)] =
+    &[("admin", "admin"), ("staff", "staff"), ("kiosk", "kiosk"), ("display", "display")];
+
+/// The first one is what is meant where no command is named.
+pub(super) static FORMS: &[Form] = &[
+    Form {
+        words: "serve",
+        operand: None,
+        reason: "Serve until SIGTERM or SIGINT; the command when none is named.",
+        start: || Command::Serve,
+    },
+    Form {
+        words: "demo",
+        operand: None,
+        reason: "Serve a shop in a temporary folder (--data-dir is ignored) in which N things a \
+                 second happen by themselves, 0.1 to 1000, by default 5.",
+        start: || Command::Demo { rate: 5.0 },
+    },
+    Form {
+        words: "user add",
+        operand: NAME,
+        reason: "Add a user who is admin, staff, kiosk or display; the password is read from the \
+                 terminal or standard input.",
+        start: || Command::UserAdd { name: String::new(), role: String::new() },
+    },
+    Form {
+        words: "user list",
+        operand: None,
+        reason: "List the users.",
+        start: || Command::UserList,
+    },
+    Form {
+        words: "user passwd",
+        operand: NAME,
+        reason: "Give a user another password, read like that of a new one.",
+        start: || Command::UserPasswd { name: String::new() },
+    },
+    Form {
+        words: "user disable",
+        operand: NAME,
+        reason: "End a user's sessions and let no new one begin.",
+        start: || Command::UserDisable { name: String::new() },
+    },
+    Form {
+        words: "backup",
+        operand: FILE,
+        reason: "Copy the database, consistent even while the server runs.",
+        start: || Command::Backup { file: PathBuf::new() },
+    },
+    Form {
+        words: "check",
+        operand: None,
+        reason: "Check that a data directory is whole.",
+        start: || Command::Check,
+    },
+    Form {
+        words: "events",
+        operand: None,
+        reason: "Print the events after SEQ (by default all that are kept), one JSON object a \
+                 line; --follow waits for more.",
+        start: || Command::Events { follow: false, since: 0 },
+    },
+    Form {
+        words: "limits",
+        operand: None,
+        reason: "Print every bound, and the memory that all of them together can take.",
+        start: || Command::Limits,
+    },
+];
+
+pub(super) static OWN_FLAGS: &[OwnFlag] = &[
+    OwnFlag {
+        flag: "rate",
+        value: "N",
+        required: false,
+        command: "demo",
+        set: |command, value| {
+            if let Command::Demo { rate } = command {
+                *rate = within("a number", value, 0.1..=1000.0)?;
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "role",
+        value: "ROLE",
+        required: true,
+        command: "user add",
+        set: |command, value| {
+            if let Command::UserAdd { role, .. } = command {
+                choice(value, ROLES)?.clone_into(role);
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "follow",
+        value: "",
+        required: false,
+        command: "events",
+        set: |command, _| {
+            if let Command::Events { follow, .. } = command {
+                *follow = true;
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "since",
+        value: "SEQ",
+        required: false,
+        command: "events",
+        set: |command, value| {
+            if let Command::Events { since, .. } = command {
+                *since = whole(value, 0..=i64::MAX.cast_unsigned())?;
+            }
+            Ok(())
+        },
+    },
+];
+
+impl Form {
+    /// The flags that only this command has.
+    pub(super) fn own_flags(&self) -> impl Iterator<Item = &'static OwnFlag> {
+        OWN_FLAGS.iter().filter(|flag| flag.command == self.words)
+    }
+}

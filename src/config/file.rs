@@ -1,0 +1,73 @@
+//! The TOML file: one key per setting, each mistake with its line.
+
+use std::fs;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue, Error};
+
+use super::given::{Given, Source};
+use super::table::{SETTINGS, Setting};
+use super::values::nearest;
+
+/// What the file that `config` names says, and what is wrong with the file itself.
+pub(super) fn read(config: &Given) -> (Vec<Given>, Vec<String>) {
+    let path = Path::new(&config.value);
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            return (Vec::new(), vec![format!("--config: cannot read {config}: {error}")]);
+        }
+    };
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    let line_of = |at: usize| text.as_bytes()[..at].split(|byte| *byte == b'\n').count();
+    let error_line = |error: &Error| line_of(error.span().map_or(0, |span| span.start));
+    let report = |error: &Error| (error_line(error), error.message().replace('\n', ", "));
+    let mut wrong: Vec<(usize, String)> = errors.iter().map(report).collect();
+    let broken: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+
+    let mut given = Vec::new();
+    for (key, value) in table.get_ref() {
+        let line = line_of(key.span().start);
+        match values(key.get_ref(), value.get_ref()) {
+            _ if broken.contains(&line) => {}
+            Ok((setting, values)) => given.extend(values.into_iter().map(|value| {
+                let source = Source::File { path: path.into(), line };
+                Given { setting, value: value.into(), source }
+            })),
+            Err(why) => wrong.push((line, why)),
+        }
+    }
+    wrong.sort_by_key(|(line, _)| *line);
+    // What a parser says next about the same line is mostly an echo.
+    wrong.dedup_by_key(|(line, _)| *line);
+    let named = |(line, why)| format!("{}, line {line}: {why}", path.display());
+    (given, wrong.into_iter().map(named).collect())
+}
+
+/// The setting that a key names, and its values.
+fn values(key: &str, value: &DeValue) -> Result<(&'static Setting, Vec<String>), String> {
+    let key = key.replace('-', "_");
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == key) else {
+        let keys: Vec<String> = SETTINGS.iter().map(Setting::key).collect();
+        let hint = nearest(&key, keys.iter().map(String::as_str));
+        let hint = hint.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        return Err(format!("unknown setting {key:?}{hint}"));
+    };
+    let values = match value {
+        _ if setting.flag == "config" => Err("a file cannot name another file"),
+        DeValue::Array(items) if setting.many => {
+            items.iter().map(|item| scalar(item.get_ref())).collect()
+        }
+        value => scalar(value).map(|value| vec![value]),
+    };
+    values.map(|values| (setting, values)).map_err(|why| format!("{key}: {why}"))
+}
+
+fn scalar(value: &DeValue) -> Result<String, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        DeValue::Array(_) => Err("must be a single value, not a list"),
+        _ => Err("must be a text between quotes or a whole decimal number"),
+    }
+}

@@ -1,0 +1,92 @@
+//! A value as somebody wrote it, and where: what the sources hand over, before it is read.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::mem::discriminant;
+use std::path::PathBuf;
+
+use super::Env;
+use super::table::{Fallback, SETTINGS, Setting};
+
+/// One value of one setting.
+pub(super) struct Given {
+    pub(super) setting: &'static Setting,
+    pub(super) value: OsString,
+    pub(super) source: Source,
+}
+
+/// Where a value comes from, strongest first.
+pub(super) enum Source {
+    Arguments,
+    Environment,
+    File { path: PathBuf, line: usize },
+    Default,
+}
+
+/// The first value of the strongest source; `given` is in the order of precedence.
+pub(super) fn winner<'a>(given: &'a [Given], flag: &str) -> Option<&'a Given> {
+    given.iter().find(|one| one.is(flag))
+}
+
+/// All that `TILLCAST_…` variables say; commas separate the values of a repeatable one.
+pub(super) fn by_environment(env: &Env) -> Vec<Given> {
+    let values = |setting: &Setting| match env(&setting.variable()) {
+        Some(value) => setting.pieces(&value),
+        None => Vec::new(),
+    };
+    of_each_setting(|| Source::Environment, values)
+}
+
+/// What holds where nobody says anything.
+pub(super) fn by_default(env: &Env) -> Vec<Given> {
+    let values = |setting: &Setting| match setting.default {
+        Fallback::Text(text) => setting.pieces(text.as_ref()),
+        Fallback::Found(_, find) => vec![find(env)],
+        Fallback::Nothing => Vec::new(),
+    };
+    of_each_setting(|| Source::Default, values)
+}
+
+fn of_each_setting(
+    source: impl Fn() -> Source,
+    values: impl Fn(&Setting) -> Vec<OsString>,
+) -> Vec<Given> {
+    let given = |setting| {
+        let one = |value| Given { setting, value, source: source() };
+        values(setting).into_iter().map(one).collect::<Vec<_>>()
+    };
+    SETTINGS.iter().flat_map(given).collect()
+}
+
+impl Given {
+    pub(super) fn is(&self, flag: &str) -> bool {
+        self.setting.flag == flag
+    }
+
+    pub(super) fn is_default(&self) -> bool {
+        matches!(self.source, Source::Default)
+    }
+
+    pub(super) fn same_source(&self, other: &Self) -> bool {
+        discriminant(&self.source) == discriminant(&other.source)
+    }
+
+    /// The line that reports this value as a mistake: the setting, what would be right, the source.
+    pub(super) fn wrong(&self, why: &str) -> String {
+        format!("--{}: {why}, not {self}", self.setting.flag)
+    }
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ", self.value.to_string_lossy())?;
+        match &self.source {
+            Source::Arguments => f.write_str("(from the command line)"),
+            Source::Environment => write!(f, "(from {})", self.setting.variable()),
+            Source::File { path, line } => {
+                write!(f, "(from {} in {}, line {line})", self.setting.key(), path.display())
+            }
+            Source::Default => f.write_str("(the default)"),
+        }
+    }
+}

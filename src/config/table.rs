@@ -1,0 +1,236 @@
+//! Every setting: its flag, its default, the reason for it, and how it is read.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::thread::available_parallelism;
+
+use tracing::level_filters::LevelFilter;
+
+use super::values::{choice, duration, origin, path, rate, socket, whole};
+use super::{Config, Env, LogFormat};
+use Fallback::{Found, Nothing, Text};
+
+/// One row of the table; flag, variable, file key, help and README are all made from it.
+pub(super) struct Setting {
+    pub(super) flag: &'static str,
+    /// What stands for the value in the help.
+    pub(super) value: &'static str,
+    pub(super) default: Fallback,
+    pub(super) reason: &'static str,
+    /// May be given several times.
+    pub(super) many: bool,
+    /// Reads one value into its field, or says what would be right.
+    pub(super) set: fn(&mut Config, &OsStr) -> Result<(), String>,
+}
+
+/// What holds where nobody says anything.
+pub(super) enum Fallback {
+    /// This text, read like any other value.
+    Text(&'static str),
+    /// What the machine or its service manager says, described in words.
+    Found(&'static str, fn(&Env) -> OsString),
+    /// No value at all.
+    Nothing,
+}
+
+/// More threads than this serve no shop, and each costs memory.
+const DEFAULT_WORKERS_MAX: usize = 4;
+
+/// The most connections that may be asked for: beyond it file descriptors run out first.
+const MANY: usize = 1_000_000;
+
+/// No lifetime is longer: adding it to a clock must not overflow.
+const AGES: &str = "100years";
+
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        flag: "listen",
+        value: "ADDR:PORT",
+        default: Text("0.0.0.0:3000, [::]:3000"),
+        reason: "An address to listen on, repeatable; by default all of this machine, without \
+                 IPv6 where there is none.",
+        many: true,
+        set: |config, value| {
+            let address = socket(value)?;
+            if config.listen.contains(&address) {
+                return Err("must name each address once".into());
+            }
+            config.listen.push(address);
+            Ok(())
+        },
+    },
+    Setting {
+        flag: "data-dir",
+        value: "DIR",
+        default: Found("$STATE_DIRECTORY, else ./tillcast-data", state_directory),
+        reason: "The folder of the database; systemd names it in STATE_DIRECTORY.",
+        many: false,
+        set: |config, value| path(value).map(|dir| config.data_dir = dir),
+    },
+    Setting {
+        flag: "session-idle",
+        value: "DURATION",
+        default: Text("12h"),
+        reason: "A session that nobody uses for this long ends; an open socket counts as use.",
+        many: false,
+        set: |config, value| duration(value, "1s", AGES).map(|time| config.session_idle = time),
+    },
+    Setting {
+        flag: "session-max",
+        value: "DURATION",
+        default: Text("30d"),
+        reason: "A session ends after this long, however busy it is, so that a stolen one does not \
+                 last.",
+        many: false,
+        set: |config, value| duration(value, "1s", AGES).map(|time| config.session_max = time),
+    },
+    Setting {
+        flag: "max-connections",
+        value: "N",
+        default: Text("10000"),
+        reason: "Open connections, all together: each costs its fixed share of memory (see \
+                 tillcast limits).",
+        many: false,
+        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections = n),
+    },
+    Setting {
+        flag: "max-connections-per-address",
+        value: "N",
+        default: Text("256"),
+        reason: "Open connections from one address, so that one device cannot take them all; \
+                 raise it behind a proxy.",
+        many: false,
+        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections_per_address = n),
+    },
+    Setting {
+        flag: "max-connections-per-user",
+        value: "N",
+        default: Text("10000"),
+        reason: "Open connections of one user; the screens of a shop often share one.",
+        many: false,
+        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections_per_user = n),
+    },
+    Setting {
+        flag: "connect-rate",
+        value: "N/s",
+        default: Text("20/s"),
+        reason: "New connections a second from one address, against a device that reconnects in a \
+                 loop; a burst may be ten times that.",
+        many: false,
+        set: |config, value| rate(value, 100_000).map(|rate| config.connect_rate = rate),
+    },
+    Setting {
+        flag: "allow-origin",
+        value: "URL",
+        default: Nothing,
+        reason: "Another web page's origin that may call, such as https://shop.example, \
+                 repeatable; this server's own pages always may.",
+        many: true,
+        set: |config, value| origin(value).map(|origin| config.allow_origin.push(origin)),
+    },
+    Setting {
+        flag: "drain",
+        value: "DURATION",
+        default: Text("10s"),
+        reason: "A stop takes at most this long: clients leave spread over it, so that they do not \
+                 come back all in one instant.",
+        many: false,
+        set: |config, value| duration(value, "0s", "10m").map(|time| config.drain = time),
+    },
+    Setting {
+        flag: "event-retention",
+        value: "DURATION",
+        default: Text("30d"),
+        reason: "Older events leave the log; a client that was away for longer must read anew.",
+        many: false,
+        set: |config, value| duration(value, "1s", AGES).map(|time| config.event_retention = time),
+    },
+    Setting {
+        flag: "event-retention-count",
+        value: "N",
+        default: Text("1000000"),
+        reason: "The log keeps at most this many events, so that a busy month does not fill the \
+                 disk.",
+        many: false,
+        set: |config, value| {
+            whole(value, 1..=1_000_000_000_000).map(|n| config.event_retention_count = n)
+        },
+    },
+    Setting {
+        flag: "log-level",
+        value: "LEVEL",
+        default: Text("info"),
+        reason: "The least important lines that are still logged: error, warn, info or debug.",
+        many: false,
+        set: |config, value| choice(value, LEVELS).map(|level| config.log_level = level),
+    },
+    Setting {
+        flag: "log-format",
+        value: "FORMAT",
+        default: Text("text"),
+        reason: "text for people and the journal, json for collectors.",
+        many: false,
+        set: |config, value| choice(value, FORMATS).map(|format| config.log_format = format),
+    },
+    Setting {
+        flag: "workers",
+        value: "N",
+        default: Found("number of cores, at most 4", cores),
+        reason: "Threads that serve connections; the database has its own.",
+        many: false,
+        set: |config, value| whole(value, 1..=64).map(|n| config.workers = n),
+    },
+    Setting {
+        flag: "config",
+        value: "FILE",
+        default: Nothing,
+        reason: "A TOML file with settings.",
+        many: false,
+        set: |config, value| path(value).map(|file| config.config = Some(file)),
+    },
+];
+
+const LEVELS: &[(&str, LevelFilter)] = &[
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+];
+
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+impl Setting {
+    /// `TILLCAST_SESSION_IDLE` for `session-idle`.
+    pub(super) fn variable(&self) -> String {
+        format!("TILLCAST_{}", self.key().to_uppercase())
+    }
+
+    /// `session_idle` for `session-idle`.
+    pub(super) fn key(&self) -> String {
+        self.flag.replace('-', "_")
+    }
+
+    /// The values in one text: several between commas for a repeatable setting, else the text itself.
+    pub(super) fn pieces(&self, text: &OsStr) -> Vec<OsString> {
+        if !self.many {
+            return vec![text.to_owned()];
+        }
+        let pieces = text.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        pieces
+            .filter(|piece| !piece.is_empty())
+            .map(|piece| OsStr::from_bytes(piece).into())
+            .collect()
+    }
+}
+
+/// The first of the folders that systemd made for the service.
+fn state_directory(env: &Env) -> OsString {
+    let paths = env("STATE_DIRECTORY").unwrap_or_default();
+    let first = paths.as_bytes().split(|byte| *byte == b':').find(|path| !path.is_empty());
+    first.map_or_else(|| "./tillcast-data".into(), |path| OsStr::from_bytes(path).into())
+}
+
+fn cores(_: &Env) -> OsString {
+    let cores = available_parallelism().map_or(1, usize::from);
+    cores.min(DEFAULT_WORKERS_MAX).to_string().into()
+}

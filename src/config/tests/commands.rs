@@ -1,0 +1,150 @@
+//! The command line: each command, each wrong one, and the help page.
+
+use super::super::table::SETTINGS;
+use super::super::{Command, help, settings};
+use super::{config, line, mistakes, run};
+
+/// The rows of a table, each with an arrow between what is given and what is expected.
+fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.trim().lines().map(|row| row.split_once(" => ").unwrap())
+}
+
+/// Arguments, and the command that they ask for.
+const COMMANDS: &str = r#"
+serve => Serve
+demo => Demo { rate: 5.0 }
+--rate 0.1 demo => Demo { rate: 0.1 }
+demo --rate=1000 => Demo { rate: 1000.0 }
+user add ana --role admin => UserAdd { name: "ana", role: "admin" }
+user --role STAFF add ana => UserAdd { name: "ana", role: "staff" }
+--role kiosk user add ana => UserAdd { name: "ana", role: "kiosk" }
+user add ana --role=display => UserAdd { name: "ana", role: "display" }
+user add help --role admin => UserAdd { name: "help", role: "admin" }
+user list => UserList
+user passwd ana => UserPasswd { name: "ana" }
+user disable ana --data-dir /d => UserDisable { name: "ana" }
+backup /b.db => Backup { file: "/b.db" }
+backup -- --odd => Backup { file: "--odd" }
+check => Check
+events => Events { follow: false, since: 0 }
+events --since 7 --follow => Events { follow: true, since: 7 }
+limits => Limits
+--drain 1s limits => Limits
+--version => Version
+-V => Version
+backup --version => Version
+--version --help => Version
+--nope -V --rate x => Version
+--help => Help
+-hV => Help
+help me => Help
+user help => Help
+demo help => Help
+user add --help => Help"#;
+
+#[test]
+fn each_command_is_understood() {
+    for (args, command) in rows(COMMANDS) {
+        assert_eq!(format!("{:?}", line(args).unwrap().0), command, "{args}");
+    }
+}
+
+/// Arguments, and what is wrong with them, with a bar between the lines.
+const WRONG: &str = r#"
+backup => backup: FILE is missing
+backup a b => backup: unexpected argument; it takes one FILE
+limits 5 => limits: unexpected argument; it takes none
+user => user: must be followed by add, list, passwd or disable
+user del ana => user: must be followed by add, list, passwd or disable
+user passwd => user passwd: NAME is missing
+user add => user add: NAME is missing|--role: needed by user add, ROLES
+user add a --role => --role: needs a value, ROLES
+user add a --role boss => --role: ROLES, not "boss" (from the command line)
+--rate 5 => --rate: belongs to the command demo, not to serve
+demo --role admin => --role: belongs to the command user add, not to demo
+check --follow => --follow: belongs to the command events, not to check
+user list --since 1 => --since: belongs to the command events, not to user list
+events --follow=yes => --follow: takes no value
+events --follow --follow => --follow: must be given only once
+events --since -1 => --since: WHOLE, not "-1" (from the command line)
+events --since 1.5 => --since: WHOLE, not "1.5" (from the command line)
+demo --rate 0.09 => --rate: RATE, not "0.09" (from the command line)
+demo --rate 1001 => --rate: RATE, not "1001" (from the command line)
+demo --rate NaN => --rate: RATE, not "NaN" (from the command line)
+demo --rate fast => --rate: RATE, not "fast" (from the command line)
+--verbose -q => --verbose: unknown flag|-q: unknown flag
+--drian 5s => --drian: unknown flag, did you mean --drain?
+--nope=5s sevre => --nope: unknown flag|unknown command "sevre", COMMANDS
+--nope user add a => --nope: unknown flag|--role: needed by user add, ROLES"#;
+
+#[test]
+fn a_wrong_command_line_says_what_would_be_right() {
+    for (args, expected) in rows(WRONG) {
+        let lines = mistakes(line(args)).join("|");
+        let lines = lines.replace("must be admin, staff, kiosk or display", "ROLES");
+        let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
+        let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
+        let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
+                        backup, check, events or limits";
+        assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
+    }
+    let lines = mistakes(run(&["user", "passwd", ""], &[]));
+    assert_eq!(lines, ["user passwd: NAME must not be empty"]);
+}
+
+#[test]
+fn a_password_in_the_arguments_is_refused_and_not_repeated() {
+    for args in [
+        "user add ana hunter2 --role admin",
+        "user passwd ana hunter2",
+        "user passwd ana hunter2 hunter2",
+        "user disable ana hunter2",
+    ] {
+        let command = args.split(" ana").next().unwrap();
+        let expected = format!(
+            "{command}: unexpected argument; the password is read from the terminal or standard input"
+        );
+        assert_eq!(mistakes(line(args)), [expected]);
+    }
+    for args in [
+        "user passwd ana --password hunter2",
+        "user passwd ana --password=hunter2",
+        "user passwd ana -p hunter2",
+        "user passwd ana -phunter2",
+        "user list hunter2",
+        "user set ana hunter2",
+        "serve hunter2",
+    ] {
+        let text = line(args).unwrap_err().to_string();
+        assert!(!text.contains("hunter2") && text.lines().count() == 2, "{args}: {text}");
+    }
+}
+
+#[test]
+fn help_wins_over_mistakes_of_every_source() {
+    let wrong = [("TILLCAST_DRAIN", "x"), ("TILLCAST_CONFIG", "/nowhere/t.toml")];
+    let outcome = run(&["--workers", "0", "--nope", "check", "it", "--help"], &wrong);
+    assert_eq!(outcome, Ok((Command::Help, config(""))));
+}
+
+#[test]
+fn the_help_page_has_every_row_and_fits_a_terminal() {
+    let page = help();
+    assert!(page.lines().all(|line| line.len() <= 100 && line.trim_end() == line));
+    for usage in [
+        "  serve ",
+        "  demo [--rate N] ",
+        "  user add NAME --role ROLE ",
+        "  backup FILE ",
+        "  events [--follow] [--since SEQ] ",
+        "  --version, -V ",
+    ] {
+        assert!(page.lines().any(|line| line.starts_with(usage)), "{usage}");
+    }
+    let in_one_line = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(settings().count(), SETTINGS.len());
+    for (usage, default, reason) in settings() {
+        assert!(in_one_line.contains(&format!("{usage} {reason} [default: {default}]")), "{usage}");
+        assert!(reason.ends_with('.') && !default.is_empty(), "{usage}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What a value may look like: each reader gives the value, or says what would be right.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Rate;
+
+/// A text, not empty.
+pub(super) fn text(value: &OsStr) -> Result<&str, String> {
+    let text = value.to_str().ok_or("must be UTF-8 text")?;
+    if text.is_empty() { Err("must not be empty".into()) } else { Ok(text) }
+}
+
+/// A path, of any bytes.
+pub(super) fn path(value: &OsStr) -> Result<PathBuf, String> {
+    if value.is_empty() { Err("must be a path".into()) } else { Ok(value.into()) }
+}
+
+/// A whole number.
+pub(super) fn whole<T>(value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    within("a whole number", value, range)
+}
+
+/// A number of the kind that the first argument names.
+pub(super) fn within<T>(kind: &str, value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("must be {kind} from {} to {}", range.start(), range.end()))
+}
+
+/// So many times a second, `20/s` or `20`.
+pub(super) fn rate(value: &OsStr, per_second_max: u32) -> Result<Rate, String> {
+    let number =
+        value.to_str().map_or(value, |text| text.strip_suffix("/s").unwrap_or(text).as_ref());
+    whole(number, 1..=per_second_max)
+        .map(|per_second| Rate { per_second })
+        .map_err(|_| format!("must be a rate from 1/s to {per_second_max}/s"))
+}
+
+/// A span of time, with the shortest and the longest that are allowed.
+pub(super) fn duration(value: &OsStr, shortest: &str, longest: &str) -> Result<Duration, String> {
+    let read = |text: &str| humantime::parse_duration(text).ok();
+    let allowed = |time: &Duration| (read(shortest)..=read(longest)).contains(&Some(*time));
+    // humantime 2.4 panics on some sums just below u64::MAX seconds; each has 15 digits or more.
+    let short = |text: &&str| text.bytes().filter(u8::is_ascii_digit).count() < 15;
+    let time = value.to_str().filter(short).and_then(read);
+    time.filter(allowed).ok_or_else(|| {
+        format!("must be a duration from {shortest} to {longest}, such as 90s, 12h or 30d")
+    })
+}
+
+/// An IP address with a port; port 0 asks the system for a free one.
+pub(super) fn socket(value: &OsStr) -> Result<SocketAddr, String> {
+    value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        "must be an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000".into()
+    })
+}
+
+/// One of a few names, in any case.
+pub(super) fn choice<T: Copy>(value: &OsStr, names: &[(&str, T)]) -> Result<T, String> {
+    let found = names.iter().find(|(name, _)| value.eq_ignore_ascii_case(name));
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        format!("must be {}", either(&names))
+    })
+}
+
+/// `a, b or c`.
+pub(super) fn either(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// An origin as a browser sends it (RFC 6454, section 6.2): lower case, no default port.
+pub(super) fn origin(value: &OsStr) -> Result<String, String> {
+    let text = text(value)?.to_ascii_lowercase();
+    if text == "null" || text == "*" {
+        return Err("must be one page's origin: this one would let every page of the web in".into());
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err("must begin with http:// or https://".into()),
+    };
+    if rest.contains(['/', '?', '#']) {
+        return Err("must end after the host or port, without a path or a slash".into());
+    }
+    let shape =
+        || "must be scheme://host or scheme://host:port, such as https://shop.example".to_owned();
+    let (host, port) = host_and_port(rest).ok_or_else(shape)?;
+    match port.filter(|port| *port != default_port) {
+        Some(port) => Ok(format!("{scheme}://{host}:{port}")),
+        None => Ok(format!("{scheme}://{host}")),
+    }
+}
+
+fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let colon = text.rfind(':').filter(|colon| !text[*colon..].contains(']'));
+    let (host, port) = text.split_at(colon.unwrap_or(text.len()));
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().ok()?)
+        }
+        Some(_) => return None,
+        None => None,
+    };
+    let host = match host.strip_prefix('[') {
+        Some(rest) => format!("[{}]", rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?),
+        None => host.to_owned(),
+    };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let valid = host.starts_with('[') || (!host.is_empty() && host.bytes().all(name));
+    (valid && port != Some(0)).then_some((host, port))
+}
+
+/// The name that was probably meant: at most two letters away.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let with_distance = names.map(|name| (distance(word, name), name));
+    with_distance
+        .filter(|(away, name)| *away <= 2 && away * 2 < name.len())
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters to add, drop or change (Levenshtein 1966), with one row of the matrix.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,52 @@
+//! Tillcast: a shop's orders in SQLite, every change on a WebSocket, in one small program.
+//!
+//! ```text
+//! bytes ─► server ─► http | ws ─► Change ─► store ── bounded queue ─► writer thread:
+//!                                                                    rows + event log, one
+//!                                                                    transaction for all that waits
+//!                                                                        │ after the commit
+//!                                                        ┌───────────────┴───────────────┐
+//!                                                        ▼                               ▼
+//!                                                answers to the askers     feed: one ring of finished frames
+//!                                                                                        │ a cursor each
+//!                               store.events(cursor) ◄── who has fallen behind ──────────┤
+//!                                                                                        ▼
+//!                                                                                   ws ─► bytes
+//! ```
+//!
+//! **The event log is the queue.** The ring holds the newest events once for everybody; a
+//! connection owns only its place in the log. A slow display, a handheld that was away, a fresh
+//! client and a restart are the same case, and memory does not depend on how slow anybody is.
+//!
+//! The rooms, each with the crates that it is the home of; a room imports only from layers below
+//! its own, and never from its own (`tests/tidy.rs` holds it to that):
+//!
+//! | layer | room | what it is for |
+//! |---|---|---|
+//! | 0 | [`limits`] | every bound, why it is what it is, what happens when it is reached |
+//! | 0 | [`domain`] | entities, their shapes and rules, events, rejections; `time`, `iso_currency` |
+//! | 0 | [`metrics`] | what is counted; `prometheus-client` |
+//! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
+//! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
+//! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
+//! | 1 | [`feed`] | the ring and the bell; `heapless` |
+//! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |
+//! | 3 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
+//! | 3 | [`ws`] | one WebSocket's life; `tungstenite` |
+//! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, stop; `socket2` |
+//! | 4 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
+//! | 5 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
+
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod feed;
+pub mod http;
+pub mod limits;
+pub mod memory;
+pub mod metrics;
+pub mod server;
+pub mod store;
+pub mod throttle;
+pub mod ws;
