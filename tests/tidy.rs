@@ -1,0 +1,168 @@
+//! Guards the house's order: rooms import only downwards, each outside crate has its home, files
+//! and lines keep to their size. Fails with the file and what is wrong with it.
+
+use std::fs;
+use std::path::Path;
+
+/// A room, the rooms from which it may import, and the crates whose home it is.
+type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+const ROOMS: &[Room] = &[
+    ("limits", &[], &[]),
+    ("domain", &["limits"], &["iso_currency", "serde", "time"]),
+    ("metrics", &[], &["prometheus_client"]),
+    ("throttle", &["limits"], &["heapless"]),
+    ("memory", &[], &["libc"]),
+    ("store", &["domain", "limits", "metrics"], &["rusqlite", "rustix", "tempfile"]),
+    ("feed", &["domain", "limits"], &["heapless"]),
+    (
+        "auth",
+        &["domain", "limits", "metrics", "store", "throttle"],
+        &["argon2", "cookie", "getrandom", "sha2"],
+    ),
+    (
+        "http",
+        &["auth", "domain", "feed", "limits", "metrics", "store"],
+        &["bytes", "form_urlencoded", "http_body_util", "hyper", "serde"],
+    ),
+    (
+        "ws",
+        &["auth", "domain", "feed", "limits", "metrics", "store"],
+        &["bytes", "heapless", "tungstenite"],
+    ),
+    (
+        "server",
+        &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "ws"],
+        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "socket2"],
+    ),
+    ("config", &[], &["humantime", "lexopt", "toml"]),
+    (
+        "cli",
+        &["auth", "config", "domain", "limits", "server", "store"],
+        // The demo is a client of the API, so it speaks HTTP too.
+        &[
+            "bytes",
+            "fastrand",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rpassword",
+            "rustix",
+            "tempfile",
+            "tracing_subscriber",
+        ],
+    ),
+];
+
+/// Crates that are the common language of all rooms.
+const EVERYWHERE: &[&str] = &["serde_json", "tokio", "tracing"];
+
+const LINES_MAX: usize = 400;
+const COLUMNS_MAX: usize = 120;
+
+#[test]
+fn rooms_import_only_downwards() {
+    for (path, text) in sources() {
+        let (room, allowed, _) = room_of(&path);
+        for used in paths_after(&text, "crate::") {
+            let is_room = ROOMS.iter().any(|(name, ..)| *name == used);
+            let allowed = used == *room || allowed.contains(&used.as_str()) || !is_room;
+            assert!(allowed, "{path} ({room}) imports {used}");
+        }
+    }
+}
+
+#[test]
+fn the_rooms_form_layers() {
+    for (at, (room, allowed, _)) in ROOMS.iter().enumerate() {
+        for below in *allowed {
+            let place = ROOMS.iter().position(|(name, ..)| name == below);
+            assert!(
+                place.is_some_and(|place| place < at),
+                "{room} may import {below}, which is not below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_crate_stays_at_home() {
+    let manifest = fs::read_to_string("Cargo.toml").unwrap();
+    let dependencies =
+        manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let crates = dependencies.lines().filter_map(|line| line.split_once(" = "));
+    let crates: Vec<String> = crates
+        .map(|(name, _)| name.trim().replace('-', "_"))
+        .filter(|name| !name.starts_with('#') && !EVERYWHERE.contains(&name.as_str()))
+        .collect();
+    for (path, text) in sources() {
+        let (room, _, home) = room_of(&path);
+        for name in &crates {
+            let used =
+                text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+                    line.match_indices(&format!("{name}::")).any(|(at, _)| {
+                        let before = line[..at].chars().next_back();
+                        before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':')
+                    })
+                });
+            assert!(!used || home.contains(&name.as_str()), "{path} ({room}) uses {name}");
+        }
+    }
+}
+
+#[test]
+fn files_have_one_subject() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{path} has {lines} lines");
+        assert!(text.starts_with("//! "), "{path} does not begin with what it is for");
+        for (at, line) in text.lines().enumerate() {
+            let columns = line.chars().count();
+            assert!(columns <= COLUMNS_MAX, "{path}:{} has {columns} columns", at + 1);
+        }
+    }
+}
+
+#[test]
+fn the_map_names_every_room() {
+    let map = fs::read_to_string("src/lib.rs").unwrap();
+    for (room, ..) in ROOMS {
+        assert!(map.contains(&format!("[`{room}`]")), "src/lib.rs does not describe {room}");
+    }
+    for entry in fs::read_dir("src").unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        let known = ROOMS.iter().any(|(room, ..)| *room == name)
+            || ["lib", "main"].contains(&name.as_str());
+        assert!(known, "src/{name} is no room");
+    }
+}
+
+/// Every file of the program with its text.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    gather(Path::new("src"), &mut found);
+    found.retain(|(path, _)| !["src/lib.rs", "src/main.rs"].contains(&path.as_str()));
+    assert!(found.len() > 30, "the sources were not found");
+    found
+}
+
+fn gather(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, found);
+        } else {
+            found.push((path.to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+fn room_of(path: &str) -> &'static Room {
+    let name = path.split('/').nth(1).unwrap().trim_end_matches(".rs");
+    ROOMS.iter().find(|(room, ..)| *room == name).unwrap_or_else(|| panic!("{path} is in no room"))
+}
+
+fn paths_after(text: &str, prefix: &str) -> Vec<String> {
+    let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    text.split(prefix).skip(1).map(word).collect()
+}
