@@ -86,8 +86,10 @@ impl Auth {
         // the session there and ends it. Nobody knows the token before the answer.
         let displaced = self.sessions.add(token_hash, &user);
         let kept = self.store.add_session(token_hash, user.clone(), hash, displaced).await;
-        if !matches!(kept, Ok(true)) {
+        // It may have been ended in between, before it was on disk: then it is forgotten there too.
+        if !matches!(kept, Ok(true)) || self.sessions.find(&token_hash).is_err() {
             self.sessions.end(&token_hash, Ended::Disabled);
+            self.store.remove_sessions(vec![token_hash]).await?;
             return Err(kept.map_or_else(Denied::Rejected, |_| Denied::Wrong));
         }
         Ok((user, set_cookie(&token, self.lifetimes.max, secure)))

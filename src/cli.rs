@@ -2,6 +2,7 @@
 
 mod demo;
 mod files;
+mod journal;
 mod limits;
 mod serve;
 mod users;

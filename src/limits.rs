@@ -71,6 +71,8 @@ pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// Sessions at the same time, about 200 bytes each; above, the one that was unused the longest ends.
 pub const SESSIONS_MAX: usize = 10_000;
+/// How often expired sessions are looked for: a socket ends within a second of its session.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
 /// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
 pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
 /// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.

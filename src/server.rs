@@ -23,7 +23,8 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::Api;
 use crate::limits::{
-    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, TICK, TRIM_INTERVAL,
+    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, SWEEP_INTERVAL, TICK,
+    TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -146,15 +147,14 @@ impl Server {
         }
     }
 
-    /// Everything that happens by the clock. Ends only if the writer does.
+    /// Rings the bell, so that sockets look at their clocks, and gives memory back. Ends only if
+    /// the writer does.
     async fn keep_time(&self, writer: &JoinHandle<()>) -> String {
-        let mut sweep = interval(Duration::from_millis(400));
         let mut bell = interval(TICK);
         let mut trim = interval(TRIM_INTERVAL);
         let mut connections_before = 0;
-        loop {
+        while !writer.is_finished() {
             tokio::select! {
-                _ = sweep.tick() => self.api.auth.sweep(false).await,
                 _ = bell.tick() => self.api.feed.ring_bell(),
                 _ = trim.tick() => {
                     let connections = self.doors.count();
@@ -164,10 +164,16 @@ impl Server {
                     }
                 }
             }
-            if writer.is_finished() {
-                return "the writer has ended; the data directory is as the last commit left it"
-                    .to_owned();
-            }
+        }
+        "the writer has ended; the data directory is as the last commit left it".to_owned()
+    }
+
+    /// Ends sessions that have expired. It waits for the store, so it keeps no other time.
+    async fn sweep_sessions(&self) {
+        let mut sweep = interval(SWEEP_INTERVAL);
+        loop {
+            sweep.tick().await;
+            self.api.auth.sweep(false).await;
         }
     }
 
@@ -215,6 +221,7 @@ impl Opened {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             failed = server.keep_time(&writer) => Some(failed),
+            () = server.sweep_sessions() => None,
             () = server.api.store.tick() => None,
         };
         tracing::info!("stopping");

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::auth::{one_time_password, password};
-use crate::cli::serve::{raise_file_limit, runtime, settings, start_log};
-use crate::cli::{say, told};
+use crate::cli::serve::{raise_file_limit, runtime, settings};
+use crate::cli::{journal, say, told};
 use crate::config::Config;
 use crate::domain::Role;
 use crate::server::Server;
@@ -39,7 +39,7 @@ const OPEN_ORDERS_MAX: usize = 50;
 
 /// Serves a temporary shop, with so many actions a second, until a signal.
 pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
-    start_log(config);
+    let level = journal::start(config);
     raise_file_limit();
     let dir = tempfile::Builder::new()
         .prefix("tillcast-demo-")
@@ -55,6 +55,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
         introduce(address, rate, &logins)?;
         let staff =
             logins.iter().find(|login| login.role == Role::Staff).cloned().ok_or("no staff")?;
+        tokio::spawn(journal::follow_hangups(level));
         let shop = tokio::spawn(keep_shop(address, staff, rate));
         let served = opened.run().await;
         shop.abort();

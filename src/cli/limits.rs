@@ -29,20 +29,19 @@ const BASE_BYTES: usize = 5 * KIB * KIB;
 
 /// Prints the table.
 pub(super) fn print(config: &Config) -> Result<(), String> {
-    let mut out = String::new();
-    let mut sum = 0;
-    let mut line = |what: &str, count: String, each: String, all: usize| {
-        let written = writeln!(out, "{what:<44} {count:>8} x {each:>10} = {:>9} KiB", all / KIB);
-        debug_assert!(written.is_ok(), "a String takes every text");
-    };
-    for bound in bounds(config) {
-        let all = bound.count * bound.bytes;
+    let (mut out, mut sum) = (String::new(), 0);
+    for Bound { what, count, bytes } in bounds(config) {
+        let all = count * bytes;
         sum += all;
-        line(bound.what, bound.count.to_string(), format!("{} B", bound.bytes), all);
+        let written = writeln!(out, "{what:<40} {count:>7} x {bytes:>8} B = {:>7} KiB", all / KIB);
+        debug_assert!(written.is_ok(), "a String takes every text");
     }
-    line("all together", String::new(), String::new(), sum);
-    out.push_str("The kernel's own share comes on top: about 4 KiB for each connection.\n");
-    say(&out)
+    let sum = sum / KIB;
+    say(&format!(
+        "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
+         The kernel's own share comes on top: about 4 KiB for each connection.\n",
+        "all together", "="
+    ))
 }
 
 fn bounds(config: &Config) -> Vec<Bound> {

@@ -1,26 +1,25 @@
 //! `tillcast serve`: the log, the runtime, the first admin, the server.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
-
-use tracing_subscriber::fmt;
 
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
-use crate::cli::told;
-use crate::config::{Config, LogFormat};
+use crate::cli::{journal, told};
+use crate::config::Config;
 use crate::domain::Role;
 use crate::server::{Server, Settings};
 use crate::store::{Direct, Retention};
 
 /// Serves the data directory until a signal.
 pub(super) fn serve(config: &Config) -> Result<(), String> {
-    start_log(config);
+    let level = journal::start(config);
     raise_file_limit();
     let runtime = runtime(config.workers)?;
     let done = runtime.block_on(async {
         let opened = Server::open(&settings(config))?;
         make_first_admin(config)?;
+        tokio::spawn(journal::follow_hangups(level));
         opened.run().await
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -42,18 +41,6 @@ pub(super) fn settings(config: &Config) -> Settings {
         drain: config.drain,
         retention: Retention { age: config.event_retention, count: config.event_retention_count },
     }
-}
-
-/// The log goes to standard error, a line each; the journal adds the time itself.
-pub(super) fn start_log(config: &Config) {
-    let log = fmt().with_max_level(config.log_level).with_writer(io::stderr).with_target(false);
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    match (config.log_format, journal) {
-        (LogFormat::Json, _) => log.json().init(),
-        (LogFormat::Text, true) => log.with_ansi(false).without_time().init(),
-        (LogFormat::Text, false) => log.with_ansi(io::stderr().is_terminal()).init(),
-    }
-    std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
 }
 
 /// As many files as the system lets this process have: a connection is one.

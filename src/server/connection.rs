@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, text_of};
@@ -44,7 +45,12 @@ impl Server {
         place: Place,
     ) {
         tune(&stream);
-        if head::wait(&stream).await.is_err() {
+        let mut stop = self.stop.subscribe();
+        let whole = tokio::select! {
+            whole = head::wait(&stream) => whole.is_ok(),
+            () = stopped(&mut stop) => false,
+        };
+        if !whole {
             return;
         }
         let Ok(permit) = self.http_places.acquire().await else {
@@ -63,11 +69,9 @@ impl Server {
             .max_header_size(HEAD_BYTES_MAX);
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut connection = pin!(connection);
-        let mut stop = self.stop.subscribe();
-        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            _ = stopping => {
+            () = stopped(&mut stop) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -207,6 +211,12 @@ impl Server {
         };
         drop(tokio::time::timeout(CLOSE_WAIT, told).await);
     }
+}
+
+/// Waits until the server stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    drop(stop.wait_for(|stop| *stop).await.map(drop));
 }
 
 /// Small packets at once, and little in the kernel for who does not read.

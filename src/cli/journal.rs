@@ -1,0 +1,50 @@
+//! The log: to standard error, a line each. `SIGHUP` reads its level again.
+
+use std::io::{self, IsTerminal};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, reload};
+
+use crate::config::{self, Config, LogFormat};
+
+/// The log's level, to be set again.
+pub(super) type Level = reload::Handle<LevelFilter, Registry>;
+
+/// Starts the log, and lets panics speak through it.
+pub(super) fn start(config: &Config) -> Level {
+    let (filter, level) = reload::Layer::new(config.log_level);
+    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    match (config.log_format, journal) {
+        (LogFormat::Json, _) => registry.with(lines.json()).init(),
+        // The journal adds the time itself.
+        (LogFormat::Text, true) => registry.with(lines.with_ansi(false).without_time()).init(),
+        (LogFormat::Text, false) => {
+            registry.with(lines.with_ansi(io::stderr().is_terminal())).init();
+        }
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
+    level
+}
+
+/// Reads the settings anew at each `SIGHUP` and takes the log level from them. Never returns.
+pub(super) async fn follow_hangups(level: Level) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),
+    };
+    while hangup.recv().await.is_some() {
+        match config::read(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+            Ok((_, config)) => match level.reload(config.log_level) {
+                Ok(()) => tracing::info!(level = %config.log_level, "settings read again"),
+                Err(error) => tracing::warn!(%error, "the log level stays"),
+            },
+            Err(mistakes) => tracing::warn!(%mistakes, "settings stay as they were"),
+        }
+    }
+}
