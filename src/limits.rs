@@ -66,6 +66,12 @@ pub const RATE_ADDRESSES_MAX: usize = 1024;
 pub const CONNECT_BURST_SECONDS: u32 = 10;
 /// What the kernel may hold for one slow reader. Without it: up to 4 MiB each.
 pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// What it may hold for a moment longer, so that a client that did not read still finds a close
+/// frame behind what it left.
+pub const LAST_BUFFER_BYTES: usize = 4 * SEND_BUFFER_BYTES;
+/// A peer that acknowledges nothing, or takes nothing, is given up by the kernel (RFC 5482): a
+/// little later than a WebSocket's own `STALL_MAX`, which can still say why.
+pub const KERNEL_STALL_MAX: Duration = Duration::from_secs(75);
 
 // ---- Sessions and logins ---------------------------------------------------------------------
 

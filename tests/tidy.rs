@@ -28,7 +28,7 @@ const ROOMS: &[Room] = &[
     (
         "ws",
         &["auth", "domain", "feed", "limits", "metrics", "store"],
-        &["bytes", "heapless", "tungstenite"],
+        &["bytes", "heapless", "socket2", "tungstenite"],
     ),
     (
         "server",

@@ -22,7 +22,7 @@ use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, text_of};
 use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
-    HTTP_KEEP_ALIVE_MAX, SEND_BUFFER_BYTES,
+    HTTP_KEEP_ALIVE_MAX, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
 };
 use crate::server::doors::{Place, Refusal};
 use crate::server::{Server, head};
@@ -186,7 +186,13 @@ impl Server {
             let (stream, early) = (parts.io.into_inner(), parts.read_buf);
             match welcome {
                 Welcome::Session(session) => {
-                    tokio::spawn(ws::serve(stream, early, session, Arc::clone(&server.hub), place));
+                    tokio::spawn(ws::serve(
+                        stream,
+                        &early,
+                        session,
+                        Arc::clone(&server.hub),
+                        place,
+                    ));
                 }
                 Welcome::Unauthorized(why) => ws::refuse(stream, 1008, why).await,
             }
@@ -219,11 +225,14 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await.map(drop));
 }
 
-/// Small packets at once, and little in the kernel for who does not read.
+/// Small packets at once, little in the kernel for who does not read, and an end for who takes
+/// nothing at all.
 fn tune(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
-    let tuned =
-        socket.set_tcp_nodelay(true).and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES));
+    let tuned = socket
+        .set_tcp_nodelay(true)
+        .and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(KERNEL_STALL_MAX)));
     if let Err(error) = tuned {
         tracing::debug!(%error, "socket options");
     }

@@ -1,6 +1,8 @@
 //! One client, awake: looks at everything once, sends and hears what there is, and sleeps again.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,7 +52,6 @@ impl From<Gone> for End {
 }
 
 /// How far the socket got with the feed.
-#[derive(PartialEq, Eq)]
 enum Pumped {
     /// Everything there is has been sent.
     Idle,
@@ -95,32 +96,44 @@ impl Connection {
         connection
     }
 
-    /// Looks at everything once, and sleeps until there may be something new.
-    pub(super) async fn turn(&mut self) -> Result<(), End> {
-        let hub = Arc::clone(&self.hub);
-        // Taken before the head is looked at: what is published in between rings it.
-        let bell = hub.feed.bell();
+    /// Lives until there is a reason to end.
+    pub(super) async fn live(&mut self, hub: &Hub) -> End {
+        loop {
+            // Taken before the head is looked at: what is published in between rings it.
+            let mut bell = pin!(hub.feed.bell());
+            let looked = match self.look() {
+                // Rare, and large as futures go: kept out of every connection's own.
+                Ok(Pumped::Behind) => Box::pin(self.catch_up()).await,
+                looked => looked,
+            };
+            match looked {
+                Err(end) => return end,
+                Ok(Pumped::Behind) => continue,
+                Ok(Pumped::Idle | Pumped::Blocked) => {}
+            }
+            let woken = poll_fn(|context| self.socket.poll_wake(bell.as_mut(), context)).await;
+            if woken == Woken::Io
+                && !self.socket.is_blocked()
+                && let Err(end) = self.listen()
+            {
+                return end;
+            }
+        }
+    }
+
+    /// Looks at everything once: the clock, what waits, the feed.
+    fn look(&mut self) -> Result<Pumped, End> {
         self.check_time()?;
         if self.socket.flush()? > 0 {
             self.alive = self.hub.seconds();
         }
-        match self.pump()? {
-            Pumped::Behind => {
-                // Rare, and large as futures go: kept out of every connection's own.
-                let caught_up = Box::pin(self.catch_up()).await?;
-                if !caught_up {
-                    self.socket.wait(bell).await;
-                }
-                return Ok(());
-            }
-            Pumped::Idle | Pumped::Blocked => {}
-        }
-        if self.socket.wait(bell).await == Woken::Io && !self.socket.is_blocked() {
-            let mut bytes = [0; READ_BYTES];
-            let read = self.socket.read(&mut bytes)?;
-            self.hear(&bytes[..read])?;
-        }
-        Ok(())
+        self.pump()
+    }
+
+    fn listen(&mut self) -> Result<(), End> {
+        let mut bytes = [0; READ_BYTES];
+        let read = self.socket.read(&mut bytes)?;
+        self.hear(&bytes[..read])
     }
 
     /// The session, the stop, and the clock.
@@ -188,12 +201,12 @@ impl Connection {
         Ok(false)
     }
 
-    /// Reads a page of the log for a client that is behind the ring; false where the log could not
-    /// be read now.
-    async fn catch_up(&mut self) -> Result<bool, End> {
+    /// Reads a page of the log for a client that is behind the ring. Where the log cannot be read
+    /// now, the next bell is the next try.
+    async fn catch_up(&mut self) -> Result<Pumped, End> {
         let hub = Arc::clone(&self.hub);
         let Ok(_turn) = hub.catch_ups.acquire().await else {
-            return Ok(false);
+            return Ok(Pumped::Idle);
         };
         let range = Range {
             after: self.cursor.position,
@@ -202,12 +215,12 @@ impl Connection {
             bytes: WRITE_BYTES,
         };
         let Ok(page) = hub.store.events(range).await else {
-            return Ok(false);
+            return Ok(Pumped::Idle);
         };
         hub.metrics.catch_ups.inc();
         if page.oldest > self.cursor.position + 1 {
             self.reset_lost(page.oldest, page.head);
-            return Ok(true);
+            return Ok(Pumped::Behind);
         }
         SCRATCH.with_borrow_mut(|Scratch { frames, ends }| {
             frames.clear();
@@ -221,7 +234,7 @@ impl Connection {
             self.cursor.position = page.scanned;
             self.send(start, frames, ends)
         })?;
-        Ok(true)
+        Ok(Pumped::Behind) // perhaps no longer: the next look tells
     }
 
     /// The log was pruned away under a cursor: tells which channels lost events.

@@ -2,13 +2,15 @@
 //! it is never more than one event and a few answers.
 
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::futures::Notified;
+
+use crate::limits::LAST_BUFFER_BYTES;
 
 /// The stream and what it still has to send before anything else.
 pub(super) struct Socket {
@@ -101,26 +103,33 @@ impl Socket {
         }
     }
 
-    /// Waits for the bell or the peer: for room to write while something waits, and only then.
-    pub(super) async fn wait(&self, bell: Notified<'_>) -> Woken {
-        let mut bell = pin!(bell);
-        std::future::poll_fn(|context| {
-            if bell.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Woken::Bell);
-            }
-            let ready = if self.is_blocked() {
-                self.stream.poll_write_ready(context)
-            } else {
-                self.stream.poll_read_ready(context)
-            };
-            ready.map(|_| Woken::Io)
-        })
-        .await
+    /// Ready with the bell or the peer: with room to write while something waits, and only then.
+    pub(super) fn poll_wake(
+        &self,
+        bell: Pin<&mut Notified<'_>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Woken> {
+        if bell.poll(context).is_ready() {
+            return Poll::Ready(Woken::Bell);
+        }
+        let ready = if self.is_blocked() {
+            self.stream.poll_write_ready(context)
+        } else {
+            self.stream.poll_read_ready(context)
+        };
+        ready.map(|_| Woken::Io)
     }
 
     /// Sends what waits and a last frame, and leaves: the peer has `patience` to take it and to
     /// say goodbye.
     pub(super) async fn close(mut self, last: &[u8], patience: Duration) {
+        if self.is_blocked() {
+            // Room behind what the peer did not read, so that it finds the reason there.
+            let room = socket2::SockRef::from(&self.stream).set_send_buffer_size(LAST_BUFFER_BYTES);
+            if let Err(error) = room {
+                tracing::debug!(%error, "no room for a last word");
+            }
+        }
         self.queue(last);
         let goodbye = async {
             self.stream.write_all(&self.pending).await?;
