@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, interval, sleep};
 
@@ -77,6 +77,8 @@ pub struct Opened {
     server: Arc<Server>,
     listeners: Vec<TcpListener>,
     writer: JoinHandle<()>,
+    terminate: Signal,
+    interrupt: Signal,
     /// Where it listens, with the ports that the system chose for port 0.
     pub addresses: Vec<SocketAddr>,
 }
@@ -126,7 +128,16 @@ impl Server {
             sockets_per_user_max: settings.sockets_per_user_max,
             drain: settings.drain,
         };
-        Ok(Opened { server: Arc::new(server), listeners, writer: opened.writer, addresses })
+        // Heard from here on, before anybody is told that there is a server to stop.
+        let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+        Ok(Opened {
+            server: Arc::new(server),
+            listeners,
+            writer: opened.writer,
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            addresses,
+        })
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -207,9 +218,7 @@ impl Server {
 impl Opened {
     /// Serves until a signal or the end of the writer. The error is a sentence for the operator.
     pub async fn run(self) -> Result<(), String> {
-        let Self { server, listeners, writer, addresses } = self;
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+        let Self { server, listeners, writer, addresses, mut terminate, mut interrupt } = self;
         let accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))

@@ -79,10 +79,13 @@ impl Ask {
     }
 
     /// The query's parameters, each of which must be a known one and stand there once.
-    pub(super) fn query(&self, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    pub(super) fn query(
+        &self,
+        known: &[&str],
+        errors: &mut Vec<FieldError>,
+    ) -> Vec<(String, String)> {
         let query = self.parts.uri.query().unwrap_or_default();
         let mut pairs: Vec<(String, String)> = Vec::new();
-        let mut errors = Vec::new();
         for (name, value) in parse(query.as_bytes()) {
             let message = if !known.contains(&name.as_ref()) {
                 format!("is not a parameter here; there are {}", known.join(", "))
@@ -94,7 +97,7 @@ impl Ask {
             };
             errors.push(FieldError::new(name.chars().take(100).collect::<String>(), message));
         }
-        if errors.is_empty() { Ok(pairs) } else { Err(Problem::invalid(errors)) }
+        pairs
     }
 
     /// The body's members. The body is read at most once.

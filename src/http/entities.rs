@@ -115,8 +115,8 @@ pub(super) fn parameters(kind: Kind) -> Vec<&'static str> {
 }
 
 fn read_query(ask: &Ask, kind: Kind) -> Result<Query, Problem> {
-    let pairs = ask.query(&parameters(kind))?;
     let mut errors = Vec::new();
+    let pairs = ask.query(&parameters(kind), &mut errors);
     let mut query = Query { limit: page_limit(&pairs, &mut errors), ..Query::default() };
     for (name, value) in &pairs {
         let read = match name.as_str() {

@@ -10,8 +10,8 @@ use crate::store::Range;
 impl Api {
     /// `GET /api/events`.
     pub(super) async fn events(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
-        let pairs = ask.query(&["limit", "after", "channel"])?;
         let mut errors = Vec::new();
+        let pairs = ask.query(&["limit", "after", "channel"], &mut errors);
         let mut range =
             Range { after: 0, kinds: 0, limit: page_limit(&pairs, &mut errors), bytes: usize::MAX };
         let mut channel = None;

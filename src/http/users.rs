@@ -31,8 +31,8 @@ impl Api {
         if ask.parts.method == Method::POST {
             return self.create_user(ask, session).await;
         }
-        let pairs = ask.query(&["limit", "after"])?;
         let mut errors = Vec::new();
+        let pairs = ask.query(&["limit", "after"], &mut errors);
         let limit = page_limit(&pairs, &mut errors);
         let after = pairs.iter().find(|(name, _)| name == "after");
         let after = after.and_then(|(name, value)| {

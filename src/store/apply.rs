@@ -2,9 +2,10 @@
 
 use rusqlite::Connection;
 
+use crate::domain::input::{Given, Input};
 use crate::domain::order::{self, ITEMS};
 use crate::domain::shape::Type;
-use crate::domain::{Cell, Input, Kind, Reject, Role, Row, event, input::Given, transaction};
+use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, event, transaction};
 use crate::store::writer::Unit;
 use crate::store::{effects, events, failed, rows};
 
@@ -42,6 +43,7 @@ pub(super) fn apply(
         Change::Create(input) => (None, Some(create(unit.conn, actor, input)?)),
         Change::Update(id, input) => {
             let before = existing(unit.conn, actor, kind, *id)?;
+            all_found(missing_references(unit.conn, input)?)?;
             let mut after = before.clone();
             input.onto(&mut after)?;
             check_total(&before, &after)?;
@@ -73,12 +75,10 @@ pub(super) fn record(
         }
         (Some(before), Some(after)) => {
             after.check_steps(before)?;
-            check_references(unit.conn, Some(before), &after)?;
             rows::update(unit.conn, &after)?;
             Some(after)
         }
         (None, Some(mut after)) => {
-            check_references(unit.conn, None, &after)?;
             rows::insert(unit.conn, &mut after)?;
             link_products(unit.conn, &after)?;
             Some(after)
@@ -105,6 +105,13 @@ fn existing(conn: &Connection, actor: &Actor, kind: Kind, id: i64) -> Result<Row
 }
 
 fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject> {
+    let mut errors = missing_references(conn, input)?;
+    let lines = match input.get(ITEMS.name) {
+        Some(Given::Lines(lines)) => lines.as_slice(),
+        _ => &[],
+    };
+    let products = load_products(conn, lines, &mut errors)?;
+    all_found(errors)?;
     let mut row = Row::blank(input.kind);
     match input.kind {
         Kind::Order => {
@@ -124,12 +131,35 @@ fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject
         }
         Kind::Product | Kind::Customer | Kind::Shipment => {}
     }
-    if let Some(Given::Lines(lines)) = input.get(ITEMS.name) {
-        price(conn, &mut row, lines, input)?;
-    } else {
+    if lines.is_empty() {
         input.onto(&mut row)?;
+    } else {
+        price(&mut row, lines, &products, input)?;
     }
     Ok(row)
+}
+
+fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {
+    if errors.is_empty() { Ok(()) } else { Err(Reject::Invalid(errors)) }
+}
+
+/// The product of each line.
+fn load_products(
+    conn: &Connection,
+    lines: &[order::Line],
+    errors: &mut Vec<FieldError>,
+) -> Result<Vec<Row>, Reject> {
+    let mut products = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        match rows::load(conn, Kind::Product, line.product_id)? {
+            Some(product) => products.push(product),
+            None => errors.push(FieldError::new(
+                format!("items[{at}].product_id"),
+                format!("there is no product {}", line.product_id),
+            )),
+        }
+    }
+    Ok(products)
 }
 
 /// A kiosk stands in the open: what an order costs and where it stands is not for it to say.
@@ -147,26 +177,12 @@ fn check_kiosk(input: &Input) -> Result<(), Reject> {
 
 /// Prices an order's lines; a total or a currency that the client gave must be the server's.
 fn price(
-    conn: &Connection,
     row: &mut Row,
     lines: &[order::Line],
+    products: &[Row],
     input: &Input,
 ) -> Result<(), Reject> {
-    let mut products = Vec::with_capacity(lines.len());
-    let mut errors = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        match rows::load(conn, Kind::Product, line.product_id)? {
-            Some(product) => products.push(product),
-            None => errors.push(crate::domain::FieldError::new(
-                format!("items[{at}].product_id"),
-                format!("there is no product {}", line.product_id),
-            )),
-        }
-    }
-    if !errors.is_empty() {
-        return Err(Reject::Invalid(errors));
-    }
-    order::price(row, lines, &products)?;
+    order::price(row, lines, products)?;
     let priced = row.clone();
     input.onto(row)?;
     for field in [&order::TOTAL, &order::CURRENCY] {
@@ -201,21 +217,19 @@ pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Re
     row.ok_or_else(|| Reject::field("order_id", missing()))
 }
 
-/// Names a reference to something that does not exist, which a foreign key alone would not name.
-fn check_references(conn: &Connection, before: Option<&Row>, after: &Row) -> Result<(), Reject> {
-    for (place, field) in after.kind.shape().stored() {
-        let (Type::Id(kind), Cell::Int(id)) = (field.ty, &after.cells[place]) else {
+/// The references of an input that lead nowhere; a foreign key alone would not name them.
+fn missing_references(conn: &Connection, input: &Input) -> Result<Vec<FieldError>, Reject> {
+    let mut errors = Vec::new();
+    for field in input.kind.shape().fields {
+        let (Type::Id(kind), Some(id)) = (field.ty, input.id(field)) else {
             continue;
         };
-        if before.is_some_and(|before| before.cells[place] == after.cells[place]) {
-            continue;
-        }
-        if !exists(conn, kind, *id)? {
+        if !exists(conn, kind, id)? {
             let message = format!("there is no {} {id}", kind.shape().noun);
-            return Err(Reject::field(field.name, message));
+            errors.push(FieldError::new(field.name, message));
         }
     }
-    Ok(())
+    Ok(errors)
 }
 
 fn exists(conn: &Connection, kind: Kind, id: i64) -> Result<bool, Reject> {
