@@ -79,20 +79,19 @@ impl Auth {
         from: IpAddr,
         secure: bool,
     ) -> Result<(User, String), Denied> {
-        let (user, hash) = self.prove(&username, password, from).await?;
+        let (_, hash) = self.prove(&username, password, from).await?;
         let token = token().ok_or(Reject::Unavailable)?;
         let token_hash = hash_token(&token);
-        // In memory first: who changes the user between here and the commit, or after it, finds
-        // the session there and ends it. Nobody knows the token before the answer.
-        let displaced = self.sessions.add(token_hash, &user);
-        let kept = self.store.add_session(token_hash, user.clone(), hash, displaced).await;
-        // It may have been ended in between, before it was on disk: then it is forgotten there too.
-        if !matches!(kept, Ok(true)) || self.sessions.find(&token_hash).is_err() {
-            self.sessions.end(&token_hash, Ended::Disabled);
-            self.store.remove_sessions(vec![token_hash]).await?;
-            return Err(kept.map_or_else(Denied::Rejected, |_| Denied::Wrong));
+        let sessions = Arc::clone(&self.sessions);
+        let add = move |user: &User| sessions.add(token_hash, user);
+        match self.store.add_session(token_hash, username, hash, add).await {
+            Ok(Some(user)) => Ok((user, set_cookie(&token, self.lifetimes.max, secure))),
+            Ok(None) => Err(Denied::Wrong),
+            Err(reject) => {
+                self.sessions.end(&token_hash, Ended::Disabled);
+                Err(reject.into())
+            }
         }
-        Ok((user, set_cookie(&token, self.lifetimes.max, secure)))
     }
 
     /// Ends a session; returns the value of `Set-Cookie` that forgets it.

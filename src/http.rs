@@ -52,6 +52,9 @@ impl Api {
         let (parts, body) = request.into_parts();
         let mut ask = Ask::new(parts, body, peer);
         let mut reply = self.respond(&mut ask).await.unwrap_or_else(Problem::into_reply);
+        if !ask.skip_body().await {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         cors::admit(&mut reply, ask.header(&header::ORIGIN), &self.origins);
         self.metrics.requests.inc();
         let (method, path) = (&ask.parts.method, ask.parts.uri.path());

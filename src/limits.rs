@@ -57,6 +57,8 @@ pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body may take. Then `408` and the connection is closed.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body that nobody wants may take to be read away. Then the connection is closed.
+pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Refused connections that are still being told so. Above, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 /// Addresses whose connection rate is watched at the same time; above, the one that was quiet the

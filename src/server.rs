@@ -216,8 +216,9 @@ impl Server {
 }
 
 impl Opened {
-    /// Serves until a signal or the end of the writer. The error is a sentence for the operator.
-    pub async fn run(self) -> Result<(), String> {
+    /// Serves until a signal; returns the writer, which ends when the runtime has let go of the
+    /// rest. The error is a sentence for the operator.
+    pub async fn run(self) -> Result<JoinHandle<()>, String> {
         let Self { server, listeners, writer, addresses, mut terminate, mut interrupt } = self;
         let accepting: Vec<_> = listeners
             .into_iter()
@@ -239,7 +240,7 @@ impl Opened {
         if drained.is_err() {
             tracing::warn!("not everything was done within --drain");
         }
-        failed.map_or(Ok(()), Err)
+        failed.map_or(Ok(writer), Err)
     }
 }
 

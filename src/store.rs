@@ -55,7 +55,7 @@ pub struct Store {
 pub struct Opened {
     /// The handle.
     pub store: Store,
-    /// Ends when the writer does, after the last handle is gone.
+    /// Ends after the last handle is gone, with everything in the one database file.
     pub writer: JoinHandle<()>,
     /// The newest `seq` of the log.
     pub head: i64,
@@ -84,9 +84,11 @@ impl Store {
         let healthy = Arc::new(AtomicBool::new(true));
         let oldest = Arc::new(AtomicI64::new(log.oldest));
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
+        let (reads, readers) = start_readers(data_dir)?;
         let writer = writer::Writer {
             data_dir: data_dir.to_owned(),
             conn: Some(conn),
+            readers,
             log,
             retention,
             outlets,
@@ -96,7 +98,6 @@ impl Store {
             data_version: data_version.map_err(failed).map_err(unreadable)?,
             watched: Instant::now(),
         };
-        let reads = start_readers(data_dir)?;
         let writer = thread("writer", move || writer.run(queue))?;
         let now = writer::clock().max(log.last_at);
         let store = Self { jobs, reads, healthy, oldest, _lock: lock };
@@ -270,25 +271,22 @@ impl Store {
         .await
     }
 
-    /// Keeps a new session in place of another, and says so, if the user is still the one that was
-    /// proved: not disabled, of the same role and with the same password hash.
+    /// Keeps a new session, if the user may log in and has this password hash still; calls `add`
+    /// in the same transaction, and forgets the session that it returns.
     pub async fn add_session(
         &self,
         token_hash: TokenHash,
-        user: User,
+        username: String,
         password_hash: String,
-        displaced: Option<TokenHash>,
-    ) -> Result<bool, Reject> {
+        add: impl FnOnce(&User) -> Option<TokenHash> + Send + 'static,
+    ) -> Result<Option<User>, Reject> {
         self.write(move |unit| {
-            sessions::remove(unit, displaced.as_slice())?;
-            let found = users::find(unit.conn, &user.username)?;
-            let same = found.is_some_and(|(now, hash)| {
-                !now.disabled && now.role == user.role && now.id == user.id && hash == password_hash
-            });
-            if same {
-                sessions::add(unit, &token_hash, user.id)?;
-            }
-            Ok(same)
+            let found = users::find(unit.conn, &username)?;
+            let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
+            let Some((user, _)) = same else { return Ok(None) };
+            sessions::add(unit, &token_hash, user.id)?;
+            sessions::remove(unit, add(&user).as_slice())?;
+            Ok(Some(user))
         })
         .await
     }
@@ -345,20 +343,20 @@ fn once(
     Ok(answer)
 }
 
-fn start_readers(data_dir: &Path) -> Result<mpsc::Sender<Read>, OpenError> {
+fn start_readers(data_dir: &Path) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
     let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
     let queue = Arc::new(Mutex::new(queue));
-    for _ in 0..READERS {
-        let conn = open::reader(data_dir)?;
-        let queue = Arc::clone(&queue);
+    let start = |_| {
+        let (conn, queue) = (open::reader(data_dir)?, Arc::clone(&queue));
         thread("reader", move || {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             while let Some(read) = next() {
                 read(&conn);
             }
-        })?;
-    }
-    Ok(reads)
+        })
+    };
+    let threads = (0..READERS).map(start).collect::<Result<_, _>>()?;
+    Ok((reads, threads))
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {

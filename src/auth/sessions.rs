@@ -148,6 +148,9 @@ impl Sessions {
     }
 
     /// Adds a new session. Where the table is full, returns the one that had to go for it.
+    ///
+    /// Must be called by the writer's thread, in the transaction that keeps the session: whoever
+    /// changes the user in a later one finds it here, and so does the next snapshot.
     pub fn add(&self, token_hash: TokenHash, user: &User) -> Option<TokenHash> {
         let now = self.now();
         let session = Session {
@@ -206,8 +209,7 @@ impl Sessions {
 
     /// Ends the sessions that are not among those that may be, or whose user has another role.
     ///
-    /// Must be called by the writer's thread: then no session can be in the table before it is in
-    /// a later snapshot.
+    /// Must be called by the writer's thread, between two transactions.
     pub fn reconcile(&self, snapshots: &[Snapshot]) {
         let valid: HashMap<_, _> = snapshots.iter().map(|one| (one.token_hash, one.role)).collect();
         let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.role);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::auth::{one_time_password, password};
-use crate::cli::serve::{raise_file_limit, runtime, settings};
+use crate::cli::serve::{end, raise_file_limit, runtime, settings};
 use crate::cli::{journal, say, told};
 use crate::config::Config;
 use crate::domain::Role;
@@ -48,7 +48,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
     let config = Config { data_dir: dir.path().to_owned(), ..config.clone() };
     let logins = make_users(&config)?;
     let runtime = runtime(config.workers)?;
-    let done = runtime.block_on(async {
+    let served = runtime.block_on(async {
         let opened = Server::open(&settings(&config))?;
         let address =
             reachable(opened.addresses.first().copied().ok_or("there is no address to listen on")?);
@@ -61,8 +61,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
         shop.abort();
         served
     });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    done
+    end(runtime, served)
 }
 
 #[derive(Clone)]

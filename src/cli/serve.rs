@@ -1,7 +1,10 @@
 //! `tillcast serve`: the log, the runtime, the first admin, the server.
 
 use std::io::{self, Write};
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+use tokio::runtime::Runtime;
 
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
@@ -16,14 +19,19 @@ pub(super) fn serve(config: &Config) -> Result<(), String> {
     let level = journal::start(config);
     raise_file_limit();
     let runtime = runtime(config.workers)?;
-    let done = runtime.block_on(async {
+    let served = runtime.block_on(async {
         let opened = Server::open(&settings(config))?;
         make_first_admin(config)?;
         tokio::spawn(journal::follow_hangups(level));
         opened.run().await
     });
+    end(runtime, served)
+}
+
+/// Lets everything go and waits until the database is closed.
+pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> Result<(), String> {
     runtime.shutdown_timeout(Duration::from_millis(100));
-    done
+    served?.join().map_err(|_| "the writer ended by a panic".to_owned())
 }
 
 /// The settings that the server itself needs.
@@ -54,7 +62,7 @@ pub(super) fn raise_file_limit() {
 }
 
 /// The runtime; one worker needs no threads of its own.
-pub(super) fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, String> {
+pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
     let mut builder = if workers == 1 {
         tokio::runtime::Builder::new_current_thread()
     } else {

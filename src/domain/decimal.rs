@@ -50,6 +50,11 @@ impl Decimal {
         Ok(Self { digits, exponent })
     }
 
+    /// It is nothing.
+    pub fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+
     /// The amount in minor units of a currency with so many decimals.
     pub fn minor(self, decimals: u32) -> Result<i64, Misfit> {
         let shift = i64::from(self.exponent) + i64::from(decimals);

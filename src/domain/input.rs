@@ -127,13 +127,10 @@ impl Input {
         let decimals = currency::exponent(code).unwrap_or(0);
         let mut amounts = Vec::new();
         for (field, given) in self.kind.shape().fields.iter().zip(&self.given) {
-            let (Type::Money(least), Some(Given::Amount(amount))) = (field.ty, given) else {
+            let Some(Given::Amount(amount)) = given else {
                 continue;
             };
             match amount.minor(decimals) {
-                Ok(minor) if minor < least => {
-                    errors.push(FieldError::new(field.name, "must be more than 0"));
-                }
                 Ok(minor) => amounts.push((field, minor)),
                 Err(misfit) => errors.push(FieldError::new(field.name, misfit_text(misfit, code))),
             }
@@ -167,9 +164,13 @@ fn read_value(field: &Field, value: Value, errors: &mut Vec<FieldError>) -> Resu
     let cell = match (field.ty, value) {
         (_, Value::Null) if field.nullable => Cell::Null,
         (_, Value::Null) => return Err("must not be null".to_owned()),
-        (Type::Money(_), Value::Number(number)) => {
+        (Type::Money(least), Value::Number(number)) => {
             let amount = Decimal::parse(&number.to_string());
-            return amount.map(Given::Amount).map_err(|misfit| misfit_text(misfit, ""));
+            let amount = amount.map_err(|misfit| misfit_text(misfit, ""))?;
+            if least > 0 && amount.is_zero() {
+                return Err("must be more than 0".to_owned());
+            }
+            return Ok(Given::Amount(amount));
         }
         (Type::Money(_), _) => return Err("must be a number, such as 9.99".to_owned()),
         (Type::Items, value) => return Ok(Given::Lines(order::read_lines(value, errors))),

@@ -17,7 +17,7 @@ use crate::auth::{self, Auth};
 use crate::domain::{FieldError, Reject};
 use crate::http::reply::Problem;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX,
+    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
 };
 use crate::store::{Actor, Repeat};
 
@@ -35,6 +35,7 @@ pub(super) struct Ask {
     /// Method, path and headers.
     pub parts: Parts,
     body: Option<Incoming>,
+    body_ended: bool,
     /// Where it comes from.
     pub peer: Peer,
 }
@@ -42,7 +43,7 @@ pub(super) struct Ask {
 impl Ask {
     /// A request that was just received.
     pub(super) fn new(parts: Parts, body: Incoming, peer: Peer) -> Self {
-        Self { parts, body: Some(body), peer }
+        Self { parts, body: Some(body), body_ended: true, peer }
     }
 
     /// The text of a header, none where it is absent or not ASCII.
@@ -139,16 +140,34 @@ impl Ask {
         let Some(body) = self.body.take() else {
             return Ok(Bytes::new());
         };
+        // Until it is read to its end, it stands between this request and the next.
+        self.body_ended = false;
         if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
             return Err(too_large());
         }
         let read = Limited::new(body, BODY_BYTES_MAX).collect();
         match tokio::time::timeout(BODY_TIMEOUT, read).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Ok(body)) => {
+                self.body_ended = true;
+                Ok(body.to_bytes())
+            }
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
             Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
             Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
         }
+    }
+
+    /// Reads away a body that nobody wanted, if it is short and there; false where the connection
+    /// cannot be used for another request.
+    pub(super) async fn skip_body(&mut self) -> bool {
+        if let Some(body) = self.body.take() {
+            let waits = self.parts.headers.contains_key(header::EXPECT);
+            let skip = Limited::new(body, BODY_BYTES_MAX).collect();
+            let skipped =
+                !waits && matches!(tokio::time::timeout(SKIP_TIMEOUT, skip).await, Ok(Ok(_)));
+            self.body_ended = skipped;
+        }
+        self.body_ended
     }
 
     /// What makes the request a repeat, if it has an `Idempotency-Key`.

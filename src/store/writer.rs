@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -74,6 +75,7 @@ pub(super) struct Writer {
     pub(super) data_dir: PathBuf,
     /// None after a failed commit: what SQLite then holds in memory is not trusted any more.
     pub(super) conn: Option<Connection>,
+    pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) log: events::Log,
     pub(super) retention: Retention,
     pub(super) outlets: Outlets,
@@ -99,6 +101,13 @@ impl Writer {
             self.revive();
             self.watch();
             self.step(work);
+        }
+        // The readers end with the same handles. The last to close its connection must be one that
+        // may write: then SQLite moves the write-ahead log into the database and removes it.
+        for reader in self.readers.drain(..) {
+            if reader.join().is_err() {
+                tracing::error!("a reader ended by a panic");
+            }
         }
     }
 

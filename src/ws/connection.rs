@@ -106,7 +106,7 @@ impl Connection {
                 Ok(Pumped::Behind) => Box::pin(self.catch_up()).await,
                 looked => looked,
             };
-            match looked {
+            match looked.and_then(|pumped| self.listen_while(pumped)) {
                 Err(end) => return end,
                 Ok(Pumped::Behind) => continue,
                 Ok(Pumped::Idle | Pumped::Blocked) => {}
@@ -128,6 +128,14 @@ impl Connection {
             self.alive = self.hub.seconds();
         }
         self.pump()
+    }
+
+    /// Between two pages of the log, hears what the client has to say.
+    fn listen_while(&mut self, pumped: Pumped) -> Result<Pumped, End> {
+        if matches!(pumped, Pumped::Behind) && !self.socket.is_blocked() {
+            self.listen()?;
+        }
+        Ok(pumped)
     }
 
     fn listen(&mut self) -> Result<(), End> {
