@@ -1,0 +1,38 @@
+//! The outside of Tillcast as the tests use it: the real program, its HTTP and its WebSocket.
+//!
+//! A test starts its own server on a free port and a fresh data directory and talks to it over
+//! real sockets. Every wait ends in a failed test, never in a hang, and no wait is a sleep.
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what goes wrong in here is a failed test, and the panic is its message"
+)]
+
+mod answers;
+mod frame;
+mod http;
+mod program;
+mod raw;
+mod reader;
+mod server;
+mod shop;
+mod socket;
+
+pub(crate) use answers::{amount, events_after, happened, head, log_after};
+pub(crate) use frame::{close_frame, frame, text_frame, unmasked};
+pub(crate) use http::{Answer, Client};
+pub(crate) use program::{Running, run};
+pub(crate) use raw::{Raw, json_request};
+pub(crate) use reader::Reader;
+pub(crate) use server::{Server, password_of};
+pub(crate) use shop::{
+    cheap_events, customer, order, outside_order, pay, product, shipment, transaction, unique,
+};
+pub(crate) use socket::Socket;
+
+use std::time::Duration;
+
+/// The longest that any single answer may take, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

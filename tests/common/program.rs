@@ -1,0 +1,102 @@
+//! The program's commands beside `serve`: run to their end, or followed line by line.
+
+use super::PATIENCE;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+
+/// More lines than any test lets a program write.
+const LINES_MAX: usize = 100_000;
+
+/// What a command printed and how it ended, in a folder of its own and with this environment only.
+#[track_caller]
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
+    let mut command = command(arguments, variables, folder);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(!complaints.contains("panicked"), "{arguments:?}: {complaints}");
+    output
+}
+
+/// A command that goes on until it is told to end.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: String,
+}
+
+impl Running {
+    pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Self {
+        let mut command = command(arguments, variables, folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = sync_channel(LINES_MAX);
+        follow(child.stdout.take().unwrap(), sender.clone());
+        follow(child.stderr.take().unwrap(), sender);
+        Self { child, lines, seen: String::new() }
+    }
+
+    /// The next line of either stream, waiting for it.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.seen += &line;
+                self.seen += "\n";
+                line
+            }
+            Err(error) => panic!("{error}; the lines so far:\n{}", self.seen),
+        }
+    }
+
+    /// The next line that contains this text.
+    #[track_caller]
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Asks it to end, waits until it has; its exit code, none if it died of the signal.
+    #[track_caller]
+    pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => assert!(!line.contains("panicked"), "{line}"),
+                // Both streams are closed: it has ended, or is about to.
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().expect("it can be killed");
+            self.child.wait().expect("it can be waited for");
+        }
+    }
+}
+
+fn follow(stream: impl Read + Send + 'static, lines: SyncSender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            // Nobody listens once the test is over.
+            let Ok(()) = lines.send(line.expect("the program writes text")) else { return };
+        }
+    });
+}
+
+fn command(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tillcast"));
+    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(folder);
+    command
+}

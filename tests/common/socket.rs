@@ -1,0 +1,230 @@
+//! A blocking WebSocket client whose every wait has an end, and which can also speak raw bytes.
+
+use super::{Answer, PATIENCE};
+use serde_json::{Value, json};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::handshake::HandshakeError;
+use tungstenite::http::{HeaderName, HeaderValue};
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error, Message, WebSocket};
+
+/// An open WebSocket.
+pub(crate) struct Socket {
+    ws: WebSocket<TcpStream>,
+}
+
+impl Socket {
+    /// Connects and upgrades; `Err` is the answer of a server that refused.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        cookie: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Box<Answer>> {
+        let stream = TcpStream::connect(address).unwrap();
+        Self::over(stream, address, cookie, headers)
+    }
+
+    /// The same on a connection that the test made itself (with a small receive buffer, say).
+    pub(crate) fn over(
+        stream: TcpStream,
+        address: SocketAddr,
+        cookie: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Box<Answer>> {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+        for (name, value) in headers.iter().copied().chain(cookie.map(|value| ("cookie", value))) {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let config = WebSocketConfig::default().read_buffer_size(16 * 1024);
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
+            Ok((ws, _)) => Ok(Self { ws }),
+            Err(HandshakeError::Failure(Error::Http(response))) => {
+                let (head, body) = response.into_parts();
+                let (status, body) = (head.status.as_u16(), body.unwrap_or_default());
+                Err(Box::new(Answer { status, headers: head.headers, body }))
+            }
+            Err(error) => panic!("the handshake failed: {error}"),
+        }
+    }
+
+    /// Sends these bytes, which have to begin with a handshake; the server's answer to that, and
+    /// the socket behind it.
+    pub(crate) fn with_own_handshake(address: SocketAddr, bytes: &[u8]) -> (String, Self) {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let ws = WebSocket::from_raw_socket(stream, Role::Client, None);
+        (String::from_utf8(head).unwrap(), Self { ws })
+    }
+
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.send_text(&message.to_string());
+    }
+
+    pub(crate) fn send_text(&mut self, text: &str) {
+        self.send_message(Message::text(text));
+    }
+
+    #[track_caller]
+    pub(crate) fn send_message(&mut self, message: Message) {
+        self.ws.send(message).unwrap();
+    }
+
+    /// Bytes as they are: hostile frames, halves of frames, many frames at once.
+    #[track_caller]
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
+        self.ws.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// The TCP connection beneath.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.ws.get_ref()
+    }
+
+    /// The TCP connection alone; only for a moment when nothing is half read.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.ws.into_inner()
+    }
+
+    /// How long a read may wait from now on.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.stream().set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// The next message of any kind; a ping is answered by the library.
+    pub(crate) fn recv_message(&mut self) -> Result<Message, Error> {
+        self.ws.read()
+    }
+
+    /// The text of the next text frame, exactly as it came; pings and pongs pass by.
+    #[track_caller]
+    pub(crate) fn recv_text(&mut self) -> String {
+        loop {
+            match self.ws.read() {
+                Ok(Message::Text(text)) => return text.to_string(),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(other) => panic!("expected a text message, got {other:?}"),
+                Err(error) => panic!("expected a text message, got {}", explain(&error)),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn recv(&mut self) -> Value {
+        let text = self.recv_text();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The next `count` messages, all of them events.
+    #[track_caller]
+    pub(crate) fn recv_events(&mut self, count: usize) -> Vec<Value> {
+        (0..count).map(|_| self.recv_event()).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn recv_event(&mut self) -> Value {
+        let message = self.recv();
+        assert!(message["event"].is_string(), "expected an event, got {message}");
+        message
+    }
+
+    /// The next message, which has to be an error; its text.
+    #[track_caller]
+    pub(crate) fn recv_error(&mut self) -> String {
+        let message = self.recv();
+        assert_eq!(message["type"], "error", "{message}");
+        message["message"].as_str().expect("an error has a message").to_owned()
+    }
+
+    /// Waits for the server's close frame, with no message before it: its code and reason.
+    #[track_caller]
+    pub(crate) fn expect_close(&mut self) -> (u16, String) {
+        loop {
+            match self.ws.read() {
+                Ok(Message::Close(Some(frame))) => {
+                    let reason = (frame.code.into(), frame.reason.to_string());
+                    self.finish();
+                    return reason;
+                }
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(other) => panic!("expected a close frame, got {other:?}"),
+                Err(error) => panic!("expected a close frame, got {}", explain(&error)),
+            }
+        }
+    }
+
+    /// The same, letting messages that were under way pass by.
+    #[track_caller]
+    pub(crate) fn drain_until_close(&mut self) -> (u16, String) {
+        loop {
+            match self.ws.read() {
+                Ok(Message::Close(Some(frame))) => {
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Ok(_) => {}
+                Err(error) => panic!("expected a close frame, got {}", explain(&error)),
+            }
+        }
+    }
+
+    /// After the close frame the server has to end the connection, too.
+    #[track_caller]
+    fn finish(&mut self) {
+        match self.ws.read() {
+            Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_)) => {}
+            Err(Error::Io(error)) if !timed_out(&error) => {}
+            other => panic!("the connection stays open after its close frame: {other:?}"),
+        }
+    }
+
+    /// Subscribes from now on; the `seq` of the ack.
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, channel: &str) -> u64 {
+        self.send(&json!({"type": "subscribe", "channel": channel}));
+        let ack = self.recv();
+        assert_eq!(ack["type"], "subscribed", "{ack}");
+        assert_eq!(ack["channel"], channel, "{ack}");
+        ack["seq"].as_u64().unwrap_or_else(|| panic!("no seq in {ack}"))
+    }
+
+    /// Subscribes from an earlier `seq` on; the whole answer, an ack or a reset.
+    #[track_caller]
+    pub(crate) fn subscribe_since(&mut self, channel: &str, since: u64) -> Value {
+        self.send(&json!({"type": "subscribe", "channel": channel, "since": since}));
+        let ack = self.recv();
+        assert_eq!(ack["channel"], channel, "{ack}");
+        ack
+    }
+
+    /// Shows that the connection lives and that nothing else was under way.
+    #[track_caller]
+    pub(crate) fn expect_quiet(&mut self) {
+        self.send(&json!({"type": "ping"}));
+        assert_eq!(self.recv_text(), r#"{"type":"pong"}"#);
+    }
+}
+
+fn explain(error: &Error) -> String {
+    match error {
+        Error::Io(error) if timed_out(error) => "nothing in time".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn timed_out(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,196 @@
+//! Guards the login: an answer that tells which user names exist, a password that can be guessed
+//! without end, a token that is readable on the disk, a foreign page that acts in a user's name.
+
+mod common;
+
+use common::{Server, password_of};
+use serde_json::json;
+
+#[test]
+fn login_me_and_logout_go_together() {
+    let server = Server::with_users(&["staff"], &[]);
+    let anonymous = server.anonymous();
+    anonymous.get("/api/auth/me").expect(401);
+
+    let answer = anonymous.try_login("staff", &password_of("staff")).expect(200);
+    let body = answer.json();
+    assert_eq!(body["user"]["username"], "staff");
+    assert_eq!(body["user"]["role"], "staff");
+    assert!(body["user"]["id"].is_i64());
+    assert!(!answer.text().contains("hash"));
+
+    let client = anonymous.with_cookie(Some(&answer.session_cookie()));
+    let me = client.get("/api/auth/me").expect(200).json();
+    assert_eq!(me, body);
+
+    let answer = client.post("/api/auth/logout", &json!({})).expect(204);
+    assert!(answer.body.is_empty());
+    client.get("/api/auth/me").expect(401);
+    client.get("/api/orders").expect(401);
+}
+
+#[test]
+fn the_cookie_is_for_this_server_only_and_not_for_scripts() {
+    let server = Server::with(&["--session-idle", "2h"]);
+    let answer = server.anonymous().try_login("admin", server.admin_password()).expect(200);
+    let cookie = answer.header("set-cookie").to_owned();
+    let attributes: Vec<String> =
+        cookie.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
+    for expected in ["httponly", "samesite=strict", "path=/"] {
+        assert!(attributes.iter().any(|attribute| attribute == expected), "{cookie}");
+    }
+    assert!(attributes.iter().any(|attribute| attribute.starts_with("max-age=")), "{cookie}");
+    // Plain HTTP: a browser would drop a `Secure` cookie.
+    assert!(!attributes.contains(&"secure".to_owned()), "{cookie}");
+    assert!(!attributes.iter().any(|attribute| attribute.starts_with("domain")), "{cookie}");
+    let token = answer.session_cookie();
+    let token = token.split_once('=').unwrap().1;
+    assert!(token.len() >= 43, "{token} has fewer than 256 bits");
+}
+
+#[test]
+fn every_login_gives_another_token() {
+    let server = Server::start();
+    let (one, two) = (server.admin(), server.admin());
+    assert_ne!(one.cookie(), two.cookie());
+    one.post("/api/auth/logout", &json!({})).expect(204);
+    two.get("/api/auth/me").expect(200);
+}
+
+#[test]
+fn a_wrong_user_and_a_wrong_password_are_the_same_answer() {
+    let server = Server::start();
+    let anonymous = server.anonymous();
+    let wrong_password = anonymous.try_login("admin", "not the password").expect(401);
+    let wrong_user = anonymous.try_login("nobody", "not the password").expect(401);
+    assert_eq!(wrong_password.text(), wrong_user.text());
+    assert!(wrong_password.header("content-type").starts_with("application/problem+json"));
+    for answer in [wrong_password, wrong_user] {
+        assert_eq!(answer.header("set-cookie"), "");
+    }
+}
+
+#[test]
+fn five_failures_lock_a_name_for_a_while() {
+    let server = Server::with_users(&["staff"], &[]);
+    let anonymous = server.anonymous();
+    for name in ["staff", "nobody"] {
+        for _ in 0..5 {
+            anonymous.try_login(name, "wrong password").expect(401);
+        }
+        let answer = anonymous.try_login(name, "wrong password").expect(429);
+        let seconds: u64 = answer.header("retry-after").parse().unwrap();
+        assert!((1..=15 * 60).contains(&seconds), "{seconds}");
+    }
+    anonymous.try_login("staff", &password_of("staff")).expect(429);
+    anonymous.try_login("admin", &password_of("admin")).expect(200);
+}
+
+#[test]
+fn twenty_failures_lock_an_address() {
+    let server = Server::start();
+    let anonymous = server.anonymous();
+    let name = |number: usize| format!("user{}", number / 4);
+    for number in 0..20 {
+        anonymous.try_login(&name(number), "wrong password").expect(401);
+    }
+    let answer = anonymous.try_login("admin", server.admin_password()).expect(429);
+    assert_ne!(answer.header("retry-after"), "");
+}
+
+#[test]
+fn a_bad_login_names_what_is_wrong_with_it() {
+    let server = Server::start();
+    let anonymous = server.anonymous();
+    let answer = anonymous.post("/api/auth/login", &json!({"username": 7})).expect(422).json();
+    let fields: Vec<&str> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["username", "password"]);
+    let json = [("content-type", "application/json")];
+    anonymous.request("POST", "/api/auth/login", &json, Some(b"{")).expect(400);
+    anonymous.try_login("admin", &"x".repeat(100_000)).expect(413);
+    anonymous.try_login("admin' OR 1=1 --", "wrong password").expect(401);
+}
+
+#[test]
+fn a_new_password_replaces_the_old_one() {
+    let server = Server::with_users(&["staff"], &[]);
+    let staff = server.login("staff");
+    let elsewhere = server.login("staff");
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        staff.post("/api/auth/password", &body)
+    };
+    let old = password_of("staff");
+    change("not the password", "a new password").expect(401);
+    change(&old, "short").expect(422);
+    elsewhere.get("/api/auth/me").expect(200);
+
+    change(&old, "a new password").expect(204);
+    staff.get("/api/auth/me").expect(200);
+    elsewhere.get("/api/auth/me").expect(401);
+    server.anonymous().try_login("staff", &old).expect(401);
+    server.anonymous().try_login("staff", "a new password").expect(200);
+}
+
+#[test]
+fn a_session_survives_a_restart_but_not_its_end() {
+    let mut server = Server::start();
+    let (kept, ended) = (server.admin(), server.admin());
+    ended.post("/api/auth/logout", &json!({})).expect(204);
+    server.kill();
+    let server = server.again();
+    server.adopt(&kept).get("/api/auth/me").expect(200);
+    server.adopt(&kept).ws().expect_quiet();
+    server.adopt(&ended).get("/api/auth/me").expect(401);
+}
+
+#[test]
+fn no_token_and_no_password_is_readable_on_the_disk() {
+    let mut server = Server::with_users(&["staff"], &[]);
+    let staff = server.login("staff");
+    staff.ws().expect_quiet();
+    let cookie = staff.cookie().unwrap().to_owned();
+    let token = cookie.split_once('=').unwrap().1;
+    server.stop();
+    let mut bytes_seen = 0;
+    for entry in std::fs::read_dir(server.data_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        bytes_seen += bytes.len();
+        for secret in [token, &password_of("staff"), &password_of("admin")] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a secret is in {}", path.display());
+        }
+    }
+    assert!(bytes_seen > 0, "the data directory is not where the data is");
+    assert!(!server.log().contains(token), "the token is in the log");
+}
+
+#[test]
+fn a_foreign_page_cannot_act_with_the_cookie() {
+    let server = Server::with(&["--allow-origin", "https://shop.example"]);
+    let admin = server.admin();
+    let here = format!("http://{}", server.address());
+    let body = json!({"total": 9.99});
+    let order = |headers: &[(&str, &str)]| admin.post_with("/api/orders", &body, headers);
+    order(&[("origin", "https://evil.example")]).expect(403);
+    order(&[("origin", "null")]).expect(403);
+    order(&[("sec-fetch-site", "cross-site")]).expect(403);
+    order(&[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")]).expect(403);
+    let id = order(&[("origin", &here), ("sec-fetch-site", "same-origin")]).expect(201).id();
+    order(&[("origin", "https://shop.example"), ("sec-fetch-site", "cross-site")]).expect(201);
+
+    let path = format!("/api/orders/{id}");
+    let evil = [("origin", "https://evil.example")];
+    admin.patch_with(&path, &json!({"notes": "x"}), &evil).expect(403);
+    admin.delete_with(&path, &evil).expect(403);
+    admin.post_with("/api/auth/logout", &json!({}), &evil).expect(403);
+    admin.get("/api/orders").expect(200);
+    let orders = admin.get("/api/orders").expect(200).json();
+    assert_eq!(orders["data"].as_array().unwrap().len(), 2);
+}
