@@ -36,17 +36,19 @@ pub struct Feed {
     bell: Notify,
 }
 
-/// Where a subscriber is in the log, and what it has had: 48 bytes, all that it owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a subscriber is in the log, and what it wants: 24 bytes, all that it owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Everything up to this `seq` was looked at.
     pub position: i64,
-    /// For each kind: events behind this `seq` are wanted; `UNSUBSCRIBED` where none are.
-    pub after: [i64; Kind::ALL.len()],
+    /// For each kind, events up to this `seq` were had or are not wanted; only there while some
+    /// of these marks lie ahead of the position.
+    marks: Option<Box<Marks>>,
+    /// Bit n set: kind n is subscribed.
+    kinds: u8,
 }
 
-/// The mark of a channel that is not subscribed.
-pub const UNSUBSCRIBED: i64 = i64::MAX;
+type Marks = [i64; Kind::ALL.len()];
 
 /// What copying from the ring came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,39 +62,59 @@ pub enum Copied {
 impl Cursor {
     /// Subscribed to nothing.
     pub fn new(position: i64) -> Self {
-        Self { position, after: [UNSUBSCRIBED; Kind::ALL.len()] }
+        Self { position, marks: None, kinds: 0 }
     }
 
     /// An event is wanted and was not sent yet.
     pub fn wants(&self, kind: Kind, seq: i64) -> bool {
-        seq > self.after[kind.index()]
+        self.follows(kind) && self.marks.as_ref().is_none_or(|marks| seq > marks[kind.index()])
     }
 
     /// Bit n set: kind n is subscribed.
     pub fn kinds(&self) -> u8 {
-        let subscribed =
-            |kind: Kind| u8::from(self.after[kind.index()] != UNSUBSCRIBED) << kind.index();
-        Kind::ALL.into_iter().map(subscribed).sum()
+        self.kinds
+    }
+
+    /// The kind's channel is subscribed.
+    pub fn follows(&self, kind: Kind) -> bool {
+        self.kinds & (1 << kind.index()) != 0
+    }
+
+    /// The kind's events behind this `seq` are still to come.
+    pub fn mark(&self, kind: Kind) -> i64 {
+        let mark = self.marks.as_ref().map_or(self.position, |marks| marks[kind.index()]);
+        mark.max(self.position)
     }
 
     /// Wants a kind's events behind a `seq`; goes back for them where they were passed already.
     /// What other channels had in the meantime stays had.
     pub fn subscribe(&mut self, kind: Kind, since: i64) {
-        for after in self.after.iter_mut().filter(|after| **after != UNSUBSCRIBED) {
-            *after = (*after).max(self.position);
-        }
-        self.after[kind.index()] = since;
+        let mut marks = Kind::ALL.map(|kind| self.mark(kind));
+        marks[kind.index()] = since;
+        self.kinds |= 1 << kind.index();
         self.position = self.position.min(since);
+        self.marks = Some(Box::new(marks));
+        self.settle();
     }
 
     /// Wants none of a kind's events any more.
     pub fn unsubscribe(&mut self, kind: Kind) {
-        self.after[kind.index()] = UNSUBSCRIBED;
+        self.kinds &= !(1 << kind.index());
+        self.settle();
     }
 
-    /// The kind's channel is subscribed.
-    pub fn follows(&self, kind: Kind) -> bool {
-        self.after[kind.index()] != UNSUBSCRIBED
+    /// Goes on behind a `seq`: everything up to it was sent or is given up.
+    pub fn advance(&mut self, position: i64) {
+        self.position = position;
+        self.settle();
+    }
+
+    /// Forgets marks that the position has passed.
+    fn settle(&mut self) {
+        if !Kind::ALL.into_iter().any(|kind| self.follows(kind) && self.mark(kind) > self.position)
+        {
+            self.marks = None;
+        }
     }
 }
 
@@ -143,7 +165,8 @@ impl Feed {
     }
 
     /// Copies the wanted frames behind the cursor into `out`, up to about `WRITE_BYTES`, and notes
-    /// in `ends` where each of them ends and its `seq`.
+    /// in `ends` where each of them ends and its `seq`. Moves the position only: whoever could not
+    /// send them all moves it back, and then calls `Cursor::advance` with where it really is.
     pub fn copy(
         &self,
         cursor: &mut Cursor,
@@ -155,7 +178,7 @@ impl Feed {
         }
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         if cursor.kinds() == 0 {
-            cursor.position = ring.head; // nothing is wanted, so nothing is missed
+            cursor.advance(ring.head); // nothing is wanted, so nothing is missed
             return Copied::Frames;
         }
         let oldest = ring.head - i64::try_from(ring.slots.len()).unwrap_or(0);
@@ -264,7 +287,10 @@ mod tests {
         assert_eq!(copied(&feed, &mut cursor).1, vec![1]);
         cursor.subscribe(Kind::Product, 0);
         feed.publish(&[event(3, Kind::Order, 9)]);
-        assert_eq!(copied(&feed, &mut cursor).1, vec![2, 3]);
+        assert_eq!(copied(&feed, &mut cursor.clone()).1, vec![2, 3]);
+        // What could not be sent is copied again, and still nothing twice.
+        cursor.advance(2);
+        assert_eq!(copied(&feed, &mut cursor).1, vec![3]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
     HTTP_KEEP_ALIVE_MAX, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
 };
-use crate::server::doors::{Place, Refusal};
+use crate::server::doors::{Place, Refusal, SocketPlace};
 use crate::server::{Server, head};
 use crate::ws;
 
@@ -186,13 +186,8 @@ impl Server {
             let (stream, early) = (parts.io.into_inner(), parts.read_buf);
             match welcome {
                 Welcome::Session(session) => {
-                    tokio::spawn(ws::serve(
-                        stream,
-                        &early,
-                        session,
-                        Arc::clone(&server.hub),
-                        place,
-                    ));
+                    let (hub, place) = (Arc::clone(&server.hub), SocketPlace::new(place));
+                    tokio::spawn(ws::serve(stream, &early, session, hub, place));
                 }
                 Welcome::Unauthorized(why) => ws::refuse(stream, 1008, why).await,
             }

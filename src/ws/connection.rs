@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::net::TcpStream;
@@ -64,7 +63,6 @@ enum Pumped {
 /// One client.
 pub(super) struct Connection {
     socket: Socket,
-    hub: Arc<Hub>,
     session: Attached,
     ear: Ear,
     cursor: Cursor,
@@ -78,7 +76,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Greets a client.
-    pub(super) fn new(stream: TcpStream, session: Attached, hub: Arc<Hub>) -> Self {
+    pub(super) fn new(stream: TcpStream, session: Attached, hub: &Hub) -> Self {
         let now = hub.seconds();
         let mut connection = Self {
             socket: Socket::new(stream),
@@ -90,7 +88,6 @@ impl Connection {
             errors: 0,
             slot: hub.deal_slot(),
             session,
-            hub,
         };
         connection.say(&protocol::connected(connection.session.user_id));
         connection
@@ -101,12 +98,12 @@ impl Connection {
         loop {
             // Taken before the head is looked at: what is published in between rings it.
             let mut bell = pin!(hub.feed.bell());
-            let looked = match self.look() {
+            let looked = match self.look(hub) {
                 // Rare, and large as futures go: kept out of every connection's own.
-                Ok(Pumped::Behind) => Box::pin(self.catch_up()).await,
+                Ok(Pumped::Behind) => Box::pin(self.catch_up(hub)).await,
                 looked => looked,
             };
-            match looked.and_then(|pumped| self.listen_while(pumped)) {
+            match looked.and_then(|pumped| self.listen_while(hub, pumped)) {
                 Err(end) => return end,
                 Ok(Pumped::Behind) => continue,
                 Ok(Pumped::Idle | Pumped::Blocked) => {}
@@ -114,7 +111,7 @@ impl Connection {
             let woken = poll_fn(|context| self.socket.poll_wake(bell.as_mut(), context)).await;
             if woken == Woken::Io
                 && !self.socket.is_blocked()
-                && let Err(end) = self.listen()
+                && let Err(end) = self.listen(hub)
             {
                 return end;
             }
@@ -122,37 +119,37 @@ impl Connection {
     }
 
     /// Looks at everything once: the clock, what waits, the feed.
-    fn look(&mut self) -> Result<Pumped, End> {
-        self.check_time()?;
+    fn look(&mut self, hub: &Hub) -> Result<Pumped, End> {
+        self.check_time(hub)?;
         if self.socket.flush()? > 0 {
-            self.alive = self.hub.seconds();
+            self.alive = hub.seconds();
         }
-        self.pump()
+        self.pump(hub)
     }
 
     /// Between two pages of the log, hears what the client has to say.
-    fn listen_while(&mut self, pumped: Pumped) -> Result<Pumped, End> {
+    fn listen_while(&mut self, hub: &Hub, pumped: Pumped) -> Result<Pumped, End> {
         if matches!(pumped, Pumped::Behind) && !self.socket.is_blocked() {
-            self.listen()?;
+            self.listen(hub)?;
         }
         Ok(pumped)
     }
 
-    fn listen(&mut self) -> Result<(), End> {
+    fn listen(&mut self, hub: &Hub) -> Result<(), End> {
         let mut bytes = [0; READ_BYTES];
         let read = self.socket.read(&mut bytes)?;
-        self.hear(&bytes[..read])
+        self.hear(hub, &bytes[..read])
     }
 
     /// The session, the stop, and the clock.
-    fn check_time(&mut self) -> Result<(), End> {
+    fn check_time(&mut self, hub: &Hub) -> Result<(), End> {
         if let Some(ended) = self.session.ended() {
             return Err(End::Close(1008, ended.text()));
         }
-        if u32::from(self.slot) < self.hub.leaving.load(Ordering::Acquire) {
+        if u32::from(self.slot) < hub.leaving.load(Ordering::Acquire) {
             return Err(End::Close(1001, "server is stopping, come back"));
         }
-        let now = self.hub.seconds();
+        let now = hub.seconds();
         let silent = u64::from(now - self.alive);
         if self.socket.is_blocked() && silent >= STALL_MAX.as_secs() {
             return Err(End::Close(1013, "nothing was read for too long"));
@@ -169,7 +166,7 @@ impl Connection {
     }
 
     /// Sends what the ring has for this client, as many frames at a time as there are.
-    fn pump(&mut self) -> Result<Pumped, End> {
+    fn pump(&mut self, hub: &Hub) -> Result<Pumped, End> {
         if self.socket.is_blocked() {
             return Ok(Pumped::Blocked);
         }
@@ -178,14 +175,13 @@ impl Connection {
                 frames.clear();
                 ends.clear();
                 let start = self.cursor.position;
-                let hub = Arc::clone(&self.hub);
                 if hub.feed.copy(&mut self.cursor, frames, ends) == Copied::Behind {
                     return Ok(Pumped::Behind);
                 }
                 if frames.is_empty() && self.cursor.position >= hub.feed.head() {
                     return Ok(Pumped::Idle);
                 }
-                if !self.send(start, frames, ends)? {
+                if !self.send(hub, start, frames, ends)? {
                     return Ok(Pumped::Blocked);
                 }
             }
@@ -193,26 +189,34 @@ impl Connection {
     }
 
     /// Sends frames; where the kernel does not take all, goes back to the first that was not begun.
-    fn send(&mut self, start: i64, frames: &[u8], ends: &[(usize, i64)]) -> Result<bool, End> {
+    fn send(
+        &mut self,
+        hub: &Hub,
+        start: i64,
+        frames: &[u8],
+        ends: &[(usize, i64)],
+    ) -> Result<bool, End> {
         let sent = match self.socket.send(frames, ends)? {
             Sent::All => ends.len(),
             Sent::Before(first) => first,
         };
-        self.hub.metrics.frames.inc_by(sent as u64);
+        hub.metrics.frames.inc_by(sent as u64);
         if sent > 0 {
-            self.alive = self.hub.seconds();
+            self.alive = hub.seconds();
         }
-        if sent == ends.len() && !self.socket.is_blocked() {
-            return Ok(true);
-        }
-        self.cursor.position = if sent == 0 { start } else { ends[sent - 1].1 };
-        Ok(false)
+        let all = sent == ends.len() && !self.socket.is_blocked();
+        let position = match sent {
+            _ if all => self.cursor.position,
+            0 => start,
+            sent => ends[sent - 1].1,
+        };
+        self.cursor.advance(position);
+        Ok(all)
     }
 
     /// Reads a page of the log for a client that is behind the ring. Where the log cannot be read
     /// now, the next bell is the next try.
-    async fn catch_up(&mut self) -> Result<Pumped, End> {
-        let hub = Arc::clone(&self.hub);
+    async fn catch_up(&mut self, hub: &Hub) -> Result<Pumped, End> {
         let Ok(_turn) = hub.catch_ups.acquire().await else {
             return Ok(Pumped::Idle);
         };
@@ -240,7 +244,7 @@ impl Connection {
             }
             let start = self.cursor.position;
             self.cursor.position = page.scanned;
-            self.send(start, frames, ends)
+            self.send(hub, start, frames, ends)
         })?;
         Ok(Pumped::Behind) // perhaps no longer: the next look tells
     }
@@ -248,28 +252,27 @@ impl Connection {
     /// The log was pruned away under a cursor: tells which channels lost events.
     fn reset_lost(&mut self, oldest: i64, head: i64) {
         for kind in Kind::ALL {
-            let after = self.cursor.after[kind.index()];
-            if self.cursor.follows(kind) && after < oldest - 1 {
-                self.cursor.after[kind.index()] = head;
+            if self.cursor.follows(kind) && self.cursor.mark(kind) < oldest - 1 {
+                self.cursor.subscribe(kind, head);
                 self.say(&protocol::reset(kind, head));
             }
         }
-        self.cursor.position = oldest - 1;
+        self.cursor.advance(oldest - 1);
     }
 
     /// Takes bytes from the client.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Result<(), End> {
+    pub(super) fn hear(&mut self, hub: &Hub, bytes: &[u8]) -> Result<(), End> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.alive = self.hub.seconds();
+        self.alive = hub.seconds();
         let mut ear = std::mem::take(&mut self.ear);
         let (mut output, mut end) = (Vec::new(), None);
         ear.take(bytes, &mut output, |heard, output| {
             let answered = match heard {
-                Heard::Text(text) => self.answer(&text, output),
+                Heard::Text(text) => self.answer(hub, &text, output),
                 Heard::Binary => {
-                    self.count_error("binary messages mean nothing here, send text", output)
+                    self.count_error(hub, "binary messages mean nothing here, send text", output)
                 }
                 Heard::Closed => Err(End::Answered),
                 Heard::Broken(code, why) => Err(End::Close(code, why)),
@@ -282,41 +285,38 @@ impl Connection {
         end.map_or(Ok(()), Err)
     }
 
-    fn answer(&mut self, text: &str, output: &mut Vec<u8>) -> Result<(), End> {
+    fn answer(&mut self, hub: &Hub, text: &str, output: &mut Vec<u8>) -> Result<(), End> {
         let reply = match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => protocol::PONG.to_owned(),
             Ok(ClientMessage::Subscribe(kind, since)) if self.session.role.may_follow(kind) => {
-                self.subscribe(kind, since)
+                self.subscribe(hub, kind, since)
             }
             Ok(ClientMessage::Subscribe(kind, _)) => {
                 let (role, channel) = (self.session.role.name(), kind.shape().channel);
-                return self
-                    .count_error(&format!("the role {role} may not read {channel}"), output);
+                let wrong = format!("the role {role} may not read {channel}");
+                return self.count_error(hub, &wrong, output);
             }
             Ok(ClientMessage::Unsubscribe(kind)) => {
                 self.cursor.unsubscribe(kind);
                 protocol::unsubscribed(kind)
             }
-            Err(wrong) => return self.count_error(&wrong, output),
+            Err(wrong) => return self.count_error(hub, &wrong, output),
         };
         put_text_frame(output, &reply);
         Ok(())
     }
 
-    fn subscribe(&mut self, kind: Kind, since: Option<i64>) -> String {
-        let head = self.hub.feed.head();
+    fn subscribe(&mut self, hub: &Hub, kind: Kind, since: Option<i64>) -> String {
+        let head = hub.feed.head();
         match since {
             // Already subscribed: what it has not had yet still follows.
-            None if self.cursor.follows(kind) => {
-                let passed = self.cursor.after[kind.index()].max(self.cursor.position);
-                protocol::subscribed(kind, passed)
-            }
+            None if self.cursor.follows(kind) => protocol::subscribed(kind, self.cursor.mark(kind)),
             None => {
                 self.cursor.subscribe(kind, head);
                 protocol::subscribed(kind, head)
             }
             // A `seq` that is still to come is of another log, before a backup was restored, say.
-            Some(seq) if seq > head || seq < self.hub.store.oldest() - 1 => {
+            Some(seq) if seq > head || seq < hub.store.oldest() - 1 => {
                 self.cursor.subscribe(kind, head);
                 protocol::reset(kind, head)
             }
@@ -328,9 +328,9 @@ impl Connection {
     }
 
     /// Tells a mistake; too many of them end the connection.
-    fn count_error(&mut self, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
+    fn count_error(&mut self, hub: &Hub, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
         put_text_frame(output, &protocol::error(wrong));
-        let now = self.hub.seconds();
+        let now = hub.seconds();
         if u64::from(now - self.errors_since) > ERROR_WINDOW.as_secs() {
             (self.errors, self.errors_since) = (0, now);
         }

@@ -15,7 +15,7 @@ use crate::limits::LAST_BUFFER_BYTES;
 /// The stream and what it still has to send before anything else.
 pub(super) struct Socket {
     stream: TcpStream,
-    pending: Vec<u8>,
+    pending: Box<[u8]>,
 }
 
 /// The peer is gone.
@@ -42,7 +42,7 @@ pub(super) enum Woken {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, pending: Vec::new() }
+        Self { stream, pending: Box::default() }
     }
 
     /// Something still waits for the kernel.
@@ -52,7 +52,9 @@ impl Socket {
 
     /// Adds bytes behind what waits.
     pub(super) fn queue(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
+        let mut pending = std::mem::take(&mut self.pending).into_vec();
+        pending.extend_from_slice(bytes);
+        self.pending = pending.into();
     }
 
     /// Sends what waits, as far as the kernel takes it; returns how many bytes it took.
@@ -61,10 +63,8 @@ impl Socket {
             return Ok(0);
         }
         let taken = self.write(&self.pending)?;
-        if taken == self.pending.len() {
-            self.pending = Vec::new();
-        } else {
-            self.pending.drain(..taken);
+        if taken > 0 {
+            self.pending = self.pending[taken..].into();
         }
         Ok(taken)
     }
@@ -81,7 +81,7 @@ impl Socket {
             return Ok(Sent::Before(first));
         }
         let end = ends.get(first).map_or(frames.len(), |(end, _)| *end);
-        self.pending = frames[taken..end].to_vec();
+        self.pending = frames[taken..end].into();
         Ok(Sent::Before(first + 1))
     }
 
