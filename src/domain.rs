@@ -4,11 +4,13 @@
 //! everything else is one path for all. A change is always *before → after*: a creation has no
 //! before, a deletion no after, and `changed_fields` is the difference of the two.
 
+pub mod check;
 pub mod currency;
 pub mod customer;
 pub mod decimal;
 pub mod event;
 pub mod input;
+pub mod line;
 pub mod order;
 pub mod product;
 pub mod reject;

@@ -10,8 +10,10 @@ mod direct;
 mod effects;
 mod events;
 mod open;
+mod record;
 mod rows;
 mod sessions;
+mod unit;
 mod users;
 mod writer;
 
@@ -33,12 +35,13 @@ pub use answers::{Answer, Repeat};
 pub use apply::{Actor, Change};
 pub use check::{backup, check};
 pub use direct::Direct;
-pub use events::{Page, Range};
+pub use events::{Page, Range, Retention};
 pub use open::OpenError;
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
+pub use unit::Unit;
 pub use users::{User, UserPatch};
-pub use writer::{Outlets, Retention, Unit};
+pub use writer::Outlets;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 

@@ -109,9 +109,8 @@ mod tests {
     /// adds 104 bytes and rounds up to 128: at 280 a task has three such lines, above it four.
     #[test]
     fn the_task_stays_small() {
-        fn size_of_future<F: Future>(
-            _: fn(TcpStream, &'static [u8], Attached, Arc<Hub>, Arc<()>) -> F,
-        ) -> usize {
+        type Serve<F> = fn(TcpStream, &'static [u8], Attached, Arc<Hub>, Arc<()>) -> F;
+        fn size_of_future<F: Future>(_: Serve<F>) -> usize {
             size_of::<F>()
         }
         let bytes = size_of_future(serve::<Arc<()>>);

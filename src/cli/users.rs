@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::auth::password;
 use crate::cli::{say, told};
 use crate::domain::Role;
-use crate::domain::input::check_line;
+use crate::domain::check::check_line;
 use crate::limits::{PAGE_MAX, USERNAME_CHARS_MAX};
 use crate::store::{Direct, UserPatch};
 

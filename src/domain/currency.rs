@@ -1,5 +1,8 @@
 //! Currencies by their ISO 4217 code: which exist, and how many decimals their amounts have.
 
+/// The currency of what names none.
+pub const DEFAULT_CURRENCY: &str = "USD";
+
 /// The number of decimals of a currency's amounts, `None` for a code that ISO 4217 does not have
 /// or that is not money to pay with (gold, the code for tests).
 pub fn exponent(code: &str) -> Option<u32> {

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::check::{check_text, whole};
 use crate::domain::decimal::{Decimal, Misfit};
-use crate::domain::order::{self, Line};
+use crate::domain::line::{Line, read_lines};
 use crate::domain::shape::{Origin, Type};
-use crate::domain::{Cell, Field, FieldError, Kind, Reject, Row, currency};
-use crate::limits::{COUNT_MAX, EMAIL_CHARS_MAX};
+use crate::domain::{Cell, Field, FieldError, Kind, Reject, Row, currency, order};
+use crate::limits::COUNT_MAX;
 
 /// What the body is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,11 @@ impl Input {
         errors.extend(body.keys().map(|name| unknown(kind, name)));
         let input = Self { kind, given };
         if purpose == Purpose::Create {
-            order::check_input(&input, &mut errors);
+            if kind == Kind::Order {
+                let given = |field: &Field| input.get(field.name).is_some();
+                let (items, total) = (given(&order::ITEMS), given(&order::TOTAL));
+                errors.extend(order::check_new(items, total, input.text(&order::STATUS)));
+            }
             let row = Row::blank(kind);
             let code = match input.get("currency") {
                 Some(Given::Cell(Cell::Text(code))) => code,
@@ -95,6 +100,14 @@ impl Input {
         match self.get(field.name) {
             Some(Given::Cell(Cell::Int(id))) => Some(*id),
             _ => None,
+        }
+    }
+
+    /// The text that the client gave for a field, empty where it is absent or null.
+    pub fn text(&self, field: &Field) -> &str {
+        match self.get(field.name) {
+            Some(Given::Cell(Cell::Text(text))) => text,
+            _ => "",
         }
     }
 
@@ -173,7 +186,7 @@ fn read_value(field: &Field, value: Value, errors: &mut Vec<FieldError>) -> Resu
             return Ok(Given::Amount(amount));
         }
         (Type::Money(_), _) => return Err("must be a number, such as 9.99".to_owned()),
-        (Type::Items, value) => return Ok(Given::Lines(order::read_lines(value, errors))),
+        (Type::Items, value) => return Ok(Given::Lines(read_lines(value, errors))),
         (Type::Id(_) | Type::Owner, value) => Cell::Int(whole(&value, 1, i64::MAX)?),
         (Type::Count, value) => Cell::Int(whole(&value, 0, COUNT_MAX)?),
         (_, Value::String(text)) => {
@@ -183,89 +196,4 @@ fn read_value(field: &Field, value: Value, errors: &mut Vec<FieldError>) -> Resu
         _ => return Err("must be a string".to_owned()),
     };
     Ok(Given::Cell(cell))
-}
-
-/// Reads a whole number within bounds.
-pub(super) fn whole(value: &Value, least: i64, most: i64) -> Result<i64, String> {
-    let Value::Number(number) = value else {
-        return Err("must be a whole number".to_owned());
-    };
-    match number.as_i64() {
-        Some(whole) if whole < least => Err(format!("must be at least {least}")),
-        Some(whole) if whole > most => Err(format!("must be at most {most}")),
-        Some(whole) => Ok(whole),
-        None => Err("must be a whole number".to_owned()),
-    }
-}
-
-/// Checks a text against the type of its field; also used for the filters of a list.
-pub fn check_text(field: &Field, text: &str) -> Result<(), String> {
-    match field.ty {
-        Type::Line(least, most) => check_line(text, least, most),
-        Type::Text(most) => {
-            let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-            check_length(text, 0, most)?;
-            if text.contains(control) {
-                Err("must not have control characters".to_owned())
-            } else {
-                Ok(())
-            }
-        }
-        Type::Email => check_email(text),
-        Type::Currency if currency::exponent(text).is_some() => Ok(()),
-        Type::Currency => Err("must be an ISO 4217 code, such as USD".to_owned()),
-        Type::Choice(_) | Type::Status(_) => {
-            let words = field.words().unwrap_or_default();
-            if words.contains(&text) {
-                Ok(())
-            } else {
-                Err(format!("must be one of {}", words.join(", ")))
-            }
-        }
-        Type::Id(_)
-        | Type::Owner
-        | Type::OrderNumber
-        | Type::Money(_)
-        | Type::Count
-        | Type::Items => Ok(()),
-    }
-}
-
-/// Checks a text of one line: its length in characters, no control characters, not only blanks.
-pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), String> {
-    check_length(text, least, most)?;
-    if text.contains(char::is_control) {
-        return Err("must not have control characters".to_owned());
-    }
-    if least > 0 && text.trim().is_empty() {
-        return Err("must not be blank".to_owned());
-    }
-    Ok(())
-}
-
-fn check_length(text: &str, least: usize, most: usize) -> Result<(), String> {
-    match text.chars().count() {
-        0 if least > 0 => Err("must not be empty".to_owned()),
-        count if count < least => Err(format!("must have at least {least} characters")),
-        count if count > most => Err(format!("must have at most {most} characters")),
-        _ => Ok(()),
-    }
-}
-
-/// An address is only proved by a mail that arrives; this keeps out what cannot be one.
-fn check_email(text: &str) -> Result<(), String> {
-    let plain = text.len() <= EMAIL_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let parts = text.rsplit_once('@');
-    let whole = parts.is_some_and(|(name, host)| {
-        !name.is_empty()
-            && !name.contains('@')
-            && !host.is_empty()
-            && !host.starts_with('.')
-            && !host.ends_with('.')
-    });
-    if plain && whole {
-        Ok(())
-    } else {
-        Err("must be an e-mail address, such as ana@example.com".to_owned())
-    }
 }

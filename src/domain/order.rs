@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::domain::input::{Given, Input, whole};
+use crate::domain::currency::DEFAULT_CURRENCY;
+use crate::domain::line::Line;
 use crate::domain::shape::{Steps, Type};
 use crate::domain::{Cell, Field, FieldError, Kind, Reject, Row, Shape, product};
-use crate::limits::{AMOUNT_MINOR_MAX, NOTES_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
+use crate::limits::{AMOUNT_MINOR_MAX, NOTES_CHARS_MAX};
 
 const STEPS: Steps = &[
     ("pending", &["processing", "ready", "shipped", "completed", "cancelled"]),
@@ -90,18 +90,6 @@ pub const SHAPE: Shape = Shape {
     taken: "an order like this exists already",
 };
 
-/// The currency of an order from outside that names none, and of a product that names none.
-pub const DEFAULT_CURRENCY: &str = "USD";
-
-/// One line of a new order as the client gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Which product.
-    pub product_id: i64,
-    /// How many of it.
-    pub quantity: i64,
-}
-
 /// One line of a stored order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,53 +113,17 @@ impl Item {
     }
 }
 
-/// Reads the lines of a new order.
-pub(super) fn read_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<Line> {
-    let Value::Array(lines) = value else {
-        errors.push(FieldError::new("items", "must be an array of lines"));
-        return Vec::new();
-    };
-    if lines.is_empty() || lines.len() > ORDER_LINES_MAX {
-        let message = format!("must have 1 to {ORDER_LINES_MAX} lines, or be left out");
-        errors.push(FieldError::new("items", message));
-        return Vec::new();
+/// What spans several fields of a new order: one without items must say what it costs, and none
+/// begins at its end.
+pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if !has_items && !has_total {
+        errors.push(FieldError::new(TOTAL.name, "is required when there are no items"));
     }
-    let lines = lines.into_iter().enumerate();
-    lines.filter_map(|(at, line)| read_line(at, line, errors)).collect()
-}
-
-fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Line> {
-    let Value::Object(mut line) = line else {
-        errors.push(FieldError::new(format!("items[{at}]"), "must be an object"));
-        return None;
-    };
-    let mut number = |name: &str, most| {
-        match line.remove(name) {
-            None => Err("is required".to_owned()),
-            Some(value) => whole(&value, 1, most),
-        }
-        .map_err(|message| errors.push(FieldError::new(format!("items[{at}].{name}"), message)))
-    };
-    let product_id = number("product_id", i64::MAX);
-    let quantity = number("quantity", QUANTITY_MAX);
-    let given_by_server = line.keys().map(|name| {
-        let name = name.chars().take(100).collect::<String>();
-        FieldError::new(format!("items[{at}].{name}"), "is not a field of a new line")
-    });
-    errors.extend(given_by_server);
-    Some(Line { product_id: product_id.ok()?, quantity: quantity.ok()? })
-}
-
-/// What spans several fields of a new order: one without items must say what it costs.
-pub(super) fn check_input(input: &Input, errors: &mut Vec<FieldError>) {
-    if input.kind == Kind::Order && input.get("items").is_none() && input.get("total").is_none() {
-        errors.push(FieldError::new("total", "is required when there are no items"));
+    if matches!(status, "cancelled" | "refunded") {
+        errors.push(FieldError::new(STATUS.name, "must not be an ended one at creation"));
     }
-    if let (Kind::Order, Some(Given::Cell(Cell::Text(status)))) = (input.kind, input.get("status"))
-        && matches!(status.as_str(), "cancelled" | "refunded")
-    {
-        errors.push(FieldError::new("status", "must not be an ended one at creation"));
-    }
+    errors
 }
 
 /// Prices the lines of a new order: fills in its items, total and currency.

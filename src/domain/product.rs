@@ -1,6 +1,6 @@
 //! Products: what the shop sells, and how many of it are there.
 
-use crate::domain::order::DEFAULT_CURRENCY;
+use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::shape::Type;
 use crate::domain::{Field, Reject, Row, Shape};
 use crate::limits::{NAME_CHARS_MAX, SKU_CHARS_MAX};

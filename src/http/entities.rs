@@ -4,7 +4,8 @@ use hyper::header;
 use hyper::{Method, StatusCode};
 
 use crate::auth::sessions::Session;
-use crate::domain::input::{Purpose, check_text};
+use crate::domain::check::check_text;
+use crate::domain::input::Purpose;
 use crate::domain::shape::Type;
 use crate::domain::{Cell, Field, FieldError, Input, Kind, Row, event, order, timestamp};
 use crate::http::Api;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
-use crate::domain::input::check_line;
+use crate::domain::check::check_line;
 use crate::domain::{FieldError, Role, timestamp};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::Reject;
 use crate::store::failed;
-use crate::store::writer::Unit;
+use crate::store::unit::Unit;
 
 /// What makes a request the same one again.
 #[derive(Clone, Debug)]

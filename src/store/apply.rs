@@ -3,11 +3,14 @@
 use rusqlite::Connection;
 
 use crate::domain::input::{Given, Input};
+use crate::domain::line::Line;
 use crate::domain::order::{self, ITEMS};
 use crate::domain::shape::Type;
-use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, event, transaction};
-use crate::store::writer::Unit;
-use crate::store::{effects, events, failed, rows};
+use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, transaction};
+use crate::store::effects::{self, parent};
+use crate::store::record::record;
+use crate::store::unit::Unit;
+use crate::store::{failed, rows};
 
 /// What is to be done to an entity.
 #[derive(Debug)]
@@ -56,46 +59,6 @@ pub(super) fn apply(
     Ok(after)
 }
 
-/// Stores one change, before → after, and its event; a change of nothing does neither.
-pub(super) fn record(
-    unit: &mut Unit<'_>,
-    before: Option<&Row>,
-    after: Option<Row>,
-) -> Result<Option<Row>, Reject> {
-    let (seq, now) = (unit.next_seq(), unit.now);
-    let stamped = after.map(|row| Row {
-        seq,
-        updated_at: now,
-        created_at: before.map_or(now, |before| before.created_at),
-        ..row
-    });
-    let stored = match (before, stamped) {
-        (Some(before), Some(after)) if before.cells == after.cells => {
-            return Ok(Some(before.clone()));
-        }
-        (Some(before), Some(after)) => {
-            after.check_steps(before)?;
-            rows::update(unit.conn, &after)?;
-            Some(after)
-        }
-        (None, Some(mut after)) => {
-            rows::insert(unit.conn, &mut after)?;
-            link_products(unit.conn, &after)?;
-            Some(after)
-        }
-        (Some(before), None) => {
-            unlink_products(unit.conn, before)?;
-            rows::delete(unit.conn, before)?;
-            None
-        }
-        (None, None) => return Ok(None),
-    };
-    if let Some(event) = event::envelope(before, stored.as_ref(), now, seq) {
-        events::append(unit, event)?;
-    }
-    Ok(stored)
-}
-
 fn existing(conn: &Connection, actor: &Actor, kind: Kind, id: i64) -> Result<Row, Reject> {
     let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
     match &actor.if_match {
@@ -123,11 +86,7 @@ fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject
         }
         Kind::Transaction => {
             let order = parent(conn, input.id(&transaction::ORDER_ID))?;
-            let which = match input.get(transaction::TYPE.name) {
-                Some(Given::Cell(Cell::Text(which))) => which.as_str(),
-                _ => "",
-            };
-            transaction::begin(&mut row, &order, which)?;
+            transaction::begin(&mut row, &order, input.text(&transaction::TYPE))?;
         }
         Kind::Product | Kind::Customer | Kind::Shipment => {}
     }
@@ -146,7 +105,7 @@ fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {
 /// The product of each line.
 fn load_products(
     conn: &Connection,
-    lines: &[order::Line],
+    lines: &[Line],
     errors: &mut Vec<FieldError>,
 ) -> Result<Vec<Row>, Reject> {
     let mut products = Vec::with_capacity(lines.len());
@@ -167,21 +126,14 @@ fn check_kiosk(input: &Input) -> Result<(), Reject> {
     if input.get(ITEMS.name).is_none() {
         return Err(Reject::field(ITEMS.name, "is required from a kiosk"));
     }
-    match input.get(order::STATUS.name) {
-        Some(Given::Cell(Cell::Text(status))) if status != "pending" => {
-            Err(Reject::field(order::STATUS.name, "must be pending from a kiosk"))
-        }
-        _ => Ok(()),
+    match input.text(&order::STATUS) {
+        "" | "pending" => Ok(()),
+        _ => Err(Reject::field(order::STATUS.name, "must be pending from a kiosk")),
     }
 }
 
 /// Prices an order's lines; a total or a currency that the client gave must be the server's.
-fn price(
-    row: &mut Row,
-    lines: &[order::Line],
-    products: &[Row],
-    input: &Input,
-) -> Result<(), Reject> {
+fn price(row: &mut Row, lines: &[Line], products: &[Row], input: &Input) -> Result<(), Reject> {
     order::price(row, lines, products)?;
     let priced = row.clone();
     input.onto(row)?;
@@ -205,16 +157,6 @@ fn check_total(before: &Row, after: &Row) -> Result<(), Reject> {
         ));
     }
     Ok(())
-}
-
-/// The order that a transaction or a shipment is for.
-pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Reject> {
-    let row = match order_id {
-        Some(id) => rows::load(conn, Kind::Order, id)?,
-        None => None,
-    };
-    let missing = || format!("there is no order {}", order_id.unwrap_or_default());
-    row.ok_or_else(|| Reject::field("order_id", missing()))
 }
 
 /// The references of an input that lead nowhere; a foreign key alone would not name them.
@@ -242,30 +184,4 @@ fn exists(conn: &Connection, kind: Kind, id: i64) -> Result<bool, Reject> {
     };
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     statement.exists([id]).map_err(failed)
-}
-
-/// Notes which products a new order has.
-fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    if row.kind != Kind::Order {
-        return Ok(());
-    }
-    let sql = "INSERT INTO order_products (product_id, order_id) VALUES (?, ?)";
-    for product_id in order::quantities(row).into_keys() {
-        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-        statement.execute([product_id, row.id]).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Forgets the products of an order that goes.
-fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    if row.kind != Kind::Order {
-        return Ok(());
-    }
-    let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
-    for product_id in order::quantities(row).into_keys() {
-        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-        statement.execute([product_id, row.id]).map_err(failed)?;
-    }
-    Ok(())
 }

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use crate::domain::order::{self, Payments};
 use crate::domain::{Kind, Reject, Row, product, shipment, transaction};
-use crate::store::apply::{parent, record};
-use crate::store::writer::Unit;
+use crate::store::record::record;
+use crate::store::unit::Unit;
 use crate::store::{failed, rows};
 
 /// Does what follows from a change of an entity.
@@ -126,4 +126,14 @@ fn after_shipment(unit: &mut Unit<'_>, after: Option<&Row>) -> Result<(), Reject
     let moved = order::after_shipment(&order, left, arrived, open);
     record(unit, Some(&order), Some(moved))?;
     Ok(())
+}
+
+/// The order that a transaction or a shipment is for.
+pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Reject> {
+    let row = match order_id {
+        Some(id) => rows::load(conn, Kind::Order, id)?,
+        None => None,
+    };
+    let missing = || format!("there is no order {}", order_id.unwrap_or_default());
+    row.ok_or_else(|| Reject::field("order_id", missing()))
 }

@@ -1,12 +1,14 @@
 //! The event log: appended by the writer, read by whoever is behind, pruned in small steps.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 use crate::domain::event::Event;
 use crate::domain::{Kind, Reject};
 use crate::limits::{PRUNE_STEP, SCAN_MAX};
 use crate::store::failed;
-use crate::store::writer::{Retention, Unit};
+use crate::store::unit::Unit;
 
 /// A part of the log.
 #[derive(Debug)]
@@ -32,6 +34,15 @@ pub struct Range {
     pub limit: usize,
     /// No further event once the bodies have so many bytes.
     pub bytes: usize,
+}
+
+/// How long the event log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Older events go.
+    pub age: Duration,
+    /// More events than that: the oldest go.
+    pub count: u64,
 }
 
 /// Adds an event and moves the head.
@@ -152,6 +163,6 @@ impl Log {
     }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

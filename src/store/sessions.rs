@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::{Reject, Role};
 use crate::store::failed;
-use crate::store::writer::Unit;
+use crate::store::unit::Unit;
 
 /// SHA-256 of a session's token.
 pub type TokenHash = [u8; 32];

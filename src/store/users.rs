@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Reject, Role};
 use crate::store::failed;
-use crate::store::writer::Unit;
+use crate::store::unit::Unit;
 
 /// A user as others see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

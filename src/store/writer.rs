@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -15,7 +15,9 @@ use crate::domain::Reject;
 use crate::domain::event::Event;
 use crate::limits::{BATCH_MAX, IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
+use crate::store::events::Retention;
 use crate::store::sessions::Snapshot;
+use crate::store::unit::Unit;
 use crate::store::{answers, events, failed, open, sessions};
 
 /// What the writer is asked to do.
@@ -39,36 +41,6 @@ pub struct Outlets {
     pub jump: Box<dyn Fn(i64) + Send>,
     /// Another program wrote: who may be logged in now.
     pub accounts: Box<dyn Fn(Vec<Snapshot>) + Send>,
-}
-
-/// How long the event log is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Older events go.
-    pub age: Duration,
-    /// More events than that: the oldest go.
-    pub count: u64,
-}
-
-/// One command's view of the open transaction.
-pub struct Unit<'c> {
-    pub(super) conn: &'c Connection,
-    /// The time of everything in this transaction; never before that of an earlier one.
-    pub(super) now: i64,
-    pub(super) head: i64,
-    pub(super) events: Vec<Event>,
-}
-
-impl Unit<'_> {
-    /// The `seq` of the next event.
-    pub(super) fn next_seq(&self) -> i64 {
-        self.head + 1
-    }
-
-    /// The time of the transaction, in milliseconds since 1970.
-    pub fn now(&self) -> i64 {
-        self.now
-    }
 }
 
 pub(super) struct Writer {

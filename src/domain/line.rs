@@ -1,0 +1,53 @@
+//! The lines of a new order, as a client gives them.
+
+use serde_json::Value;
+
+use crate::domain::FieldError;
+use crate::domain::check::whole;
+use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
+
+/// One line of a new order as the client gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which product.
+    pub product_id: i64,
+    /// How many of it.
+    pub quantity: i64,
+}
+
+/// Reads the lines of a new order.
+pub(super) fn read_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<Line> {
+    let Value::Array(lines) = value else {
+        errors.push(FieldError::new("items", "must be an array of lines"));
+        return Vec::new();
+    };
+    if lines.is_empty() || lines.len() > ORDER_LINES_MAX {
+        let message = format!("must have 1 to {ORDER_LINES_MAX} lines, or be left out");
+        errors.push(FieldError::new("items", message));
+        return Vec::new();
+    }
+    let lines = lines.into_iter().enumerate();
+    lines.filter_map(|(at, line)| read_line(at, line, errors)).collect()
+}
+
+fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Line> {
+    let Value::Object(mut line) = line else {
+        errors.push(FieldError::new(format!("items[{at}]"), "must be an object"));
+        return None;
+    };
+    let mut number = |name: &str, most| {
+        match line.remove(name) {
+            None => Err("is required".to_owned()),
+            Some(value) => whole(&value, 1, most),
+        }
+        .map_err(|message| errors.push(FieldError::new(format!("items[{at}].{name}"), message)))
+    };
+    let product_id = number("product_id", i64::MAX);
+    let quantity = number("quantity", QUANTITY_MAX);
+    let given_by_server = line.keys().map(|name| {
+        let name = name.chars().take(100).collect::<String>();
+        FieldError::new(format!("items[{at}].{name}"), "is not a field of a new line")
+    });
+    errors.extend(given_by_server);
+    Some(Line { product_id: product_id.ok()?, quantity: quantity.ok()? })
+}
