@@ -1,0 +1,103 @@
+//! As much of JSON Schema (draft 2020-12) as the API documents use; a keyword that is not known
+//! here fails the test, so that nothing goes unchecked.
+
+use serde_json::Value;
+
+/// Keywords that say nothing about what is valid.
+const REMARKS: [&str; 5] = ["description", "default", "format", "title", "examples"];
+
+/// Follows references within a document until there is none.
+#[track_caller]
+pub(crate) fn resolved<'doc>(document: &'doc Value, mut schema: &'doc Value) -> &'doc Value {
+    while let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').expect("references stay in the document");
+        schema = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
+    }
+    schema
+}
+
+/// Fails unless the value is valid.
+#[track_caller]
+pub(crate) fn check(document: &Value, schema: &Value, value: &Value) {
+    let schema = resolved(document, schema);
+    for (keyword, rule) in schema.as_object().expect("a schema is an object") {
+        let valid = match keyword.as_str() {
+            "type" => types(rule).iter().any(|name| is_of_type(name, value)),
+            "const" => value == rule,
+            "enum" => rule.as_array().unwrap().contains(value),
+            "minimum" => value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap()),
+            "exclusiveMinimum" => {
+                value.as_f64().is_none_or(|number| number > rule.as_f64().unwrap())
+            }
+            "minLength" => length(value).is_none_or(|length| length >= rule.as_u64().unwrap()),
+            "maxLength" => length(value).is_none_or(|length| length <= rule.as_u64().unwrap()),
+            "minItems" => {
+                items(value).is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap())
+            }
+            "maxItems" => {
+                items(value).is_none_or(|items| items.len() as u64 <= rule.as_u64().unwrap())
+            }
+            "required" => {
+                let names = rule.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                !value.is_object() || names.into_iter().all(|name| value.get(name).is_some())
+            }
+            "items" => {
+                items(value).into_iter().flatten().for_each(|item| check(document, rule, item));
+                true
+            }
+            "properties" => {
+                for (name, member) in value.as_object().into_iter().flatten() {
+                    if let Some(rule) = rule.get(name) {
+                        check(document, rule, member);
+                    }
+                }
+                true
+            }
+            "additionalProperties" => {
+                let known = schema["properties"].as_object();
+                let is_known = |name: &String| known.is_some_and(|known| known.contains_key(name));
+                rule != &Value::Bool(false)
+                    || value.as_object().is_none_or(|members| members.keys().all(is_known))
+            }
+            // Order numbers only; what it would forbid, the tests of orders see.
+            "pattern" => value.is_string(),
+            "minProperties" => value
+                .as_object()
+                .is_none_or(|members| members.len() as u64 >= rule.as_u64().unwrap()),
+            keyword => {
+                assert!(REMARKS.contains(&keyword), "{keyword} is not known to this test");
+                true
+            }
+        };
+        assert!(valid, "{keyword} {rule} does not allow {value}");
+    }
+}
+
+fn types(rule: &Value) -> Vec<&str> {
+    match rule {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        name => name.as_str().into_iter().collect(),
+    }
+}
+
+fn is_of_type(name: &str, value: &Value) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("no type {other}"),
+    }
+}
+
+fn length(value: &Value) -> Option<u64> {
+    value.as_str().map(|text| text.chars().count() as u64)
+}
+
+fn items(value: &Value) -> Option<&Vec<Value>> {
+    value.as_array()
+}

@@ -1,0 +1,46 @@
+//! Generated cases: proptest's generators without its shrinking, a fixed number of them, and the
+//! seed on the screen when one fails.
+
+use proptest::strategy::{Strategy, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Set to a seed that a failure printed, it makes the same cases again.
+const SEED_VARIABLE: &str = "TILLCAST_TEST_SEED";
+
+/// One thread's source of cases; dropped by a failing test, it tells how to get them again.
+pub(crate) struct Cases {
+    seed: u64,
+    runner: TestRunner,
+}
+
+/// The seed of this run.
+pub(crate) fn seed() -> u64 {
+    match std::env::var(SEED_VARIABLE) {
+        Ok(seed) => seed.parse().expect("the seed is a whole number"),
+        Err(_) => getrandom::u64().unwrap(),
+    }
+}
+
+impl Cases {
+    pub(crate) fn new(seed: u64, thread: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&thread.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let runner = TestRunner::new_with_rng(Config::default(), rng);
+        Self { seed, runner }
+    }
+
+    /// The next case.
+    pub(crate) fn next<S: Strategy>(&mut self, strategy: &S) -> S::Value {
+        strategy.new_tree(&mut self.runner).unwrap().current()
+    }
+}
+
+impl Drop for Cases {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the same cases again: {SEED_VARIABLE}={}", self.seed);
+        }
+    }
+}
