@@ -45,11 +45,7 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
 pub(super) fn passwd(data_dir: &Path, name: &str) -> Result<(), String> {
     let store = open(data_dir)?;
     let user = store.find_user(name).map_err(|_| no_such_user(name))?;
-    let patch = UserPatch {
-        password_hash: Some(read_password()?),
-        disabled: Some(false),
-        ..UserPatch::default()
-    };
+    let patch = UserPatch { password_hash: Some(read_password()?), ..UserPatch::default() };
     store.update_user(user.id, &patch).map_err(told)?;
     say(&format!("password of {} set; the user's sessions have ended\n", user.username))
 }

@@ -122,7 +122,7 @@ fn read_query(ask: &Ask, kind: Kind) -> Result<Query, Problem> {
     for (name, value) in &pairs {
         let read = match name.as_str() {
             "limit" => Ok(()),
-            "after" => number(name, value, 1, i64::MAX).map(|id| query.after = Some(id)),
+            "after" => number(name, value, 0, i64::MAX).map(|id| query.after = Some(id)),
             "order" => match value.as_str() {
                 "asc" | "desc" => {
                     query.ascending = value == "asc";

@@ -303,14 +303,14 @@ fn events_schema() -> Value {
 fn operation_parameters(target: Target, method: &Method) -> Value {
     let limit =
         json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT});
-    let id = json!({"type": "integer", "format": "int64", "minimum": 1});
+    let after = json!({"type": "integer", "format": "int64", "minimum": 0});
     let query = |name: &str, schema: Value| json!({"name": name, "in": "query", "schema": schema});
     let header =
         |name: &str, schema: Value| json!({"name": name, "in": "header", "schema": schema});
     let list = |kind: Kind| {
         let schema = |name: &str| match name {
             "limit" => limit.clone(),
-            "after" => id.clone(),
+            "after" => after.clone(),
             "order" => json!({"enum": ["asc", "desc"], "default": "desc"}),
             "updated_since" => json!({"type": "string", "format": "date-time"}),
             name => kind.shape().fields.iter().find(|field| field.name == name).map_or(
@@ -336,10 +336,9 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
             json!([header("Idempotency-Key", key)])
         }
         (Target::Collection(kind), _) => Value::Array(list(kind)),
-        (Target::Users, _) => json!([query("limit", limit), query("after", id)]),
+        (Target::Users, _) => json!([query("limit", limit), query("after", after)]),
         (Target::Events, _) => {
             let channels = Kind::ALL.map(|kind| kind.shape().channel);
-            let after = json!({"type": "integer", "minimum": 0, "default": 0});
             json!([
                 query("limit", limit),
                 query("after", after),

@@ -36,7 +36,7 @@ impl Api {
         let limit = page_limit(&pairs, &mut errors);
         let after = pairs.iter().find(|(name, _)| name == "after");
         let after = after.and_then(|(name, value)| {
-            number(name, value, 1, i64::MAX).map_err(|error| errors.push(error)).ok()
+            number(name, value, 0, i64::MAX).map_err(|error| errors.push(error)).ok()
         });
         all_right((), errors)?;
         let mut users = self.store.users(after, limit + 1).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -89,7 +89,7 @@ impl Server {
         place: Arc<Place>,
     ) -> Reply {
         let mut reply = if request.uri().path() == "/ws" {
-            self.upgrade(request, place).unwrap_or_else(Problem::into_reply)
+            self.upgrade_or_refuse(request, place)
         } else {
             let peer = Peer { address: from.ip().to_canonical(), secure: false };
             self.api.answer(request, peer).await
@@ -97,6 +97,16 @@ impl Server {
         // Places are short: whoever wants more asks for one again.
         let taken = HTTP_CONNECTIONS_MAX - self.http_places.available_permits();
         if taken > HTTP_KEEP_ALIVE_MAX && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
+    }
+
+    /// What `/ws` answers. A body has no place there; it would stand before the next request.
+    fn upgrade_or_refuse(self: &Arc<Self>, request: Request<Incoming>, place: Arc<Place>) -> Reply {
+        let has_body = !request.body().is_end_stream();
+        let mut reply = self.upgrade(request, place).unwrap_or_else(Problem::into_reply);
+        if has_body && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         reply
