@@ -4,6 +4,8 @@
 //! has fallen behind reads the log. So a slow subscriber costs nothing here and delays nobody.
 //! This room is the home of heapless's ring.
 
+mod cursor;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +15,11 @@ use tokio::sync::futures::Notified;
 
 use crate::domain::Kind;
 use crate::domain::event::Event;
-use crate::limits::{RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
+use crate::limits::{
+    GATHER_MAX, GATHER_MIN, GATHER_PER_SUBSCRIBER, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES,
+};
+
+pub use cursor::Cursor;
 
 /// An event as it goes over the wire: a whole WebSocket frame, the same for every subscriber.
 #[derive(Clone)]
@@ -34,21 +40,48 @@ pub struct Feed {
     ring: RwLock<Box<Ring>>,
     head: AtomicI64,
     bell: Notify,
+    published: Notify,
 }
 
-/// Where a subscriber is in the log, and what it wants: 24 bytes, all that it owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// Everything up to this `seq` was looked at.
-    pub position: i64,
-    /// For each kind, events up to this `seq` were had or are not wanted; only there while some
-    /// of these marks lie ahead of the position.
-    marks: Option<Box<Marks>>,
-    /// Bit n set: kind n is subscribed.
-    kinds: u8,
+/// Frames put together for one write. Subscribers that were in step and want the same get the same
+/// batch: it is filled once for all of them that one worker serves.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Whole frames, one behind the other.
+    pub frames: Vec<u8>,
+    /// Where each of them ends, and its `seq`.
+    pub ends: Vec<(usize, i64)>,
+    /// The position and the kinds that it was filled for; none where it fits nobody else.
+    from: Option<(i64, u8)>,
+    /// The position behind it.
+    to: i64,
 }
 
-type Marks = [i64; Kind::ALL.len()];
+impl Batch {
+    /// An empty batch.
+    pub const fn new() -> Self {
+        Self { frames: Vec::new(), ends: Vec::new(), from: None, to: 0 }
+    }
+
+    /// Forgets its frames.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.ends.clear();
+        self.from = None;
+    }
+
+    /// Adds an event that was read from the log.
+    pub fn add(&mut self, event: &Event) {
+        put_text_frame(&mut self.frames, &event.body);
+        self.ends.push((self.frames.len(), event.seq));
+    }
+
+    /// It is what this cursor would get.
+    fn is_for(&self, cursor: &Cursor, head: i64) -> bool {
+        let up_to_date = self.to == head || self.frames.len() >= WRITE_BYTES;
+        up_to_date && self.from.is_some() && self.from == cursor.in_step()
+    }
+}
 
 /// What copying from the ring came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,70 +92,16 @@ pub enum Copied {
     Behind,
 }
 
-impl Cursor {
-    /// Subscribed to nothing.
-    pub fn new(position: i64) -> Self {
-        Self { position, marks: None, kinds: 0 }
-    }
-
-    /// An event is wanted and was not sent yet.
-    pub fn wants(&self, kind: Kind, seq: i64) -> bool {
-        self.follows(kind) && self.marks.as_ref().is_none_or(|marks| seq > marks[kind.index()])
-    }
-
-    /// Bit n set: kind n is subscribed.
-    pub fn kinds(&self) -> u8 {
-        self.kinds
-    }
-
-    /// The kind's channel is subscribed.
-    pub fn follows(&self, kind: Kind) -> bool {
-        self.kinds & (1 << kind.index()) != 0
-    }
-
-    /// The kind's events behind this `seq` are still to come.
-    pub fn mark(&self, kind: Kind) -> i64 {
-        let mark = self.marks.as_ref().map_or(self.position, |marks| marks[kind.index()]);
-        mark.max(self.position)
-    }
-
-    /// Wants a kind's events behind a `seq`; goes back for them where they were passed already.
-    /// What other channels had in the meantime stays had.
-    pub fn subscribe(&mut self, kind: Kind, since: i64) {
-        let mut marks = Kind::ALL.map(|kind| self.mark(kind));
-        marks[kind.index()] = since;
-        self.kinds |= 1 << kind.index();
-        self.position = self.position.min(since);
-        self.marks = Some(Box::new(marks));
-        self.settle();
-    }
-
-    /// Wants none of a kind's events any more.
-    pub fn unsubscribe(&mut self, kind: Kind) {
-        self.kinds &= !(1 << kind.index());
-        self.settle();
-    }
-
-    /// Goes on behind a `seq`: everything up to it was sent or is given up.
-    pub fn advance(&mut self, position: i64) {
-        self.position = position;
-        self.settle();
-    }
-
-    /// Forgets marks that the position has passed.
-    fn settle(&mut self) {
-        if !Kind::ALL.into_iter().any(|kind| self.follows(kind) && self.mark(kind) > self.position)
-        {
-            self.marks = None;
-        }
-    }
-}
-
 impl Feed {
     /// An empty ring behind a log that ends at `head`.
     pub fn new(head: i64) -> Self {
         let ring = Ring { slots: Deque::new(), head, bytes: 0 };
-        Self { ring: RwLock::new(Box::new(ring)), head: AtomicI64::new(head), bell: Notify::new() }
+        Self {
+            ring: RwLock::new(Box::new(ring)),
+            head: AtomicI64::new(head),
+            bell: Notify::new(),
+            published: Notify::new(),
+        }
     }
 
     /// The newest `seq` that was published.
@@ -130,7 +109,7 @@ impl Feed {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Takes the events of one commit and rings once.
+    /// Takes the events of one commit; `ring_for_published` tells everybody.
     pub fn publish(&self, events: &[Event]) {
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +118,7 @@ impl Feed {
             }
             self.head.store(ring.head, Ordering::Release);
         }
-        self.ring_bell();
+        self.published.notify_one();
     }
 
     /// The log has events up to `head` that were never published: everybody reads the log.
@@ -154,6 +133,20 @@ impl Feed {
         self.ring_bell();
     }
 
+    /// Rings for what was published: at once after a pause, and then not again for
+    /// `GATHER_PER_SUBSCRIBER` each. What is published meanwhile leaves in the same writes: a write
+    /// costs the kernel far more than the bytes in it. Never returns.
+    pub async fn ring_for_published(&self, subscribers: impl Fn() -> u32) {
+        loop {
+            self.published.notified().await;
+            self.ring_bell();
+            let gather = GATHER_PER_SUBSCRIBER.saturating_mul(subscribers()).min(GATHER_MAX);
+            if gather >= GATHER_MIN {
+                tokio::time::sleep(gather).await;
+            }
+        }
+    }
+
     /// Wakes every subscriber, to look at the head and at its clock.
     pub fn ring_bell(&self) {
         self.bell.notify_waiters();
@@ -164,15 +157,15 @@ impl Feed {
         self.bell.notified()
     }
 
-    /// Copies the wanted frames behind the cursor into `out`, up to about `WRITE_BYTES`, and notes
-    /// in `ends` where each of them ends and its `seq`. Moves the position only: whoever could not
-    /// send them all moves it back, and then calls `Cursor::advance` with where it really is.
-    pub fn copy(
-        &self,
-        cursor: &mut Cursor,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<(usize, i64)>,
-    ) -> Copied {
+    /// Puts the wanted frames behind the cursor together, up to about `WRITE_BYTES`. Moves the
+    /// position only: whoever could not send them all moves it back, and then calls
+    /// `Cursor::advance` with where it really is.
+    pub fn copy(&self, cursor: &mut Cursor, batch: &mut Batch) -> Copied {
+        if batch.is_for(cursor, self.head()) {
+            cursor.position = batch.to;
+            return Copied::Frames;
+        }
+        batch.clear();
         if cursor.position >= self.head() {
             return Copied::Frames;
         }
@@ -185,18 +178,20 @@ impl Feed {
         let Ok(skip) = usize::try_from(cursor.position - oldest) else {
             return Copied::Behind;
         };
+        batch.from = cursor.in_step();
         for at in skip..ring.slots.len() {
-            if out.len() >= WRITE_BYTES {
+            if batch.frames.len() >= WRITE_BYTES {
                 break;
             }
             cursor.position += 1;
             if let Some(slot) = ring.slots.get(at)
                 && cursor.wants(slot.kind, cursor.position)
             {
-                out.extend_from_slice(&slot.frame);
-                ends.push((out.len(), cursor.position));
+                batch.frames.extend_from_slice(&slot.frame);
+                batch.ends.push((batch.frames.len(), cursor.position));
             }
         }
+        batch.to = cursor.position;
         Copied::Frames
     }
 
@@ -259,9 +254,9 @@ mod tests {
     }
 
     fn copied(feed: &Feed, cursor: &mut Cursor) -> (Copied, Vec<i64>) {
-        let (mut out, mut ends) = (Vec::new(), Vec::new());
-        let copied = feed.copy(cursor, &mut out, &mut ends);
-        (copied, ends.into_iter().map(|(_, seq)| seq).collect())
+        let mut batch = Batch::new();
+        let copied = feed.copy(cursor, &mut batch);
+        (copied, batch.ends.into_iter().map(|(_, seq)| seq).collect())
     }
 
     #[test]
@@ -291,6 +286,31 @@ mod tests {
         // What could not be sent is copied again, and still nothing twice.
         cursor.advance(2);
         assert_eq!(copied(&feed, &mut cursor).1, vec![3]);
+    }
+
+    #[test]
+    fn a_batch_serves_only_who_wants_the_same() {
+        let feed = Feed::new(0);
+        feed.publish(&[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
+        let subscribed = |kinds: &[Kind], position| {
+            let mut cursor = Cursor::new(position);
+            for kind in kinds {
+                cursor.subscribe(*kind, position);
+            }
+            cursor
+        };
+        let mut batch = Batch::new();
+        let mut seqs = |kinds: &[Kind], position| {
+            assert_eq!(feed.copy(&mut subscribed(kinds, position), &mut batch), Copied::Frames);
+            batch.ends.iter().map(|(_, seq)| *seq).collect::<Vec<_>>()
+        };
+        assert_eq!(seqs(&[Kind::Order], 0), [1]);
+        assert_eq!(seqs(&[Kind::Order], 0), [1]);
+        assert_eq!(seqs(&[Kind::Product], 0), [2]);
+        assert_eq!(seqs(&[Kind::Order, Kind::Product], 0), [1, 2]);
+        assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2]);
+        feed.publish(&[event(3, Kind::Order, 9)]);
+        assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2, 3]);
     }
 
     #[test]

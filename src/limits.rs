@@ -123,8 +123,15 @@ pub const PRUNE_STEP: i64 = 512;
 pub const RING_EVENTS: usize = 1024;
 /// Bytes of all frames in the ring; above, the oldest leave early.
 pub const RING_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes that one wake-up writes to one socket; the rest follows when the socket took them.
-pub const WRITE_BYTES: usize = 16 * 1024;
+/// Bytes of one write to one socket; the rest follows when the socket took them.
+pub const WRITE_BYTES: usize = 32 * 1024;
+/// Twice what one wake-up and one write cost: however many events come, sending them takes half of
+/// a core, and the rest is there to take more.
+pub const GATHER_PER_SUBSCRIBER: Duration = Duration::from_micros(20);
+/// An event never waits longer than that for company.
+pub const GATHER_MAX: Duration = Duration::from_millis(25);
+/// Below that there is nothing to gain.
+pub const GATHER_MIN: Duration = Duration::from_millis(1);
 /// Sockets that read the log at the same time, so that a thousand that come back together do not
 /// drown the disk; the others wait.
 pub const CATCH_UPS_MAX: usize = 4;

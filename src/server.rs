@@ -161,11 +161,14 @@ impl Server {
     /// Rings the bell, so that sockets look at their clocks, and gives memory back. Ends only if
     /// the writer does.
     async fn keep_time(&self, writer: &JoinHandle<()>) -> String {
+        let started = Instant::now();
+        let mut second = interval(Duration::from_secs(1));
         let mut bell = interval(TICK);
         let mut trim = interval(TRIM_INTERVAL);
         let mut connections_before = 0;
         while !writer.is_finished() {
             tokio::select! {
+                _ = second.tick() => self.hub.tick(started.elapsed()),
                 _ = bell.tick() => self.api.feed.ring_bell(),
                 _ = trim.tick() => {
                     let connections = self.doors.count();
@@ -224,6 +227,11 @@ impl Opened {
             .into_iter()
             .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))
             .collect();
+        let ringer = Arc::clone(&server);
+        tokio::spawn(async move {
+            let sockets = || u32::try_from(ringer.api.metrics.sockets.get()).unwrap_or(0);
+            ringer.api.feed.ring_for_published(sockets).await;
+        });
         for address in addresses {
             tracing::info!("listening on {address}");
         }

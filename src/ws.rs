@@ -11,7 +11,7 @@ mod socket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -36,7 +36,8 @@ pub struct Hub {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     catch_ups: Semaphore,
-    started: Instant,
+    /// Seconds since the start, as of the last tick: every wake-up looks at it.
+    seconds: AtomicU32,
     /// Sockets with a slot below this leave: 0 while the server runs, up to `EVERYBODY`.
     leaving: AtomicU32,
     next_slot: AtomicU32,
@@ -50,7 +51,7 @@ impl Hub {
             store,
             metrics,
             catch_ups: Semaphore::new(CATCH_UPS_MAX),
-            started: Instant::now(),
+            seconds: AtomicU32::new(0),
             leaving: AtomicU32::new(0),
             next_slot: AtomicU32::new(0),
         }
@@ -62,8 +63,14 @@ impl Hub {
         self.feed.ring_bell();
     }
 
+    /// Sets the sockets' clock.
+    pub fn tick(&self, since_start: Duration) {
+        let seconds = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+
     fn seconds(&self) -> u32 {
-        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+        self.seconds.load(Ordering::Relaxed)
     }
 
     /// Slots are dealt so that neighbours in time leave at different times.

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use crate::auth::sessions::Attached;
 use crate::domain::Kind;
-use crate::feed::{Copied, Cursor, put_text_frame};
+use crate::domain::event::Event;
+use crate::feed::{Batch, Copied, Cursor, put_text_frame};
 use crate::limits::{
     CATCH_UP_PAGE, CLOSE_WAIT, ERROR_WINDOW, ERRORS_MAX, PING_AFTER, READ_BYTES, SILENCE_MAX,
     STALL_MAX, WRITE_BYTES,
@@ -25,13 +26,7 @@ const PING_FRAME: [u8; 2] = [0x89, 0];
 
 thread_local! {
     /// Where a worker puts frames together: one for all of its connections.
-    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { frames: Vec::new(), ends: Vec::new() }) };
-}
-
-#[derive(Default)]
-struct Scratch {
-    frames: Vec<u8>,
-    ends: Vec<(usize, i64)>,
+    static SCRATCH: RefCell<Batch> = const { RefCell::new(Batch::new()) };
 }
 
 /// Why a connection ends.
@@ -170,18 +165,16 @@ impl Connection {
         if self.socket.is_blocked() {
             return Ok(Pumped::Blocked);
         }
-        SCRATCH.with_borrow_mut(|Scratch { frames, ends }| {
+        SCRATCH.with_borrow_mut(|batch| {
             loop {
-                frames.clear();
-                ends.clear();
                 let start = self.cursor.position;
-                if hub.feed.copy(&mut self.cursor, frames, ends) == Copied::Behind {
+                if hub.feed.copy(&mut self.cursor, batch) == Copied::Behind {
                     return Ok(Pumped::Behind);
                 }
-                if frames.is_empty() && self.cursor.position >= hub.feed.head() {
+                if batch.frames.is_empty() && self.cursor.position >= hub.feed.head() {
                     return Ok(Pumped::Idle);
                 }
-                if !self.send(hub, start, frames, ends)? {
+                if !self.send(hub, start, batch)? {
                     return Ok(Pumped::Blocked);
                 }
             }
@@ -189,13 +182,8 @@ impl Connection {
     }
 
     /// Sends frames; where the kernel does not take all, goes back to the first that was not begun.
-    fn send(
-        &mut self,
-        hub: &Hub,
-        start: i64,
-        frames: &[u8],
-        ends: &[(usize, i64)],
-    ) -> Result<bool, End> {
+    fn send(&mut self, hub: &Hub, start: i64, batch: &Batch) -> Result<bool, End> {
+        let Batch { frames, ends, .. } = batch;
         let sent = match self.socket.send(frames, ends)? {
             Sent::All => ends.len(),
             Sent::Before(first) => first,
@@ -234,17 +222,13 @@ impl Connection {
             self.reset_lost(page.oldest, page.head);
             return Ok(Pumped::Behind);
         }
-        SCRATCH.with_borrow_mut(|Scratch { frames, ends }| {
-            frames.clear();
-            ends.clear();
-            for event in page.events.iter().filter(|event| self.cursor.wants(event.kind, event.seq))
-            {
-                put_text_frame(frames, &event.body);
-                ends.push((frames.len(), event.seq));
-            }
+        SCRATCH.with_borrow_mut(|batch| {
+            batch.clear();
+            let wanted = |event: &&Event| self.cursor.wants(event.kind, event.seq);
+            page.events.iter().filter(wanted).for_each(|event| batch.add(event));
             let start = self.cursor.position;
             self.cursor.position = page.scanned;
-            self.send(hub, start, frames, ends)
+            self.send(hub, start, batch)
         })?;
         Ok(Pumped::Behind) // perhaps no longer: the next look tells
     }
