@@ -17,15 +17,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
+use crate::domain::Reject;
 use crate::feed::Feed;
+use crate::limits::{BODIES_KIB_MAX, PAGE_WAIT, PAGES_AT_ONCE};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub use ask::{Peer, text_of};
-pub use reply::{Problem, Reply};
+pub use reply::{Problem, Reply, Text};
 
 use ask::Ask;
 use route::Target;
@@ -44,13 +47,28 @@ pub struct Api {
     pub origins: Arc<Origins>,
     /// The server is about to stop: not ready any more.
     pub stopping: AtomicBool,
+    /// What requests may hold at the same time.
+    pub shares: Shares,
+}
+
+/// What requests may hold at the same time.
+pub struct Shares {
+    bodies: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        let semaphore = |places| Arc::new(Semaphore::new(places));
+        Self { bodies: semaphore(BODIES_KIB_MAX as usize), pages: semaphore(PAGES_AT_ONCE) }
+    }
 }
 
 impl Api {
     /// Answers a request; never fails, a refusal is an answer too.
     pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
         let (parts, body) = request.into_parts();
-        let mut ask = Ask::new(parts, body, peer);
+        let mut ask = Ask::new(parts, body, peer, Arc::clone(&self.shares.bodies));
         let mut reply = self.respond(&mut ask).await.unwrap_or_else(Problem::into_reply);
         if !ask.skip_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -108,6 +126,13 @@ impl Api {
             Target::Password => self.password(ask, &session).await,
             _ => Err(Problem::missing()),
         }
+    }
+
+    /// Waits for the right to make and send a page.
+    async fn page(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.shares.pages).acquire_owned();
+        let busy = || Problem::from(Reject::Busy);
+        tokio::time::timeout(PAGE_WAIT, place).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.

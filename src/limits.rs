@@ -34,10 +34,20 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A request's body; an order of 100 lines has 5 KiB. Above: `413`.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The body of a login, which anybody may send. Above: `413`.
+pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
+/// Bodies of all requests together, KiB; above, the next ones wait for their turn.
+pub const BODIES_KIB_MAX: u32 = 2 * 1024;
 /// A request's line and headers; a browser sends 1 KiB. Above: `431`.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
+/// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Pages that are being made or sent; above, the next ones wait, and get `503` after `PAGE_WAIT`.
+pub const PAGES_AT_ONCE: usize = 8;
+/// How long a page waits for its turn.
+pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.
 pub const PAGE_DEFAULT: usize = 50;
 
@@ -90,7 +100,7 @@ pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Names and addresses whose failures are counted, each; above, the oldest is forgotten.
 pub const LOGIN_NAMES_MAX: usize = 1024;
 /// Hashes at the same time: each takes 19 MiB for its time.
-pub const HASHES_AT_ONCE: usize = 2;
+pub const HASHES_AT_ONCE: usize = 1;
 /// Logins that wait for a hash. Above: `429`.
 pub const HASH_QUEUE_MAX: usize = 32;
 

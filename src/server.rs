@@ -21,7 +21,7 @@ use crate::auth::Auth;
 use crate::auth::origin::Origins;
 use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
-use crate::http::Api;
+use crate::http::{Api, Shares};
 use crate::limits::{
     DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, SWEEP_INTERVAL, TICK,
     TRIM_INTERVAL,
@@ -117,6 +117,7 @@ impl Server {
             metrics,
             origins,
             stopping: AtomicBool::new(false),
+            shares: Shares::default(),
         };
         let server = Self {
             api,

@@ -204,8 +204,8 @@ impl Store {
         self.read(move |conn| rows::load(conn, kind, id)?.ok_or(Reject::Missing)).await
     }
 
-    /// One page of a list.
-    pub async fn list(&self, kind: Kind, query: Query) -> Result<Vec<Row>, Reject> {
+    /// One page of a list, and whether more follow.
+    pub async fn list(&self, kind: Kind, query: Query) -> Result<(Vec<Row>, bool), Reject> {
         self.read(move |conn| rows::list(conn, kind, &query)).await
     }
 

@@ -52,6 +52,8 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
         bound("connections in the HTTP phase", l::HTTP_CONNECTIONS_MAX, HTTP_BYTES),
+        bound("bodies of requests", l::BODIES_KIB_MAX as usize, 2 * KIB),
+        bound("pages of lists, as rows and as JSON", l::PAGES_AT_ONCE, 3 * l::PAGE_BYTES_MAX),
         bound("frames in the ring", 1, l::RING_BYTES_MAX),
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, HASH_BYTES),
@@ -63,4 +65,16 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("page cache of the writer", 1, writer_cache),
         bound("page cache of the readers", l::READERS, reader_cache),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_into_64_mib() {
+        let (_, config) = crate::config::read([], |_| None).unwrap();
+        let sum: usize = bounds(&config).iter().map(|bound| bound.count * bound.bytes).sum();
+        assert!(sum <= 64 * KIB * KIB, "{} KiB", sum / KIB);
+    }
 }

@@ -11,6 +11,7 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
 use crate::auth::{self, Auth};
@@ -36,14 +37,17 @@ pub(super) struct Ask {
     pub parts: Parts,
     body: Option<Incoming>,
     body_ended: bool,
+    bodies: Arc<Semaphore>,
+    /// The body's share of the memory for bodies, until the request is answered.
+    share: Option<OwnedSemaphorePermit>,
     /// Where it comes from.
     pub peer: Peer,
 }
 
 impl Ask {
     /// A request that was just received.
-    pub(super) fn new(parts: Parts, body: Incoming, peer: Peer) -> Self {
-        Self { parts, body: Some(body), body_ended: true, peer }
+    pub(super) fn new(parts: Parts, body: Incoming, peer: Peer, bodies: Arc<Semaphore>) -> Self {
+        Self { parts, body: Some(body), body_ended: true, bodies, share: None, peer }
     }
 
     /// The text of a header, none where it is absent or not ASCII.
@@ -101,10 +105,13 @@ impl Ask {
         pairs
     }
 
-    /// The body's members. The body is read at most once.
-    pub(super) async fn object(&mut self) -> Result<(Map<String, Value>, Bytes), Problem> {
+    /// The members of a body of at most so many bytes. The body is read at most once.
+    pub(super) async fn object(
+        &mut self,
+        most: usize,
+    ) -> Result<(Map<String, Value>, Bytes), Problem> {
         self.check_content_type()?;
-        let bytes = self.read_body().await?;
+        let bytes = self.read_body(most).await?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(members)) => Ok((members, bytes)),
             Ok(_) => Err(Problem::new(
@@ -132,9 +139,9 @@ impl Ask {
         }
     }
 
-    async fn read_body(&mut self) -> Result<Bytes, Problem> {
+    async fn read_body(&mut self, most: usize) -> Result<Bytes, Problem> {
         let too_large = || {
-            let detail = format!("the body may have {BODY_BYTES_MAX} bytes");
+            let detail = format!("the body may have {most} bytes");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
         let Some(body) = self.body.take() else {
@@ -142,14 +149,22 @@ impl Ask {
         };
         // Until it is read to its end, it stands between this request and the next.
         self.body_ended = false;
-        if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        let size = body.size_hint();
+        if size.lower() > most as u64 {
             return Err(too_large());
         }
-        let read = Limited::new(body, BODY_BYTES_MAX).collect();
+        let bytes = size.upper().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(most);
+        let kib = u32::try_from(bytes.min(most).div_ceil(1024)).unwrap_or(1).max(1);
+        let bodies = Arc::clone(&self.bodies);
+        let read = async {
+            let share = bodies.acquire_many_owned(kib).await?;
+            Limited::new(body, most).collect().await.map(|body| (share, body.to_bytes()))
+        };
         match tokio::time::timeout(BODY_TIMEOUT, read).await {
-            Ok(Ok(body)) => {
+            Ok(Ok((share, bytes))) => {
                 self.body_ended = true;
-                Ok(body.to_bytes())
+                self.share = Some(share);
+                Ok(bytes)
             }
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
             Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),

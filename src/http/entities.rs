@@ -10,7 +10,8 @@ use crate::domain::shape::Type;
 use crate::domain::{Cell, Field, FieldError, Input, Kind, Row, event, order, timestamp};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
-use crate::http::reply::{self, Problem, Reply};
+use crate::http::reply::{self, Holding, Problem, Reply};
+use crate::limits::BODY_BYTES_MAX;
 use crate::store::{Change, Query};
 
 impl Api {
@@ -38,7 +39,7 @@ impl Api {
         let change = match ask.parts.method {
             Method::PATCH => {
                 may(session.role.may_change(), "change", kind, session)?;
-                let (body, _) = ask.object().await?;
+                let (body, _) = ask.object(BODY_BYTES_MAX).await?;
                 Change::Update(id, Input::read(kind, Purpose::Patch, body)?)
             }
             Method::DELETE => {
@@ -55,7 +56,7 @@ impl Api {
 
     async fn create(&self, ask: &mut Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
         may(session.role.may_create(kind), "create", kind, session)?;
-        let (body, bytes) = ask.object().await?;
+        let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
         let repeat = ask.repeat(session.user_id, &bytes)?;
         let input = Input::read(kind, Purpose::Create, body)?;
         let answer =
@@ -91,14 +92,10 @@ impl Api {
         if is_narrowed(kind, session) {
             query.filters.push((&order::KIOSK_ID, Cell::Int(session.user_id)));
         }
-        let limit = query.limit;
-        query.limit += 1; // one more tells whether there is a next page
-        let mut rows = self.store.list(kind, query).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map_or("null".to_owned(), |row| row.id.to_string());
-        let data = rows.iter().map(event::entity).collect::<Vec<_>>().join(",");
-        Ok(reply::json(format!("{{\"data\":[{data}],\"next\":{next}}}")))
+        let place = self.page().await?;
+        let (rows, more) = self.store.list(kind, query).await?;
+        let entities = rows.iter().map(|row| (row.id, event::entity(row))).collect();
+        Ok(reply::page(entities, more).holding(place))
     }
 }
 

@@ -4,7 +4,8 @@ use crate::auth::sessions::Session;
 use crate::domain::{FieldError, Kind};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
-use crate::http::reply::{self, Problem, Reply};
+use crate::http::reply::{self, Holding, Problem, Reply};
+use crate::limits::PAGE_BYTES_MAX;
 use crate::store::Range;
 
 impl Api {
@@ -12,8 +13,12 @@ impl Api {
     pub(super) async fn events(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
         let mut errors = Vec::new();
         let pairs = ask.query(&["limit", "after", "channel"], &mut errors);
-        let mut range =
-            Range { after: 0, kinds: 0, limit: page_limit(&pairs, &mut errors), bytes: usize::MAX };
+        let mut range = Range {
+            after: 0,
+            kinds: 0,
+            limit: page_limit(&pairs, &mut errors),
+            bytes: PAGE_BYTES_MAX,
+        };
         let mut channel = None;
         for (name, value) in &pairs {
             match name.as_str() {
@@ -43,6 +48,7 @@ impl Api {
         };
         range.kinds =
             Kind::ALL.into_iter().filter(|kind| wanted(*kind)).map(|kind| 1 << kind.index()).sum();
+        let place = self.page().await?;
         let page = self.store.events(range).await?;
         let data =
             page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
@@ -50,6 +56,6 @@ impl Api {
             if page.scanned < page.head { page.scanned.to_string() } else { "null".to_owned() };
         let (oldest, head) = (page.oldest, page.head);
         let ends = format!("\"next\":{next},\"oldest\":{oldest},\"head\":{head}");
-        Ok(reply::json(format!("{{\"data\":[{data}],{ends}}}")))
+        Ok(reply::json(format!("{{\"data\":[{data}],{ends}}}")).holding(place))
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::FieldError;
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right};
 use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::limits::LOGIN_BYTES_MAX;
 use crate::store::User;
 
 impl Api {
@@ -54,7 +55,7 @@ impl Api {
 
     /// A body of exactly two texts.
     async fn two_texts(&self, ask: &mut Ask, names: [&str; 2]) -> Result<[String; 2], Problem> {
-        let (mut body, _) = ask.object().await?;
+        let (mut body, _) = ask.object(LOGIN_BYTES_MAX).await?;
         let mut errors = Vec::new();
         let texts = names.map(|name| match body.remove(name) {
             Some(Value::String(text)) => text,

@@ -1,18 +1,68 @@
 //! Answers: JSON, and problems as RFC 9457 says.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::Denied;
 use crate::domain::{FieldError, Reject};
 
 /// What goes back to the client.
-pub type Reply = Response<Full<Bytes>>;
+pub type Reply = Response<Text>;
+
+/// The body of an answer, with the right to be large where it may be.
+pub struct Text {
+    text: Full<Bytes>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Text {
+    /// A body that needs no such right.
+    pub fn new(text: impl Into<Bytes>) -> Self {
+        Self { text: Full::new(text.into()), _place: None }
+    }
+}
+
+impl Body for Text {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.text).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.text.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.text.size_hint()
+    }
+}
+
+/// An answer that keeps its place until it is sent, or its connection gone.
+pub(super) trait Holding {
+    /// With this place.
+    fn holding(self, place: OwnedSemaphorePermit) -> Self;
+}
+
+impl Holding for Reply {
+    fn holding(self, place: OwnedSemaphorePermit) -> Self {
+        self.map(|body| Text { text: body.text, _place: Some(place) })
+    }
+}
 
 /// A request that is refused: the one place where a reason becomes a status.
 #[derive(Debug)]
@@ -157,13 +207,20 @@ impl From<Denied> for Problem {
 
 /// An answer of any kind of text.
 pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    let mut reply = Response::new(Text::new(body));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     reply
+}
+
+/// A page of a list: the entries with their ids, and whether more follow.
+pub(super) fn page(entries: Vec<(i64, String)>, more: bool) -> Reply {
+    let next = entries.last().filter(|_| more).map_or("null".to_owned(), |(id, _)| id.to_string());
+    let data = entries.into_iter().map(|(_, json)| json).collect::<Vec<_>>().join(",");
+    json(format!("{{\"data\":[{data}],\"next\":{next}}}"))
 }
 
 /// JSON with status 200.

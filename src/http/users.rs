@@ -12,7 +12,7 @@ use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::entities::created;
 use crate::http::reply::{self, Problem, Reply, to_json};
-use crate::limits::USERNAME_CHARS_MAX;
+use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{User, UserPatch};
 
 /// What a body says of a user, as far as it is right.
@@ -42,10 +42,7 @@ impl Api {
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
         users.truncate(limit);
-        let next =
-            users.last().filter(|_| more).map_or("null".to_owned(), |user| user.id.to_string());
-        let data = users.iter().map(show).collect::<Vec<_>>().join(",");
-        Ok(reply::json(format!("{{\"data\":[{data}],\"next\":{next}}}")))
+        Ok(reply::page(users.iter().map(|user| (user.id, show(user))).collect(), more))
     }
 
     /// A request to one user.
@@ -58,7 +55,7 @@ impl Api {
         check_admin(session)?;
         let user = match ask.parts.method {
             Method::PATCH => {
-                let (body, _) = ask.object().await?;
+                let (body, _) = ask.object(BODY_BYTES_MAX).await?;
                 let Form { username, role, password, disabled } = read(body, false)?;
                 let password_hash = match password {
                     Some(password) => Some(self.auth.hash(password).await?),
@@ -81,7 +78,7 @@ impl Api {
     }
 
     async fn create_user(&self, ask: &mut Ask, session: &Session) -> Result<Reply, Problem> {
-        let (body, bytes) = ask.object().await?;
+        let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
         let repeat = ask.repeat(session.user_id, &bytes)?;
         let form = read(body, true)?;
         let (Some(username), Some(role), Some(password)) =

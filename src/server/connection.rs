@@ -6,8 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
@@ -19,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::sessions::Attached;
-use crate::http::{Peer, Problem, Reply, text_of};
+use crate::http::{Peer, Problem, Reply, Text, text_of};
 use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
     HTTP_KEEP_ALIVE_MAX, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
@@ -151,7 +149,7 @@ impl Server {
         }
         let welcome = self.welcome(text_of(headers, &header::COOKIE))?;
         self.go_on_as_websocket(hyper::upgrade::on(&mut request), welcome, place);
-        let mut reply = Response::new(Full::new(Bytes::new()));
+        let mut reply = Response::new(Text::new(""));
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = reply.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -6,6 +6,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::domain::{Cell, Field, Kind, Reject, Row};
+use crate::limits::PAGE_BYTES_MAX;
 use crate::store::failed;
 
 /// The statements of one kind, made once from its shape.
@@ -81,8 +82,12 @@ pub(super) fn load(conn: &Connection, kind: Kind, id: i64) -> Result<Option<Row>
     row.map_err(failed)
 }
 
-/// One page of a list.
-pub(super) fn list(conn: &Connection, kind: Kind, query: &Query) -> Result<Vec<Row>, Reject> {
+/// One page of a list, and whether more follow.
+pub(super) fn list(
+    conn: &Connection,
+    kind: Kind,
+    query: &Query,
+) -> Result<(Vec<Row>, bool), Reject> {
     let mut sql = format!("{} WHERE 1", Statements::for_kind(kind).select);
     let mut values = Vec::new();
     for (field, cell) in &query.filters {
@@ -104,11 +109,27 @@ pub(super) fn list(conn: &Connection, kind: Kind, query: &Query) -> Result<Vec<R
     } else {
         " ORDER BY id DESC LIMIT ?"
     });
-    values.push(Cell::Int(i64::try_from(query.limit).unwrap_or(i64::MAX)));
+    // One more than wanted tells whether there is more.
+    values.push(Cell::Int(i64::try_from(query.limit + 1).unwrap_or(i64::MAX)));
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let rows =
-        statement.query_map(params_from_iter(values.iter().map(Bound)), |row| read(kind, row));
-    rows.and_then(Iterator::collect).map_err(failed)
+    let mut rows = statement.query(params_from_iter(values.iter().map(Bound))).map_err(failed)?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next().map_err(failed)? {
+        if page.len() == query.limit || bytes >= PAGE_BYTES_MAX {
+            return Ok((page, true));
+        }
+        let row = read(kind, row).map_err(failed)?;
+        bytes += row.cells.iter().map(size).sum::<usize>();
+        page.push(row);
+    }
+    Ok((page, false))
+}
+
+fn size(cell: &Cell) -> usize {
+    match cell {
+        Cell::Text(text) => text.len(),
+        Cell::Null | Cell::Int(_) => size_of::<i64>(),
+    }
 }
 
 fn read(kind: Kind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
