@@ -6,7 +6,7 @@
 
 mod cursor;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use heapless::Deque;
@@ -16,7 +16,8 @@ use tokio::sync::futures::Notified;
 use crate::domain::Kind;
 use crate::domain::event::Event;
 use crate::limits::{
-    GATHER_MAX, GATHER_MIN, GATHER_PER_SUBSCRIBER, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES,
+    BELL_SHARDS, BELL_SLICE, GATHER_MAX, GATHER_MIN, GATHER_PER_SUBSCRIBER, RING_BYTES_MAX,
+    RING_EVENTS, WRITE_BYTES,
 };
 
 pub use cursor::Cursor;
@@ -32,16 +33,24 @@ struct Ring {
     slots: Deque<Slot, RING_EVENTS>,
     /// The `seq` of the newest slot, and of the log.
     head: i64,
+    /// The newest `seq` of each kind; where the kind is older than this run, the head of then.
+    newest: [i64; Kind::ALL.len()],
     bytes: usize,
 }
 
-/// The newest events, and the bell that rings once for each committed batch.
+/// The newest events, and the bells that say that there are some.
 pub struct Feed {
     ring: RwLock<Box<Ring>>,
     head: AtomicI64,
-    bell: Notify,
+    /// One for each set of kinds in each shard of the subscribers.
+    bells: Vec<Notify>,
     published: Notify,
+    /// Bit n set: kind n was published and not rung for.
+    unrung: AtomicU8,
 }
+
+/// How many sets of kinds there are.
+const KIND_SETS: usize = 1 << Kind::ALL.len();
 
 /// Frames put together for one write. Subscribers that were in step and want the same get the same
 /// batch: it is filled once for all of them that one worker serves.
@@ -95,12 +104,14 @@ pub enum Copied {
 impl Feed {
     /// An empty ring behind a log that ends at `head`.
     pub fn new(head: i64) -> Self {
-        let ring = Ring { slots: Deque::new(), head, bytes: 0 };
+        let newest = [head; Kind::ALL.len()];
+        let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
         Self {
             ring: RwLock::new(Box::new(ring)),
             head: AtomicI64::new(head),
-            bell: Notify::new(),
+            bells: std::iter::repeat_with(Notify::new).take(KIND_SETS * BELL_SHARDS).collect(),
             published: Notify::new(),
+            unrung: AtomicU8::new(0),
         }
     }
 
@@ -111,13 +122,16 @@ impl Feed {
 
     /// Takes the events of one commit; `ring_for_published` tells everybody.
     pub fn publish(&self, events: &[Event]) {
+        let mut kinds = 0;
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             for event in events {
+                kinds |= 1 << event.kind.index();
                 ring.push(event);
             }
             self.head.store(ring.head, Ordering::Release);
         }
+        self.unrung.fetch_or(kinds, Ordering::AcqRel);
         self.published.notify_one();
     }
 
@@ -128,6 +142,7 @@ impl Feed {
             ring.slots.clear();
             ring.bytes = 0;
             ring.head = head;
+            ring.newest = [head; Kind::ALL.len()];
             self.head.store(head, Ordering::Release);
         }
         self.ring_bell();
@@ -135,12 +150,24 @@ impl Feed {
 
     /// Rings for what was published: at once after a pause, and then not again for
     /// `GATHER_PER_SUBSCRIBER` each. What is published meanwhile leaves in the same writes: a write
-    /// costs the kernel far more than the bytes in it. Never returns.
+    /// costs the kernel far more than the bytes in it.
+    ///
+    /// Only who follows a published kind is woken, a slice of the subscribers at a time: an order
+    /// that comes in while a thousand are told waits for one slice, not for all. Never returns.
     pub async fn ring_for_published(&self, subscribers: impl Fn() -> u32) {
         loop {
             self.published.notified().await;
-            self.ring_bell();
-            let gather = GATHER_PER_SUBSCRIBER.saturating_mul(subscribers()).min(GATHER_MAX);
+            let kinds = usize::from(self.unrung.swap(0, Ordering::AcqRel));
+            let subscribers = subscribers();
+            let slice = BELL_SHARDS * BELL_SLICE / (subscribers as usize).max(1);
+            for shards in self.bells.chunks(KIND_SETS * slice.max(1)) {
+                let followed = |set: &usize| (set % KIND_SETS) & kinds != 0;
+                for set in (0..shards.len()).filter(followed) {
+                    shards[set].notify_waiters();
+                }
+                tokio::task::yield_now().await;
+            }
+            let gather = GATHER_PER_SUBSCRIBER.saturating_mul(subscribers).min(GATHER_MAX);
             if gather >= GATHER_MIN {
                 tokio::time::sleep(gather).await;
             }
@@ -149,12 +176,16 @@ impl Feed {
 
     /// Wakes every subscriber, to look at the head and at its clock.
     pub fn ring_bell(&self) {
-        self.bell.notify_waiters();
+        for bell in &self.bells {
+            bell.notify_waiters();
+        }
     }
 
-    /// The next ring of the bell. Take it before looking at the head, and none is missed.
-    pub fn bell(&self) -> Notified<'_> {
-        self.bell.notified()
+    /// The next ring of the bell for a set of kinds; subscribers spread over the shards. Take it
+    /// before looking at the head, and none is missed.
+    pub fn bell(&self, kinds: u8, shard: u16) -> Notified<'_> {
+        let set = usize::from(kinds) % KIND_SETS;
+        self.bells[usize::from(shard) % BELL_SHARDS * KIND_SETS + set].notified()
     }
 
     /// Puts the wanted frames behind the cursor together, up to about `WRITE_BYTES`. Moves the
@@ -170,8 +201,12 @@ impl Feed {
             return Copied::Frames;
         }
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        if cursor.kinds() == 0 {
-            cursor.advance(ring.head); // nothing is wanted, so nothing is missed
+        let newest = |kind: Kind| ring.newest[kind.index()];
+        if !Kind::ALL
+            .into_iter()
+            .any(|kind| cursor.wants(kind, newest(kind)) && newest(kind) > cursor.position)
+        {
+            cursor.advance(ring.head); // however far it is behind, nothing of it is wanted
             return Copied::Frames;
         }
         let oldest = ring.head - i64::try_from(ring.slots.len()).unwrap_or(0);
@@ -214,6 +249,7 @@ impl Ring {
         }
         self.bytes += frame.len();
         self.head = event.seq;
+        self.newest[event.kind.index()] = event.seq;
         let pushed = self.slots.push_back(Slot { kind: event.kind, frame });
         debug_assert!(pushed.is_ok(), "the loop above made room");
     }
@@ -286,6 +322,21 @@ mod tests {
         // What could not be sent is copied again, and still nothing twice.
         cursor.advance(2);
         assert_eq!(copied(&feed, &mut cursor).1, vec![3]);
+    }
+
+    #[test]
+    fn who_wants_none_of_it_is_never_behind() {
+        let feed = Feed::new(0);
+        let mut cursor = Cursor::new(0);
+        cursor.subscribe(Kind::Customer, 0);
+        let last = i64::try_from(RING_EVENTS).unwrap() * 2;
+        for seq in 1..=last {
+            feed.publish(&[event(seq, Kind::Order, 9)]);
+        }
+        assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![]));
+        assert_eq!(cursor.position, last);
+        feed.publish(&[event(last + 1, Kind::Customer, 9)]);
+        assert_eq!(copied(&feed, &mut cursor).1, vec![last + 1]);
     }
 
     #[test]

@@ -138,6 +138,10 @@ pub const WRITE_BYTES: usize = 32 * 1024;
 /// Twice what one wake-up and one write cost: however many events come, sending them takes half of
 /// a core, and the rest is there to take more.
 pub const GATHER_PER_SUBSCRIBER: Duration = Duration::from_micros(20);
+/// Parts into which the subscribers are dealt, so that they can be woken one part after the other.
+pub const BELL_SHARDS: usize = 16;
+/// Subscribers that are woken at once, about; between two such slices, requests have their turn.
+pub const BELL_SLICE: usize = 64;
 /// An event never waits longer than that for company.
 pub const GATHER_MAX: Duration = Duration::from_millis(25);
 /// Below that there is nothing to gain.

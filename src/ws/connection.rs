@@ -92,7 +92,7 @@ impl Connection {
     pub(super) async fn live(&mut self, hub: &Hub) -> End {
         loop {
             // Taken before the head is looked at: what is published in between rings it.
-            let mut bell = pin!(hub.feed.bell());
+            let mut bell = pin!(hub.feed.bell(self.cursor.kinds(), self.slot));
             let looked = match self.look(hub) {
                 // Rare, and large as futures go: kept out of every connection's own.
                 Ok(Pumped::Behind) => Box::pin(self.catch_up(hub)).await,

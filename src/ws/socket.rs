@@ -15,7 +15,8 @@ use crate::limits::LAST_BUFFER_BYTES;
 /// The stream and what it still has to send before anything else.
 pub(super) struct Socket {
     stream: TcpStream,
-    pending: Box<[u8]>,
+    /// There while the kernel takes no more: what must leave before anything else, perhaps nothing.
+    pending: Option<Box<[u8]>>,
 }
 
 /// The peer is gone.
@@ -42,29 +43,32 @@ pub(super) enum Woken {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, pending: Box::default() }
+        Self { stream, pending: None }
     }
 
-    /// Something still waits for the kernel.
+    /// Whatever is to be sent has to wait for the kernel.
     pub(super) fn is_blocked(&self) -> bool {
-        !self.pending.is_empty()
+        self.pending.is_some()
     }
 
     /// Adds bytes behind what waits.
     pub(super) fn queue(&mut self, bytes: &[u8]) {
-        let mut pending = std::mem::take(&mut self.pending).into_vec();
+        if bytes.is_empty() {
+            return;
+        }
+        let mut pending = self.pending.take().unwrap_or_default().into_vec();
         pending.extend_from_slice(bytes);
-        self.pending = pending.into();
+        self.pending = Some(pending.into());
     }
 
     /// Sends what waits, as far as the kernel takes it; returns how many bytes it took.
     pub(super) fn flush(&mut self) -> Result<usize, Gone> {
-        if self.pending.is_empty() {
+        let Some(pending) = self.pending.take() else {
             return Ok(0);
-        }
-        let taken = self.write(&self.pending)?;
-        if taken > 0 {
-            self.pending = self.pending[taken..].into();
+        };
+        let taken = if pending.is_empty() { 0 } else { self.write(&pending)? };
+        if taken < pending.len() {
+            self.pending = Some(pending[taken..].into());
         }
         Ok(taken)
     }
@@ -78,10 +82,11 @@ impl Socket {
         let first = ends.partition_point(|(end, _)| *end <= taken);
         let start = if first == 0 { 0 } else { ends[first - 1].0 };
         if taken == start {
+            self.pending = Some(Box::default());
             return Ok(Sent::Before(first));
         }
         let end = ends.get(first).map_or(frames.len(), |(end, _)| *end);
-        self.pending = frames[taken..end].into();
+        self.pending = Some(frames[taken..end].into());
         Ok(Sent::Before(first + 1))
     }
 
@@ -132,7 +137,7 @@ impl Socket {
         }
         self.queue(last);
         let goodbye = async {
-            self.stream.write_all(&self.pending).await?;
+            self.stream.write_all(self.pending.as_deref().unwrap_or_default()).await?;
             self.stream.shutdown().await?;
             let mut rest = [0; 256];
             loop {
@@ -157,4 +162,32 @@ pub(super) fn close_frame(code: u16, why: &str) -> Vec<u8> {
     frame.extend_from_slice(&code.to_be_bytes());
     frame.extend_from_slice(reason);
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Every byte is a frame of its own, so the kernel is full between two frames. A socket that
+    /// then waited for the peer to speak, and not for room, would wait for the next bell.
+    #[tokio::test]
+    async fn full_between_two_frames_is_blocked_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut socket = Socket::new(listener.accept().await.unwrap().0);
+        socket.stream.writable().await.unwrap();
+        let frames = vec![0; 64 * 1024];
+        let ends: Vec<(usize, i64)> = (1..=frames.len()).map(|end| (end, 0)).collect();
+        let sent = loop {
+            match socket.send(&frames, &ends).unwrap() {
+                Sent::All => {}
+                Sent::Before(first) => break first,
+            }
+        };
+        assert!(socket.is_blocked() && sent < frames.len());
+        assert_eq!(socket.flush().unwrap(), 0);
+        assert!(!socket.is_blocked());
+    }
 }
