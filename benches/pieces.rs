@@ -1,0 +1,158 @@
+//! Micro-benchmarks of what happens for every request, every event and every delivery.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use divan::{Bencher, black_box};
+use serde_json::Value;
+use tillcast::domain::decimal::Decimal;
+use tillcast::domain::event::{self, Event};
+use tillcast::domain::input::Purpose;
+use tillcast::domain::{Cell, Input, Kind, Role, Row, order};
+use tillcast::feed::{Batch, Cursor, Feed, text_frame};
+use tillcast::metrics::Metrics;
+use tillcast::store::{Actor, Change, Outlets, Retention, Store};
+
+const AT: i64 = 1_769_337_000_000;
+
+fn main() {
+    divan::main();
+}
+
+fn an_order() -> Row {
+    Row { id: 1234, ..Row::blank(Kind::Order) }
+        .with_int(&order::TOTAL, 5998)
+        .with_text(&order::ITEMS, "[]")
+}
+
+/// An order before and after a change of its notes.
+fn patched() -> (Row, Row) {
+    let before = an_order();
+    let notes = before.kind.shape().fields.iter().find(|field| field.name == "notes");
+    let mut after = before.clone();
+    if let Some(notes) = notes {
+        after.set(notes, Cell::Text("no onions".to_owned()));
+    }
+    (before, after)
+}
+
+fn an_event(seq: i64) -> Option<Event> {
+    let (before, after) = patched();
+    event::envelope(Some(&before), Some(&after), AT, seq)
+}
+
+#[divan::bench]
+fn event_envelope(bencher: Bencher<'_, '_>) {
+    let (before, after) = patched();
+    bencher.bench(|| event::envelope(black_box(Some(&before)), Some(&after), AT, 1234));
+}
+
+#[divan::bench]
+fn event_entity(bencher: Bencher<'_, '_>) {
+    let order = an_order();
+    bencher.bench(|| event::entity(black_box(&order)));
+}
+
+#[divan::bench]
+fn input_read_an_order(bencher: Bencher<'_, '_>) {
+    read(bencher, Purpose::Create, r#"{"items":[{"product_id":7,"quantity":2}]}"#);
+}
+
+#[divan::bench]
+fn input_read_a_patch(bencher: Bencher<'_, '_>) {
+    read(bencher, Purpose::Patch, r#"{"notes":"no onions"}"#);
+}
+
+/// From the body's text to the input.
+fn read(bencher: Bencher<'_, '_>, purpose: Purpose, body: &str) {
+    bencher.bench(|| match serde_json::from_str(black_box(body)) {
+        Ok(Value::Object(members)) => Input::read(Kind::Order, purpose, members).ok(),
+        _ => None,
+    });
+}
+
+#[divan::bench]
+fn decimal_parse() -> Option<i64> {
+    Decimal::parse(black_box("1299.99")).and_then(|decimal| decimal.minor(2)).ok()
+}
+
+#[divan::bench]
+fn frame(bencher: Bencher<'_, '_>) {
+    let body = an_event(1234).map(|event| event.body).unwrap_or_default();
+    bencher.bench(|| text_frame(black_box(&body)));
+}
+
+/// One commit of so many events, and what each of a thousand subscribers copies of it.
+#[divan::bench(args = [1, 16, 64])]
+fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
+    let feed = Feed::new(0);
+    bencher
+        .with_inputs(|| batch(feed.head(), events))
+        .bench_local_values(|events| feed.publish(&events));
+}
+
+#[divan::bench(args = [1, 16, 64])]
+fn feed_copy(bencher: Bencher<'_, '_>, events: i64) {
+    let feed = Feed::new(0);
+    feed.publish(&batch(0, events));
+    let mut frames = Batch::new();
+    let subscribed = || {
+        let mut cursor = Cursor::new(0);
+        cursor.subscribe(Kind::Order, 0);
+        cursor
+    };
+    bencher.with_inputs(subscribed).bench_local_values(|mut cursor| {
+        frames.clear();
+        feed.copy(&mut cursor, &mut frames)
+    });
+}
+
+fn batch(head: i64, events: i64) -> Vec<Event> {
+    (head + 1..=head + events).filter_map(an_event).collect()
+}
+
+/// An order of one item through the writer, its fsync included.
+#[divan::bench(sample_count = 200, sample_size = 1)]
+fn store_create(bencher: Bencher<'_, '_>) {
+    match Shop::open() {
+        Ok(shop) => bencher.bench(|| shop.sell()),
+        Err(error) => eprintln!("no shop: {error}"),
+    }
+}
+
+/// A store with one product, and a runtime to wait for its answers.
+struct Shop {
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+    _data: tempfile::TempDir,
+}
+
+impl Shop {
+    fn open() -> Result<Self, Box<dyn Error>> {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let outlets = Outlets {
+            publish: Box::new(|events| drop(black_box(events))),
+            jump: Box::new(|_| ()),
+            accounts: Box::new(|_| ()),
+        };
+        let retention = Retention { age: Duration::from_secs(86_400), count: 1_000_000 };
+        let opened = Store::open(data.path(), retention, &Arc::new(Metrics::new()), outlets)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let shop = Self { store: opened.store, runtime, _data: data };
+        shop.create(Kind::Product, r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#);
+        Ok(shop)
+    }
+
+    fn sell(&self) -> bool {
+        self.create(Kind::Order, r#"{"items":[{"product_id":1,"quantity":1}]}"#)
+    }
+
+    fn create(&self, kind: Kind, body: &str) -> bool {
+        let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
+        let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
+        let actor = Actor { user_id: 1, role: Role::Admin, if_match: None };
+        let created = self.store.create(actor, kind, Change::Create(input), None);
+        self.runtime.block_on(created).is_ok()
+    }
+}

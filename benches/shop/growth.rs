@@ -1,0 +1,95 @@
+//! What a subscriber that does not read costs in memory, and whether it gets everything when it
+//! reads again.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::clients::{Crowd, Subscriber, TEXT, first_frame};
+use crate::http::{Publisher, Wish};
+use crate::server::{Kind, Server};
+use crate::stream::{Until, float, push};
+use crate::table::{Goal, Line};
+use crate::{Bench, Outcome};
+
+/// What the sleeper does not read.
+const UNREAD_BYTES: u64 = 29_000_000;
+/// Makes a frame of about a kilobyte.
+const NOTES: Wish = Wish::Notes(800);
+const WRITERS: usize = 64;
+/// Events that fill what is filled once: the ring, SQLite's caches, the connections' buffers.
+const WARM_UP: u64 = 5_000;
+const STEP: u64 = 1_000;
+const SETTLE: Duration = Duration::from_millis(300);
+/// Nothing for so long: there is nothing more. Longer than the server's own 5 s.
+const SILENCE: Duration = Duration::from_secs(8);
+
+/// Growth while one subscriber sleeps, and what it loses.
+pub(crate) fn growth(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
+    let kinds = bench.programs.kinds().into_iter().filter(|kind| *kind != Kind::Bare);
+    let [grown, lost, mut time] = bench.compare(&kinds.collect::<Vec<_>>(), |kind| {
+        let server = bench.programs.start(kind)?;
+        let mut crowd = Crowd::new()?;
+        crowd.subscribe(&server, 1)?;
+        crowd.write(&server, WRITERS)?;
+        let mut publisher = Publisher::new(&server, NOTES);
+        push(&mut crowd, &mut publisher, WRITERS, Until::Sent(WARM_UP))?;
+        let mut buffer = vec![0; 64 * 1024];
+        let sleeper = Subscriber::connect(&server, "order_changes", &mut buffer)?;
+        std::thread::sleep(SETTLE);
+        let base = server.memory()?.anonymous;
+        let (mut events, mut highest, unread) = (0, base, crowd.bytes + UNREAD_BYTES);
+        while crowd.bytes < unread {
+            events += push(&mut crowd, &mut publisher, WRITERS, Until::Sent(STEP))?.events;
+            highest = server.memory()?.anonymous.max(highest);
+        }
+        let begun = Instant::now();
+        let read = wake(&server, sleeper, events, &mut buffer)?;
+        let lost = 100.0 * (1.0 - float(read) / float(events));
+        Ok([(highest - base) / 1024.0, lost, begun.elapsed().as_secs_f64()])
+    })?;
+    time.bun.clear(); // it never has them all
+    let mib = UNREAD_BYTES / 1_000_000;
+    let what = format!("growth of RssAnon while one does not read {mib} MB of events, MiB");
+    let lost_what = "events that it does not get when it reads again, %".to_owned();
+    Ok(vec![
+        Line { what, goal: Goal::AtMost(0.25), figures: grown },
+        Line { what: lost_what, goal: Goal::AtMost(0.0), figures: lost },
+        Line { what: "until it has them, s".to_owned(), goal: Goal::None, figures: time },
+    ])
+}
+
+/// Reads on until there is nothing more; returns how many events that were. Of Tillcast they have
+/// to come in the order of their `seq`, without a hole.
+fn wake(server: &Server, sleeper: Subscriber, events: u64, buffer: &mut [u8]) -> Outcome<u64> {
+    let mut stream = sleeper.stream;
+    stream.set_read_timeout(Some(SILENCE))?;
+    let (mut bytes, mut read, mut last) = (Vec::new(), 0, None);
+    while read < events {
+        // Silence, an end, a reset: that was all.
+        let Ok(count @ 1..) = stream.read(buffer) else {
+            break;
+        };
+        bytes.extend_from_slice(&buffer[..count]);
+        let mut begin = 0;
+        while let Some((kind, payload)) = first_frame(&bytes[begin..]) {
+            begin += payload.end;
+            if kind == TEXT {
+                read += 1;
+                let seq = seq(&bytes[begin - payload.len()..begin])?;
+                if server.kind == Kind::Tillcast && last.is_some_and(|last| seq != last + 1) {
+                    return Err(format!("event {seq} follows {last:?}").into());
+                }
+                last = Some(seq);
+            }
+        }
+        bytes.drain(..begin);
+    }
+    Ok(read)
+}
+
+fn seq(text: &[u8]) -> Outcome<u64> {
+    let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(30)..]).into_owned();
+    let digits = tail.rsplit_once(':').map(|(_, digits)| digits.trim_end_matches('}'));
+    let seq = digits.and_then(|digits| digits.parse().ok());
+    Ok(seq.ok_or_else(|| format!("no seq in {}", String::from_utf8_lossy(text)))?)
+}

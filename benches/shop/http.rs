@@ -1,0 +1,118 @@
+//! One keep-alive connection of a writer (RFC 9112): a request at a time, and the answer's end.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::Outcome;
+use crate::seed::{ORDERS, PRODUCTS, order_event};
+use crate::server::{Kind, Server};
+
+/// A writer's connection.
+pub(crate) struct Writer {
+    pub(crate) stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, answer: Vec::new() }
+    }
+
+    /// Sends a request. It is small and nothing else is under way, so the kernel takes it whole.
+    pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.write_all(request)
+    }
+
+    /// Reads what has come; true when it completes an answer. One that is no success is an error.
+    pub(crate) fn hear(&mut self, buffer: &mut [u8]) -> Outcome<bool> {
+        let read = match self.stream.read(buffer) {
+            Ok(0) => return Err("the server hung up on a writer".into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error.into()),
+        };
+        self.answer.extend_from_slice(&buffer[..read]);
+        let Some(head) = self.answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return Ok(false);
+        };
+        if self.answer.len() < head + 4 + content_length(&self.answer[..head]) {
+            return Ok(false);
+        }
+        if self.answer.get(9) != Some(&b'2') {
+            return Err(String::from_utf8_lossy(&self.answer).into_owned().into());
+        }
+        self.answer.clear();
+        Ok(true)
+    }
+}
+
+fn content_length(head: &[u8]) -> usize {
+    const NAME: &[u8] = b"content-length:";
+    let lines = head.split(|byte| *byte == b'\n');
+    let value = lines
+        .filter(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
+        .find_map(|line| str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok());
+    value.unwrap_or(0)
+}
+
+/// What the writers ask for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// New notes of that many characters for an order: one event.
+    Notes(usize),
+    /// An order of one item: an event for it, and one for its product.
+    Order,
+}
+
+/// Requests made so far, by all publishers: equal notes would be no change, and thus no event.
+static MADE: AtomicI64 = AtomicI64::new(0);
+
+/// Makes requests, each different from all before.
+pub(crate) struct Publisher {
+    kind: Kind,
+    wish: Wish,
+    headers: String,
+    body: String,
+}
+
+impl Publisher {
+    pub(crate) fn new(server: &Server, wish: Wish) -> Self {
+        let cookie = match server.cookie.as_str() {
+            "" => String::new(),
+            cookie => format!("Cookie: {cookie}\r\n"),
+        };
+        let headers =
+            format!("Host: {}\r\n{cookie}Content-Type: application/json\r\n", server.address);
+        Self { kind: server.kind, wish, headers, body: String::new() }
+    }
+
+    /// Puts the next request into `out`.
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>) -> Outcome<()> {
+        let made = MADE.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = made % ORDERS + 1;
+        out.clear();
+        self.body = match (self.kind, self.wish) {
+            (Kind::Tillcast, Wish::Notes(width)) => {
+                write!(out, "PATCH /api/orders/{id}")?;
+                format!(r#"{{"notes":"{made:0width$}"}}"#)
+            }
+            (Kind::Tillcast, Wish::Order) => {
+                write!(out, "POST /api/orders")?;
+                let product = made % PRODUCTS + 1;
+                format!(r#"{{"items":[{{"product_id":{product},"quantity":1}}]}}"#)
+            }
+            (Kind::Bare | Kind::Bun, wish) => {
+                write!(out, "POST /publish")?;
+                let notes = match wish {
+                    Wish::Notes(width) => format!("{made:0width$}"),
+                    Wish::Order => String::new(),
+                };
+                order_event(id, 1_000 + made, wish == Wish::Order, &notes)
+            }
+        };
+        let length = self.body.len();
+        write!(out, " HTTP/1.1\r\n{}Content-Length: {length}\r\n\r\n{}", self.headers, self.body)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! `cargo bench --bench shop`: Tillcast's figures beside those of a baseline and of Bun, measured
+//! in the same run, in turns.
+//!
+//! `-- NAME …` measures only the rows with these names, `-- --quick` less of each, `-- --program
+//! PATH` another build of Tillcast. A server runs on one core and the load generator on another,
+//! so that the price of the one does not hide in the other's.
+
+mod baseline;
+mod clients;
+mod growth;
+mod http;
+mod latency;
+mod memory;
+mod orders;
+mod scale;
+mod seed;
+mod server;
+mod sqlite;
+mod start;
+mod stream;
+mod table;
+
+use std::error::Error;
+use std::io::{Write as _, stdout};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use seed::Seed;
+use server::{Kind, Programs};
+use table::{Figures, Line};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+/// A row: what it is called, and how it is measured.
+type Row = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Line>>);
+
+/// The longest that anything may take without an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The argument that makes this program the baseline.
+const BASELINE_WRITER: &str = "baseline-writer";
+/// The crowd of most rows.
+const SUBSCRIBERS: usize = 1_000;
+
+const ROWS: &[Row] = &[
+    ("stream", stream::streams),
+    ("single", stream::singles),
+    ("latency", latency::paced),
+    ("memory", memory::idle),
+    ("start", start::start),
+    ("growth", growth::growth),
+    ("orders", orders::orders),
+    ("promptness", orders::promptness),
+    ("scale", scale::scale),
+];
+
+/// What is measured, and how long.
+#[derive(Clone, Copy)]
+struct Bench<'p> {
+    programs: &'p Programs,
+    repetitions: usize,
+    quick: bool,
+}
+
+fn main() -> Outcome<()> {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|first| first == BASELINE_WRITER) {
+        return baseline::serve();
+    }
+    let (mut names, mut quick) = (Vec::new(), false);
+    let mut tillcast = PathBuf::from(env!("CARGO_BIN_EXE_tillcast"));
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--bench" => {} // cargo's own
+            "--quick" => quick = true,
+            "--program" => tillcast = arguments.next().ok_or("--program PATH")?.into(),
+            name if ROWS.iter().any(|(row, _)| *row == name) => names.push(argument),
+            wrong => {
+                let rows: Vec<&str> = ROWS.iter().map(|(row, _)| *row).collect();
+                return Err(format!("{wrong} is no row; there are {}", rows.join(", ")).into());
+            }
+        }
+    }
+    raise_file_limit()?;
+    let seed = Seed::make(&tillcast, seed::ORDERS, 0)?;
+    let programs = Programs { tillcast, bun: find_bun(), seed };
+    let bench = Bench { programs: &programs, repetitions: if quick { 1 } else { 3 }, quick };
+    let mut lines = Vec::new();
+    for (name, measure) in ROWS {
+        if names.is_empty() || names.iter().any(|chosen| chosen == name) {
+            eprintln!("{name} …");
+            lines.extend(measure(&bench)?);
+        }
+    }
+    let table = table::markdown(&lines, bench.programs.bun.is_some());
+    Ok(stdout().write_all(table.as_bytes())?)
+}
+
+impl Bench<'_> {
+    /// Measures each of these programs in turn, again and again; a list of figures from each.
+    fn compare<const N: usize>(
+        &self,
+        kinds: &[Kind],
+        mut measure: impl FnMut(Kind) -> Outcome<[f64; N]>,
+    ) -> Outcome<[Figures; N]> {
+        let mut all = std::array::from_fn(|_| Figures::default());
+        for _ in 0..self.repetitions {
+            for kind in kinds {
+                let measured = measure(*kind).map_err(|error| format!("{kind:?}: {error}"))?;
+                eprintln!("    {kind:?} {measured:.3?}");
+                for (figures, figure) in all.iter_mut().zip(measured) {
+                    figures.push(*kind, figure);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// How long a stream is watched.
+    fn stream_time(&self) -> Duration {
+        Duration::from_millis(if self.quick { 1500 } else { 3000 })
+    }
+
+    /// How many events are enough, one at a time.
+    fn single_events(&self) -> u64 {
+        if self.quick { 60 } else { 200 }
+    }
+
+    /// How many events are enough for a 99th percentile.
+    fn paced_events(&self) -> usize {
+        if self.quick { 100 } else { 400 }
+    }
+}
+
+/// Bun as the environment names it, as the path has it, or as npm installs it.
+fn find_bun() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("BUN") {
+        return Some(PathBuf::from(named)).filter(|file| file.is_file());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules/@oven/bun-linux-x64/bin");
+    std::env::split_paths(&path)
+        .chain([beside])
+        .map(|folder| folder.join("bun"))
+        .find(|file| file.is_file())
+}
+
+fn raise_file_limit() -> Outcome<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}
+
+fn millis_now() -> Outcome<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
+}

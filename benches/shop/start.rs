@@ -1,0 +1,54 @@
+//! What a start costs: time, memory, and a file on the disk.
+
+use std::process::Command;
+
+use crate::seed::Seed;
+use crate::server::Kind;
+use crate::stream::float;
+use crate::table::{Figures, Goal, Line};
+use crate::{Bench, Outcome};
+
+const ORDERS: i64 = 100_000;
+const STARTS: usize = 10;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Start to first answer, memory then, and the size of the program.
+pub(crate) fn start(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
+    let programs = bench.programs;
+    let seed = Seed::make(&programs.tillcast, ORDERS, 0)?;
+    let check =
+        Command::new(&programs.tillcast).args(["check", "--data-dir"]).arg(seed.path()).output()?;
+    if !check.status.success() {
+        let found = String::from_utf8_lossy(&check.stderr);
+        return Err(format!("tillcast check finds: {found}").into());
+    }
+    let bench = Bench { repetitions: STARTS, ..*bench };
+    let figures = bench.compare(&programs.kinds(), |kind| {
+        let server = match kind {
+            Kind::Tillcast => programs.start_at(seed.path())?,
+            Kind::Bare | Kind::Bun => programs.start(kind)?,
+        };
+        let memory = server.started_with;
+        let ms = server.started_in.as_secs_f64() * 1e3;
+        Ok([ms, memory.resident / 1024.0, memory.anonymous / 1024.0])
+    })?;
+    let whats = [
+        (format!("start to first answer, {ORDERS} orders on disk, ms"), Goal::AtMost(15.0)),
+        ("RSS after the start, MiB".to_owned(), Goal::AtMost(6.0)),
+        ("RssAnon of that, MiB".to_owned(), Goal::None),
+    ];
+    let line = |((what, goal), figures)| Line { what, goal, figures };
+    let mut lines: Vec<Line> = whats.into_iter().zip(figures).map(line).collect();
+    lines.push(size(programs)?);
+    Ok(lines)
+}
+
+fn size(programs: &crate::server::Programs) -> Outcome<Line> {
+    let mut figures = Figures::default();
+    let mib = |file| -> Outcome<f64> { Ok(float(std::fs::metadata(file)?.len()) / MIB) };
+    figures.push(Kind::Tillcast, mib(&programs.tillcast)?);
+    if let Some(bun) = &programs.bun {
+        figures.push(Kind::Bun, mib(bun)?);
+    }
+    Ok(Line { what: "the program's file, MiB".to_owned(), goal: Goal::AtMost(4.0), figures })
+}

@@ -1,0 +1,183 @@
+//! What a delivery costs the server: events in a stream, and one at a time.
+
+use std::time::{Duration, Instant};
+
+use crate::clients::{Crowd, What};
+use crate::http::{Publisher, Wish};
+use crate::server::{Clock, Server};
+use crate::table::{Goal, Line, median};
+use crate::{Bench, Outcome, PATIENCE, SUBSCRIBERS};
+
+/// Makes an event's frame of some 270 bytes.
+const NOTES: Wish = Wish::Notes(14);
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How a server did.
+#[derive(Clone, Copy)]
+pub(crate) struct Flow {
+    /// The server's processor time for one frame at one subscriber, in µs.
+    pub(crate) cpu_us: f64,
+    /// Events in a second.
+    pub(crate) rate: f64,
+    /// Bytes of one frame.
+    pub(crate) frame_bytes: f64,
+    /// How much of its core the generator needed, 0 to 1.
+    pub(crate) generator: f64,
+}
+
+/// Server time for a delivery, many events at once.
+pub(crate) fn streams(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
+    let mut lines = Vec::new();
+    for writers in [16, 64] {
+        let [cpu, rate, frame, generator] = bench.compare(&bench.programs.kinds(), |kind| {
+            let server = bench.programs.start(kind)?;
+            let mut crowd = Crowd::new()?;
+            crowd.subscribe(&server, SUBSCRIBERS)?;
+            let flow = many(&server, &mut crowd, writers, bench.stream_time())?;
+            Ok([flow.cpu_us, flow.rate, flow.frame_bytes, flow.generator])
+        })?;
+        let bytes = median(&frame.ours).unwrap_or_default();
+        let mut line = |what: &str, figures, goal| {
+            let what = format!("{what}, {writers} writers, {SUBSCRIBERS} subscribers");
+            lines.push(Line { what, goal, figures });
+        };
+        let cost = format!("server CPU for a delivery of {bytes:.0} B in a stream, µs");
+        line(&cost, cpu, Goal::OfBun(0.8));
+        line("events/s in that stream", rate, Goal::None);
+        line("share of its core that the generator needed", generator, Goal::None);
+    }
+    Ok(lines)
+}
+
+/// Server time for a delivery, one event at a time.
+pub(crate) fn singles(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
+    let [figures] = bench.compare(&bench.programs.kinds(), |kind| {
+        let server = bench.programs.start(kind)?;
+        let mut crowd = Crowd::new()?;
+        crowd.subscribe(&server, SUBSCRIBERS)?;
+        Ok([one_by_one(&server, &mut crowd, bench.single_events())?.cpu_us])
+    })?;
+    let what = format!("server CPU for a delivery one at a time, µs, {SUBSCRIBERS} subscribers");
+    Ok(vec![Line { what, goal: Goal::OfBun(0.95), figures }])
+}
+
+/// So many writers publish as fast as they get answers.
+pub(crate) fn many(
+    server: &Server,
+    crowd: &mut Crowd,
+    writers: usize,
+    time: Duration,
+) -> Outcome<Flow> {
+    let mut publisher = Publisher::new(server, NOTES);
+    crowd.write(server, writers)?;
+    push(crowd, &mut publisher, writers, Until::after(WARM_UP))?;
+    let flow = measured(server, crowd, |crowd| {
+        Ok(push(crowd, &mut publisher, writers, Until::after(time))?.events)
+    });
+    crowd.dismiss_writers();
+    flow
+}
+
+/// Each event only after every subscriber has the one before.
+pub(crate) fn one_by_one(server: &Server, crowd: &mut Crowd, events: u64) -> Outcome<Flow> {
+    let mut publisher = Publisher::new(server, NOTES);
+    crowd.write(server, 1)?;
+    let mut each = |crowd: &mut Crowd, events| -> Outcome<u64> {
+        for _ in 0..events {
+            push(crowd, &mut publisher, 1, Until::Sent(1))?;
+        }
+        Ok(events)
+    };
+    each(crowd, events / 10)?;
+    let flow = measured(server, crowd, |crowd| each(crowd, events));
+    crowd.dismiss_writers();
+    flow
+}
+
+fn measured(
+    server: &Server,
+    crowd: &mut Crowd,
+    work: impl FnOnce(&mut Crowd) -> Outcome<u64>,
+) -> Outcome<Flow> {
+    let (frames, bytes) = (crowd.frames, crowd.bytes);
+    let (begun, clock, own) = (Instant::now(), server.clock()?, Clock::own()?);
+    let events = work(crowd)?;
+    let (time, spent) = (begun.elapsed().as_secs_f64(), server.clock()?.since(&clock));
+    let frames = float(crowd.frames - frames);
+    Ok(Flow {
+        cpu_us: spent * 1e6 / frames,
+        rate: float(events) / time,
+        frame_bytes: float(crowd.bytes - bytes) / frames,
+        generator: Clock::own()?.since(&own) / time,
+    })
+}
+
+/// How long writers go on.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    Time(Instant),
+    Sent(u64),
+}
+
+impl Until {
+    pub(crate) fn after(time: Duration) -> Self {
+        Self::Time(Instant::now() + time)
+    }
+
+    fn reached(self, now: Instant, sent: u64) -> bool {
+        match self {
+            Self::Time(end) => now >= end,
+            Self::Sent(count) => sent >= count,
+        }
+    }
+}
+
+/// What writers did.
+pub(crate) struct Pushed {
+    pub(crate) events: u64,
+    /// From the first request to the last answer.
+    pub(crate) answered_in: Duration,
+}
+
+/// Every writer publishes, at least once and again and again; ends when everybody has everything.
+pub(crate) fn push(
+    crowd: &mut Crowd,
+    publisher: &mut Publisher,
+    writers: usize,
+    until: Until,
+) -> Outcome<Pushed> {
+    let (before, subscribers) = (crowd.frames, u64::try_from(crowd.subscribed())?);
+    let (mut request, mut happened) = (Vec::new(), Vec::new());
+    let begun = Instant::now();
+    for writer in 0..writers {
+        publisher.write(&mut request)?;
+        crowd.send(writer, &request)?;
+    }
+    let (mut sent, mut answered) = (u64::try_from(writers)?, 0);
+    let mut answered_in = Duration::ZERO;
+    while answered < sent || crowd.frames - before < sent * subscribers {
+        crowd.wait(PATIENCE, &mut happened)?;
+        if happened.is_empty() {
+            let (frames, all) = (crowd.frames - before, sent * subscribers);
+            return Err(format!("{answered} of {sent} answers, {frames} of {all} frames").into());
+        }
+        for happening in &happened {
+            if let What::Answer = happening.what {
+                answered += 1;
+                answered_in = happening.at - begun;
+                if !until.reached(happening.at, sent) {
+                    publisher.write(&mut request)?;
+                    crowd.send(happening.who, &request)?;
+                    sent += 1;
+                }
+            }
+        }
+    }
+    Ok(Pushed { events: sent, answered_in })
+}
+
+/// A count as a number to reckon with: all here are far below 2^52.
+#[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
