@@ -139,6 +139,20 @@ fn the_map_names_every_room() {
     }
 }
 
+#[test]
+fn the_readme_names_every_setting_with_its_default() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    for (flag, default, _) in tillcast::config::settings() {
+        let name = flag.split_whitespace().next().unwrap();
+        let line = readme
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&format!("`{name} ")));
+        let line = line.unwrap_or_else(|| panic!("README.md has no {name}"));
+        let first = default.split([',', ' ']).next().unwrap();
+        assert!(line.contains(first), "README.md has another default for {name} than {default}");
+    }
+}
+
 /// Every file of the program with its text.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
