@@ -39,7 +39,7 @@ pub use events::{Page, Range, Retention};
 pub use open::OpenError;
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
-pub use unit::Unit;
+use unit::Unit;
 pub use users::{User, UserPatch};
 pub use writer::Outlets;
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::domain::event::Event;
 
 /// One command's view of the open transaction.
-pub struct Unit<'c> {
+pub(super) struct Unit<'c> {
     pub(super) conn: &'c Connection,
     /// The time of everything in this transaction; never before that of an earlier one.
     pub(super) now: i64,
@@ -17,10 +17,5 @@ impl Unit<'_> {
     /// The `seq` of the next event.
     pub(super) fn next_seq(&self) -> i64 {
         self.head + 1
-    }
-
-    /// The time of the transaction, in milliseconds since 1970.
-    pub fn now(&self) -> i64 {
-        self.now
     }
 }

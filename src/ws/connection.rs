@@ -98,16 +98,19 @@ impl Connection {
                 Ok(Pumped::Behind) => Box::pin(self.catch_up(hub)).await,
                 looked => looked,
             };
-            match looked.and_then(|pumped| self.listen_while(hub, pumped)) {
+            match looked {
                 Err(end) => return end,
-                Ok(Pumped::Behind) => continue,
-                Ok(Pumped::Idle | Pumped::Blocked) => {}
+                // Another page may follow; between two of them the client is heard.
+                Ok(Pumped::Behind) => {}
+                Ok(Pumped::Idle | Pumped::Blocked) => {
+                    let socket = &self.socket;
+                    let woken = poll_fn(|context| socket.poll_wake(bell.as_mut(), context)).await;
+                    if woken == Woken::Bell {
+                        continue;
+                    }
+                }
             }
-            let woken = poll_fn(|context| self.socket.poll_wake(bell.as_mut(), context)).await;
-            if woken == Woken::Io
-                && !self.socket.is_blocked()
-                && let Err(end) = self.listen(hub)
-            {
+            if let Err(end) = self.listen(hub) {
                 return end;
             }
         }
@@ -122,15 +125,11 @@ impl Connection {
         self.pump(hub)
     }
 
-    /// Between two pages of the log, hears what the client has to say.
-    fn listen_while(&mut self, hub: &Hub, pumped: Pumped) -> Result<Pumped, End> {
-        if matches!(pumped, Pumped::Behind) && !self.socket.is_blocked() {
-            self.listen(hub)?;
-        }
-        Ok(pumped)
-    }
-
+    /// Hears what has come, unless the answers would have to wait.
     fn listen(&mut self, hub: &Hub) -> Result<(), End> {
+        if self.socket.is_blocked() {
+            return Ok(());
+        }
         let mut bytes = [0; READ_BYTES];
         let read = self.socket.read(&mut bytes)?;
         self.hear(hub, &bytes[..read])
