@@ -1,4 +1,4 @@
-//! The broadcaster: one ring of finished frames for everybody, and one bell.
+//! The broadcaster: one ring of finished frames for everybody.
 //!
 //! A subscriber owns only its place in the log. Who is within the ring copies frames from it; who
 //! has fallen behind reads the log. So a slow subscriber costs nothing here and delays nobody.
@@ -6,19 +6,14 @@
 
 mod cursor;
 
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use heapless::Deque;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 use crate::domain::Kind;
 use crate::domain::event::Event;
-use crate::limits::{
-    BELL_SHARDS, BELL_SLICE, GATHER_MAX, GATHER_MIN, GATHER_PER_SUBSCRIBER, RING_BYTES_MAX,
-    RING_EVENTS, WRITE_BYTES,
-};
+use crate::limits::{LAG_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
 pub use cursor::Cursor;
 
@@ -38,22 +33,18 @@ struct Ring {
     bytes: usize,
 }
 
-/// The newest events, and the bells that say that there are some.
+/// The newest events.
 pub struct Feed {
     ring: RwLock<Box<Ring>>,
     head: AtomicI64,
-    /// One for each set of kinds in each shard of the subscribers.
-    bells: Vec<Notify>,
-    published: Notify,
-    /// Bit n set: kind n was published and not rung for.
-    unrung: AtomicU8,
+    /// The `seq` up to which the subscribers were told.
+    told: Mutex<i64>,
+    telling: Condvar,
+    wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// How many sets of kinds there are.
-const KIND_SETS: usize = 1 << Kind::ALL.len();
-
 /// Frames put together for one write. Subscribers that were in step and want the same get the same
-/// batch: it is filled once for all of them that one worker serves.
+/// batch: it is filled once for all of them.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Whole frames, one behind the other.
@@ -86,9 +77,9 @@ impl Batch {
     }
 
     /// It is what this cursor would get.
-    fn is_for(&self, cursor: &Cursor, head: i64) -> bool {
-        let up_to_date = self.to == head || self.frames.len() >= WRITE_BYTES;
-        up_to_date && self.from.is_some() && self.from == cursor.in_step()
+    fn is_for(&self, cursor: &Cursor, until: i64) -> bool {
+        let complete = self.to == until || self.frames.len() >= WRITE_BYTES;
+        complete && self.from.is_some() && self.from == cursor.in_step()
     }
 }
 
@@ -102,16 +93,17 @@ pub enum Copied {
 }
 
 impl Feed {
-    /// An empty ring behind a log that ends at `head`.
-    pub fn new(head: i64) -> Self {
+    /// An empty ring behind a log that ends at `head`; `wake` is called whenever there is more,
+    /// and must not wait.
+    pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let newest = [head; Kind::ALL.len()];
         let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
         Self {
             ring: RwLock::new(Box::new(ring)),
             head: AtomicI64::new(head),
-            bells: std::iter::repeat_with(Notify::new).take(KIND_SETS * BELL_SHARDS).collect(),
-            published: Notify::new(),
-            unrung: AtomicU8::new(0),
+            told: Mutex::new(head),
+            telling: Condvar::new(),
+            wake: Box::new(wake),
         }
     }
 
@@ -120,19 +112,34 @@ impl Feed {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Takes the events of one commit; `ring_for_published` tells everybody.
+    /// The kinds of the events behind a `seq`: bit n set for kind n.
+    pub fn kinds_behind(&self, seq: i64) -> u8 {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let newer = Kind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq);
+        newer.fold(0, |kinds, kind| kinds | 1 << kind.index())
+    }
+
+    /// Takes the events of one commit. Where the subscribers have not been told of the last ones,
+    /// waits a little for that: otherwise all of them would have to read the log, which costs more.
     pub fn publish(&self, events: &[Event]) {
-        let mut kinds = 0;
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = self.head();
+        let lag = |told: &mut i64| head - *told > LAG_MAX;
+        drop(self.telling.wait_timeout_while(told, LAG_WAIT_MAX, lag));
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             for event in events {
-                kinds |= 1 << event.kind.index();
                 ring.push(event);
             }
             self.head.store(ring.head, Ordering::Release);
         }
-        self.unrung.fetch_or(kinds, Ordering::AcqRel);
-        self.published.notify_one();
+        (self.wake)();
+    }
+
+    /// The subscribers were told of everything up to `seq`, as far as their sockets took it.
+    pub fn told(&self, seq: i64) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = seq;
+        self.telling.notify_one();
     }
 
     /// The log has events up to `head` that were never published: everybody reads the log.
@@ -145,59 +152,19 @@ impl Feed {
             ring.newest = [head; Kind::ALL.len()];
             self.head.store(head, Ordering::Release);
         }
-        self.ring_bell();
+        (self.wake)();
     }
 
-    /// Rings for what was published: at once after a pause, and then not again for
-    /// `GATHER_PER_SUBSCRIBER` each. What is published meanwhile leaves in the same writes: a write
-    /// costs the kernel far more than the bytes in it.
-    ///
-    /// Only who follows a published kind is woken, a slice of the subscribers at a time: an order
-    /// that comes in while a thousand are told waits for one slice, not for all. Never returns.
-    pub async fn ring_for_published(&self, subscribers: impl Fn() -> u32) {
-        loop {
-            self.published.notified().await;
-            let kinds = usize::from(self.unrung.swap(0, Ordering::AcqRel));
-            let subscribers = subscribers();
-            let slice = BELL_SHARDS * BELL_SLICE / (subscribers as usize).max(1);
-            for shards in self.bells.chunks(KIND_SETS * slice.max(1)) {
-                let followed = |set: &usize| (set % KIND_SETS) & kinds != 0;
-                for set in (0..shards.len()).filter(followed) {
-                    shards[set].notify_waiters();
-                }
-                tokio::task::yield_now().await;
-            }
-            let gather = GATHER_PER_SUBSCRIBER.saturating_mul(subscribers).min(GATHER_MAX);
-            if gather >= GATHER_MIN {
-                tokio::time::sleep(gather).await;
-            }
-        }
-    }
-
-    /// Wakes every subscriber, to look at the head and at its clock.
-    pub fn ring_bell(&self) {
-        for bell in &self.bells {
-            bell.notify_waiters();
-        }
-    }
-
-    /// The next ring of the bell for a set of kinds; subscribers spread over the shards. Take it
-    /// before looking at the head, and none is missed.
-    pub fn bell(&self, kinds: u8, shard: u16) -> Notified<'_> {
-        let set = usize::from(kinds) % KIND_SETS;
-        self.bells[usize::from(shard) % BELL_SHARDS * KIND_SETS + set].notified()
-    }
-
-    /// Puts the wanted frames behind the cursor together, up to about `WRITE_BYTES`. Moves the
-    /// position only: whoever could not send them all moves it back, and then calls
-    /// `Cursor::advance` with where it really is.
-    pub fn copy(&self, cursor: &mut Cursor, batch: &mut Batch) -> Copied {
-        if batch.is_for(cursor, self.head()) {
+    /// Puts the wanted frames behind the cursor together, none behind `until` and up to about
+    /// `WRITE_BYTES`. Moves the position only: whoever could not send them all moves it back, and
+    /// then calls `Cursor::advance` with where it really is.
+    pub fn copy(&self, cursor: &mut Cursor, until: i64, batch: &mut Batch) -> Copied {
+        if batch.is_for(cursor, until) {
             cursor.position = batch.to;
             return Copied::Frames;
         }
         batch.clear();
-        if cursor.position >= self.head() {
+        if cursor.position >= until {
             return Copied::Frames;
         }
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
@@ -215,7 +182,7 @@ impl Feed {
         };
         batch.from = cursor.in_step();
         for at in skip..ring.slots.len() {
-            if batch.frames.len() >= WRITE_BYTES {
+            if cursor.position >= until || batch.frames.len() >= WRITE_BYTES {
                 break;
             }
             cursor.position += 1;
@@ -289,35 +256,40 @@ mod tests {
         Event { seq, kind, body: "x".repeat(length) }
     }
 
+    /// Publishes to subscribers who are told at once.
+    fn publish(feed: &Feed, events: &[Event]) {
+        feed.publish(events);
+        feed.told(feed.head());
+    }
+
     fn copied(feed: &Feed, cursor: &mut Cursor) -> (Copied, Vec<i64>) {
         let mut batch = Batch::new();
-        let copied = feed.copy(cursor, &mut batch);
+        let copied = feed.copy(cursor, feed.head(), &mut batch);
         (copied, batch.ends.into_iter().map(|(_, seq)| seq).collect())
     }
 
     #[test]
     fn a_cursor_gets_each_wanted_event_once() {
-        let feed = Feed::new(7);
+        let feed = Feed::new(7, || ());
         let mut cursor = Cursor::new(7);
         cursor.subscribe(Kind::Order, 7);
-        feed.publish(&[
-            event(8, Kind::Order, 10),
-            event(9, Kind::Product, 10),
-            event(10, Kind::Order, 10),
-        ]);
+        publish(
+            &feed,
+            &[event(8, Kind::Order, 10), event(9, Kind::Product, 10), event(10, Kind::Order, 10)],
+        );
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![8, 10]));
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![]));
     }
 
     #[test]
     fn going_back_for_one_channel_repeats_no_other() {
-        let feed = Feed::new(0);
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
-        feed.publish(&[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
+        publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
         assert_eq!(copied(&feed, &mut cursor).1, vec![1]);
         cursor.subscribe(Kind::Product, 0);
-        feed.publish(&[event(3, Kind::Order, 9)]);
+        publish(&feed, &[event(3, Kind::Order, 9)]);
         assert_eq!(copied(&feed, &mut cursor.clone()).1, vec![2, 3]);
         // What could not be sent is copied again, and still nothing twice.
         cursor.advance(2);
@@ -326,23 +298,23 @@ mod tests {
 
     #[test]
     fn who_wants_none_of_it_is_never_behind() {
-        let feed = Feed::new(0);
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Customer, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() * 2;
         for seq in 1..=last {
-            feed.publish(&[event(seq, Kind::Order, 9)]);
+            publish(&feed, &[event(seq, Kind::Order, 9)]);
         }
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![]));
         assert_eq!(cursor.position, last);
-        feed.publish(&[event(last + 1, Kind::Customer, 9)]);
+        publish(&feed, &[event(last + 1, Kind::Customer, 9)]);
         assert_eq!(copied(&feed, &mut cursor).1, vec![last + 1]);
     }
 
     #[test]
     fn a_batch_serves_only_who_wants_the_same() {
-        let feed = Feed::new(0);
-        feed.publish(&[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
+        let feed = Feed::new(0, || ());
+        publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
         let subscribed = |kinds: &[Kind], position| {
             let mut cursor = Cursor::new(position);
             for kind in kinds {
@@ -352,7 +324,8 @@ mod tests {
         };
         let mut batch = Batch::new();
         let mut seqs = |kinds: &[Kind], position| {
-            assert_eq!(feed.copy(&mut subscribed(kinds, position), &mut batch), Copied::Frames);
+            let copied = feed.copy(&mut subscribed(kinds, position), feed.head(), &mut batch);
+            assert_eq!(copied, Copied::Frames);
             batch.ends.iter().map(|(_, seq)| *seq).collect::<Vec<_>>()
         };
         assert_eq!(seqs(&[Kind::Order], 0), [1]);
@@ -360,18 +333,18 @@ mod tests {
         assert_eq!(seqs(&[Kind::Product], 0), [2]);
         assert_eq!(seqs(&[Kind::Order, Kind::Product], 0), [1, 2]);
         assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2]);
-        feed.publish(&[event(3, Kind::Order, 9)]);
+        publish(&feed, &[event(3, Kind::Order, 9)]);
         assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2, 3]);
     }
 
     #[test]
     fn who_is_behind_the_ring_is_told() {
-        let feed = Feed::new(0);
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() + 1;
         for seq in 1..=last {
-            feed.publish(&[event(seq, Kind::Order, 9)]);
+            publish(&feed, &[event(seq, Kind::Order, 9)]);
         }
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
         cursor.position = 1;
@@ -380,9 +353,9 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_to_its_bytes() {
-        let feed = Feed::new(0);
+        let feed = Feed::new(0, || ());
         for seq in 1..=100 {
-            feed.publish(&[event(seq, Kind::Order, RING_BYTES_MAX / 10)]);
+            publish(&feed, &[event(seq, Kind::Order, RING_BYTES_MAX / 10)]);
         }
         let (events, bytes) = feed.size();
         assert!(bytes <= RING_BYTES_MAX && events == 9, "{events} events, {bytes} bytes");
@@ -390,11 +363,23 @@ mod tests {
 
     #[test]
     fn a_jump_leaves_everybody_to_the_log() {
-        let feed = Feed::new(0);
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
-        feed.publish(&[event(1, Kind::Order, 9)]);
+        publish(&feed, &[event(1, Kind::Order, 9)]);
         feed.jump(5);
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
+    }
+
+    /// Without a round that tells the subscribers, the writer waits, and then goes on all the same.
+    #[test]
+    fn the_writer_waits_for_the_subscribers_but_not_for_long() {
+        let feed = Feed::new(0, || ());
+        let lag = (1..=LAG_MAX + 1).map(|seq| event(seq, Kind::Order, 9)).collect::<Vec<_>>();
+        feed.publish(&lag);
+        let begun = std::time::Instant::now();
+        feed.publish(&[event(LAG_MAX + 2, Kind::Order, 9)]);
+        assert!(begun.elapsed() >= LAG_WAIT_MAX);
+        assert_eq!(feed.head(), LAG_MAX + 2);
     }
 }

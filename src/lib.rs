@@ -29,10 +29,10 @@
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
 //! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
-//! | 1 | [`feed`] | the ring and the bell; `heapless` |
+//! | 1 | [`feed`] | the ring; `heapless` |
 //! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |
 //! | 3 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
-//! | 3 | [`ws`] | one WebSocket's life; `tungstenite` |
+//! | 3 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
 //! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, stop; `socket2` |
 //! | 4 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
 //! | 5 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |

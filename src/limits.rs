@@ -135,20 +135,31 @@ pub const RING_EVENTS: usize = 1024;
 pub const RING_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one write to one socket; the rest follows when the socket took them.
 pub const WRITE_BYTES: usize = 32 * 1024;
-/// Twice what one wake-up and one write cost: however many events come, sending them takes half of
-/// a core, and the rest is there to take more.
-pub const GATHER_PER_SUBSCRIBER: Duration = Duration::from_micros(20);
-/// Parts into which the subscribers are dealt, so that they can be woken one part after the other.
-pub const BELL_SHARDS: usize = 16;
-/// Subscribers that are woken at once, about; between two such slices, requests have their turn.
-pub const BELL_SLICE: usize = 64;
-/// An event never waits longer than that for company.
+/// Events that the subscribers may lag behind, before the writer waits for them; from half of that
+/// on, news does not wait for company.
+pub const LAG_MAX: i64 = 200;
+/// How long the writer waits for that, for each commit. Then whoever lags reads the log.
+pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
+/// After a round of writes to all subscribers, news waits for so many times as long as the round
+/// took, and leaves in the same writes: a write costs the kernel far more than the bytes in it, and
+/// two thirds of a core stay for who brings more. The first news after a pause leaves at once.
+pub const GATHER_ROUNDS: u32 = 2;
+/// News never waits longer than that for company.
 pub const GATHER_MAX: Duration = Duration::from_millis(25);
 /// Below that there is nothing to gain.
 pub const GATHER_MIN: Duration = Duration::from_millis(1);
+/// Subscribers that are told without a pause, so that an order that comes in while a thousand are
+/// told waits for some of them, not for all.
+pub const ROUND_SLICE: usize = 64;
+/// Clients that wait to be taken in by the thread of the sockets; above, handshakes wait.
+pub const GUESTS_MAX: usize = 64;
+/// Sockets that one look at the system brings at most; the others come with the next.
+pub const READY_AT_ONCE: usize = 256;
 /// Sockets that read the log at the same time, so that a thousand that come back together do not
 /// drown the disk; the others wait.
 pub const CATCH_UPS_MAX: usize = 4;
+/// How long the log is left alone after it could not be read.
+pub const PAGE_RETRY: Duration = Duration::from_millis(100);
 /// Events of one page of the log.
 pub const CATCH_UP_PAGE: usize = 64;
 /// Entries of the log that one page looks through for the subscribed channels.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -23,13 +23,12 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, SWEEP_INTERVAL, TICK,
-    TRIM_INTERVAL,
+    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::store::{Outlets, Retention, Store};
-use crate::ws::{EVERYBODY, Hub};
+use crate::ws::{Crowd, EVERYBODY, Hub};
 
 use doors::{Bounds, Doors};
 
@@ -77,6 +76,7 @@ pub struct Opened {
     server: Arc<Server>,
     listeners: Vec<TcpListener>,
     writer: JoinHandle<()>,
+    crowd: Crowd,
     terminate: Signal,
     interrupt: Signal,
     /// Where it listens, with the ports that the system chose for port 0.
@@ -88,18 +88,26 @@ impl Server {
     pub fn open(settings: &Settings) -> Result<Opened, String> {
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
-        let wake = Arc::clone(&feed);
-        let wake = move || wake.get().into_iter().for_each(|feed| feed.ring_bell());
-        let sessions = Arc::new(Sessions::new(settings.lifetimes, wake));
+        let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
+        let hub = Arc::new(hub);
+        let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
+        let sessions = Arc::new(Sessions::new(settings.lifetimes, move || look.look()));
         let outlets = outlets(&feed, &sessions, &metrics);
         let opened = Store::open(&settings.data_dir, settings.retention, &metrics, outlets)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
-        let feed = Arc::clone(feed.get_or_init(|| Arc::new(Feed::new(opened.head))));
+        let feed =
+            Arc::clone(feed.get_or_init(|| Arc::new(Feed::new(opened.head, move || ring.ring()))));
         sessions.restore(opened.sessions, opened.now);
         let auth =
             Auth::new(Arc::clone(&store), sessions, settings.lifetimes, Arc::clone(&metrics));
-        let hub = Hub::new(Arc::clone(&feed), Arc::clone(&store), Arc::clone(&metrics));
+        let crowd = Crowd::new(
+            Arc::clone(&hub),
+            inbox,
+            Arc::clone(&feed),
+            Arc::clone(&store),
+            Arc::clone(&metrics),
+        );
         let bounds = Bounds {
             connections: settings.connections_max,
             per_address: settings.connections_per_address_max,
@@ -121,7 +129,7 @@ impl Server {
         };
         let server = Self {
             api,
-            hub: Arc::new(hub),
+            hub,
             doors,
             http_places: Semaphore::new(HTTP_CONNECTIONS_MAX),
             refusals: Semaphore::new(REFUSALS_MAX),
@@ -135,6 +143,7 @@ impl Server {
             server: Arc::new(server),
             listeners,
             writer: opened.writer,
+            crowd,
             terminate: hear(SignalKind::terminate())?,
             interrupt: hear(SignalKind::interrupt())?,
             addresses,
@@ -159,18 +168,21 @@ impl Server {
         }
     }
 
-    /// Rings the bell, so that sockets look at their clocks, and gives memory back. Ends only if
-    /// the writer does.
-    async fn keep_time(&self, writer: &JoinHandle<()>) -> String {
-        let started = Instant::now();
+    /// Gives memory back, and sees to it that the threads live. Ends only if one of them does.
+    async fn keep_house(&self, writer: &JoinHandle<()>, crowd: &JoinHandle<()>) -> &'static str {
         let mut second = interval(Duration::from_secs(1));
-        let mut bell = interval(TICK);
         let mut trim = interval(TRIM_INTERVAL);
         let mut connections_before = 0;
-        while !writer.is_finished() {
+        loop {
             tokio::select! {
-                _ = second.tick() => self.hub.tick(started.elapsed()),
-                _ = bell.tick() => self.api.feed.ring_bell(),
+                _ = second.tick() => {
+                    if writer.is_finished() {
+                        return "the writer has ended; the data is as the last commit left it";
+                    }
+                    if crowd.is_finished() {
+                        return "the thread of the sockets has ended; nothing stored is lost";
+                    }
+                }
                 _ = trim.tick() => {
                     let connections = self.doors.count();
                     if connections != connections_before {
@@ -180,7 +192,6 @@ impl Server {
                 }
             }
         }
-        "the writer has ended; the data directory is as the last commit left it".to_owned()
     }
 
     /// Ends sessions that have expired. It waits for the store, so it keeps no other time.
@@ -223,23 +234,23 @@ impl Opened {
     /// Serves until a signal; returns the writer, which ends when the runtime has let go of the
     /// rest. The error is a sentence for the operator.
     pub async fn run(self) -> Result<JoinHandle<()>, String> {
-        let Self { server, listeners, writer, addresses, mut terminate, mut interrupt } = self;
+        let Self { server, listeners, writer, crowd, addresses, mut terminate, mut interrupt } =
+            self;
+        let crowd = thread::Builder::new()
+            .name("sockets".to_owned())
+            .spawn(move || crowd.serve())
+            .map_err(|error| format!("no thread for the sockets: {error}"))?;
         let accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))
             .collect();
-        let ringer = Arc::clone(&server);
-        tokio::spawn(async move {
-            let sockets = || u32::try_from(ringer.api.metrics.sockets.get()).unwrap_or(0);
-            ringer.api.feed.ring_for_published(sockets).await;
-        });
         for address in addresses {
             tracing::info!("listening on {address}");
         }
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
-            failed = server.keep_time(&writer) => Some(failed),
+            failed = server.keep_house(&writer, &crowd) => Some(failed.to_owned()),
             () = server.sweep_sessions() => None,
             () = server.api.store.tick() => None,
         };
@@ -249,6 +260,7 @@ impl Opened {
         if drained.is_err() {
             tracing::warn!("not everything was done within --drain");
         }
+        server.hub.stop();
         failed.map_or(Ok(writer), Err)
     }
 }

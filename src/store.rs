@@ -214,6 +214,17 @@ impl Store {
         self.read(move |conn| events::page(conn, range)).await
     }
 
+    /// A part of the event log for somebody who does not wait: `then` gets it on the reader's
+    /// thread, or is dropped there.
+    pub fn read_events(
+        &self,
+        range: Range,
+        then: impl FnOnce(Result<Page, Reject>) + Send + 'static,
+    ) -> Result<(), Reject> {
+        let read: Read = Box::new(move |conn| then(events::page(conn, range)));
+        self.reads.try_send(read).map_err(|_| Reject::Busy)
+    }
+
     /// The user with that name, and the hash of the password.
     pub async fn find_user(&self, username: String) -> Result<Option<(User, String)>, Reject> {
         self.read(move |conn| users::find(conn, &username)).await

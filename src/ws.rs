@@ -1,126 +1,140 @@
-//! One connection's life, from the upgrade to the close. This room is the home of tungstenite.
+//! WebSockets: one thread for all of them. This room is the home of mio and tungstenite.
 //!
-//! A connection owns its place in the log and its socket, nothing else. It sleeps until the feed's
-//! bell rings or the peer speaks, then looks at everything: its session, its clock, the head.
+//! A connection owns its place in the log and its socket, nothing else: no task and no buffer. The
+//! thread sleeps until there is news or a peer speaks. News goes to everybody who wants it in one
+//! round, straight into the kernel; a socket that takes no more is left until it does.
 
 mod connection;
+mod crowd;
 mod ear;
+mod farewell;
 mod handshake;
 mod protocol;
 mod socket;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use mio::{Poll, Token, Waker};
+use std::sync::Arc;
+use tokio::sync::mpsc;
 
 use crate::auth::sessions::Attached;
-use crate::feed::Feed;
-use crate::limits::{CATCH_UPS_MAX, CLOSE_WAIT};
-use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::limits::{CATCH_UPS_MAX, GUESTS_MAX};
+use crate::store::{Page, Range};
 
+pub use crowd::Crowd;
+pub use farewell::refuse;
 pub use handshake::{Hello, accept};
-
-use connection::Connection;
-use socket::{Socket, close_frame};
 
 /// How many of a thousand sockets have been told to leave, when all have.
 pub const EVERYBODY: u32 = 1000;
 
-/// What all connections share.
-pub struct Hub {
-    feed: Arc<Feed>,
-    store: Arc<Store>,
-    metrics: Arc<Metrics>,
-    catch_ups: Semaphore,
-    /// Seconds since the start, as of the last tick: every wake-up looks at it.
-    seconds: AtomicU32,
-    /// Sockets with a slot below this leave: 0 while the server runs, up to `EVERYBODY`.
-    leaving: AtomicU32,
-    next_slot: AtomicU32,
+/// What is given back by being dropped, when a connection has ended.
+pub type Place = Arc<dyn Send + Sync>;
+
+/// A client whose handshake is over.
+pub struct Guest {
+    /// It must not block.
+    pub stream: TcpStream,
+    /// Bytes that came with the handshake.
+    pub early: Bytes,
+    /// Whose it is.
+    pub session: Attached,
+    /// What it holds until it ends.
+    pub place: Place,
 }
 
+/// What came of a connection's wish for a page of the log.
+struct Answer {
+    /// Where the connection is in the crowd, and its number.
+    who: (usize, u32),
+    asked: Range,
+    page: Option<Page>,
+}
+
+/// Everybody's handle of the thread that serves the sockets.
+pub struct Hub {
+    guests: mpsc::Sender<Guest>,
+    pages: mpsc::Sender<Answer>,
+    waker: Waker,
+    /// The waker was used and the thread has not looked since.
+    rung: AtomicBool,
+    /// Everybody has to look at session and clock.
+    look: AtomicBool,
+    /// Sockets with a slot below this leave: 0 while the server runs, up to `EVERYBODY`.
+    leaving: AtomicU32,
+    stop: AtomicBool,
+}
+
+/// The thread's end of a `Hub`.
+pub struct Inbox {
+    poll: Poll,
+    guests: mpsc::Receiver<Guest>,
+    pages: mpsc::Receiver<Answer>,
+}
+
+/// The waker's; connections count from 0.
+const WAKER: Token = Token(usize::MAX);
+
 impl Hub {
-    /// Nobody is connected yet.
-    pub fn new(feed: Arc<Feed>, store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
-        Self {
-            feed,
-            store,
-            metrics,
-            catch_ups: Semaphore::new(CATCH_UPS_MAX),
-            seconds: AtomicU32::new(0),
+    /// The handle, and what the thread needs of it.
+    pub fn new() -> io::Result<(Self, Inbox)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (guests_in, guests) = mpsc::channel(GUESTS_MAX);
+        let (pages_in, pages) = mpsc::channel(CATCH_UPS_MAX);
+        let hub = Self {
+            guests: guests_in,
+            pages: pages_in,
+            waker,
+            rung: AtomicBool::new(false),
+            look: AtomicBool::new(false),
             leaving: AtomicU32::new(0),
-            next_slot: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+        };
+        Ok((hub, Inbox { poll, guests, pages }))
+    }
+
+    /// There is news.
+    pub fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "the sockets cannot be woken");
         }
+    }
+
+    /// A session has ended: everybody looks at theirs.
+    pub fn look(&self) {
+        self.look.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// Takes a client in, after those who wait already.
+    pub async fn join(&self, guest: Guest) {
+        // A thread that has ended takes nobody.
+        drop(self.guests.send(guest).await);
+        self.ring();
     }
 
     /// Sends so many of a thousand sockets away, evenly chosen.
     pub fn send_away(&self, per_thousand: u32) {
         self.leaving.store(per_thousand, Ordering::Release);
-        self.feed.ring_bell();
+        self.look();
     }
 
-    /// Sets the sockets' clock.
-    pub fn tick(&self, since_start: Duration) {
-        let seconds = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
-        self.seconds.store(seconds, Ordering::Relaxed);
+    /// Ends the thread.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.ring();
     }
 
-    fn seconds(&self) -> u32 {
-        self.seconds.load(Ordering::Relaxed)
-    }
-
-    /// Slots are dealt so that neighbours in time leave at different times.
-    fn deal_slot(&self) -> u16 {
-        const STRIDE: u32 = 619; // has no divisor in common with a thousand
-        let number = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        u16::try_from(number.wrapping_mul(STRIDE) % EVERYBODY).unwrap_or(0)
-    }
-}
-
-/// Serves a client until it leaves or must. `early` are the bytes that came with the handshake,
-/// `place` is given back at the end.
-pub fn serve<P>(
-    stream: TcpStream,
-    early: &[u8],
-    session: Attached,
-    hub: Arc<Hub>,
-    place: P,
-) -> impl Future<Output = ()> + use<P> {
-    let mut connection = Connection::new(stream, session, &hub);
-    let ended_early = connection.hear(&hub, early).err().map(Box::new);
-    async move {
-        let end = match ended_early {
-            Some(end) => *end,
-            None => connection.live(&hub).await,
-        };
-        // Rare, and large as futures go: kept out of every connection's own.
-        Box::pin(connection.leave(end)).await;
-        drop(place);
-    }
-}
-
-/// Tells a client why it may not stay. It gets no other message.
-pub async fn refuse(stream: TcpStream, code: u16, why: &str) {
-    Socket::new(stream).close(&close_frame(code, why), CLOSE_WAIT).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What every idle connection holds on the heap, but for its socket's registration. The runtime
-    /// adds 104 bytes and rounds up to 128: at 280 a task has three such lines, above it four.
-    #[test]
-    fn the_task_stays_small() {
-        type Serve<F> = fn(TcpStream, &'static [u8], Attached, Arc<Hub>, Arc<()>) -> F;
-        fn size_of_future<F: Future>(_: Serve<F>) -> usize {
-            size_of::<F>()
-        }
-        let bytes = size_of_future(serve::<Arc<()>>);
-        assert!(bytes <= 280, "{bytes} bytes");
+    /// There is room: no more pages are asked for than fit.
+    fn answer(&self, answer: Answer) {
+        drop(self.pages.try_send(answer));
+        self.ring();
     }
 }

@@ -30,7 +30,7 @@ const ROOMS: &[Room] = &[
     (
         "ws",
         &["auth", "domain", "feed", "limits", "metrics", "store"],
-        &["bytes", "heapless", "socket2", "tungstenite"],
+        &["bytes", "heapless", "mio", "slab", "socket2", "tungstenite"],
     ),
     (
         "server",

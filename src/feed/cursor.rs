@@ -49,6 +49,13 @@ impl Cursor {
         self.marks.is_none().then_some((self.position, self.kinds))
     }
 
+    /// Passes over events that it does not follow, if it was up to date before them.
+    pub fn pass(&mut self, from: i64, to: i64) {
+        if self.in_step().is_some_and(|(position, _)| position == from) {
+            self.position = to;
+        }
+    }
+
     /// Wants a kind's events behind a `seq`; goes back for them where they were passed already.
     /// What other channels had in the meantime stays had.
     pub fn subscribe(&mut self, kind: Kind, since: i64) {

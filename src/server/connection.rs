@@ -22,7 +22,7 @@ use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
     HTTP_KEEP_ALIVE_MAX, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
 };
-use crate::server::doors::{Place, Refusal, SocketPlace};
+use crate::server::doors::{Place, Refusal};
 use crate::server::{Server, head};
 use crate::ws;
 
@@ -175,8 +175,8 @@ impl Server {
         }
     }
 
-    /// Takes the stream back from hyper, so that none of its buffers stays, and goes on with it in
-    /// a new task, so that none of this one's size does.
+    /// Takes the stream back from hyper, so that none of its buffers stays, and gives it to the
+    /// thread of the sockets.
     fn go_on_as_websocket(
         self: &Arc<Self>,
         upgrade: hyper::upgrade::OnUpgrade,
@@ -193,10 +193,12 @@ impl Server {
             };
             let (stream, early) = (parts.io.into_inner(), parts.read_buf);
             match welcome {
-                Welcome::Session(session) => {
-                    let (hub, place) = (Arc::clone(&server.hub), SocketPlace::new(place));
-                    tokio::spawn(ws::serve(stream, &early, session, hub, place));
-                }
+                Welcome::Session(session) => match stream.into_std() {
+                    Ok(stream) => {
+                        server.hub.join(ws::Guest { stream, early, session, place }).await;
+                    }
+                    Err(error) => tracing::debug!(%error, "a socket cannot change hands"),
+                },
                 Welcome::Unauthorized(why) => ws::refuse(stream, 1008, why).await,
             }
         });

@@ -94,22 +94,6 @@ impl Doors {
     }
 }
 
-/// The place of a WebSocket, counted as such.
-pub(super) struct SocketPlace(Arc<Place>);
-
-impl SocketPlace {
-    pub(super) fn new(place: Arc<Place>) -> Self {
-        place.doors.metrics.sockets.inc();
-        Self(place)
-    }
-}
-
-impl Drop for SocketPlace {
-    fn drop(&mut self) {
-        self.0.doors.metrics.sockets.dec();
-    }
-}
-
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ pub struct Page {
 }
 
 /// Which part of the log is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// Events behind this `seq`.
     pub after: i64,

@@ -33,7 +33,7 @@ pub(super) type Work = Box<dyn FnOnce(&mut Unit<'_>) -> (bool, Reply) + Send>;
 /// Tells the asker; the argument says whether the transaction is on disk.
 pub(super) type Reply = Box<dyn FnOnce(bool) + Send>;
 
-/// Where the writer's results go. The calls come from its thread and must not wait.
+/// Where the writer's results go. The calls come from its thread, so it waits while they do.
 pub struct Outlets {
     /// Takes the events of each commit, in the order of `seq`.
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,

@@ -1,33 +1,21 @@
-//! One client, awake: looks at everything once, sends and hears what there is, and sleeps again.
-
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::atomic::Ordering;
-
-use tokio::net::TcpStream;
+//! One client: looks at everything once, sends and hears what there is, and never waits.
 
 use crate::auth::sessions::Attached;
 use crate::domain::Kind;
 use crate::domain::event::Event;
 use crate::feed::{Batch, Copied, Cursor, put_text_frame};
 use crate::limits::{
-    CATCH_UP_PAGE, CLOSE_WAIT, ERROR_WINDOW, ERRORS_MAX, PING_AFTER, READ_BYTES, SILENCE_MAX,
-    STALL_MAX, WRITE_BYTES,
+    CATCH_UP_PAGE, ERROR_WINDOW, ERRORS_MAX, PING_AFTER, SILENCE_MAX, STALL_MAX, WRITE_BYTES,
 };
-use crate::store::Range;
-use crate::ws::Hub;
+use crate::store::{Page, Range};
+use crate::ws::crowd::View;
 use crate::ws::ear::{Ear, Heard};
 use crate::ws::protocol::{self, ClientMessage};
-use crate::ws::socket::{Gone, Sent, Socket, Woken, close_frame};
+use crate::ws::socket::{Gone, Sent, Socket};
+use crate::ws::{EVERYBODY, Guest, Place};
 
 /// A WebSocket ping without a payload.
 const PING_FRAME: [u8; 2] = [0x89, 0];
-
-thread_local! {
-    /// Where a worker puts frames together: one for all of its connections.
-    static SCRATCH: RefCell<Batch> = const { RefCell::new(Batch::new()) };
-}
 
 /// Why a connection ends.
 pub(super) enum End {
@@ -46,9 +34,12 @@ impl From<Gone> for End {
 }
 
 /// How far the socket got with the feed.
-enum Pumped {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pumped {
     /// Everything there is has been sent.
     Idle,
+    /// One write is full; there is more.
+    More,
     /// The kernel takes no more for now.
     Blocked,
     /// The ring does not reach back to the cursor.
@@ -57,93 +48,124 @@ enum Pumped {
 
 /// One client.
 pub(super) struct Connection {
-    socket: Socket,
+    pub(super) socket: Socket,
+    /// It waits for a page of the log, or for its turn to ask for one.
+    pub(super) awaits_page: bool,
     session: Attached,
+    place: Place,
     ear: Ear,
     cursor: Cursor,
-    /// When the peer last spoke or took something, in the hub's seconds.
+    /// The how-many-th connection it is.
+    number: u32,
+    /// When the peer last spoke or took something, in seconds.
     alive: u32,
     pinged: u32,
     errors_since: u32,
     errors: u8,
-    slot: u16,
 }
 
 impl Connection {
     /// Greets a client.
-    pub(super) fn new(stream: TcpStream, session: Attached, hub: &Hub) -> Self {
-        let now = hub.seconds();
+    pub(super) fn new(guest: Guest, number: u32, view: &View) -> Self {
+        let now = view.seconds;
         let mut connection = Self {
-            socket: Socket::new(stream),
+            socket: Socket::new(guest.stream),
+            awaits_page: false,
+            session: guest.session,
+            place: guest.place,
             ear: Ear::default(),
-            cursor: Cursor::new(hub.feed.head()),
+            cursor: Cursor::new(view.feed.head()),
+            number,
             alive: now,
             pinged: now,
             errors_since: now,
             errors: 0,
-            slot: hub.deal_slot(),
-            session,
         };
         connection.say(&protocol::connected(connection.session.user_id));
         connection
     }
 
-    /// Lives until there is a reason to end.
-    pub(super) async fn live(&mut self, hub: &Hub) -> End {
-        loop {
-            // Taken before the head is looked at: what is published in between rings it.
-            let mut bell = pin!(hub.feed.bell(self.cursor.kinds(), self.slot));
-            let looked = match self.look(hub) {
-                // Rare, and large as futures go: kept out of every connection's own.
-                Ok(Pumped::Behind) => Box::pin(self.catch_up(hub)).await,
-                looked => looked,
-            };
-            match looked {
-                Err(end) => return end,
-                // Another page may follow; between two of them the client is heard.
-                Ok(Pumped::Behind) => {}
-                Ok(Pumped::Idle | Pumped::Blocked) => {
-                    let socket = &self.socket;
-                    let woken = poll_fn(|context| socket.poll_wake(bell.as_mut(), context)).await;
-                    if woken == Woken::Bell {
-                        continue;
-                    }
-                }
-            }
-            if let Err(end) = self.listen(hub) {
-                return end;
-            }
-        }
+    /// The how-many-th connection it is: tells it from another that has its place now.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
-    /// Looks at everything once: the clock, what waits, the feed.
-    fn look(&mut self, hub: &Hub) -> Result<Pumped, End> {
-        self.check_time(hub)?;
-        if self.socket.flush()? > 0 {
-            self.alive = hub.seconds();
-        }
-        self.pump(hub)
+    /// Bit n set: kind n is subscribed.
+    pub(super) fn kinds(&self) -> u8 {
+        self.cursor.kinds()
     }
 
-    /// Hears what has come, unless the answers would have to wait.
-    fn listen(&mut self, hub: &Hub) -> Result<(), End> {
-        if self.socket.is_blocked() {
-            return Ok(());
-        }
-        let mut bytes = [0; READ_BYTES];
-        let read = self.socket.read(&mut bytes)?;
-        self.hear(hub, &bytes[..read])
+    /// Passes over events of kinds that it does not follow.
+    pub(super) fn pass(&mut self, from: i64, to: i64) {
+        self.cursor.pass(from, to);
     }
 
-    /// The session, the stop, and the clock.
-    fn check_time(&mut self, hub: &Hub) -> Result<(), End> {
+    /// Looks at everything but the peer: the clock, what waits, the feed.
+    pub(super) fn look(&mut self, view: &mut View) -> Result<Pumped, End> {
+        self.check_time(view)?;
+        self.flush(view)?;
+        self.pump(view)
+    }
+
+    /// The peer has spoken or has taken something.
+    pub(super) fn meet(&mut self, view: &mut View) -> Result<Pumped, End> {
+        self.check_time(view)?;
+        self.flush(view)?;
+        // Not before it has taken the answers that it got so far.
+        if !self.socket.is_blocked() {
+            let read = self.socket.read(&mut view.buffer)?;
+            view.more_to_hear = read > 0; // the end, too, must be read to be seen
+            self.hear(view, &view.buffer[..read])?;
+            self.flush(view)?;
+        }
+        self.pump(view)
+    }
+
+    /// Sends one write's worth of the events up to `until`.
+    pub(super) fn deliver(&mut self, view: &mut View, until: i64) -> Result<Pumped, End> {
         if let Some(ended) = self.session.ended() {
             return Err(End::Close(1008, ended.text()));
         }
-        if u32::from(self.slot) < hub.leaving.load(Ordering::Acquire) {
+        if self.socket.is_blocked() {
+            return Ok(Pumped::Blocked);
+        }
+        let start = self.cursor.position;
+        if view.feed.copy(&mut self.cursor, until, &mut view.batch) == Copied::Behind {
+            return Ok(Pumped::Behind);
+        }
+        if !view.batch.frames.is_empty() && !self.send(view, start)? {
+            return Ok(Pumped::Blocked);
+        }
+        Ok(if self.cursor.position < until { Pumped::More } else { Pumped::Idle })
+    }
+
+    /// Sends all that the feed has.
+    fn pump(&mut self, view: &mut View) -> Result<Pumped, End> {
+        loop {
+            let until = view.feed.head();
+            match self.deliver(view, until)? {
+                Pumped::More => {}
+                pumped => return Ok(pumped),
+            }
+        }
+    }
+
+    fn flush(&mut self, view: &View) -> Result<(), Gone> {
+        if self.socket.flush()? > 0 {
+            self.alive = view.seconds;
+        }
+        Ok(())
+    }
+
+    /// The session, the stop, and the clock.
+    fn check_time(&mut self, view: &View) -> Result<(), End> {
+        if let Some(ended) = self.session.ended() {
+            return Err(End::Close(1008, ended.text()));
+        }
+        if self.slot() < view.leaving() {
             return Err(End::Close(1001, "server is stopping, come back"));
         }
-        let now = hub.seconds();
+        let now = view.seconds;
         let silent = u64::from(now - self.alive);
         if self.socket.is_blocked() && silent >= STALL_MAX.as_secs() {
             return Err(End::Close(1013, "nothing was read for too long"));
@@ -159,37 +181,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what the ring has for this client, as many frames at a time as there are.
-    fn pump(&mut self, hub: &Hub) -> Result<Pumped, End> {
-        if self.socket.is_blocked() {
-            return Ok(Pumped::Blocked);
-        }
-        SCRATCH.with_borrow_mut(|batch| {
-            loop {
-                let start = self.cursor.position;
-                if hub.feed.copy(&mut self.cursor, batch) == Copied::Behind {
-                    return Ok(Pumped::Behind);
-                }
-                if batch.frames.is_empty() && self.cursor.position >= hub.feed.head() {
-                    return Ok(Pumped::Idle);
-                }
-                if !self.send(hub, start, batch)? {
-                    return Ok(Pumped::Blocked);
-                }
-            }
-        })
+    /// Neighbours in time leave at different times.
+    fn slot(&self) -> u32 {
+        const STRIDE: u32 = 619; // has no divisor in common with a thousand
+        self.number.wrapping_mul(STRIDE) % EVERYBODY
     }
 
-    /// Sends frames; where the kernel does not take all, goes back to the first that was not begun.
-    fn send(&mut self, hub: &Hub, start: i64, batch: &Batch) -> Result<bool, End> {
-        let Batch { frames, ends, .. } = batch;
+    /// Sends the batch; where the kernel does not take all, goes back to the first frame that was
+    /// not begun.
+    fn send(&mut self, view: &View, start: i64) -> Result<bool, End> {
+        let Batch { frames, ends, .. } = &view.batch;
         let sent = match self.socket.send(frames, ends)? {
             Sent::All => ends.len(),
             Sent::Before(first) => first,
         };
-        hub.metrics.frames.inc_by(sent as u64);
+        view.metrics.frames.inc_by(sent as u64);
         if sent > 0 {
-            self.alive = hub.seconds();
+            self.alive = view.seconds;
         }
         let all = sent == ends.len() && !self.socket.is_blocked();
         let position = match sent {
@@ -201,35 +209,44 @@ impl Connection {
         Ok(all)
     }
 
-    /// Reads a page of the log for a client that is behind the ring. Where the log cannot be read
-    /// now, the next bell is the next try.
-    async fn catch_up(&mut self, hub: &Hub) -> Result<Pumped, End> {
-        let Ok(_turn) = hub.catch_ups.acquire().await else {
-            return Ok(Pumped::Idle);
-        };
-        let range = Range {
+    /// The part of the log that it needs next.
+    pub(super) fn next_page(&self) -> Range {
+        Range {
             after: self.cursor.position,
             kinds: self.cursor.kinds(),
             limit: CATCH_UP_PAGE,
             bytes: WRITE_BYTES,
-        };
-        let Ok(page) = hub.store.events(range).await else {
+        }
+    }
+
+    /// Sends a page of the log. Where the log could not be read, the next look is the next try.
+    pub(super) fn take_page(
+        &mut self,
+        view: &mut View,
+        asked: Range,
+        page: Option<&Page>,
+    ) -> Result<Pumped, End> {
+        self.awaits_page = false;
+        let Some(page) = page else {
             return Ok(Pumped::Idle);
         };
-        hub.metrics.catch_ups.inc();
+        view.metrics.catch_ups.inc();
+        // What it follows may have changed since it asked: then the page has not all of it.
+        if asked != self.next_page() || self.socket.is_blocked() {
+            return self.pump(view);
+        }
         if page.oldest > self.cursor.position + 1 {
             self.reset_lost(page.oldest, page.head);
-            return Ok(Pumped::Behind);
+            self.flush(view)?;
+            return self.pump(view);
         }
-        SCRATCH.with_borrow_mut(|batch| {
-            batch.clear();
-            let wanted = |event: &&Event| self.cursor.wants(event.kind, event.seq);
-            page.events.iter().filter(wanted).for_each(|event| batch.add(event));
-            let start = self.cursor.position;
-            self.cursor.position = page.scanned;
-            self.send(hub, start, batch)
-        })?;
-        Ok(Pumped::Behind) // perhaps no longer: the next look tells
+        view.batch.clear();
+        let wanted = |event: &&Event| self.cursor.wants(event.kind, event.seq);
+        page.events.iter().filter(wanted).for_each(|event| view.batch.add(event));
+        let start = self.cursor.position;
+        self.cursor.position = page.scanned;
+        self.send(view, start)?;
+        self.pump(view)
     }
 
     /// The log was pruned away under a cursor: tells which channels lost events.
@@ -244,18 +261,18 @@ impl Connection {
     }
 
     /// Takes bytes from the client.
-    pub(super) fn hear(&mut self, hub: &Hub, bytes: &[u8]) -> Result<(), End> {
+    pub(super) fn hear(&mut self, view: &View, bytes: &[u8]) -> Result<(), End> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.alive = hub.seconds();
+        self.alive = view.seconds;
         let mut ear = std::mem::take(&mut self.ear);
         let (mut output, mut end) = (Vec::new(), None);
         ear.take(bytes, &mut output, |heard, output| {
             let answered = match heard {
-                Heard::Text(text) => self.answer(hub, &text, output),
+                Heard::Text(text) => self.answer(view, &text, output),
                 Heard::Binary => {
-                    self.count_error(hub, "binary messages mean nothing here, send text", output)
+                    self.count_error(view, "binary messages mean nothing here, send text", output)
                 }
                 Heard::Closed => Err(End::Answered),
                 Heard::Broken(code, why) => Err(End::Close(code, why)),
@@ -268,29 +285,29 @@ impl Connection {
         end.map_or(Ok(()), Err)
     }
 
-    fn answer(&mut self, hub: &Hub, text: &str, output: &mut Vec<u8>) -> Result<(), End> {
+    fn answer(&mut self, view: &View, text: &str, output: &mut Vec<u8>) -> Result<(), End> {
         let reply = match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => protocol::PONG.to_owned(),
             Ok(ClientMessage::Subscribe(kind, since)) if self.session.role.may_follow(kind) => {
-                self.subscribe(hub, kind, since)
+                self.subscribe(view, kind, since)
             }
             Ok(ClientMessage::Subscribe(kind, _)) => {
                 let (role, channel) = (self.session.role.name(), kind.shape().channel);
                 let wrong = format!("the role {role} may not read {channel}");
-                return self.count_error(hub, &wrong, output);
+                return self.count_error(view, &wrong, output);
             }
             Ok(ClientMessage::Unsubscribe(kind)) => {
                 self.cursor.unsubscribe(kind);
                 protocol::unsubscribed(kind)
             }
-            Err(wrong) => return self.count_error(hub, &wrong, output),
+            Err(wrong) => return self.count_error(view, &wrong, output),
         };
         put_text_frame(output, &reply);
         Ok(())
     }
 
-    fn subscribe(&mut self, hub: &Hub, kind: Kind, since: Option<i64>) -> String {
-        let head = hub.feed.head();
+    fn subscribe(&mut self, view: &View, kind: Kind, since: Option<i64>) -> String {
+        let head = view.feed.head();
         match since {
             // Already subscribed: what it has not had yet still follows.
             None if self.cursor.follows(kind) => protocol::subscribed(kind, self.cursor.mark(kind)),
@@ -299,7 +316,7 @@ impl Connection {
                 protocol::subscribed(kind, head)
             }
             // A `seq` that is still to come is of another log, before a backup was restored, say.
-            Some(seq) if seq > head || seq < hub.store.oldest() - 1 => {
+            Some(seq) if seq > head || seq < view.store.oldest() - 1 => {
                 self.cursor.subscribe(kind, head);
                 protocol::reset(kind, head)
             }
@@ -311,9 +328,9 @@ impl Connection {
     }
 
     /// Tells a mistake; too many of them end the connection.
-    fn count_error(&mut self, hub: &Hub, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
+    fn count_error(&mut self, view: &View, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
         put_text_frame(output, &protocol::error(wrong));
-        let now = hub.seconds();
+        let now = view.seconds;
         if u64::from(now - self.errors_since) > ERROR_WINDOW.as_secs() {
             (self.errors, self.errors_since) = (0, now);
         }
@@ -331,14 +348,8 @@ impl Connection {
         self.socket.queue(&frame);
     }
 
-    pub(super) async fn leave(self, end: End) {
-        let last = match end {
-            End::Close(code, why) => close_frame(code, why),
-            End::Answered => Vec::new(),
-            End::Gone => return,
-        };
-        // Its session's place is free while the peer takes its time.
-        let Self { socket, .. } = self;
-        socket.close(&last, CLOSE_WAIT).await;
+    /// What is left of it when it ends: its session's place is free at once.
+    pub(super) fn into_parts(self) -> (Socket, Place) {
+        (self.socket, self.place)
     }
 }

@@ -1,16 +1,8 @@
 //! A TCP stream on which whole frames leave: what the kernel does not take at once waits here, and
 //! it is never more than one event and a few answers.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::sync::futures::Notified;
-
-use crate::limits::LAST_BUFFER_BYTES;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 
 /// The stream and what it still has to send before anything else.
 pub(super) struct Socket {
@@ -32,18 +24,15 @@ pub(super) enum Sent {
     Before(usize),
 }
 
-/// What ended a wait.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Woken {
-    /// The bell.
-    Bell,
-    /// The socket: more to read, or room to write.
-    Io,
-}
-
 impl Socket {
+    /// The stream must not block.
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, pending: None }
+    }
+
+    /// The stream, and what waits, if it is blocked.
+    pub(super) fn into_parts(self) -> (TcpStream, Option<Box<[u8]>>) {
+        (self.stream, self.pending)
     }
 
     /// Whatever is to be sent has to wait for the kernel.
@@ -91,93 +80,43 @@ impl Socket {
     }
 
     fn write(&self, bytes: &[u8]) -> Result<usize, Gone> {
-        match self.stream.try_write(bytes) {
-            Ok(taken) => Ok(taken),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(_) => Err(Gone),
-        }
+        taken((&self.stream).write(bytes))
     }
 
     /// Reads what has come; `Ok(0)` means nothing has.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Result<usize, Gone> {
-        match self.stream.try_read(buffer) {
+        match (&self.stream).read(buffer) {
             Ok(0) => Err(Gone),
-            Ok(read) => Ok(read),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(_) => Err(Gone),
+            read => taken(read),
         }
-    }
-
-    /// Ready with the bell or the peer: with room to write while something waits, and only then.
-    pub(super) fn poll_wake(
-        &self,
-        bell: Pin<&mut Notified<'_>>,
-        context: &mut Context<'_>,
-    ) -> Poll<Woken> {
-        if bell.poll(context).is_ready() {
-            return Poll::Ready(Woken::Bell);
-        }
-        let ready = if self.is_blocked() {
-            self.stream.poll_write_ready(context)
-        } else {
-            self.stream.poll_read_ready(context)
-        };
-        ready.map(|_| Woken::Io)
-    }
-
-    /// Sends what waits and a last frame, and leaves: the peer has `patience` to take it and to
-    /// say goodbye.
-    pub(super) async fn close(mut self, last: &[u8], patience: Duration) {
-        if self.is_blocked() {
-            // Room behind what the peer did not read, so that it finds the reason there.
-            let room = socket2::SockRef::from(&self.stream).set_send_buffer_size(LAST_BUFFER_BYTES);
-            if let Err(error) = room {
-                tracing::debug!(%error, "no room for a last word");
-            }
-        }
-        self.queue(last);
-        let goodbye = async {
-            self.stream.write_all(self.pending.as_deref().unwrap_or_default()).await?;
-            self.stream.shutdown().await?;
-            let mut rest = [0; 256];
-            loop {
-                self.stream.readable().await?;
-                match self.stream.try_read(&mut rest) {
-                    Ok(0) => return Ok(()),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        // Whether the peer took it in time or not, the socket is closed now.
-        drop(tokio::time::timeout(patience, goodbye).await);
     }
 }
 
-/// A close frame; the reason has at most 123 bytes (RFC 6455, section 5.5).
-pub(super) fn close_frame(code: u16, why: &str) -> Vec<u8> {
-    let reason = &why.as_bytes()[..why.len().min(123)];
-    let mut frame = vec![0x88, u8::try_from(reason.len() + 2).unwrap_or(2)];
-    frame.extend_from_slice(&code.to_be_bytes());
-    frame.extend_from_slice(reason);
-    frame
+/// How many bytes went over; none where the call would have blocked.
+fn taken(result: io::Result<usize>) -> Result<usize, Gone> {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+    match result {
+        Ok(taken) => Ok(taken),
+        Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => Ok(0),
+        Err(_) => Err(Gone),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::net::TcpListener;
 
     use super::*;
 
     /// Every byte is a frame of its own, so the kernel is full between two frames. A socket that
-    /// then waited for the peer to speak, and not for room, would wait for the next bell.
-    #[tokio::test]
-    async fn full_between_two_frames_is_blocked_too() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut socket = Socket::new(listener.accept().await.unwrap().0);
-        socket.stream.writable().await.unwrap();
+    /// then took itself for free would read on, and pile up answers that nobody takes.
+    #[test]
+    fn full_between_two_frames_is_blocked_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().unwrap().0;
+        stream.set_nonblocking(true).unwrap();
+        let mut socket = Socket::new(stream);
         let frames = vec![0; 64 * 1024];
         let ends: Vec<(usize, i64)> = (1..=frames.len()).map(|end| (end, 0)).collect();
         let sent = loop {
