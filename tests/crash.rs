@@ -53,8 +53,7 @@ impl Trigger {
 }
 
 /// Sells, and takes the money for every third order, until the server is gone.
-fn write(client: &Client, product: i64, trigger: &Trigger) -> Done {
-    let mut connection = Raw::connect(client.address()).unwrap();
+fn write(mut connection: Raw, client: &Client, product: i64, trigger: &Trigger) -> Done {
     let mut done = Done::default();
     let mut unpaid = None;
     for count in 0..REQUESTS_MAX {
@@ -121,7 +120,11 @@ fn load(server: &mut Server, admin: &Client, product: i64) -> (Vec<Done>, Vec<St
     let trigger = Trigger { count: AtomicUsize::new(0), enough };
     std::thread::scope(|scope| {
         let subscriber = scope.spawn(|| watch(socket));
-        let writer = || scope.spawn(|| write(admin, product, &trigger));
+        let trigger = &trigger;
+        let writer = || {
+            let connection = Raw::connect(admin.address()).unwrap();
+            scope.spawn(move || write(connection, admin, product, trigger))
+        };
         let writers: Vec<_> = (0..WRITERS).map(|_| writer()).collect();
         let in_time = reached.recv_timeout(3 * PATIENCE);
         server.kill();
