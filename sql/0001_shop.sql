@@ -2,13 +2,16 @@
 --
 -- Times are milliseconds since 1970 in UTC, amounts are minor units of the row's currency.
 -- `seq` of an entity is the event that made its present state: the row's version.
+-- A choice of three or more words is a chain of OR: for IN, SQLite would build a table of the words
+-- at each INSERT.
 
 PRAGMA application_id = 1414284115; -- "TLCS"
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     username      TEXT NOT NULL COLLATE NOCASE UNIQUE,
-    role          TEXT NOT NULL CHECK (role IN ('admin', 'staff', 'kiosk', 'display')),
+    role          TEXT NOT NULL CHECK (role = 'admin' OR role = 'staff' OR role = 'kiosk'
+                                       OR role = 'display'),
     password_hash TEXT NOT NULL,
     disabled      INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
     version       INTEGER NOT NULL DEFAULT 1,
@@ -40,7 +43,8 @@ CREATE TABLE products (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT NOT NULL,
     sku        TEXT NOT NULL UNIQUE,
-    status     TEXT NOT NULL CHECK (status IN ('draft', 'published', 'archived')),
+    status     TEXT NOT NULL CHECK (status = 'draft' OR status = 'published'
+                                    OR status = 'archived'),
     price      INTEGER NOT NULL CHECK (price >= 0),
     stock      INTEGER NOT NULL CHECK (stock >= 0),
     currency   TEXT NOT NULL CHECK (length(currency) = 3),
@@ -54,10 +58,14 @@ CREATE TABLE products (
 CREATE TABLE orders (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     order_number   TEXT GENERATED ALWAYS AS (printf('ORD-%010d', id)) VIRTUAL,
-    status         TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'ready', 'shipped',
-                                                   'completed', 'cancelled', 'refunded')),
-    payment_status TEXT NOT NULL CHECK (payment_status IN ('pending', 'paid', 'partially_refunded',
-                                                           'refunded', 'failed')),
+    status         TEXT NOT NULL CHECK (status = 'pending' OR status = 'processing'
+                                        OR status = 'ready' OR status = 'shipped'
+                                        OR status = 'completed' OR status = 'cancelled'
+                                        OR status = 'refunded'),
+    payment_status TEXT NOT NULL CHECK (payment_status = 'pending' OR payment_status = 'paid'
+                                        OR payment_status = 'partially_refunded'
+                                        OR payment_status = 'refunded'
+                                        OR payment_status = 'failed'),
     total          INTEGER NOT NULL CHECK (total >= 0),
     customer_id    INTEGER REFERENCES customers (id),
     currency       TEXT NOT NULL CHECK (length(currency) = 3),
@@ -84,8 +92,9 @@ CREATE TABLE shipments (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     order_id        INTEGER NOT NULL REFERENCES orders (id),
     tracking_number TEXT,
-    status          TEXT NOT NULL CHECK (status IN ('pending', 'shipped', 'in_transit', 'delivered',
-                                                    'returned')),
+    status          TEXT NOT NULL CHECK (status = 'pending' OR status = 'shipped'
+                                         OR status = 'in_transit' OR status = 'delivered'
+                                         OR status = 'returned'),
     carrier         TEXT,
     seq             INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
@@ -97,7 +106,8 @@ CREATE TABLE transactions (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     order_id   INTEGER NOT NULL REFERENCES orders (id),
     type       TEXT NOT NULL CHECK (type IN ('payment', 'refund')),
-    status     TEXT NOT NULL CHECK (status IN ('pending', 'completed', 'failed')),
+    status     TEXT NOT NULL CHECK (status = 'pending' OR status = 'completed'
+                                    OR status = 'failed'),
     amount     INTEGER NOT NULL CHECK (amount > 0),
     gateway    TEXT NOT NULL,
     currency   TEXT NOT NULL CHECK (length(currency) = 3),
