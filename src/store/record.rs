@@ -25,7 +25,7 @@ pub(super) fn record(
         }
         (Some(before), Some(after)) => {
             after.check_steps(before)?;
-            rows::update(unit.conn, &after)?;
+            rows::update(unit.conn, before, &after)?;
             Some(after)
         }
         (None, Some(mut after)) => {

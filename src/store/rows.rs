@@ -13,7 +13,6 @@ use crate::store::failed;
 struct Statements {
     select: String,
     insert: String,
-    update: String,
     delete: String,
 }
 
@@ -26,14 +25,10 @@ impl Statements {
         let names: Vec<&str> = kind.shape().stored().map(|(_, field)| field.name).collect();
         let columns = names.join(", ");
         let marks = vec!["?"; names.len()].join(", ");
-        let sets = names.iter().map(|name| format!("{name} = ?")).collect::<Vec<_>>().join(", ");
         Self {
             select: format!("SELECT id, seq, created_at, updated_at, {columns} FROM {table}"),
             insert: format!(
                 "INSERT INTO {table} (seq, created_at, updated_at, {columns}) VALUES (?, ?, ?, {marks})"
-            ),
-            update: format!(
-                "UPDATE {table} SET seq = ?, created_at = ?, updated_at = ?, {sets} WHERE id = ?"
             ),
             delete: format!("DELETE FROM {table} WHERE id = ?"),
         }
@@ -161,13 +156,22 @@ pub(super) fn insert(conn: &Connection, row: &mut Row) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Stores an entity's new state.
-pub(super) fn update(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    let sql = &Statements::for_kind(row.kind).update;
-    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let next = bind(&mut statement, row).map_err(failed)?;
-    statement.raw_bind_parameter(next, row.id).map_err(failed)?;
-    statement.raw_execute().map_err(|error| refused(row.kind, &error))?;
+/// Stores an entity's new state: only what changed, so that SQLite leaves alone every index and
+/// every reference that is not touched.
+pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(), Reject> {
+    let shape = after.kind.shape();
+    let changed =
+        || shape.stored().filter(|(place, _)| before.cells[*place] != after.cells[*place]);
+    let mut sql = String::with_capacity(256);
+    sql.extend(["UPDATE ", shape.plural, " SET seq = ?, updated_at = ?"]);
+    changed().for_each(|(_, field)| sql.extend([", ", field.name, " = ?"]));
+    sql.push_str(" WHERE id = ?");
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let cells = changed().map(|(place, _)| after.cells[place].clone());
+    let values = [Cell::Int(after.seq), Cell::Int(after.updated_at)].into_iter();
+    let values: Vec<Cell> = values.chain(cells).chain([Cell::Int(after.id)]).collect();
+    let done = statement.execute(params_from_iter(values.iter().map(Bound)));
+    done.map_err(|error| refused(after.kind, &error))?;
     Ok(())
 }
 
@@ -179,17 +183,15 @@ pub(super) fn delete(conn: &Connection, row: &Row) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Binds the version, the times and the cells; returns the number of the next parameter.
-fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::Result<usize> {
+/// Binds the version, the times and the cells.
+fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, row.seq)?;
     statement.raw_bind_parameter(2, row.created_at)?;
     statement.raw_bind_parameter(3, row.updated_at)?;
-    let mut next = 4;
-    for (place, _) in row.kind.shape().stored() {
-        statement.raw_bind_parameter(next, Bound(&row.cells[place]))?;
-        next += 1;
+    for (parameter, (place, _)) in (4..).zip(row.kind.shape().stored()) {
+        statement.raw_bind_parameter(parameter, Bound(&row.cells[place]))?;
     }
-    Ok(next)
+    Ok(())
 }
 
 /// What SQLite's constraints say, by their code, never by their text.
