@@ -54,6 +54,30 @@ pub struct Store {
     _lock: File,
 }
 
+/// A command, and who waits for its answer.
+struct Asked<W, T> {
+    work: W,
+    done: Result<T, Reject>,
+    tell: oneshot::Sender<Result<T, Reject>>,
+}
+
+impl<W, T> writer::Command for Asked<W, T>
+where
+    W: FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send,
+    T: Send,
+{
+    fn work(&mut self, unit: &mut Unit<'_>) -> bool {
+        self.done = (self.work)(unit);
+        self.done.is_ok()
+    }
+
+    fn tell(self: Box<Self>, durable: bool) {
+        let answer = if durable { self.done } else { Err(Reject::Unavailable) };
+        // An asker who has gone does not need it.
+        drop(self.tell.send(answer));
+    }
+}
+
 /// What the server needs once, at the start.
 pub struct Opened {
     /// The handle.
@@ -94,6 +118,7 @@ impl Store {
             readers,
             log,
             retention,
+            answers_due: 0,
             outlets,
             metrics: Arc::clone(metrics),
             healthy: Arc::clone(&healthy),
@@ -134,23 +159,15 @@ impl Store {
         }
     }
 
-    /// Runs a command in the writer's next transaction; returns when it is on disk.
+    /// Runs a command in the writer's next transaction; returns when it is on disk. `work` may be
+    /// called a second time, where the transaction had to begin anew.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
+        work: impl FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (tell, told) = oneshot::channel();
-        let work: writer::Work = Box::new(move |unit| {
-            let done = work(unit);
-            let keep = done.is_ok();
-            let reply: writer::Reply = Box::new(move |durable| {
-                let answer = if durable { done } else { Err(Reject::Unavailable) };
-                // An asker who has gone does not need it.
-                drop(tell.send(answer));
-            });
-            (keep, reply)
-        });
-        self.jobs.try_send(writer::Job::Write(work)).map_err(|error| match error {
+        let command = Box::new(Asked { work, done: Err(Reject::Unavailable), tell });
+        self.jobs.try_send(writer::Job::Write(command)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Reject::Busy,
             mpsc::error::TrySendError::Closed(_) => Reject::Unavailable,
         })?;
@@ -292,14 +309,16 @@ impl Store {
         token_hash: TokenHash,
         username: String,
         password_hash: String,
-        add: impl FnOnce(&User) -> Option<TokenHash> + Send + 'static,
+        add: impl Fn(&User) -> Option<TokenHash> + Send + 'static,
     ) -> Result<Option<User>, Reject> {
+        let mut displaced = None;
         self.write(move |unit| {
             let found = users::find(unit.conn, &username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
             let Some((user, _)) = same else { return Ok(None) };
             sessions::add(unit, &token_hash, user.id)?;
-            sessions::remove(unit, add(&user).as_slice())?;
+            let displaced = displaced.get_or_insert_with(|| add(&user));
+            sessions::remove(unit, displaced.as_slice())?;
             Ok(Some(user))
         })
         .await

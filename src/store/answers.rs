@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::Reject;
+use crate::limits::BATCH_MAX;
 use crate::store::failed;
 use crate::store::unit::Unit;
 
@@ -55,9 +56,12 @@ pub(super) fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<
     Ok(())
 }
 
-/// Removes a few answers from before `oldest`; the lowest ids are the oldest.
-pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<()> {
-    let sql =
-        "DELETE FROM answers WHERE id IN (SELECT id FROM answers ORDER BY id LIMIT 8) AND at < ?";
-    conn.prepare_cached(sql)?.execute([oldest]).map(drop)
+/// Removes answers from before `oldest`, at most so many as one batch can add; returns when the
+/// oldest one that stays was made. The lowest ids are the oldest.
+pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i64>> {
+    let sql = "DELETE FROM answers WHERE id < (SELECT min(id) FROM answers) + ? AND at < ?";
+    let most = i64::try_from(BATCH_MAX).unwrap_or(i64::MAX);
+    conn.prepare_cached(sql)?.execute([most, oldest])?;
+    let mut statement = conn.prepare_cached("SELECT at FROM answers ORDER BY id LIMIT 1")?;
+    statement.query_row([], |row| row.get(0)).optional()
 }

@@ -22,16 +22,20 @@ use crate::store::{answers, events, failed, open, sessions};
 
 /// What the writer is asked to do.
 pub(super) enum Job {
-    /// A command: does its work in the open transaction, and says how to tell the asker.
-    Write(Work),
+    /// Do this and tell the asker.
+    Write(Box<dyn Command>),
     /// Time has passed: look after what needs no command.
     Tick,
 }
 
-/// Does one command's work. Its changes stay if it returns true.
-pub(super) type Work = Box<dyn FnOnce(&mut Unit<'_>) -> (bool, Reply) + Send>;
-/// Tells the asker; the argument says whether the transaction is on disk.
-pub(super) type Reply = Box<dyn FnOnce(bool) + Send>;
+/// A command that remembers its answer, of whatever type, until it may be told.
+pub(super) trait Command: Send {
+    /// Does the work in the open transaction; none of it may stay if this returns false. Where
+    /// the transaction has to begin anew, the work is done again.
+    fn work(&mut self, unit: &mut Unit<'_>) -> bool;
+    /// Tells the asker; `durable` says whether the transaction is on disk.
+    fn tell(self: Box<Self>, durable: bool);
+}
 
 /// Where the writer's results go. The calls come from its thread, so it waits while they do.
 pub struct Outlets {
@@ -50,6 +54,8 @@ pub(super) struct Writer {
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) log: events::Log,
     pub(super) retention: Retention,
+    /// No answer is old enough to be forgotten before that time.
+    pub(super) answers_due: i64,
     pub(super) outlets: Outlets,
     pub(super) metrics: Arc<Metrics>,
     pub(super) healthy: Arc<AtomicBool>,
@@ -63,16 +69,14 @@ impl Writer {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while jobs.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-            let work: Vec<Work> = batch
-                .drain(..)
-                .filter_map(|job| match job {
-                    Job::Write(work) => Some(work),
-                    Job::Tick => None,
-                })
-                .collect();
+            let commands = batch.drain(..).filter_map(|job| match job {
+                Job::Write(command) => Some(command),
+                Job::Tick => None,
+            });
+            let commands = commands.collect();
             self.revive();
             self.watch();
-            self.step(work);
+            self.step(commands);
         }
         // The readers end with the same handles. The last to close its connection must be one that
         // may write: then SQLite moves the write-ahead log into the database and removes it.
@@ -83,55 +87,57 @@ impl Writer {
         }
     }
 
-    /// One batch: a transaction around all of its commands, then the replies and the events.
-    fn step(&mut self, work: Vec<Work>) {
+    /// One batch: a transaction around all of its commands, then the events and the replies.
+    fn step(&mut self, mut commands: Vec<Box<dyn Command>>) {
         let Some(conn) = self.conn.take() else {
-            let nothing_done = |work: Work| drop(work); // the asker sees its reply dropped
-            work.into_iter().for_each(nothing_done);
+            for command in commands {
+                command.tell(false);
+            }
             return;
         };
-        if work.is_empty() && !self.log.prunes_when_idle(clock(), self.retention) {
+        if commands.is_empty() && !self.log.prunes_when_idle(clock(), self.retention) {
             self.conn = Some(conn);
             return;
         }
-        let (begun, commands) = (Instant::now(), work.len());
-        let mut replies = Vec::with_capacity(commands);
-        match self.transact(&conn, work, &mut replies) {
+        let begun = Instant::now();
+        match self.transact(&conn, &mut commands) {
             Ok((events, log)) => {
                 self.conn = Some(conn);
                 self.log = log;
                 self.oldest.store(log.oldest, Ordering::Release);
                 self.metrics.commit.observe(begun.elapsed().as_secs_f64());
-                self.metrics.batch.observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+                let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+                self.metrics.batch.observe(f64::from(count));
                 if !events.is_empty() {
                     (self.outlets.publish)(events);
                 }
-                for reply in replies {
-                    reply(true);
-                }
+                commands.into_iter().for_each(|command| command.tell(true));
             }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; the database is opened anew");
                 self.healthy.store(false, Ordering::Release);
                 drop(conn);
-                for reply in replies {
-                    reply(false);
+                for command in commands {
+                    command.tell(false);
                 }
             }
         }
     }
 
     fn transact(
-        &self,
+        &mut self,
         conn: &Connection,
-        work: Vec<Work>,
-        replies: &mut Vec<Reply>,
+        commands: &mut [Box<dyn Command>],
     ) -> rusqlite::Result<(Vec<Event>, events::Log)> {
         execute(conn, "BEGIN IMMEDIATE")?;
         let now = clock().max(self.log.last_at);
-        let mut unit = Unit { conn, now, head: self.log.head, events: Vec::new() };
-        for work in work {
-            replies.push(in_savepoint(&mut unit, work)?);
+        let begin = || Unit { conn, now, head: self.log.head, events: Vec::new() };
+        let mut unit = begin();
+        if !in_a_row(&mut unit, commands) {
+            execute(conn, "ROLLBACK")?;
+            execute(conn, "BEGIN IMMEDIATE")?;
+            unit = begin();
+            commands.iter_mut().try_for_each(|command| in_savepoint(&mut unit, command))?;
         }
         let Unit { events, head, .. } = unit;
         let mut log = self.log;
@@ -140,10 +146,10 @@ impl Writer {
             log.last_at = now;
         }
         log.prune(conn, now, self.retention)?;
-        answers::prune(
-            conn,
-            now - i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX),
-        )?;
+        if now >= self.answers_due {
+            let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
+            self.answers_due = answers::prune(conn, now - kept)?.unwrap_or(now) + kept;
+        }
         execute(conn, "COMMIT")?;
         Ok((events, log))
     }
@@ -166,6 +172,7 @@ impl Writer {
                 }
                 self.conn = Some(conn);
                 self.log = log;
+                self.answers_due = 0;
                 self.healthy.store(true, Ordering::Release);
             }
             Err(error) => tracing::error!(error, "the database cannot be opened again"),
@@ -196,18 +203,27 @@ impl Writer {
     }
 }
 
-/// Runs one command so that its rejection undoes its own changes and nobody else's.
-fn in_savepoint(unit: &mut Unit<'_>, work: Work) -> rusqlite::Result<Reply> {
+/// Does the commands one after the other; false if one was rejected when it had changed something
+/// already. That is rare, and a savepoint for each command costs a copy of every page that it
+/// touches.
+fn in_a_row(unit: &mut Unit<'_>, commands: &mut [Box<dyn Command>]) -> bool {
+    commands.iter_mut().all(|command| {
+        let before = unit.conn.total_changes();
+        // A full disk may have ended the transaction.
+        command.work(unit) || (unit.conn.total_changes() == before && !unit.conn.is_autocommit())
+    })
+}
+
+/// Does one command so that its rejection undoes its own changes and nobody else's.
+fn in_savepoint(unit: &mut Unit<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
     execute(unit.conn, "SAVEPOINT command")?;
     let (head, events) = (unit.head, unit.events.len());
-    let (keep, reply) = work(unit);
-    if !keep {
+    if !command.work(unit) {
         execute(unit.conn, "ROLLBACK TO command")?;
         unit.head = head;
         unit.events.truncate(events);
     }
-    execute(unit.conn, "RELEASE command")?;
-    Ok(reply)
+    execute(unit.conn, "RELEASE command")
 }
 
 fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
