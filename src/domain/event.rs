@@ -1,7 +1,6 @@
 //! What clients read: an entity as JSON, and the envelope of an event.
 
-use std::fmt::Write;
-
+use crate::domain::decimal::write_whole;
 use crate::domain::shape::Type;
 use crate::domain::{Cell, Field, Kind, Row, currency, decimal, order, timestamp};
 
@@ -19,14 +18,15 @@ pub struct Event {
 /// The whole entity as JSON.
 pub fn entity(row: &Row) -> String {
     let mut out = String::with_capacity(512);
-    put(&mut out, format_args!("{{\"id\":{}", row.id));
+    out.push_str("{\"id\":");
+    write_whole(&mut out, row.id, 1);
     for (field, cell) in row.kind.shape().fields.iter().zip(&row.cells) {
         if field.visible() {
             put_member(&mut out, row, field, cell);
         }
     }
     for (name, ms) in [("created_at", row.created_at), ("updated_at", row.updated_at)] {
-        put(&mut out, format_args!(",\"{name}\":\""));
+        out.extend([",\"", name, "\":\""]);
         timestamp::write(&mut out, ms);
         out.push('"');
     }
@@ -51,7 +51,8 @@ pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) ->
     };
     let mut out = String::with_capacity(384);
     let noun = state.kind.shape().noun;
-    put(&mut out, format_args!("{{\"event\":\"{noun}:{verb}\",\"data\":{{\"id\":{}", state.id));
+    out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
+    write_whole(&mut out, state.id, 1);
     for (field, cell) in state.kind.shape().fields.iter().zip(&state.cells) {
         if field.event {
             put_member(&mut out, state, field, cell);
@@ -62,7 +63,9 @@ pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) ->
     }
     out.push_str("},\"timestamp\":\"");
     timestamp::write(&mut out, at);
-    put(&mut out, format_args!("\",\"seq\":{seq}}}"));
+    out.push_str("\",\"seq\":");
+    write_whole(&mut out, seq, 1);
+    out.push('}');
     Some(Event { seq, kind: state.kind, body: out })
 }
 
@@ -95,13 +98,17 @@ fn put_changed(out: &mut String, row: &Row, changed: &[(&'static Field, Cell)]) 
 
 /// Appends `,"name":value`.
 fn put_member(out: &mut String, row: &Row, field: &Field, cell: &Cell) {
-    put(out, format_args!(",\"{}\":", field.name));
+    out.extend([",\"", field.name, "\":"]);
     match (field.ty, cell) {
-        (Type::OrderNumber, _) => put(out, format_args!("\"ORD-{:010}\"", row.id)),
+        (Type::OrderNumber, _) => {
+            out.push_str("\"ORD-");
+            write_whole(out, row.id, 10);
+            out.push('"');
+        }
         (Type::Items, _) => put_items(out, row),
         (_, Cell::Null) => out.push_str("null"),
         (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, decimals(row)),
-        (_, Cell::Int(number)) => put(out, format_args!("{number}")),
+        (_, Cell::Int(number)) => write_whole(out, *number, 1),
         (_, Cell::Text(text)) => put_text(out, text),
     }
 }
@@ -110,12 +117,15 @@ fn put_items(out: &mut String, row: &Row) {
     let decimals = decimals(row);
     out.push('[');
     for (at, item) in order::items(row).iter().enumerate() {
-        out.push_str(if at == 0 { "{" } else { ",{" });
-        put(out, format_args!("\"product_id\":{},\"name\":", item.product_id));
+        out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
+        write_whole(out, item.product_id, 1);
+        out.push_str(",\"name\":");
         put_text(out, &item.name);
         out.push_str(",\"sku\":");
         put_text(out, &item.sku);
-        put(out, format_args!(",\"quantity\":{},\"unit_price\":", item.quantity));
+        out.push_str(",\"quantity\":");
+        write_whole(out, item.quantity, 1);
+        out.push_str(",\"unit_price\":");
         decimal::write(out, item.unit_price, decimals);
         out.push_str(",\"line_total\":");
         decimal::write(out, item.line_total(), decimals);
@@ -132,13 +142,8 @@ fn decimals(row: &Row) -> u32 {
 pub fn put_text(out: &mut String, text: &str) {
     let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
     if text.bytes().all(plain) {
-        put(out, format_args!("\"{text}\""));
+        out.extend(["\"", text, "\""]);
     } else {
-        put(out, format_args!("{}", serde_json::Value::from(text)));
+        out.push_str(&serde_json::Value::from(text).to_string());
     }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    let written = out.write_fmt(text);
-    debug_assert!(written.is_ok(), "a String takes every text");
 }

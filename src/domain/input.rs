@@ -137,13 +137,12 @@ impl Input {
 
     /// The given amounts in minor units of a currency.
     fn amounts(&self, code: &str, errors: &mut Vec<FieldError>) -> Vec<(&'static Field, i64)> {
-        let decimals = currency::exponent(code).unwrap_or(0);
         let mut amounts = Vec::new();
         for (field, given) in self.kind.shape().fields.iter().zip(&self.given) {
             let Some(Given::Amount(amount)) = given else {
                 continue;
             };
-            match amount.minor(decimals) {
+            match amount.minor(currency::exponent(code).unwrap_or(0)) {
                 Ok(minor) => amounts.push((field, minor)),
                 Err(misfit) => errors.push(FieldError::new(field.name, misfit_text(misfit, code))),
             }

@@ -1,24 +1,27 @@
 //! Times as milliseconds since 1970 in UTC, and their RFC 3339 text with milliseconds.
 
-use std::fmt::Write;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::domain::decimal::write_whole;
+
 /// Appends `2026-01-25T10:30:00.000Z`.
 pub fn write(out: &mut String, ms: i64) {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (date, month) = (time.date(), u8::from(time.month()));
+    let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000));
+    let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
-    let written = write!(
-        out,
-        "{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
-        date.year(),
-        date.day(),
-        time.millisecond(),
-    );
-    debug_assert!(written.is_ok(), "a String takes every text");
+    let mut part = |number, width, after| {
+        write_whole(out, number, width);
+        out.push(after);
+    };
+    part(year.into(), 4, '-');
+    part(u8::from(month).into(), 2, '-');
+    part(day.into(), 2, 'T');
+    part(hour.into(), 2, ':');
+    part(minute.into(), 2, ':');
+    part(second.into(), 2, '.');
+    part(ms.rem_euclid(1000), 3, 'Z');
 }
 
 /// `2026-01-25T10:30:00.000Z` as a text of its own.
