@@ -1,12 +1,14 @@
 //! The one path of every change: load, lay the input over it, check, save, log the event.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use crate::domain::input::{Given, Input};
 use crate::domain::line::Line;
 use crate::domain::order::{self, ITEMS};
 use crate::domain::shape::Type;
-use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, transaction};
+use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, product, transaction};
 use crate::store::effects::{self, parent};
 use crate::store::record::record;
 use crate::store::unit::Unit;
@@ -42,8 +44,12 @@ pub(super) fn apply(
     kind: Kind,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
+    let mut sold = Vec::new();
     let (before, proposed) = match change {
-        Change::Create(input) => (None, Some(create(unit.conn, actor, input)?)),
+        Change::Create(input) => {
+            let row = create(unit.conn, actor, input, &mut sold)?;
+            (None, Some(row))
+        }
         Change::Update(id, input) => {
             let before = existing(unit.conn, actor, kind, *id)?;
             all_found(missing_references(unit.conn, input)?)?;
@@ -55,6 +61,9 @@ pub(super) fn apply(
         Change::Delete(id) => (Some(existing(unit.conn, actor, kind, *id)?), None),
     };
     let after = record(unit, before.as_ref(), proposed)?;
+    for (before, after) in sold {
+        record(unit, Some(&before), Some(after))?;
+    }
     effects::follow(unit, kind, before.as_ref(), after.as_ref())?;
     Ok(after)
 }
@@ -67,7 +76,13 @@ fn existing(conn: &Connection, actor: &Actor, kind: Kind, id: i64) -> Result<Row
     }
 }
 
-fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject> {
+/// The row of a new entity. Puts what it sells into `sold`: each product before and after.
+fn create(
+    conn: &Connection,
+    actor: &Actor,
+    input: &Input,
+    sold: &mut Vec<(Row, Row)>,
+) -> Result<Row, Reject> {
     let mut errors = missing_references(conn, input)?;
     let lines = match input.get(ITEMS.name) {
         Some(Given::Lines(lines)) => lines.as_slice(),
@@ -94,8 +109,22 @@ fn create(conn: &Connection, actor: &Actor, input: &Input) -> Result<Row, Reject
         input.onto(&mut row)?;
     } else {
         price(&mut row, lines, &products, input)?;
+        *sold = sell(lines, products)?;
     }
     Ok(row)
+}
+
+/// Takes the lines of an order from the stock: each product before and after.
+fn sell(lines: &[Line], products: Vec<Row>) -> Result<Vec<(Row, Row)>, Reject> {
+    let mut wanted = BTreeMap::new();
+    for (line, product) in lines.iter().zip(products) {
+        wanted.entry(product.id).or_insert((product, 0)).1 += line.quantity;
+    }
+    let sold = |(before, quantity)| {
+        let after = product::sold(&before, quantity)?;
+        Ok((before, after))
+    };
+    wanted.into_values().map(sold).collect()
 }
 
 fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {

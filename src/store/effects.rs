@@ -1,7 +1,5 @@
 //! What follows from a change, in the same transaction: stock, payment status, parcels.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 
 use crate::domain::order::{self, Payments};
@@ -25,41 +23,29 @@ pub(super) fn follow(
     }
 }
 
-/// A new order takes stock; one that ends or goes while it holds stock gives it back. A new total
-/// may be paid already.
+/// An order that ends or goes while it holds stock gives it back. A new total may be paid already.
 fn after_order(
     unit: &mut Unit<'_>,
     before: Option<&Row>,
     after: Option<&Row>,
 ) -> Result<(), Reject> {
-    match (before, after) {
-        (None, Some(order)) => move_stock(unit, order, product::sold),
-        (Some(before), after) => {
-            let ends = after.is_none_or(|after| after.text(&order::STATUS) == "cancelled");
-            if ends && order::holds_stock(before) {
-                let back = |product: &Row, quantity| Ok(product::returned(product, quantity));
-                move_stock(unit, before, back)?;
-            }
-            match after {
-                Some(after) if after.int(&order::TOTAL) != before.int(&order::TOTAL) => {
-                    settle(unit, after)
-                }
-                _ => Ok(()),
-            }
-        }
-        (None, None) => Ok(()),
+    let Some(before) = before else {
+        return Ok(());
+    };
+    let ends = after.is_none_or(|after| after.text(&order::STATUS) == "cancelled");
+    if ends && order::holds_stock(before) {
+        give_back(unit, before)?;
+    }
+    match after {
+        Some(after) if after.int(&order::TOTAL) != before.int(&order::TOTAL) => settle(unit, after),
+        _ => Ok(()),
     }
 }
 
-fn move_stock(
-    unit: &mut Unit<'_>,
-    order: &Row,
-    moved: impl Fn(&Row, i64) -> Result<Row, Reject>,
-) -> Result<(), Reject> {
-    let quantities: BTreeMap<i64, i64> = order::quantities(order);
-    for (product_id, quantity) in quantities {
+fn give_back(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
+    for (product_id, quantity) in order::quantities(order) {
         if let Some(product) = rows::load(unit.conn, Kind::Product, product_id)? {
-            let after = moved(&product, quantity)?;
+            let after = product::returned(&product, quantity);
             record(unit, Some(&product), Some(after))?;
         }
     }
