@@ -25,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Kind, Reject, Role, Row, event};
@@ -52,30 +53,6 @@ pub struct Store {
     healthy: Arc<AtomicBool>,
     oldest: Arc<AtomicI64>,
     _lock: File,
-}
-
-/// A command, and who waits for its answer.
-struct Asked<W, T> {
-    work: W,
-    done: Result<T, Reject>,
-    tell: oneshot::Sender<Result<T, Reject>>,
-}
-
-impl<W, T> writer::Command for Asked<W, T>
-where
-    W: FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send,
-    T: Send,
-{
-    fn work(&mut self, unit: &mut Unit<'_>) -> bool {
-        self.done = (self.work)(unit);
-        self.done.is_ok()
-    }
-
-    fn tell(self: Box<Self>, durable: bool) {
-        let answer = if durable { self.done } else { Err(Reject::Unavailable) };
-        // An asker who has gone does not need it.
-        drop(self.tell.send(answer));
-    }
 }
 
 /// What the server needs once, at the start.
@@ -116,6 +93,7 @@ impl Store {
             data_dir: data_dir.to_owned(),
             conn: Some(conn),
             readers,
+            runtime: Handle::try_current().ok(),
             log,
             retention,
             answers_due: 0,
@@ -166,7 +144,7 @@ impl Store {
         work: impl FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (tell, told) = oneshot::channel();
-        let command = Box::new(Asked { work, done: Err(Reject::Unavailable), tell });
+        let command = Box::new(writer::Asked { work, done: Err(Reject::Unavailable), tell });
         self.jobs.try_send(writer::Job::Write(command)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Reject::Busy,
             mpsc::error::TrySendError::Closed(_) => Reject::Unavailable,

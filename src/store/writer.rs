@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
@@ -37,6 +38,30 @@ pub(super) trait Command: Send {
     fn tell(self: Box<Self>, durable: bool);
 }
 
+/// A command, and who waits for its answer.
+pub(super) struct Asked<W, T> {
+    pub(super) work: W,
+    pub(super) done: Result<T, Reject>,
+    pub(super) tell: oneshot::Sender<Result<T, Reject>>,
+}
+
+impl<W, T> Command for Asked<W, T>
+where
+    W: FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send,
+    T: Send,
+{
+    fn work(&mut self, unit: &mut Unit<'_>) -> bool {
+        self.done = (self.work)(unit);
+        self.done.is_ok()
+    }
+
+    fn tell(self: Box<Self>, durable: bool) {
+        let answer = if durable { self.done } else { Err(Reject::Unavailable) };
+        // An asker who has gone does not need it.
+        drop(self.tell.send(answer));
+    }
+}
+
 /// Where the writer's results go. The calls come from its thread, so it waits while they do.
 pub struct Outlets {
     /// Takes the events of each commit, in the order of `seq`.
@@ -52,6 +77,8 @@ pub(super) struct Writer {
     /// None after a failed commit: what SQLite then holds in memory is not trusted any more.
     pub(super) conn: Option<Connection>,
     pub(super) readers: Vec<JoinHandle<()>>,
+    /// Where the askers wait; none where whoever opened the store has no runtime.
+    pub(super) runtime: Option<Handle>,
     pub(super) log: events::Log,
     pub(super) retention: Retention,
     /// No answer is old enough to be forgotten before that time.
@@ -111,7 +138,7 @@ impl Writer {
                 if !events.is_empty() {
                     (self.outlets.publish)(events);
                 }
-                commands.into_iter().for_each(|command| command.tell(true));
+                self.tell(commands);
             }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; the database is opened anew");
@@ -121,6 +148,17 @@ impl Writer {
                     command.tell(false);
                 }
             }
+        }
+    }
+
+    /// Tells all askers of a batch. From this thread, each would be woken with a system call of
+    /// its own; a task of their runtime wakes them with none.
+    fn tell(&self, commands: Vec<Box<dyn Command>>) {
+        let many = commands.len() > 1;
+        let tell = move || commands.into_iter().for_each(|command| command.tell(true));
+        match &self.runtime {
+            Some(runtime) if many => drop(runtime.spawn(async move { tell() })),
+            _ => tell(),
         }
     }
 
