@@ -287,3 +287,54 @@ pub(super) fn alone<T>(
     execute(conn, end).map_err(failed)?;
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Kind;
+
+    /// Makes an event, and then may be rejected all the same.
+    fn command(keep: bool) -> Box<dyn Command> {
+        let work = move |unit: &mut Unit<'_>| {
+            let body = format!("kept: {keep}");
+            events::append(unit, Event { seq: unit.next_seq(), kind: Kind::Order, body })?;
+            if keep { Ok(()) } else { Err(Reject::Missing) }
+        };
+        let (tell, _) = oneshot::channel();
+        Box::new(Asked { work, done: Err(Reject::Unavailable), tell })
+    }
+
+    #[test]
+    fn who_is_rejected_late_takes_nobody_along() {
+        let data = tempfile::tempdir().unwrap();
+        let conn = open::writer(data.path()).unwrap();
+        let mut writer = Writer {
+            data_dir: data.path().to_owned(),
+            conn: None,
+            readers: Vec::new(),
+            runtime: None,
+            log: events::Log::read(&conn).unwrap(),
+            retention: Retention { age: Duration::from_secs(60), count: 100 },
+            answers_due: 0,
+            outlets: Outlets {
+                publish: Box::new(drop),
+                jump: Box::new(|_| ()),
+                accounts: Box::new(drop),
+            },
+            metrics: Arc::default(),
+            healthy: Arc::default(),
+            oldest: Arc::default(),
+            data_version: 0,
+            watched: Instant::now(),
+        };
+        let mut commands = [true, false, true].map(command);
+        let (events, log) = writer.transact(&conn, &mut commands).unwrap();
+        let told: Vec<_> = events.into_iter().map(|event| (event.seq, event.body)).collect();
+        let kept = |seq| (seq, "kept: true".to_owned());
+        assert_eq!((told, log.head), (vec![kept(1), kept(2)], 2));
+        let sql = "SELECT count(*) FROM events WHERE body = 'kept: true'";
+        assert_eq!(conn.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(2));
+    }
+}
