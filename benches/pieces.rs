@@ -11,6 +11,7 @@ use tillcast::domain::event::{self, Event};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::{Cell, Input, Kind, Role, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed, text_frame};
+use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::store::{Actor, Change, Outlets, Retention, Store};
 
@@ -86,7 +87,7 @@ fn frame(bencher: Bencher<'_, '_>) {
 /// One commit of so many events, and what each of a thousand subscribers copies of it.
 #[divan::bench(args = [1, 16, 64])]
 fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
-    let feed = Feed::new(0, || ());
+    let feed = Feed::new(0, Limits::DEFAULT.ring_bytes, || ());
     bencher.with_inputs(|| batch(feed.head(), events)).bench_local_values(|events| {
         feed.publish(&events);
         feed.told(feed.head());
@@ -95,7 +96,7 @@ fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
 
 #[divan::bench(args = [1, 16, 64])]
 fn feed_copy(bencher: Bencher<'_, '_>, events: i64) {
-    let feed = Feed::new(0, || ());
+    let feed = Feed::new(0, Limits::DEFAULT.ring_bytes, || ());
     feed.publish(&batch(0, events));
     let mut frames = Batch::new();
     let subscribed = || {
@@ -138,7 +139,8 @@ impl Shop {
             accounts: Box::new(|_| ()),
         };
         let retention = Retention { age: Duration::from_secs(86_400), count: 1_000_000 };
-        let opened = Store::open(data.path(), retention, &Arc::new(Metrics::new()), outlets)?;
+        let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
+        let opened = Store::open(data.path(), retention, limits, &metrics, outlets)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let shop = Self { store: opened.store, runtime, _data: data };
         shop.create(Kind::Product, r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#);

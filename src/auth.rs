@@ -13,12 +13,12 @@ use cookie::{Cookie, SameSite};
 use sha2::{Digest, Sha256};
 
 use crate::domain::{FieldError, Reject};
-use crate::limits::{LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
+use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::metrics::Metrics;
 use crate::store::{Store, TokenHash, User, UserPatch};
 use crate::throttle::Failures;
 
-use password::Hasher;
+use password::{Checked, Hasher};
 use sessions::{Ended, Lifetimes, Of, Session, Sessions};
 
 /// The session cookie's name.
@@ -58,13 +58,14 @@ impl Auth {
         store: Arc<Store>,
         sessions: Arc<Sessions>,
         lifetimes: Lifetimes,
+        hash_cost: HashCost,
         metrics: Arc<Metrics>,
     ) -> Self {
         let failures = [LOGIN_FAILURES_PER_NAME, LOGIN_FAILURES_PER_ADDRESS].map(Failures::new);
         Self {
             store,
             sessions,
-            hasher: Hasher::new(),
+            hasher: Hasher::new(hash_cost),
             failures: Mutex::new(failures),
             lifetimes,
             metrics,
@@ -79,12 +80,12 @@ impl Auth {
         from: IpAddr,
         secure: bool,
     ) -> Result<(User, String), Denied> {
-        let (_, hash) = self.prove(&username, password, from).await?;
+        let (_, hashes) = self.prove(&username, password, from).await?;
         let token = token().ok_or(Reject::Unavailable)?;
         let token_hash = hash_token(&token);
         let sessions = Arc::clone(&self.sessions);
         let add = move |user: &User| sessions.add(token_hash, user);
-        match self.store.add_session(token_hash, username, hash, add).await {
+        match self.store.add_session(token_hash, username, hashes, add).await {
             Ok(Some(user)) => Ok((user, set_cookie(&token, self.lifetimes.max, secure))),
             Ok(None) => Err(Denied::Wrong),
             Err(reject) => {
@@ -181,7 +182,8 @@ impl Auth {
         }
     }
 
-    /// Proves that somebody knows a user's password; returns the user and the hash.
+    /// Proves that somebody knows a user's password; returns the user, the hash, and a new hash
+    /// where that one is of another profile.
     ///
     /// The failures are looked at again with the place in hand, so that a flood of parallel
     /// guesses gets no more tries than guesses one after the other.
@@ -190,7 +192,7 @@ impl Auth {
         username: &str,
         password: String,
         from: IpAddr,
-    ) -> Result<(User, String), Denied> {
+    ) -> Result<(User, (String, Option<String>)), Denied> {
         self.check_failures(username, from)?;
         let Ok(place) = self.hasher.place().await else {
             self.metrics.logins_rejected.inc();
@@ -200,12 +202,12 @@ impl Auth {
         let found = self.store.find_user(username.to_owned()).await?;
         let found = found.filter(|(user, _)| !user.disabled);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let fits = place.verify(password, hash).await;
+        let Checked { fits, renewed } = place.check(password, hash).await;
         let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
-            Some(found) if fits => {
+            Some((user, hash)) if fits => {
                 names.clear(username.to_lowercase());
-                Ok(found)
+                Ok((user, (hash, renewed)))
             }
             _ => {
                 names.add(username.to_lowercase());

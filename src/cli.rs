@@ -16,13 +16,13 @@ use crate::domain::Reject;
 
 /// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why.
 pub fn run(command: Command, config: &Config) -> ExitCode {
-    let dir = &config.data_dir;
+    let (dir, cost) = (&config.data_dir, config.limits.hash);
     let done = match command {
         Command::Serve => serve::serve(config),
         Command::Demo { rate } => demo::demo(config, rate),
-        Command::UserAdd { name, role } => users::add(dir, &name, &role),
+        Command::UserAdd { name, role } => users::add(dir, cost, &name, &role),
         Command::UserList => users::list(dir),
-        Command::UserPasswd { name } => users::passwd(dir, &name),
+        Command::UserPasswd { name } => users::passwd(dir, cost, &name),
         Command::UserDisable { name } => users::disable(dir, &name),
         Command::Backup { file } => files::backup(dir, &file),
         Command::Check => files::check(dir),

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::limits::Limits;
+
 pub use command::Command;
 pub use help::{help, settings};
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long a session lives at most; never less than `session_idle`.
     pub session_max: Duration,
+    /// The bounds of the profile.
+    pub limits: Limits,
     /// Open connections, all together.
     pub max_connections: usize,
     /// Open connections from one address.
@@ -119,7 +123,9 @@ pub fn read(
         given.extend(by_file);
         mistakes.extend(wrong);
     }
-    given.extend(given::by_default(&env));
+    let profile = given::winner(&given, "profile");
+    let limits = profile.and_then(|profile| values::profile(&profile.value).ok());
+    given.extend(given::by_default(&env, limits.unwrap_or(Limits::DEFAULT)));
     let config = settle(&given, &mut mistakes);
     match command {
         Some(command) if mistakes.is_empty() => Ok((command, config)),
@@ -166,6 +172,7 @@ impl Config {
             data_dir: PathBuf::new(),
             session_idle: Duration::ZERO,
             session_max: Duration::MAX,
+            limits: Limits::DEFAULT,
             max_connections: 0,
             max_connections_per_address: 0,
             max_connections_per_user: 0,

@@ -23,7 +23,7 @@ use crate::auth::Auth;
 use crate::auth::origin::Origins;
 use crate::domain::Reject;
 use crate::feed::Feed;
-use crate::limits::{BODIES_KIB_MAX, PAGE_WAIT, PAGES_AT_ONCE};
+use crate::limits::PAGE_WAIT;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -57,10 +57,11 @@ pub struct Shares {
     pages: Arc<Semaphore>,
 }
 
-impl Default for Shares {
-    fn default() -> Self {
+impl Shares {
+    /// For so many KiB of bodies and so many pages.
+    pub fn new(bodies_kib: u32, pages: usize) -> Self {
         let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { bodies: semaphore(BODIES_KIB_MAX as usize), pages: semaphore(PAGES_AT_ONCE) }
+        Self { bodies: semaphore(bodies_kib as usize), pages: semaphore(pages) }
     }
 }
 

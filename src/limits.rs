@@ -2,6 +2,81 @@
 
 use std::time::Duration;
 
+// ---- What differs between boards -------------------------------------------------------------
+
+/// The bounds that `--profile` sets, those that decide how much memory the server can take. All
+/// others are the same on every board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections, all together, where `--max-connections` does not say. Above: `429`.
+    pub connections: usize,
+    /// Threads that serve connections, where `--workers` does not say; each has a stack.
+    pub workers: usize,
+    /// Connections that are in the HTTP phase, each with up to 24 KiB of buffers. A connection whose
+    /// request is not complete waits in the kernel and does not count; above, complete ones wait
+    /// too. From half of them on, answers say `Connection: close`, so that places become free.
+    pub http_connections: usize,
+    /// Bodies of all requests together, KiB; above, the next ones wait for their turn.
+    pub bodies_kib: u32,
+    /// Pages that are being made or sent; above, the next ones wait, and get `503` after `PAGE_WAIT`.
+    pub pages_at_once: usize,
+    /// Sessions at the same time; above, the one that was unused the longest ends.
+    pub sessions: usize,
+    /// What a password hash takes.
+    pub hash: HashCost,
+    /// Commands that wait for the writer, and that one transaction, thus one fsync, can hold.
+    /// Above: `503` with `Retry-After`, at once.
+    pub write_queue: usize,
+    /// SQLite's page cache of the writer, KiB.
+    pub writer_cache_kib: i64,
+    /// SQLite's page cache of each reader, KiB.
+    pub reader_cache_kib: i64,
+    /// Bytes of all frames in the ring; above, the oldest leave early.
+    pub ring_bytes: usize,
+}
+
+/// What a password hash takes (argon2id with one lane).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory, KiB.
+    pub memory_kib: u32,
+    /// How often all of it is gone through.
+    pub passes: u32,
+}
+
+impl Limits {
+    /// For a board with 256 MiB or more: 10,000 connections within 64 MiB.
+    pub const DEFAULT: Self = Self {
+        connections: 10_000,
+        workers: 4,
+        http_connections: 512,
+        bodies_kib: 2 * 1024,
+        pages_at_once: 8,
+        sessions: 10_000,
+        hash: HashCost { memory_kib: 19 * 1024, passes: 2 },
+        write_queue: 256,
+        writer_cache_kib: 512,
+        reader_cache_kib: 256,
+        ring_bytes: 1024 * 1024,
+    };
+
+    /// For the smallest boards: 500 connections within 24 MiB. Its hash resists guessing as well as
+    /// the other one (OWASP, Password Storage Cheat Sheet) and takes about as long.
+    pub const TINY: Self = Self {
+        connections: 500,
+        workers: 1,
+        http_connections: 64,
+        bodies_kib: 256,
+        pages_at_once: 2,
+        sessions: 1_000,
+        hash: HashCost { memory_kib: 7 * 1024, passes: 5 },
+        write_queue: 64,
+        writer_cache_kib: 256,
+        reader_cache_kib: 128,
+        ring_bytes: 256 * 1024,
+    };
+}
+
 // ---- What a request may hold -----------------------------------------------------------------
 
 /// Amounts in minor units: below 2^53, so that a JavaScript client reads every total exactly.
@@ -36,16 +111,12 @@ pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The body of a login, which anybody may send. Above: `413`.
 pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
-/// Bodies of all requests together, KiB; above, the next ones wait for their turn.
-pub const BODIES_KIB_MAX: u32 = 2 * 1024;
 /// A request's line and headers; a browser sends 1 KiB. Above: `431`.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
 /// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
-/// Pages that are being made or sent; above, the next ones wait, and get `503` after `PAGE_WAIT`.
-pub const PAGES_AT_ONCE: usize = 8;
 /// How long a page waits for its turn.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.
@@ -55,11 +126,6 @@ pub const PAGE_DEFAULT: usize = 50;
 
 /// How long the kernel keeps unanswered connections in line.
 pub const LISTEN_BACKLOG: i32 = 1024;
-/// Connections that are in the HTTP phase, each with up to 24 KiB of buffers. A connection whose
-/// request is not complete waits in the kernel and does not count; above, complete ones wait too.
-pub const HTTP_CONNECTIONS_MAX: usize = 512;
-/// From that many on, answers say `Connection: close`, so that places become free.
-pub const HTTP_KEEP_ALIVE_MAX: usize = HTTP_CONNECTIONS_MAX / 2;
 /// The buffer of one HTTP connection: room for the head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a connection may take to send its first request's head, or the next one's. Then it is
@@ -87,8 +153,6 @@ pub const KERNEL_STALL_MAX: Duration = Duration::from_secs(75);
 
 // ---- Sessions and logins ---------------------------------------------------------------------
 
-/// Sessions at the same time, about 200 bytes each; above, the one that was unused the longest ends.
-pub const SESSIONS_MAX: usize = 10_000;
 /// How often expired sessions are looked for: a socket ends within a second of its session.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
 /// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
@@ -99,40 +163,33 @@ pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Names and addresses whose failures are counted, each; above, the oldest is forgotten.
 pub const LOGIN_NAMES_MAX: usize = 1024;
-/// Hashes at the same time: each takes 19 MiB for its time.
+/// Hashes at the same time: each takes `Limits::hash` for its time.
 pub const HASHES_AT_ONCE: usize = 1;
 /// Logins that wait for a hash. Above: `429`.
 pub const HASH_QUEUE_MAX: usize = 32;
 
 // ---- The store -------------------------------------------------------------------------------
 
-/// Commands that wait for the writer. Above: `503` with `Retry-After`, at once.
-pub const WRITE_QUEUE_MAX: usize = 256;
-/// Commands of one transaction, thus of one fsync: all that can wait.
-pub const BATCH_MAX: usize = WRITE_QUEUE_MAX;
 /// Threads that read, each with a connection of its own: a list never waits for a catch-up.
 pub const READERS: usize = 2;
 /// Reads that wait for a reader. Above: `503`.
 pub const READ_QUEUE_MAX: usize = 256;
-/// SQLite's page cache of the writer, KiB.
-pub const WRITER_CACHE_KIB: i64 = 512;
-/// SQLite's page cache of each reader, KiB.
-pub const READER_CACHE_KIB: i64 = 256;
+/// SQLite's page cache of a program that is not the server: it does one thing at a time.
+pub const COMMAND_CACHE_KIB: i64 = 256;
 /// How large the write-ahead log stays after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// How long another program may hold the database's lock (`tillcast user`, a backup).
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the writer looks whether another program changed users.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
-/// Events that are pruned in one step, so that no order waits long for it.
+/// Events, or kept answers, that are pruned in one step, so that no order waits long for it. More than one
+/// batch can add.
 pub const PRUNE_STEP: i64 = 512;
 
 // ---- The feed and its sockets ----------------------------------------------------------------
 
 /// Events in the ring. Who is further behind reads the log.
 pub const RING_EVENTS: usize = 1024;
-/// Bytes of all frames in the ring; above, the oldest leave early.
-pub const RING_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one write to one socket; the rest follows when the socket took them.
 pub const WRITE_BYTES: usize = 32 * 1024;
 /// Events that the subscribers may lag behind, before the writer waits for them; from half of that

@@ -23,7 +23,7 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    DRAIN_STEP, HTTP_CONNECTIONS_MAX, LISTEN_BACKLOG, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
+    DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long events are kept.
     pub retention: Retention,
+    /// The bounds of the profile.
+    pub limits: Limits,
 }
 
 /// A server that listens.
@@ -65,6 +67,7 @@ pub struct Server {
     hub: Arc<Hub>,
     doors: Arc<Doors>,
     http_places: Semaphore,
+    http_places_max: usize,
     refusals: Semaphore,
     stop: watch::Sender<bool>,
     sockets_per_user_max: usize,
@@ -86,21 +89,28 @@ pub struct Opened {
 impl Server {
     /// Opens the data directory and the ports. The error is a sentence for the operator.
     pub fn open(settings: &Settings) -> Result<Opened, String> {
+        let limits = settings.limits;
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
         let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
-        let sessions = Arc::new(Sessions::new(settings.lifetimes, move || look.look()));
+        let sessions =
+            Arc::new(Sessions::new(limits.sessions, settings.lifetimes, move || look.look()));
         let outlets = outlets(&feed, &sessions, &metrics);
-        let opened = Store::open(&settings.data_dir, settings.retention, &metrics, outlets)
+        let opened = Store::open(&settings.data_dir, settings.retention, limits, &metrics, outlets)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
-        let feed =
-            Arc::clone(feed.get_or_init(|| Arc::new(Feed::new(opened.head, move || ring.ring()))));
+        let made = Feed::new(opened.head, limits.ring_bytes, move || ring.ring());
+        let feed = Arc::clone(feed.get_or_init(|| Arc::new(made)));
         sessions.restore(opened.sessions, opened.now);
-        let auth =
-            Auth::new(Arc::clone(&store), sessions, settings.lifetimes, Arc::clone(&metrics));
+        let auth = Auth::new(
+            Arc::clone(&store),
+            sessions,
+            settings.lifetimes,
+            limits.hash,
+            Arc::clone(&metrics),
+        );
         let crowd = Crowd::new(
             Arc::clone(&hub),
             inbox,
@@ -125,13 +135,14 @@ impl Server {
             metrics,
             origins,
             stopping: AtomicBool::new(false),
-            shares: Shares::default(),
+            shares: Shares::new(limits.bodies_kib, limits.pages_at_once),
         };
         let server = Self {
             api,
             hub,
             doors,
-            http_places: Semaphore::new(HTTP_CONNECTIONS_MAX),
+            http_places: Semaphore::new(limits.http_connections),
+            http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: watch::Sender::new(false),
             sockets_per_user_max: settings.sockets_per_user_max,

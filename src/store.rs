@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Kind, Reject, Role, Row, event};
-use crate::limits::{READ_QUEUE_MAX, READERS, WATCH_INTERVAL, WRITE_QUEUE_MAX};
+use crate::limits::{Limits, READ_QUEUE_MAX, READERS, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 
 pub use answers::{Answer, Repeat};
@@ -75,22 +75,26 @@ impl Store {
     pub fn open(
         data_dir: &Path,
         retention: Retention,
+        limits: Limits,
         metrics: &Arc<Metrics>,
         outlets: Outlets,
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
-        let conn = open::writer(data_dir)?;
+        let conn = open::writer(data_dir, limits.writer_cache_kib)?;
         let unreadable =
             |_| OpenError(format!("{}: cannot be read", open::database(data_dir).display()));
         let log = events::Log::read(&conn).map_err(failed).map_err(unreadable)?;
-        let sessions = sessions::all(&conn).map_err(unreadable)?;
+        let sessions = sessions::keep_newest(&conn, limits.sessions)
+            .and_then(|()| sessions::all(&conn))
+            .map_err(unreadable)?;
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         let healthy = Arc::new(AtomicBool::new(true));
         let oldest = Arc::new(AtomicI64::new(log.oldest));
-        let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
-        let (reads, readers) = start_readers(data_dir)?;
+        let (jobs, queue) = mpsc::channel(limits.write_queue);
+        let (reads, readers) = start_readers(data_dir, limits.reader_cache_kib)?;
         let writer = writer::Writer {
             data_dir: data_dir.to_owned(),
+            cache_kib: limits.writer_cache_kib,
             conn: Some(conn),
             readers,
             runtime: Handle::try_current().ok(),
@@ -281,12 +285,13 @@ impl Store {
     }
 
     /// Keeps a new session, if the user may log in and has this password hash still; calls `add`
-    /// in the same transaction, and forgets the session that it returns.
+    /// in the same transaction, and forgets the session that it returns. A renewed hash of the same
+    /// password takes the old one's place and ends nothing.
     pub async fn add_session(
         &self,
         token_hash: TokenHash,
         username: String,
-        password_hash: String,
+        (password_hash, renewed): (String, Option<String>),
         add: impl Fn(&User) -> Option<TokenHash> + Send + 'static,
     ) -> Result<Option<User>, Reject> {
         let mut displaced = None;
@@ -294,6 +299,9 @@ impl Store {
             let found = users::find(unit.conn, &username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
             let Some((user, _)) = same else { return Ok(None) };
+            if let Some(renewed) = &renewed {
+                users::renew(unit, user.id, renewed)?;
+            }
             sessions::add(unit, &token_hash, user.id)?;
             let displaced = displaced.get_or_insert_with(|| add(&user));
             sessions::remove(unit, displaced.as_slice())?;
@@ -354,11 +362,14 @@ fn once(
     Ok(answer)
 }
 
-fn start_readers(data_dir: &Path) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
+fn start_readers(
+    data_dir: &Path,
+    cache_kib: i64,
+) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
     let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
     let queue = Arc::new(Mutex::new(queue));
     let start = |_| {
-        let (conn, queue) = (open::reader(data_dir)?, Arc::clone(&queue));
+        let (conn, queue) = (open::reader(data_dir, cache_kib)?, Arc::clone(&queue));
         thread("reader", move || {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             while let Some(read) = next() {

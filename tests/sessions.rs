@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Server, password_of};
+use rusqlite::Connection;
 use serde_json::json;
 
 #[test]
@@ -46,6 +47,40 @@ fn the_cookie_is_for_this_server_only_and_not_for_scripts() {
     let token = answer.session_cookie();
     let token = token.split_once('=').unwrap().1;
     assert!(token.len() >= 43, "{token} has fewer than 256 bits");
+}
+
+/// Another profile hashes at another cost. Who logs in must not notice, in either direction.
+#[test]
+fn a_hash_of_another_profile_is_renewed_and_ends_no_session() {
+    let mut server = Server::start();
+    let stored = |server: &Server| -> String {
+        let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+        let sql = "SELECT password_hash FROM users WHERE username = 'admin'";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    for (profile, cost) in [("default", "m=19456,t=2,"), ("tiny", "m=7168,t=5,")] {
+        let before = server.admin();
+        let mut socket = before.ws();
+        assert!(stored(&server).contains(cost), "{}", stored(&server));
+        let user = before.get("/api/users/1").expect(200);
+        assert_eq!(server.stop(), Some(0));
+        drop(socket);
+
+        let other = if profile == "default" { "tiny" } else { "default" };
+        server = server.again_with(&["--profile", other]);
+        let before = server.adopt(&before);
+        socket = before.ws();
+        server.anonymous().try_login("admin", "not the password").expect(401);
+        assert!(stored(&server).contains(cost), "a wrong password renewed the hash");
+        server.admin().get("/api/auth/me").expect(200);
+        assert!(!stored(&server).contains(cost), "{}", stored(&server));
+        let renewed = stored(&server);
+        server.admin();
+        assert_eq!(stored(&server), renewed, "a hash of today was renewed");
+        socket.expect_quiet();
+        let after = before.get("/api/users/1").expect(200);
+        assert_eq!((after.header("etag"), after.text()), (user.header("etag"), user.text()));
+    }
 }
 
 #[test]

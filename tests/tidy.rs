@@ -37,7 +37,7 @@ const ROOMS: &[Room] = &[
         &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "ws"],
         &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "socket2"],
     ),
-    ("config", &[], &["humantime", "lexopt", "toml"]),
+    ("config", &["limits"], &["humantime", "lexopt", "toml"]),
     (
         "cli",
         &["auth", "config", "domain", "limits", "server", "store"],

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tempfile::TempDir;
-use tillcast::limits::{WAL_BYTES_KEPT, WRITER_CACHE_KIB};
+use tillcast::limits::{Limits, WAL_BYTES_KEPT};
 
 use crate::seed::{PRODUCTS, Seed, order_event};
 use crate::{Outcome, millis_now};
@@ -30,7 +30,7 @@ impl Loop {
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "foreign_keys", true)?;
-        conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        conn.pragma_update(None, "cache_size", -Limits::DEFAULT.writer_cache_kib)?;
         conn.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         conn.set_prepared_statement_cache_capacity(64);
         let seq = conn.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;

@@ -2,25 +2,35 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, PASSWORD_CHARS};
+use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
 
-/// The hash of a password that nobody knows: what an unknown name is checked against, so that it
-/// takes as long as a known one. Its parameters are those of `hash`.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$VGlsbGNhc3ROb2JvZHk$\
-                      3Vx7cNZqv0sWkIyfWmqzXyqvZ8m0ZcVQdXn8m3qOeJk";
+/// Salt and hash of a password that nobody knows: what an unknown name is checked against, so that
+/// it takes as long as a known one.
+const NOBODY: &str = "VGlsbGNhc3ROb2JvZHk$3Vx7cNZqv0sWkIyfWmqzXyqvZ8m0ZcVQdXn8m3qOeJk";
 
-/// Hashes and checks passwords; each takes 19 MiB for its time, so few run at once.
+/// Hashes and checks passwords; each takes megabytes for its time, so few run at once.
 pub struct Hasher {
+    cost: HashCost,
     places: Semaphore,
     waiting: AtomicUsize,
 }
 
 /// The right to hash once.
 pub struct Place<'h> {
+    cost: HashCost,
     _permit: SemaphorePermit<'h>,
+}
+
+/// What a check of a password came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// It is the user's.
+    pub fits: bool,
+    /// It fits a hash of another cost: its hash of today's.
+    pub renewed: Option<String>,
 }
 
 /// Too many wait already.
@@ -28,9 +38,9 @@ pub struct Place<'h> {
 pub struct QueueFull;
 
 impl Hasher {
-    /// With its bounds from `limits`.
-    pub fn new() -> Self {
-        Self { places: Semaphore::new(HASHES_AT_ONCE), waiting: AtomicUsize::new(0) }
+    /// For hashes of this cost.
+    pub fn new(cost: HashCost) -> Self {
+        Self { cost, places: Semaphore::new(HASHES_AT_ONCE), waiting: AtomicUsize::new(0) }
     }
 
     /// Waits for a place.
@@ -48,35 +58,44 @@ impl Hasher {
             return Err(QueueFull);
         }
         let permit = self.places.acquire().await.map_err(|_| QueueFull)?;
-        Ok(Place { _permit: permit })
-    }
-}
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self::new()
+        Ok(Place { cost: self.cost, _permit: permit })
     }
 }
 
 impl Place<'_> {
     /// Hashes a password on a thread that may block.
     pub async fn hash(&self, password: String) -> Option<String> {
-        tokio::task::spawn_blocking(move || hash(&password)).await.ok().flatten()
+        let cost = self.cost;
+        tokio::task::spawn_blocking(move || hash(&password, cost)).await.ok().flatten()
     }
 
-    /// Checks a password against a hash; against nobody's where there is none.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> bool {
-        let check = move || verify(&password, hash.as_deref().unwrap_or(NOBODY)) && hash.is_some();
-        tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    /// Checks a password against a stored hash; against nobody's where there is none.
+    pub async fn check(&self, password: String, stored: Option<String>) -> Checked {
+        let cost = self.cost;
+        let check = move || {
+            let known = stored.is_some();
+            let stored = stored.unwrap_or_else(|| parameters(cost) + NOBODY);
+            let fits = verify(&password, &stored) && known;
+            let outdated = fits && !stored.starts_with(&parameters(cost));
+            Checked { fits, renewed: outdated.then(|| hash(&password, cost)).flatten() }
+        };
+        tokio::task::spawn_blocking(check).await.unwrap_or_default()
     }
 }
 
 /// The PHC string of a password; none if the system has no randomness.
-pub fn hash(password: &str) -> Option<String> {
-    let hash = Argon2::default().hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string()).ok()
+pub fn hash(password: &str, cost: HashCost) -> Option<String> {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None).ok()?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string()).ok()
 }
 
+/// The beginning of the PHC string of every hash of this cost.
+fn parameters(HashCost { memory_kib, passes }: HashCost) -> String {
+    format!("$argon2id$v=19$m={memory_kib},t={passes},p=1$")
+}
+
+/// The hash says itself what it cost, so one of another profile is checked as well.
 fn verify(password: &str, hash: &str) -> bool {
     let parsed = PasswordHash::new(hash);
     parsed.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
@@ -94,22 +113,42 @@ pub fn check(password: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
+
+    const COSTS: [HashCost; 2] = [Limits::DEFAULT.hash, Limits::TINY.hash];
 
     #[test]
     fn a_password_fits_its_own_hash_only() {
-        let hash = hash("correct horse").unwrap();
-        assert!(verify("correct horse", &hash));
-        assert!(!verify("correct house", &hash));
+        for cost in COSTS {
+            let hash = hash("correct horse", cost).unwrap();
+            assert!(verify("correct horse", &hash));
+            assert!(!verify("correct house", &hash));
+        }
     }
 
     /// An unknown name costs the same work as a known one.
     #[test]
     fn nobody_has_the_parameters_of_everybody() {
-        let everybody = hash("somebody").unwrap();
-        let parameters = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
-        assert_eq!(parameters(NOBODY), parameters(&everybody));
-        let lengths = |hash: &str| hash.split('$').skip(4).map(str::len).collect::<Vec<_>>();
-        assert_eq!(lengths(NOBODY)[1], lengths(&everybody)[1]);
-        assert!(PasswordHash::new(NOBODY).is_ok());
+        for cost in COSTS {
+            let (nobody, somebody) = (parameters(cost) + NOBODY, hash("somebody", cost).unwrap());
+            assert!(somebody.starts_with(&parameters(cost)), "{somebody}");
+            let length = |hash: &str| hash.rsplit('$').next().map(str::len);
+            assert_eq!(length(&nobody), length(&somebody));
+            assert!(PasswordHash::new(&nobody).is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_fits_and_is_renewed() {
+        let hasher = Hasher::new(COSTS[1]);
+        let place = hasher.place().await.unwrap();
+        let old = hash("correct horse", COSTS[0]);
+        let check = |password: &str, stored| place.check(password.to_owned(), stored);
+        assert_eq!(check("correct house", old.clone()).await, Checked::default());
+        let Checked { fits, renewed } = check("correct horse", old).await;
+        assert!(fits && renewed.as_ref().is_some_and(|new| new.starts_with(&parameters(COSTS[1]))));
+        let again = Checked { fits: true, renewed: None };
+        assert_eq!(check("correct horse", renewed).await, again);
+        assert_eq!(check("correct horse", None).await, Checked::default());
     }
 }

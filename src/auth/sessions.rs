@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::Role;
-use crate::limits::SESSIONS_MAX;
 use crate::store::{Snapshot, TokenHash, User};
 
 /// Why a session ended; the text goes to the sockets that it closes.
@@ -97,6 +96,7 @@ pub struct Of {
 /// All sessions.
 pub struct Sessions {
     table: Mutex<HashMap<TokenHash, Arc<Session>>>,
+    most: usize,
     lifetimes: Lifetimes,
     /// The zero of the sessions' times lies `max` before the start, so that older logins have one.
     zero: u64,
@@ -114,10 +114,11 @@ pub struct Swept {
 }
 
 impl Sessions {
-    /// An empty table; `wake` is called whenever a session has ended.
-    pub fn new(lifetimes: Lifetimes, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// An empty table with room for so many; `wake` is called whenever a session has ended.
+    pub fn new(most: usize, lifetimes: Lifetimes, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             table: Mutex::new(HashMap::new()),
+            most,
             zero: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
             lifetimes,
             started: Instant::now(),
@@ -165,7 +166,7 @@ impl Sessions {
         };
         let mut table = self.table();
         let mut displaced = None;
-        if table.len() >= SESSIONS_MAX {
+        if table.len() >= self.most {
             let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
             let last_used = |session: &&Arc<Session>| session.used.load(Ordering::Acquire);
             let oldest =

@@ -75,7 +75,7 @@ fn make_users(config: &Config) -> Result<Vec<Login>, String> {
     let user = |role: Role| {
         let no_randomness = || "the system gives no random bytes".to_owned();
         let password = one_time_password().ok_or_else(no_randomness)?;
-        let hash = password::hash(&password).ok_or_else(no_randomness)?;
+        let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
         store.add_user(role.name(), role, &hash).map_err(told)?;
         Ok(Login { role, password })
     };

@@ -18,8 +18,6 @@ const KIB: usize = 1024;
 const CONNECTION_BYTES: usize = 1152;
 /// An HTTP connection's two buffers and its task.
 const HTTP_BYTES: usize = 24 * KIB;
-/// One password hash (argon2id, m = 19 MiB).
-const HASH_BYTES: usize = 19 * KIB * KIB;
 /// A session in its table.
 const SESSION_BYTES: usize = 256;
 /// A counter in one of the small tables, with its key.
@@ -39,31 +37,33 @@ pub(super) fn print(config: &Config) -> Result<(), String> {
     let sum = sum / KIB;
     say(&format!(
         "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
-         The kernel's own share comes on top: about 4 KiB for each connection.\n",
+         The kernel's own share comes on top: about 4 KiB for each connection.\n\
+         A password that was set under another profile takes that profile's memory at each login,\n\
+         until the first one that succeeds; then it is hashed anew.\n",
         "all together", "="
     ))
 }
 
 fn bounds(config: &Config) -> Vec<Bound> {
     let bound = |what, count, bytes| Bound { what, count, bytes };
-    let writer_cache = usize::try_from(l::WRITER_CACHE_KIB).unwrap_or(0) * KIB;
-    let reader_cache = usize::try_from(l::READER_CACHE_KIB).unwrap_or(0) * KIB;
+    let kib = |kib: i64| usize::try_from(kib).unwrap_or(0) * KIB;
+    let limits = &config.limits;
     vec![
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
-        bound("connections in the HTTP phase", l::HTTP_CONNECTIONS_MAX, HTTP_BYTES),
-        bound("bodies of requests", l::BODIES_KIB_MAX as usize, 2 * KIB),
-        bound("pages of lists, as rows and as JSON", l::PAGES_AT_ONCE, 3 * l::PAGE_BYTES_MAX),
-        bound("frames in the ring", 1, l::RING_BYTES_MAX),
+        bound("connections in the HTTP phase", limits.http_connections, HTTP_BYTES),
+        bound("bodies of requests", limits.bodies_kib as usize, 2 * KIB),
+        bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),
+        bound("frames in the ring", 1, limits.ring_bytes),
         bound("slots of the ring", l::RING_EVENTS, 32),
-        bound("password hashes at once", l::HASHES_AT_ONCE, HASH_BYTES),
-        bound("sessions", l::SESSIONS_MAX, SESSION_BYTES),
+        bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),
+        bound("sessions", limits.sessions, SESSION_BYTES),
         bound("login failures, names and addresses", 2 * l::LOGIN_NAMES_MAX, COUNTER_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
-        bound("commands that wait for the writer", l::WRITE_QUEUE_MAX, 2 * KIB),
+        bound("commands that wait for the writer", limits.write_queue, 2 * KIB),
         bound("pages of the log for who is behind", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),
-        bound("page cache of the writer", 1, writer_cache),
-        bound("page cache of the readers", l::READERS, reader_cache),
+        bound("page cache of the writer", 1, kib(limits.writer_cache_kib)),
+        bound("page cache of the readers", l::READERS, kib(limits.reader_cache_kib)),
     ]
 }
 
@@ -72,9 +72,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_fit_into_64_mib() {
-        let (_, config) = crate::config::read([], |_| None).unwrap();
-        let sum: usize = bounds(&config).iter().map(|bound| bound.count * bound.bytes).sum();
-        assert!(sum <= 64 * KIB * KIB, "{} KiB", sum / KIB);
+    fn the_sums_are_what_the_profiles_promise() {
+        for (profile, mib) in [("default", 64), ("tiny", 24)] {
+            let arguments = ["--profile", profile].map(Into::into);
+            let (_, config) = crate::config::read(arguments, |_| None).unwrap();
+            let sum: usize = bounds(&config).iter().map(|bound| bound.count * bound.bytes).sum();
+            assert!(sum <= mib * KIB * KIB, "{profile}: {} KiB", sum / KIB);
+        }
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         allow_origin: config.allow_origin.clone(),
         drain: config.drain,
         retention: Retention { age: config.event_retention, count: config.event_retention_count },
+        limits: config.limits,
     }
 }
 
@@ -80,7 +81,7 @@ fn make_first_admin(config: &Config) -> Result<(), String> {
     }
     let no_randomness = || "the system gives no random bytes".to_owned();
     let password = one_time_password().ok_or_else(no_randomness)?;
-    let hash = password::hash(&password).ok_or_else(no_randomness)?;
+    let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
     store.add_user("admin", Role::Admin, &hash).map_err(told)?;
     let line = format!("first start: user admin, password {password}");
     writeln!(io::stderr(), "{line}").map_err(|error| format!("standard error: {error}"))

@@ -7,14 +7,14 @@ use crate::auth::password;
 use crate::cli::{say, told};
 use crate::domain::Role;
 use crate::domain::check::check_line;
-use crate::limits::{PAGE_MAX, USERNAME_CHARS_MAX};
+use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
 use crate::store::{Direct, UserPatch};
 
 /// Makes a user, with a password from the terminal or standard input.
-pub(super) fn add(data_dir: &Path, name: &str, role: &str) -> Result<(), String> {
+pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Result<(), String> {
     check_line(name, 1, USERNAME_CHARS_MAX).map_err(|why| format!("the name {why}"))?;
     let role = Role::named(role).ok_or("there is no such role")?;
-    let hash = read_password()?;
+    let hash = read_password(cost)?;
     let user = open(data_dir)?.add_user(name, role, &hash).map_err(told)?;
     say(&format!("user {} made, {}, id {}\n", user.username, user.role.name(), user.id))
 }
@@ -42,10 +42,10 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
 }
 
 /// Sets a user's password and ends the user's sessions.
-pub(super) fn passwd(data_dir: &Path, name: &str) -> Result<(), String> {
+pub(super) fn passwd(data_dir: &Path, cost: HashCost, name: &str) -> Result<(), String> {
     let store = open(data_dir)?;
     let user = store.find_user(name).map_err(|_| no_such_user(name))?;
-    let patch = UserPatch { password_hash: Some(read_password()?), ..UserPatch::default() };
+    let patch = UserPatch { password_hash: Some(read_password(cost)?), ..UserPatch::default() };
     store.update_user(user.id, &patch).map_err(told)?;
     say(&format!("password of {} set; the user's sessions have ended\n", user.username))
 }
@@ -68,7 +68,7 @@ fn no_such_user(name: &str) -> String {
 }
 
 /// Reads a password, twice at a terminal and without echo, else one line; returns its hash.
-fn read_password() -> Result<String, String> {
+fn read_password(cost: HashCost) -> Result<String, String> {
     let unreadable = |error: io::Error| format!("the password cannot be read: {error}");
     let text = if io::stdin().is_terminal() {
         let first = rpassword::prompt_password("password: ").map_err(unreadable)?;
@@ -83,5 +83,5 @@ fn read_password() -> Result<String, String> {
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
     password::check(&text).map_err(|why| format!("the password {why}"))?;
-    password::hash(&text).ok_or_else(|| "the system gives no random bytes".to_owned())
+    password::hash(&text, cost).ok_or_else(|| "the system gives no random bytes".to_owned())
 }

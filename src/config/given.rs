@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::Env;
 use super::table::{Fallback, SETTINGS, Setting};
+use crate::limits::Limits;
 
 /// One value of one setting.
 pub(super) struct Given {
@@ -37,11 +38,11 @@ pub(super) fn by_environment(env: &Env) -> Vec<Given> {
     of_each_setting(|| Source::Environment, values)
 }
 
-/// What holds where nobody says anything.
-pub(super) fn by_default(env: &Env) -> Vec<Given> {
+/// What holds where nobody says anything but the profile.
+pub(super) fn by_default(env: &Env, limits: Limits) -> Vec<Given> {
     let values = |setting: &Setting| match setting.default {
         Fallback::Text(text) => setting.pieces(text.as_ref()),
-        Fallback::Found(_, find) => vec![find(env)],
+        Fallback::Found(_, find) => vec![find(env, limits)],
         Fallback::Nothing => Vec::new(),
     };
     of_each_setting(|| Source::Default, values)

@@ -6,8 +6,9 @@ use std::thread::available_parallelism;
 
 use tracing::level_filters::LevelFilter;
 
-use super::values::{choice, duration, origin, path, rate, socket, whole};
+use super::values::{choice, duration, origin, path, profile, rate, socket, whole};
 use super::{Config, Env, LogFormat};
+use crate::limits::Limits;
 use Fallback::{Found, Nothing, Text};
 
 /// One row of the table; flag, variable, file key, help and README are all made from it.
@@ -27,14 +28,11 @@ pub(super) struct Setting {
 pub(super) enum Fallback {
     /// This text, read like any other value.
     Text(&'static str),
-    /// What the machine or its service manager says, described in words.
-    Found(&'static str, fn(&Env) -> OsString),
+    /// What the machine, its service manager or the profile says, described in words.
+    Found(&'static str, fn(&Env, Limits) -> OsString),
     /// No value at all.
     Nothing,
 }
-
-/// More threads than this serve no shop, and each costs memory.
-const DEFAULT_WORKERS_MAX: usize = 4;
 
 /// The most connections that may be asked for: beyond it file descriptors run out first.
 const MANY: usize = 1_000_000;
@@ -85,9 +83,20 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| duration(value, "1s", AGES).map(|time| config.session_max = time),
     },
     Setting {
+        flag: "profile",
+        value: "NAME",
+        default: Text("default"),
+        reason: "tiny for the smallest boards: less of everything, within 24 MiB instead of 64 \
+                 (see tillcast limits --profile tiny).",
+        many: false,
+        set: |config, value| profile(value).map(|limits| config.limits = limits),
+    },
+    Setting {
         flag: "max-connections",
         value: "N",
-        default: Text("10000"),
+        default: Found("10000, with --profile tiny 500", |_, limits| {
+            limits.connections.to_string().into()
+        }),
         reason: "Open connections, all together: each costs its fixed share of memory (see \
                  tillcast limits).",
         many: false,
@@ -175,7 +184,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         flag: "workers",
         value: "N",
-        default: Found("number of cores, at most 4", cores),
+        default: Found("number of cores, at most 4, with --profile tiny 1", cores),
         reason: "Threads that serve connections; the database has its own.",
         many: false,
         set: |config, value| whole(value, 1..=64).map(|n| config.workers = n),
@@ -224,13 +233,13 @@ impl Setting {
 }
 
 /// The first of the folders that systemd made for the service.
-fn state_directory(env: &Env) -> OsString {
+fn state_directory(env: &Env, _: Limits) -> OsString {
     let paths = env("STATE_DIRECTORY").unwrap_or_default();
     let first = paths.as_bytes().split(|byte| *byte == b':').find(|path| !path.is_empty());
     first.map_or_else(|| "./tillcast-data".into(), |path| OsStr::from_bytes(path).into())
 }
 
-fn cores(_: &Env) -> OsString {
+fn cores(_: &Env, limits: Limits) -> OsString {
     let cores = available_parallelism().map_or(1, usize::from);
-    cores.min(DEFAULT_WORKERS_MAX).to_string().into()
+    cores.min(limits.workers).to_string().into()
 }

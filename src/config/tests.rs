@@ -13,6 +13,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::{Command, Config, LogFormat, Mistakes, Rate, read};
+use crate::limits::Limits;
 
 type Outcome = Result<(Command, Config), Mistakes>;
 
@@ -76,6 +77,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         data_dir: "./tillcast-data".into(),
         session_idle: hours(12),
         session_max: hours(30 * 24),
+        limits: Limits::DEFAULT,
         max_connections: 10_000,
         max_connections_per_address: 256,
         max_connections_per_user: 10_000,
@@ -96,7 +98,7 @@ fn without_any_word_it_serves_with_the_defaults() {
 fn each_flag_sets_its_own_field() {
     let config = config(
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
-         --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
+         --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --allow-origin http://a --allow-origin=http://b --drain 0s \
          --event-retention 1s --event-retention-count 1 --log-level WARN --log-format json \
          --workers 64",
@@ -107,6 +109,7 @@ fn each_flag_sets_its_own_field() {
         data_dir: "/d".into(),
         session_idle: Duration::from_secs(2 * 3600),
         session_max: Duration::from_secs(3 * 24 * 3600),
+        limits: Limits::TINY,
         max_connections: 7,
         max_connections_per_address: 8,
         max_connections_per_user: 9,
@@ -142,6 +145,21 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
     assert_eq!(in_force(&[], &env[2..]), (3, "http://f http://g".into()));
     assert_eq!(in_force(&[], &[]), (10, String::new()));
     assert_eq!(run(&[], &env).unwrap().1.config.as_deref(), Some(Path::new(file.path())));
+}
+
+#[test]
+fn the_profile_sets_defaults_and_nothing_that_somebody_said() {
+    let of = |config: &Config| (config.limits, config.max_connections, config.workers);
+    let tiny = (Limits::TINY, 500, 1);
+    assert_eq!(of(&config("--profile tiny")), tiny);
+    assert_eq!(of(&run(&[], &[("TILLCAST_PROFILE", "Tiny")]).unwrap().1), tiny);
+    assert_eq!(of(&File::new("profile", "profile = \"tiny\"").read().unwrap().1), tiny);
+    let said = config("--max-connections 600 --profile tiny --workers 2");
+    assert_eq!(of(&said), (Limits::TINY, 600, 2));
+    let env = [("TILLCAST_PROFILE", "tiny")];
+    assert_eq!(run(&["--profile", "default"], &env).unwrap().1.max_connections, 10_000);
+    let wrong = "--profile: must be default or tiny, not \"small\" (from the command line)";
+    assert_eq!(mistakes(line("--profile small")), [wrong]);
 }
 
 #[test]

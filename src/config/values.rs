@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Rate;
+use crate::limits::Limits;
 
 /// A text, not empty.
 pub(super) fn text(value: &OsStr) -> Result<&str, String> {
@@ -75,6 +76,11 @@ pub(super) fn choice<T: Copy>(value: &OsStr, names: &[(&str, T)]) -> Result<T, S
         let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         format!("must be {}", either(&names))
     })
+}
+
+/// The bounds that a profile stands for.
+pub(super) fn profile(value: &OsStr) -> Result<Limits, String> {
+    choice(value, &[("default", Limits::DEFAULT), ("tiny", Limits::TINY)])
 }
 
 /// `a, b or c`.

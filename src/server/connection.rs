@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, Text, text_of};
 use crate::limits::{
-    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_CONNECTIONS_MAX,
-    HTTP_KEEP_ALIVE_MAX, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
+    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX,
+    SEND_BUFFER_BYTES,
 };
 use crate::server::doors::{Place, Refusal};
 use crate::server::{Server, head};
@@ -93,8 +93,8 @@ impl Server {
             self.api.answer(request, peer).await
         };
         // Places are short: whoever wants more asks for one again.
-        let taken = HTTP_CONNECTIONS_MAX - self.http_places.available_permits();
-        if taken > HTTP_KEEP_ALIVE_MAX && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let short = self.http_places.available_permits() < self.http_places_max / 2;
+        if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         reply

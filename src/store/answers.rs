@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::Reject;
-use crate::limits::BATCH_MAX;
+use crate::limits::PRUNE_STEP;
 use crate::store::failed;
 use crate::store::unit::Unit;
 
@@ -56,12 +56,11 @@ pub(super) fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<
     Ok(())
 }
 
-/// Removes answers from before `oldest`, at most so many as one batch can add; returns when the
-/// oldest one that stays was made. The lowest ids are the oldest.
+/// Removes answers from before `oldest`, a step of them; returns when the oldest one that stays was
+/// made. The lowest ids are the oldest.
 pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "DELETE FROM answers WHERE id < (SELECT min(id) FROM answers) + ? AND at < ?";
-    let most = i64::try_from(BATCH_MAX).unwrap_or(i64::MAX);
-    conn.prepare_cached(sql)?.execute([most, oldest])?;
+    conn.prepare_cached(sql)?.execute([PRUNE_STEP, oldest])?;
     let mut statement = conn.prepare_cached("SELECT at FROM answers ORDER BY id LIMIT 1")?;
     statement.query_row([], |row| row.get(0)).optional()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::domain::Kind;
+use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::open::{self, OpenError};
 
 /// Looks through a whole data directory; returns what is wrong with it, a sentence each.
@@ -14,7 +15,7 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
     if !file.exists() {
         return Err(OpenError(format!("{}: there is no such file", file.display())));
     }
-    let conn = open::reader(data_dir)?;
+    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
     let mut found = Vec::new();
     // A statement that fails on a damaged page is a finding too.
     let mut gather = |what: &str, result: rusqlite::Result<Vec<String>>| match result {
@@ -78,7 +79,7 @@ pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let conn = open::reader(data_dir)?;
+    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
     // Written beside its place and moved there whole: a backup that has its name is complete.
     let part = tempfile::Builder::new()
         .prefix(".tillcast-backup-")

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::domain::{Reject, Role};
+use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::events::{self, Page, Range};
 use crate::store::open::{self, OpenError};
 use crate::store::users::{self, User, UserPatch};
@@ -21,12 +22,12 @@ impl Direct {
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let made = std::fs::create_dir_all(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
-        Ok(Self { conn: open::writer(data_dir)? })
+        Ok(Self { conn: open::writer(data_dir, COMMAND_CACHE_KIB)? })
     }
 
     /// Opens an existing database for reading only.
     pub fn open_to_read(data_dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self { conn: open::reader(data_dir)? })
+        Ok(Self { conn: open::reader(data_dir, COMMAND_CACHE_KIB)? })
     }
 
     /// There is no user yet.

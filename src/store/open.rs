@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::limits::{BUSY_TIMEOUT, READER_CACHE_KIB, WAL_BYTES_KEPT, WRITER_CACHE_KIB};
+use crate::limits::{BUSY_TIMEOUT, WAL_BYTES_KEPT};
 
 /// `TLCS`: says that a SQLite file is ours.
 const APPLICATION_ID: i64 = 0x544C_4353;
@@ -48,7 +48,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Opens the database for writing; makes it, or brings it up to date, where needed.
-pub(super) fn writer(data_dir: &Path) -> Result<Connection, OpenError> {
+pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -57,13 +57,13 @@ pub(super) fn writer(data_dir: &Path) -> Result<Connection, OpenError> {
         Connection::open_with_flags(&file, flags).map_err(|error| unusable(&file, &error))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(&file, &error))?;
     let version = check_identity(&conn, &file)?;
-    prepare(&conn, WRITER_CACHE_KIB).map_err(|error| unusable(&file, &error))?;
+    prepare(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
     Ok(conn)
 }
 
 /// Opens an up-to-date database for reading.
-pub(super) fn reader(data_dir: &Path) -> Result<Connection, OpenError> {
+pub(super) fn reader(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn =
@@ -74,8 +74,7 @@ pub(super) fn reader(data_dir: &Path) -> Result<Connection, OpenError> {
         let text = "is of an older version; start `tillcast serve` once, it brings it up to date";
         return Err(OpenError(format!("{}: {text}", file.display())));
     }
-    conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)
-        .map_err(|error| unusable(&file, &error))?;
+    conn.pragma_update(None, "cache_size", -cache_kib).map_err(|error| unusable(&file, &error))?;
     Ok(conn)
 }
 

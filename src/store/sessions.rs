@@ -46,6 +46,15 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<Snapshot>, Reject> {
     sessions.and_then(Iterator::collect).map_err(failed)
 }
 
+/// Forgets all but the most recently used: there may be more of an earlier run, which had more room.
+pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> {
+    let sql = "
+        DELETE FROM sessions WHERE token_hash IN
+            (SELECT token_hash FROM sessions ORDER BY used_at DESC LIMIT -1 OFFSET ?)";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    conn.execute(sql, [most]).map(drop).map_err(failed)
+}
+
 /// Keeps a new session.
 pub(super) fn add(unit: &Unit<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";

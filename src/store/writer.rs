@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
-use crate::limits::{BATCH_MAX, IDEMPOTENCY_KEPT, WATCH_INTERVAL};
+use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 use crate::store::events::Retention;
 use crate::store::sessions::Snapshot;
@@ -74,6 +74,7 @@ pub struct Outlets {
 
 pub(super) struct Writer {
     pub(super) data_dir: PathBuf,
+    pub(super) cache_kib: i64,
     /// None after a failed commit: what SQLite then holds in memory is not trusted any more.
     pub(super) conn: Option<Connection>,
     pub(super) readers: Vec<JoinHandle<()>>,
@@ -94,8 +95,9 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the last handle of the store is gone.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
-        while jobs.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        let all_that_waits = jobs.max_capacity();
+        let mut batch = Vec::with_capacity(all_that_waits);
+        while jobs.blocking_recv_many(&mut batch, all_that_waits) > 0 {
             let commands = batch.drain(..).filter_map(|job| match job {
                 Job::Write(command) => Some(command),
                 Job::Tick => None,
@@ -198,7 +200,8 @@ impl Writer {
         if self.conn.is_some() {
             return;
         }
-        let opened = open::writer(&self.data_dir).map_err(|error| error.to_string());
+        let opened =
+            open::writer(&self.data_dir, self.cache_kib).map_err(|error| error.to_string());
         let read = opened.and_then(|conn| {
             let log = events::Log::read(&conn).map_err(|error| error.to_string())?;
             Ok((conn, log))
@@ -290,6 +293,7 @@ pub(super) fn alone<T>(
 
 #[cfg(test)]
 mod tests {
+    use crate::limits::Limits;
     use std::time::Duration;
 
     use super::*;
@@ -309,9 +313,11 @@ mod tests {
     #[test]
     fn who_is_rejected_late_takes_nobody_along() {
         let data = tempfile::tempdir().unwrap();
-        let conn = open::writer(data.path()).unwrap();
+        let cache_kib = Limits::DEFAULT.writer_cache_kib;
+        let conn = open::writer(data.path(), cache_kib).unwrap();
         let mut writer = Writer {
             data_dir: data.path().to_owned(),
+            cache_kib,
             conn: None,
             readers: Vec::new(),
             runtime: None,
