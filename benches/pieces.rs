@@ -155,7 +155,7 @@ impl Shop {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
         let actor = Actor { user_id: 1, role: Role::Admin, if_match: None };
-        let created = self.store.create(actor, kind, Change::Create(input), None);
+        let created = self.store.create(actor, kind, Change::Create(input), None, |_| Ok(()));
         self.runtime.block_on(created).is_ok()
     }
 }

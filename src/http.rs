@@ -23,7 +23,7 @@ use crate::auth::Auth;
 use crate::auth::origin::Origins;
 use crate::domain::Reject;
 use crate::feed::Feed;
-use crate::limits::PAGE_WAIT;
+use crate::limits::{ANSWER_BYTES_MAX, PAGE_WAIT};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -32,6 +32,9 @@ pub use reply::{Problem, Reply, Text};
 
 use ask::Ask;
 use route::Target;
+
+/// The right to a large answer; none where it is small.
+type Room = Option<OwnedSemaphorePermit>;
 
 /// Everything that answers need.
 pub struct Api {
@@ -134,6 +137,15 @@ impl Api {
         let place = Arc::clone(&self.shares.pages).acquire_owned();
         let busy = || Problem::from(Reject::Busy);
         tokio::time::timeout(PAGE_WAIT, place).await.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
+    /// Finds room for an answer of so many bytes before it is made, where nobody can wait for it.
+    fn room(&self) -> impl Fn(usize) -> Result<Room, Reject> + Send + 'static {
+        let pages = Arc::clone(&self.shares.pages);
+        move |bytes| match bytes {
+            0..=ANSWER_BYTES_MAX => Ok(None),
+            _ => Arc::clone(&pages).try_acquire_owned().map(Some).map_err(|_| Reject::Busy),
+        }
     }
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.

@@ -12,13 +12,14 @@ pub struct Limits {
     pub connections: usize,
     /// Threads that serve connections, where `--workers` does not say; each has a stack.
     pub workers: usize,
-    /// Connections that are in the HTTP phase, each with up to 24 KiB of buffers. A connection whose
-    /// request is not complete waits in the kernel and does not count; above, complete ones wait
-    /// too. From half of them on, answers say `Connection: close`, so that places become free.
+    /// Connections that are in the HTTP phase, each with its buffers and a small answer. A connection
+    /// whose request is not complete waits in the kernel and does not count; above, complete ones
+    /// wait too. From half of them on, answers say `Connection: close`, so that places become free.
     pub http_connections: usize,
     /// Bodies of all requests together, KiB; above, the next ones wait for their turn.
     pub bodies_kib: u32,
-    /// Pages that are being made or sent; above, the next ones wait, and get `503` after `PAGE_WAIT`.
+    /// Pages, and answers as large, that are being made or sent; above, the next pages wait, and
+    /// get `503` after `PAGE_WAIT`.
     pub pages_at_once: usize,
     /// Sessions at the same time; above, the one that was unused the longest ends.
     pub sessions: usize,
@@ -49,8 +50,8 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         connections: 10_000,
         workers: 4,
-        http_connections: 512,
-        bodies_kib: 2 * 1024,
+        http_connections: 256,
+        bodies_kib: 1024,
         pages_at_once: 8,
         sessions: 10_000,
         hash: HashCost { memory_kib: 19 * 1024, passes: 2 },
@@ -109,6 +110,9 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A request's body; an order of 100 lines has 5 KiB. Above: `413`.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Values of one body, told by its commas and brackets; each takes 64 bytes while the body is read,
+/// and a body can have one in every second byte. Above: `422`.
+pub const JSON_VALUES_MAX: usize = 4_096;
 /// The body of a login, which anybody may send. Above: `413`.
 pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 /// A request's line and headers; a browser sends 1 KiB. Above: `431`.
@@ -117,6 +121,9 @@ pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 pub const PAGE_MAX: usize = 200;
 /// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// The largest answer of one entity that needs no place of a page: the longest notes have 8 KB, and
+/// only an order with many long lines is larger. Without a place: `503`, and nothing is done.
+pub const ANSWER_BYTES_MAX: usize = 12 * 1024;
 /// How long a page waits for its turn.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.
@@ -182,8 +189,8 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the writer looks whether another program changed users.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
-/// Events, or kept answers, that are pruned in one step, so that no order waits long for it. More than one
-/// batch can add.
+/// Events or kept answers that are pruned in one step, so that no order waits long for it. More
+/// than one batch can add.
 pub const PRUNE_STEP: i64 = 512;
 
 // ---- The feed and its sockets ----------------------------------------------------------------

@@ -167,40 +167,60 @@ impl Store {
         told.await.unwrap_or(Err(Reject::Unavailable))
     }
 
-    /// Applies a change of an entity; returns it as it is then, none after a deletion.
-    pub async fn change(
+    /// Applies a change of an entity; returns it as it is then, none after a deletion. Nothing is
+    /// done where `room` refuses that many bytes, and so with the next two.
+    pub async fn change<P: Send + 'static>(
         &self,
         actor: Actor,
         kind: Kind,
         change: Change,
-    ) -> Result<Option<Row>, Reject> {
-        self.write(move |unit| apply::apply(unit, &actor, kind, &change)).await
+        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
+    ) -> Result<(Option<Row>, P), Reject> {
+        self.write(move |unit| {
+            let row = apply::apply(unit, &actor, kind, &change)?;
+            let room = room(row.as_ref().map_or(0, rows::size))?;
+            Ok((row, room))
+        })
+        .await
     }
 
     /// Makes an entity, or gives the first answer again.
-    pub async fn create(
+    pub async fn create<P: Send + 'static>(
         &self,
         actor: Actor,
         kind: Kind,
         change: Change,
         repeat: Option<Repeat>,
-    ) -> Result<Answer, Reject> {
+        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
+    ) -> Result<(Answer, P), Reject> {
         self.write(move |unit| {
-            once(unit, repeat.as_ref(), |unit| {
+            let answer = answers::once(unit, repeat.as_ref(), |unit| {
                 let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::Missing)?;
                 Ok(Answer {
                     location: format!("/api/{}/{}", kind.shape().plural, row.id),
                     etag: format!("\"{}\"", row.seq),
                     body: event::entity(&row),
                 })
-            })
+            })?;
+            let room = room(answer.body.len())?;
+            Ok((answer, room))
         })
         .await
     }
 
     /// The entity with that id.
-    pub async fn get(&self, kind: Kind, id: i64) -> Result<Row, Reject> {
-        self.read(move |conn| rows::load(conn, kind, id)?.ok_or(Reject::Missing)).await
+    pub async fn get<P: Send + 'static>(
+        &self,
+        kind: Kind,
+        id: i64,
+        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
+    ) -> Result<(Row, P), Reject> {
+        self.read(move |conn| {
+            let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
+            let room = room(rows::size(&row))?;
+            Ok((row, room))
+        })
+        .await
     }
 
     /// One page of a list, and whether more follow.
@@ -247,7 +267,7 @@ impl Store {
         show: fn(&User) -> String,
     ) -> Result<Answer, Reject> {
         self.write(move |unit| {
-            once(unit, repeat.as_ref(), |unit| {
+            answers::once(unit, repeat.as_ref(), |unit| {
                 let user = users::add(unit, &username, role, &password_hash)?;
                 Ok(Answer {
                     location: format!("/api/users/{}", user.id),
@@ -269,7 +289,7 @@ impl Store {
         keep: Option<TokenHash>,
     ) -> Result<User, Reject> {
         self.write(move |unit| {
-            check_version(unit.conn, id, if_match.as_ref())?;
+            users::check_version(unit.conn, id, if_match.as_ref())?;
             update_user(unit, id, &patch, keep.as_ref())
         })
         .await
@@ -278,7 +298,7 @@ impl Store {
     /// Removes a user with the user's sessions.
     pub async fn remove_user(&self, id: i64, if_match: Option<Vec<i64>>) -> Result<(), Reject> {
         self.write(move |unit| {
-            check_version(unit.conn, id, if_match.as_ref())?;
+            users::check_version(unit.conn, id, if_match.as_ref())?;
             users::remove(unit, id)
         })
         .await
@@ -335,31 +355,6 @@ fn update_user(
         sessions::remove_of_user(unit, id, keep)?;
     }
     Ok(after)
-}
-
-fn check_version(conn: &Connection, id: i64, if_match: Option<&Vec<i64>>) -> Result<(), Reject> {
-    let version = users::get(conn, id)?.version;
-    match if_match {
-        Some(versions) if !versions.contains(&version) => Err(Reject::Stale),
-        _ => Ok(()),
-    }
-}
-
-/// Runs a creation unless its key was answered before; then that answer is the answer.
-fn once(
-    unit: &mut Unit<'_>,
-    repeat: Option<&Repeat>,
-    create: impl FnOnce(&mut Unit<'_>) -> Result<Answer, Reject>,
-) -> Result<Answer, Reject> {
-    let Some(repeat) = repeat else {
-        return create(unit);
-    };
-    if let Some(answer) = answers::find(unit.conn, repeat)? {
-        return Ok(answer);
-    }
-    let answer = create(unit)?;
-    answers::keep(unit, repeat, &answer)?;
-    Ok(answer)
 }
 
 fn start_readers(

@@ -122,7 +122,8 @@ fn what_is_not_json_is_told_as_such() {
             admin.request(method, path, &json, Some(body)).problem(400);
         }
     }
-    for no_object in ["[]", "5", "null", "\"text\"", "[{\"total\":5}]"] {
+    let many = format!("{{\"items\":[{}0]}}", "0,".repeat(5_000));
+    for no_object in [many.as_str(), "[]", "5", "null", "\"text\"", "[{\"total\":5}]"] {
         let answer = admin.request("POST", "/api/orders", &json, Some(no_object.as_bytes()));
         answer.status_is_one_of(&[400, 422]);
         answer.problem(answer.status);

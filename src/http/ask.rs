@@ -1,5 +1,6 @@
 //! What a request asks, read and checked: its session, its query, its body, its conditions.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,7 +20,8 @@ use crate::auth::{self, Auth};
 use crate::domain::{FieldError, Reject};
 use crate::http::reply::Problem;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
+    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, JSON_VALUES_MAX, PAGE_DEFAULT,
+    PAGE_MAX, SKIP_TIMEOUT,
 };
 use crate::store::{Actor, Repeat};
 
@@ -30,6 +33,9 @@ pub struct Peer {
     /// The client's connection is encrypted.
     pub secure: bool,
 }
+
+/// Why a body could not be read.
+type Broken = Box<dyn Error + Send + Sync>;
 
 /// A request on its way through its handler.
 pub(super) struct Ask {
@@ -112,9 +118,19 @@ impl Ask {
     ) -> Result<(Map<String, Value>, Bytes), Problem> {
         self.check_content_type()?;
         let bytes = self.read_body(most).await?;
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(members)) => Ok((members, bytes)),
-            Ok(_) => Err(Problem::new(
+        let values = bytes.iter().filter(|byte| b"[{,".contains(byte)).count();
+        let read = if values > JSON_VALUES_MAX {
+            serde_json::from_slice::<IgnoredAny>(&bytes).map(|_| None)
+        } else {
+            serde_json::from_slice(&bytes).map(Some)
+        };
+        match read {
+            Ok(Some(Value::Object(members))) => Ok((members, bytes)),
+            Ok(None) => {
+                let detail = format!("the body has more than {JSON_VALUES_MAX} values");
+                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
+            }
+            Ok(Some(_)) => Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "the body must be a JSON object",
             )),
@@ -156,9 +172,11 @@ impl Ask {
         let bytes = size.upper().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(most);
         let kib = u32::try_from(bytes.min(most).div_ceil(1024)).unwrap_or(1).max(1);
         let bodies = Arc::clone(&self.bodies);
-        let read = async {
+        let read = async move {
             let share = bodies.acquire_many_owned(kib).await?;
-            Limited::new(body, most).collect().await.map(|body| (share, body.to_bytes()))
+            let mut bytes = Vec::with_capacity(bytes.min(most));
+            each_piece(Limited::new(body, most), |piece| bytes.extend_from_slice(piece)).await?;
+            Ok::<_, Broken>((share, Bytes::from(bytes)))
         };
         match tokio::time::timeout(BODY_TIMEOUT, read).await {
             Ok(Ok((share, bytes))) => {
@@ -177,9 +195,9 @@ impl Ask {
     pub(super) async fn skip_body(&mut self) -> bool {
         if let Some(body) = self.body.take() {
             let waits = self.parts.headers.contains_key(header::EXPECT);
-            let skip = Limited::new(body, BODY_BYTES_MAX).collect();
+            let skip = each_piece(Limited::new(body, BODY_BYTES_MAX), |_| ());
             let skipped =
-                !waits && matches!(tokio::time::timeout(SKIP_TIMEOUT, skip).await, Ok(Ok(_)));
+                !waits && matches!(tokio::time::timeout(SKIP_TIMEOUT, skip).await, Ok(Ok(())));
             self.body_ended = skipped;
         }
         self.body_ended
@@ -200,6 +218,20 @@ impl Ask {
         let request_hash = auth::hash_request(self.parts.uri.path(), body);
         Ok(Some(Repeat { user_id, key: key.to_owned(), request_hash }))
     }
+}
+
+/// Lends out a body piece by piece. Whoever kept a piece would keep the whole buffer that it came
+/// in: a body that came byte by byte held 8 KiB for each.
+async fn each_piece(
+    mut body: Limited<Incoming>,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), Broken> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            take(&piece);
+        }
+    }
+    Ok(())
 }
 
 /// The text of a header.

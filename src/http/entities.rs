@@ -48,10 +48,13 @@ impl Api {
             }
             _ => return self.get(ask, kind, id, session).await,
         };
-        Ok(match self.store.change(ask.actor(session), kind, change).await? {
+        let actor = ask.actor(session);
+        let (row, room) = self.store.change(actor, kind, change, self.room()).await?;
+        Ok(match row {
             Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag(&row)),
             None => reply::empty(StatusCode::NO_CONTENT),
-        })
+        }
+        .holding(room))
     }
 
     async fn create(&self, ask: &mut Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
@@ -59,9 +62,9 @@ impl Api {
         let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
         let repeat = ask.repeat(session.user_id, &bytes)?;
         let input = Input::read(kind, Purpose::Create, body)?;
-        let answer =
-            self.store.create(ask.actor(session), kind, Change::Create(input), repeat).await?;
-        Ok(created(answer))
+        let (actor, change) = (ask.actor(session), Change::Create(input));
+        let (answer, room) = self.store.create(actor, kind, change, repeat, self.room()).await?;
+        Ok(created(answer).holding(room))
     }
 
     async fn get(
@@ -72,7 +75,7 @@ impl Api {
         session: &Session,
     ) -> Result<Reply, Problem> {
         may(session.role.may_read(kind), "read", kind, session)?;
-        let row = self.store.get(kind, id).await?;
+        let (row, room) = self.store.get(kind, id, self.room()).await?;
         // Somebody else's order is, to a kiosk, no order.
         if is_narrowed(kind, session) && row.int(&order::KIOSK_ID) != session.user_id {
             return Err(Problem::missing());
@@ -83,7 +86,7 @@ impl Api {
             reply::set(&mut reply, header::ETAG, &etag);
             return Ok(reply);
         }
-        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag))
+        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag).holding(room))
     }
 
     async fn list(&self, ask: &Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {

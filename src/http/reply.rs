@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -19,16 +18,13 @@ use crate::domain::{FieldError, Reject};
 /// What goes back to the client.
 pub type Reply = Response<Text>;
 
-/// The body of an answer, with the right to be large where it may be.
-pub struct Text {
-    text: Full<Bytes>,
-    _place: Option<OwnedSemaphorePermit>,
-}
+/// The body of an answer: one text, none once it is with the connection.
+pub struct Text(Option<Bytes>);
 
 impl Text {
-    /// A body that needs no such right.
+    /// A body of this text.
     pub fn new(text: impl Into<Bytes>) -> Self {
-        Self { text: Full::new(text.into()), _place: None }
+        Self(Some(text.into()).filter(|text| !text.is_empty()))
     }
 }
 
@@ -38,29 +34,44 @@ impl Body for Text {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.text).poll_frame(context)
+        Poll::Ready(self.0.take().map(|text| Ok(Frame::data(text))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.text.is_end_stream()
+        self.0.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.text.size_hint()
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |text| text.len() as u64))
     }
 }
 
 /// An answer that keeps its place until it is sent, or its connection gone.
 pub(super) trait Holding {
-    /// With this place.
-    fn holding(self, place: OwnedSemaphorePermit) -> Self;
+    /// With this place, if it needs one.
+    fn holding(self, place: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
 }
 
 impl Holding for Reply {
-    fn holding(self, place: OwnedSemaphorePermit) -> Self {
-        self.map(|body| Text { text: body.text, _place: Some(place) })
+    fn holding(self, place: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
+        /// The bytes own the place: hyper lets go of the body as soon as it waits to be sent.
+        struct Held(
+            Bytes,
+            #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit,
+        );
+        impl AsRef<[u8]> for Held {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        match place.into() {
+            Some(place) => {
+                self.map(|Text(text)| Text(text.map(|text| Bytes::from_owner(Held(text, place)))))
+            }
+            None => self,
+        }
     }
 }
 

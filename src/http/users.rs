@@ -11,7 +11,7 @@ use crate::domain::{FieldError, Role, timestamp};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::entities::created;
-use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::http::reply::{self, Holding, Problem, Reply, to_json};
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{User, UserPatch};
 
@@ -39,10 +39,12 @@ impl Api {
             number(name, value, 0, i64::MAX).map_err(|error| errors.push(error)).ok()
         });
         all_right((), errors)?;
+        let place = self.page().await?;
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
         users.truncate(limit);
-        Ok(reply::page(users.iter().map(|user| (user.id, show(user))).collect(), more))
+        Ok(reply::page(users.iter().map(|user| (user.id, show(user))).collect(), more)
+            .holding(place))
     }
 
     /// A request to one user.

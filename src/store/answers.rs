@@ -29,8 +29,25 @@ pub struct Answer {
     pub body: String,
 }
 
+/// Runs a creation unless its key was answered before; then that answer is the answer.
+pub(super) fn once(
+    unit: &mut Unit<'_>,
+    repeat: Option<&Repeat>,
+    create: impl FnOnce(&mut Unit<'_>) -> Result<Answer, Reject>,
+) -> Result<Answer, Reject> {
+    let Some(repeat) = repeat else {
+        return create(unit);
+    };
+    if let Some(answer) = find(unit.conn, repeat)? {
+        return Ok(answer);
+    }
+    let answer = create(unit)?;
+    keep(unit, repeat, &answer)?;
+    Ok(answer)
+}
+
 /// The first answer to this key, none where the key is new; another request with it is refused.
-pub(super) fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>, Reject> {
+fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>, Reject> {
     let sql =
         "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
@@ -46,7 +63,7 @@ pub(super) fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>,
 }
 
 /// Keeps the first answer to a key.
-pub(super) fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<(), Reject> {
+fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<(), Reject> {
     let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
     let (hash, Answer { location, etag, body }) = (&repeat.request_hash[..], answer);

@@ -114,17 +114,19 @@ pub(super) fn list(
             return Ok((page, true));
         }
         let row = read(kind, row).map_err(failed)?;
-        bytes += row.cells.iter().map(size).sum::<usize>();
+        bytes += size(&row);
         page.push(row);
     }
     Ok((page, false))
 }
 
-fn size(cell: &Cell) -> usize {
-    match cell {
+/// The bytes of a row's cells, about those of its JSON.
+pub(super) fn size(row: &Row) -> usize {
+    let size = |cell: &Cell| match cell {
         Cell::Text(text) => text.len(),
         Cell::Null | Cell::Int(_) => size_of::<i64>(),
-    }
+    };
+    row.cells.iter().map(size).sum()
 }
 
 fn read(kind: Kind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {

@@ -164,3 +164,16 @@ fn taken(error: &rusqlite::Error) -> Reject {
         Reject::Unavailable
     }
 }
+
+/// The user's version is one of these, where any are given.
+pub(super) fn check_version(
+    conn: &Connection,
+    id: i64,
+    if_match: Option<&Vec<i64>>,
+) -> Result<(), Reject> {
+    let version = get(conn, id)?.version;
+    match if_match {
+        Some(versions) if !versions.contains(&version) => Err(Reject::Stale),
+        _ => Ok(()),
+    }
+}

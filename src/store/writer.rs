@@ -51,6 +51,7 @@ where
     T: Send,
 {
     fn work(&mut self, unit: &mut Unit<'_>) -> bool {
+        self.done = Err(Reject::Unavailable); // what the first try held is free for the second
         self.done = (self.work)(unit);
         self.done.is_ok()
     }
