@@ -1,0 +1,394 @@
+//! Guards the sum of `tillcast limits`: a board that runs out of memory because some buffer was
+//! never counted, or was counted once and is there for everybody.
+//!
+//! A server is driven to all of its bounds, and its memory is measured all the while.
+#![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
+
+mod common;
+
+use common::{Client, PATIENCE, Raw, Server, Socket, json_request, outside_order, unique};
+use rusqlite::Connection;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::json;
+use socket2::{Domain, Type};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+/// A profile's bounds, as far as one has to know them to reach them.
+struct Bounds {
+    profile: &'static str,
+    connections: usize,
+    http_places: usize,
+    bodies_kib: usize,
+    pages: usize,
+    sessions: usize,
+}
+
+#[test]
+fn the_default_profile_keeps_to_its_sum() {
+    hold(&Bounds {
+        profile: "default",
+        // Fewer than there may be: they would only give the others room to hide in.
+        connections: 1_500,
+        http_places: 256,
+        bodies_kib: 1024,
+        pages: 8,
+        sessions: 10_000,
+    });
+}
+
+#[test]
+fn the_tiny_profile_keeps_to_its_sum() {
+    hold(&Bounds {
+        profile: "tiny",
+        connections: 500,
+        http_places: 64,
+        bodies_kib: 256,
+        pages: 2,
+        sessions: 1_000,
+    });
+}
+
+/// Logins at the same time: one is hashed, 32 wait, the others are too many.
+const LOGINS: usize = 36;
+/// Places of the HTTP phase that stay free, for what the test itself asks.
+const SPARE: usize = 4;
+/// Sockets that read the log from its beginning, again and again.
+const CATCHERS: usize = 12;
+/// How often all places write.
+const ROUNDS: usize = 3;
+/// Threads of this test that each serve a share of its connections.
+const HANDS: usize = 4;
+
+fn hold(bounds: &Bounds) {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+
+    let most = bounds.connections.to_string();
+    let flags = ["--profile", bounds.profile, "--max-connections", &most];
+    let server = server_with_sessions(bounds, &flags);
+    let sum = sum_of_limits(&server, &flags);
+    let watch = Watch::default();
+    let (stop, stopped) = sync_channel::<()>(0);
+    scope(|threads| {
+        let (server, watch) = (&server, &watch);
+        threads.spawn(move || {
+            let pace = Duration::from_millis(1);
+            while stopped.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
+                watch.sample(server);
+            }
+        });
+        let stop = stop;
+        drive(bounds, server, watch);
+        drop(stop);
+    });
+    watch.report(bounds.profile, sum);
+}
+
+/// To all bounds, one after the other, and nothing is let go of before the end but places of the
+/// HTTP phase, which are there for everything.
+fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
+    watch.step("a shop of large things");
+    let admin = server.admin();
+    let shop = Shop::fill(&admin, server);
+    let sessions = metric(&admin, "sessions");
+    assert_eq!(sessions, bounds.sessions, "sessions");
+
+    watch.step("sockets that do not read");
+    let sockets = bounds.connections - bounds.http_places - CATCHERS;
+    let _sockets = in_parallel(sockets, |_| stuck_socket(&admin));
+    watch.step("pages that nobody reads");
+    let pages = unread(&admin, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
+
+    let (over, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0));
+    scope(|threads| {
+        let _over = SetWhenDropped(&over);
+        for _ in 0..LOGINS {
+            threads.spawn(|| {
+                while !over.load(Ordering::Acquire) {
+                    turned_away.fetch_add(log_in(server), Ordering::AcqRel);
+                }
+            });
+        }
+        for _ in 0..CATCHERS {
+            threads.spawn(|| {
+                while !over.load(Ordering::Acquire) {
+                    catch_up(&admin, shop.events);
+                }
+            });
+        }
+        let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
+
+        watch.step("halves of bodies");
+        let halves = half_bodies(&admin, places, bounds.bodies_kib);
+        wait_until_read(server);
+        let connections = metric(&admin, "connections");
+        let least = bounds.connections - LOGINS - CATCHERS - SPARE;
+        assert!(connections >= least, "{connections} connections, expected {least} or more");
+        drop(halves);
+
+        watch.step("writes in all places");
+        for _ in 0..ROUNDS {
+            write_at_once(&admin, &shop, places);
+        }
+        drop(pages);
+        watch.step("answers that nobody reads");
+        let path = format!("/api/orders/{}", shop.long_order);
+        let note = json!({"notes": "read it"}).to_string();
+        let orders = unread(&admin, places, |at| match at % 3 {
+            0 => ("GET", path.as_str(), ""),
+            1 => ("PATCH", path.as_str(), note.as_str()),
+            _ => ("POST", "/api/orders", shop.long_lines.as_str()),
+        });
+        drop(orders);
+        watch.step("lists of users that nobody reads");
+        let users = unread(&admin, places, |_| ("GET", "/api/users?limit=200", ""));
+        drop(users);
+        watch.step("the end");
+    });
+    let turned_away = turned_away.into_inner();
+    assert!(turned_away > 0, "no login was one too many, so their queue was never full");
+}
+
+/// What was being done, and the most memory that the server had meanwhile.
+#[derive(Default)]
+struct Watch(Mutex<Vec<(&'static str, u64)>>);
+
+impl Watch {
+    fn step(&self, what: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((what, 0));
+    }
+
+    fn sample(&self, server: &Server) {
+        let bytes = server.resident_bytes();
+        if let Some((_, most)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).last_mut() {
+            *most = bytes.max(*most);
+        }
+    }
+
+    fn report(self, profile: &str, sum: u64) {
+        let steps = self.0.into_inner().unwrap();
+        let kib = |(what, bytes): &(&str, u64)| format!("{:>8} KiB  {what}", bytes / 1024);
+        let lines = steps.iter().map(kib).collect::<Vec<_>>().join("\n");
+        let most = steps.iter().map(|(_, bytes)| bytes / 1024).max().unwrap();
+        let told = format!("{profile}: {most} KiB of the {sum} KiB that `limits` says\n{lines}");
+        eprintln!("{told}"); // for --nocapture
+        assert!(most <= sum, "{told}");
+    }
+}
+
+/// Ends a flood, also where the test fails.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A server that finds more sessions on the disk than it may keep.
+fn server_with_sessions(bounds: &Bounds, flags: &[&str]) -> Server {
+    let mut server = Server::with(flags);
+    assert_eq!(server.stop(), Some(0));
+    let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let all = database.transaction().unwrap();
+    for number in 0..bounds.sessions + 100 {
+        let sql =
+            "INSERT INTO sessions SELECT randomblob(32), id, updated_at, updated_at FROM users";
+        assert_eq!(all.execute(sql, []).unwrap(), 1, "session {number}");
+    }
+    all.commit().unwrap();
+    server.again()
+}
+
+fn sum_of_limits(server: &Server, flags: &[&str]) -> u64 {
+    let output = server.cli(&[&["limits"], flags].concat(), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("all together")).unwrap();
+    line.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap()
+}
+
+fn metric(client: &Client, name: &str) -> usize {
+    let text = client.get("/metrics").expect(200).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("tillcast_{name} ")));
+    line.unwrap().parse().unwrap()
+}
+
+/// Does something so many times, in a few threads; what came of it.
+fn in_parallel<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    scope(|threads| {
+        let hands: Vec<_> = (0..HANDS)
+            .map(|hand| {
+                let work = &work;
+                let share = move || (hand..times).step_by(HANDS).map(work).collect::<Vec<_>>();
+                threads.spawn(share)
+            })
+            .collect();
+        hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
+    })
+}
+
+/// Things as large as they may be.
+struct Shop {
+    orders: Vec<i64>,
+    /// The order with the most and the longest lines, and the body that makes another.
+    long_order: i64,
+    long_lines: String,
+    /// Events in the log, most of them large.
+    events: usize,
+}
+
+/// The longest notes, with the longest characters: 8 KB.
+fn long_note() -> String {
+    let note = unique("note");
+    "\u{1f375}".repeat(2_000 - note.len()) + &note
+}
+
+impl Shop {
+    fn fill(admin: &Client, server: &Server) -> Self {
+        let orders: Vec<i64> = (0..64).map(|_| outside_order(admin, 9.99)).collect();
+        for round in 0..4 {
+            in_parallel(orders.len(), |at| {
+                let note = json!({"notes": format!("{round}{}", &long_note()[4..])});
+                admin.patch(&format!("/api/orders/{}", orders[at]), &note).expect(200);
+            });
+        }
+        let name = "\u{1f375}".repeat(200);
+        let product = json!({"name": name, "sku": unique("SKU"), "price": 1, "stock": 1_000_000});
+        let product = admin.post("/api/products", &product).expect(201).id();
+        let line = json!({"product_id": product, "quantity": 1});
+        let lines = json!({"items": vec![line; 100]});
+        let long_order = admin.post("/api/orders", &lines).expect(201).id();
+        let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+        let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at)
+                   VALUES (?, 'display', '', 0, 0)";
+        for number in 0..200 {
+            let name = format!("{}{number:03}", "\u{1f375}".repeat(61));
+            database.execute(sql, [name]).unwrap();
+        }
+        Self { events: 5 * orders.len(), orders, long_order, long_lines: lines.to_string() }
+    }
+}
+
+fn request(client: &Client, method: &str, path: &str, body: &str) -> Vec<u8> {
+    json_request(method, path, client.cookie(), "", body)
+}
+
+/// A connection for which the kernel soon holds no more.
+fn narrow(client: &Client) -> TcpStream {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&client.address().into()).unwrap();
+    socket.set_read_timeout(Some(3 * PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// A subscriber that never reads an event.
+fn stuck_socket(client: &Client) -> Socket {
+    let mut socket = Socket::over(narrow(client), client.address(), client.cookie(), &[]).unwrap();
+    assert_eq!(socket.recv()["type"], "connected");
+    socket.subscribe("order_changes");
+    socket
+}
+
+/// So many requests at once, whose answers have begun to come and are read no further.
+fn unread<'a>(
+    client: &Client,
+    count: usize,
+    ask: impl Fn(usize) -> (&'a str, &'a str, &'a str) + Sync,
+) -> Vec<TcpStream> {
+    let mut streams = in_parallel(count, |at| {
+        let (method, path, body) = ask(at);
+        let mut stream = narrow(client);
+        stream.write_all(&request(client, method, path, body)).unwrap();
+        stream
+    });
+    let mut begun = [0; 12];
+    for stream in &mut streams {
+        stream.read_exact(&mut begun).unwrap();
+    }
+    streams
+}
+
+/// Bodies that lack their last byte: most of them short, and as many as there is still room for of
+/// the longest, in the smallest pieces that there are.
+fn half_bodies(client: &Client, count: usize, bodies_kib: usize) -> Vec<TcpStream> {
+    let long = (bodies_kib - count - LOGINS) / 64;
+    let head = |length: &str| {
+        let kind = "Content-Type: application/json";
+        let cookie = client.cookie().unwrap();
+        let path = "POST /api/orders HTTP/1.1\r\nHost: shop";
+        format!("{path}\r\nCookie: {cookie}\r\n{kind}\r\n{length}\r\n\r\n")
+    };
+    in_parallel(count, |at| {
+        let request = if at < long {
+            head("Transfer-Encoding: chunked") + &"1\r\n{\r\n".repeat(64 * 1024 - 1)
+        } else {
+            head("Content-Length: 1024") + &"{".repeat(1023)
+        };
+        let mut stream = narrow(client);
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    })
+}
+
+/// Waits until the server has read what the kernel has for it, but for a request here and there.
+fn wait_until_read(server: &Server) {
+    let here = format!("{:04X}", server.address().port());
+    let waits = |line: &str| {
+        let mut columns = line.split_whitespace().skip(1);
+        let (local, queues) = (columns.next()?, columns.nth(2)?);
+        let bytes = u64::from_str_radix(queues.split_once(':')?.1, 16).ok()?;
+        (local.ends_with(&here) && bytes > 4096).then_some(bytes)
+    };
+    let deadline = Instant::now() + 3 * PATIENCE;
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let bytes: u64 = table.lines().filter_map(waits).sum();
+        if bytes == 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{bytes} bytes are still not read");
+    }
+}
+
+/// Changes the notes of orders to the longest there are, all at the same time.
+fn write_at_once(client: &Client, shop: &Shop, count: usize) {
+    let sent = in_parallel(count, |at| {
+        let path = format!("/api/orders/{}", shop.orders[at % shop.orders.len()]);
+        let body = json!({"notes": long_note()}).to_string();
+        let mut raw = Raw::connect(client.address()).unwrap();
+        raw.send(&request(client, "PATCH", &path, &body)).unwrap();
+        raw
+    });
+    for mut raw in sent {
+        // Who comes while those of the last round still leave may be refused, even without a word.
+        if let Ok(Some(answer)) = raw.answer(false) {
+            answer.status_is_one_of(&[200, 429, 503]);
+        }
+    }
+}
+
+/// Logs in; 1 where too many wait already.
+fn log_in(server: &Server) -> usize {
+    let answer = server.anonymous().try_login("admin", server.admin_password());
+    answer.status_is_one_of(&[200, 429]);
+    usize::from(answer.text().contains("too many logins"))
+}
+
+/// Reads the log from its beginning.
+fn catch_up(client: &Client, events: usize) {
+    if let Ok(mut socket) = client.upgrade(&[]) {
+        assert_eq!(socket.recv()["type"], "connected");
+        assert_eq!(socket.subscribe_since("order_changes", 0)["type"], "subscribed");
+        for _ in 0..events {
+            socket.recv_text();
+        }
+    }
+}
