@@ -87,7 +87,7 @@ fn frame(bencher: Bencher<'_, '_>) {
 /// One commit of so many events, and what each of a thousand subscribers copies of it.
 #[divan::bench(args = [1, 16, 64])]
 fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
-    let feed = Feed::new(0, Limits::DEFAULT.ring_bytes, || ());
+    let feed = Feed::new(0, || ());
     bencher.with_inputs(|| batch(feed.head(), events)).bench_local_values(|events| {
         feed.publish(&events);
         feed.told(feed.head());
@@ -96,7 +96,7 @@ fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
 
 #[divan::bench(args = [1, 16, 64])]
 fn feed_copy(bencher: Bencher<'_, '_>, events: i64) {
-    let feed = Feed::new(0, Limits::DEFAULT.ring_bytes, || ());
+    let feed = Feed::new(0, || ());
     feed.publish(&batch(0, events));
     let mut frames = Batch::new();
     let subscribed = || {

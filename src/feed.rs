@@ -7,21 +7,20 @@
 mod cursor;
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
 use heapless::Deque;
 
 use crate::domain::Kind;
 use crate::domain::event::Event;
-use crate::limits::{LAG_MAX, LAG_WAIT_MAX, RING_EVENTS, WRITE_BYTES};
+use crate::limits::{LAG_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
 pub use cursor::Cursor;
 
 /// An event as it goes over the wire: a whole WebSocket frame, the same for every subscriber.
-#[derive(Clone)]
 struct Slot {
     kind: Kind,
-    frame: Arc<[u8]>,
+    frame: Box<[u8]>,
 }
 
 struct Ring {
@@ -31,7 +30,6 @@ struct Ring {
     /// The newest `seq` of each kind; where the kind is older than this run, the head of then.
     newest: [i64; Kind::ALL.len()],
     bytes: usize,
-    bytes_max: usize,
 }
 
 /// The newest events.
@@ -94,11 +92,11 @@ pub enum Copied {
 }
 
 impl Feed {
-    /// An empty ring for so many bytes of frames, behind a log that ends at `head`; `wake` is called
-    /// whenever there is more, and must not wait.
-    pub fn new(head: i64, bytes_max: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// An empty ring behind a log that ends at `head`; `wake` is called whenever there is more,
+    /// and must not wait.
+    pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let newest = [head; Kind::ALL.len()];
-        let ring = Ring { slots: Deque::new(), head, newest, bytes: 0, bytes_max };
+        let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
         Self {
             ring: RwLock::new(Box::new(ring)),
             head: AtomicI64::new(head),
@@ -207,8 +205,8 @@ impl Feed {
 
 impl Ring {
     fn push(&mut self, event: &Event) {
-        let frame: Arc<[u8]> = text_frame(&event.body).into();
-        while self.slots.is_full() || self.bytes + frame.len() > self.bytes_max {
+        let frame = text_frame(&event.body).into_boxed_slice();
+        while self.slots.is_full() || self.bytes + frame.len() > RING_BYTES_MAX {
             let Some(slot) = self.slots.pop_front() else { break };
             self.bytes -= slot.frame.len();
         }
@@ -250,8 +248,6 @@ pub fn put_text_frame(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
-    const RING_BYTES: usize = 1 << 20;
-
     fn event(seq: i64, kind: Kind, length: usize) -> Event {
         Event { seq, kind, body: "x".repeat(length) }
     }
@@ -270,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_cursor_gets_each_wanted_event_once() {
-        let feed = Feed::new(7, RING_BYTES, || ());
+        let feed = Feed::new(7, || ());
         let mut cursor = Cursor::new(7);
         cursor.subscribe(Kind::Order, 7);
         publish(
@@ -283,7 +279,7 @@ mod tests {
 
     #[test]
     fn going_back_for_one_channel_repeats_no_other() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
         publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
@@ -298,7 +294,7 @@ mod tests {
 
     #[test]
     fn who_wants_none_of_it_is_never_behind() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Customer, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() * 2;
@@ -313,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_batch_serves_only_who_wants_the_same() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
         let subscribed = |kinds: &[Kind], position| {
             let mut cursor = Cursor::new(position);
@@ -339,7 +335,7 @@ mod tests {
 
     #[test]
     fn who_is_behind_the_ring_is_told() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() + 1;
@@ -353,17 +349,17 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_to_its_bytes() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         for seq in 1..=100 {
-            publish(&feed, &[event(seq, Kind::Order, RING_BYTES / 10)]);
+            publish(&feed, &[event(seq, Kind::Order, RING_BYTES_MAX / 10)]);
         }
         let (events, bytes) = feed.size();
-        assert!(bytes <= RING_BYTES && events == 9, "{events} events, {bytes} bytes");
+        assert!(bytes <= RING_BYTES_MAX && events == 9, "{events} events, {bytes} bytes");
     }
 
     #[test]
     fn a_jump_leaves_everybody_to_the_log() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(Kind::Order, 0);
         publish(&feed, &[event(1, Kind::Order, 9)]);
@@ -374,7 +370,7 @@ mod tests {
     /// Without a round that tells the subscribers, the writer waits, and then goes on all the same.
     #[test]
     fn the_writer_waits_for_the_subscribers_but_not_for_long() {
-        let feed = Feed::new(0, RING_BYTES, || ());
+        let feed = Feed::new(0, || ());
         let lag = (1..=LAG_MAX + 1).map(|seq| event(seq, Kind::Order, 9)).collect::<Vec<_>>();
         feed.publish(&lag);
         let begun = std::time::Instant::now();

@@ -32,8 +32,6 @@ pub struct Limits {
     pub writer_cache_kib: i64,
     /// SQLite's page cache of each reader, KiB.
     pub reader_cache_kib: i64,
-    /// Bytes of all frames in the ring; above, the oldest leave early.
-    pub ring_bytes: usize,
 }
 
 /// What a password hash takes (argon2id with one lane).
@@ -58,7 +56,6 @@ impl Limits {
         write_queue: 256,
         writer_cache_kib: 512,
         reader_cache_kib: 256,
-        ring_bytes: 1024 * 1024,
     };
 
     /// For the smallest boards: 500 connections within 24 MiB. Its hash resists guessing as well as
@@ -74,7 +71,6 @@ impl Limits {
         write_queue: 64,
         writer_cache_kib: 256,
         reader_cache_kib: 128,
-        ring_bytes: 256 * 1024,
     };
 }
 
@@ -197,6 +193,9 @@ pub const PRUNE_STEP: i64 = 512;
 
 /// Events in the ring. Who is further behind reads the log.
 pub const RING_EVENTS: usize = 1024;
+/// Bytes of all frames in the ring; above, the oldest leave early. Four times what subscribers in step
+/// may lag behind: more would only grow the server while it runs.
+pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one write to one socket; the rest follows when the socket took them.
 pub const WRITE_BYTES: usize = 32 * 1024;
 /// Events that the subscribers may lag behind, before the writer waits for them; from half of that
@@ -217,6 +216,10 @@ pub const GATHER_MIN: Duration = Duration::from_millis(1);
 pub const ROUND_SLICE: usize = 64;
 /// Clients that wait to be taken in by the thread of the sockets; above, handshakes wait.
 pub const GUESTS_MAX: usize = 64;
+/// Bytes that wait for sockets to take them, for each connection that may be there, all together;
+/// above, a socket that adds to them is closed, and resumes where it was when it comes back. A
+/// WebSocket needs that much less than the handshake before it.
+pub const WAITING_BYTES_EACH: usize = 768;
 /// Sockets that one look at the system brings at most; the others come with the next.
 pub const READY_AT_ONCE: usize = 256;
 /// Sockets that read the log at the same time, so that a thousand that come back together do not

@@ -14,7 +14,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, interval, sleep};
 
 use crate::auth::Auth;
@@ -69,7 +69,8 @@ pub struct Server {
     http_places: Semaphore,
     http_places_max: usize,
     refusals: Semaphore,
-    stop: watch::Sender<bool>,
+    /// Rung when `api.stopping` has become true.
+    stop: Notify,
     sockets_per_user_max: usize,
     drain: Duration,
 }
@@ -101,7 +102,7 @@ impl Server {
         let opened = Store::open(&settings.data_dir, settings.retention, limits, &metrics, outlets)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
-        let made = Feed::new(opened.head, limits.ring_bytes, move || ring.ring());
+        let made = Feed::new(opened.head, move || ring.ring());
         let feed = Arc::clone(feed.get_or_init(|| Arc::new(made)));
         sessions.restore(opened.sessions, opened.now);
         let auth = Auth::new(
@@ -117,6 +118,7 @@ impl Server {
             Arc::clone(&feed),
             Arc::clone(&store),
             Arc::clone(&metrics),
+            settings.connections_max,
         );
         let bounds = Bounds {
             connections: settings.connections_max,
@@ -144,7 +146,7 @@ impl Server {
             http_places: Semaphore::new(limits.http_connections),
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
-            stop: watch::Sender::new(false),
+            stop: Notify::new(),
             sockets_per_user_max: settings.sockets_per_user_max,
             drain: settings.drain,
         };
@@ -219,7 +221,7 @@ impl Server {
     async fn leave(&self) {
         let begun = Instant::now();
         self.api.stopping.store(true, Ordering::Release);
-        self.stop.send_replace(true);
+        self.stop.notify_waiters();
         let connections = u32::try_from(self.doors.count()).unwrap_or(u32::MAX);
         let window = (self.drain * 3 / 4).min(DRAIN_STEP.saturating_mul(connections));
         let mut step = interval(Duration::from_millis(20));

@@ -54,12 +54,16 @@ fn live(client: &Client) -> Reader {
 /// A client that is subscribed, with so small a receive buffer that the kernel soon holds no more.
 /// A smaller one would measure TCP's silly-window timer (200 ms a window) when it reads again.
 fn stuck(client: &Client) -> Reader {
+    Reader::new(stuck_socket(client))
+}
+
+fn stuck_socket(client: &Client) -> Socket {
     let stream = TcpStream::connect(client.address()).unwrap();
     set_socket_recv_buffer_size(&stream, 32 * 1024).unwrap();
     let mut socket = Socket::over(stream, client.address(), client.cookie(), &[]).unwrap();
     assert_eq!(socket.recv()["type"], "connected");
     socket.subscribe("order_changes");
-    Reader::new(socket)
+    socket
 }
 
 /// Makes events of 1 KiB each, over several connections.
@@ -134,4 +138,44 @@ fn in_time(client: &Client, order_id: i64, healthy: &mut Reader, last: u64) -> u
         assert!(waited < Duration::from_secs(1), "the event came after {waited:?}");
     }
     CHANGES
+}
+
+/// With 40 connections, 30 KiB may wait for sockets to take them.
+const FEW: &str = "40";
+const GREEDY: usize = 20;
+
+#[test]
+fn who_would_wait_with_too_much_is_closed_and_misses_nothing() {
+    let server = Server::with(&["--max-connections", FEW]);
+    let admin = server.admin();
+    let order = outside_order(&admin, 9.99);
+    let greedy: Vec<Socket> = (0..GREEDY).map(|_| stuck_socket(&admin)).collect();
+    let path = format!("/api/orders/{order}");
+    let mut last = 1;
+    while open_sockets(&admin) == GREEDY {
+        assert!(last < 5_000, "nobody was closed");
+        // 6 KiB of text: some part of such a frame waits at each socket that is full.
+        let notes = format!("{}{}", unique("note"), "\u{20ac}".repeat(1_900));
+        admin.patch(&path, &json!({"notes": notes})).expect(200);
+        last += 1;
+    }
+    for mut socket in greedy {
+        let mut had = 1;
+        while had < last {
+            let Ok(message) = socket.recv_message() else {
+                socket = admin.ws();
+                socket.subscribe_since("order_changes", had);
+                continue;
+            };
+            let end = format!(r#","seq":{}}}"#, had + 1);
+            assert!(message.to_text().unwrap().ends_with(&end), "not {end}: {message}");
+            had += 1;
+        }
+    }
+}
+
+fn open_sockets(client: &Client) -> usize {
+    let metrics = client.get("/metrics").expect(200).text();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("tillcast_websockets "));
+    count.unwrap().parse().unwrap()
 }

@@ -14,8 +14,9 @@ struct Bound {
 }
 
 const KIB: usize = 1024;
-/// A connection that waits or listens: task, socket registration, cursor.
-const CONNECTION_BYTES: usize = 1152;
+/// A connection that waits for its head: a task and a socket's registration, in the allocator's
+/// pieces. As a WebSocket it takes less, and the rest is for bytes that wait to be taken.
+const CONNECTION_BYTES: usize = 1280;
 /// An HTTP connection's buffers, its task, and an answer that needs no place.
 const HTTP_BYTES: usize = 28 * KIB;
 /// What a KiB of a body becomes before its answer is made: the body, the row, the event.
@@ -61,7 +62,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("bodies of requests, KiB", limits.bodies_kib as usize, BODY_KIB_BYTES),
         bound("threads that serve (--workers)", config.workers, WORKER_BYTES),
         bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),
-        bound("frames in the ring", 1, limits.ring_bytes),
+        bound("frames in the ring", 1, l::RING_BYTES_MAX),
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),
         bound("sessions", limits.sessions, SESSION_BYTES),

@@ -19,7 +19,7 @@ use crate::domain::{Kind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
     CATCH_UPS_MAX, CLOSE_WAIT, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, LAG_MAX, PAGE_RETRY,
-    READ_BYTES, READY_AT_ONCE, ROUND_SLICE, TICK,
+    READ_BYTES, READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
 };
 use crate::metrics::Metrics;
 use crate::store::{Page, Range, Store};
@@ -74,16 +74,20 @@ pub struct Crowd {
     pages_asked: usize,
     /// Connections that may have more to say than one read took.
     unheard: Vec<usize>,
+    /// Bytes that wait in all sockets, and how many may.
+    waiting: usize,
+    waiting_max: usize,
 }
 
 impl Crowd {
-    /// Nobody is connected yet. Must be called within the runtime that says the last words.
+    /// Nobody is connected yet, and so many may be. Must be called within the runtime that says the last words.
     pub fn new(
         hub: Arc<Hub>,
         inbox: Inbox,
         feed: Arc<Feed>,
         store: Arc<Store>,
         metrics: Arc<Metrics>,
+        connections_max: usize,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -112,6 +116,8 @@ impl Crowd {
             behind: VecDeque::new(),
             pages_asked: 0,
             unheard: Vec::new(),
+            waiting: 0,
+            waiting_max: connections_max.saturating_mul(WAITING_BYTES_EACH),
         }
     }
 
@@ -179,8 +185,13 @@ impl Crowd {
         act: impl FnOnce(&mut Connection, &mut View) -> Result<Pumped, End>,
     ) -> Option<Pumped> {
         let connection = self.connections.get_mut(at)?;
+        let waited = connection.socket.waiting();
         let acted = catch_unwind(AssertUnwindSafe(|| act(connection, &mut self.view)));
+        let waits = connection.socket.waiting();
+        self.waiting = self.waiting - waited + waits;
+        let too_much = waits > waited && self.waiting > self.waiting_max;
         match acted {
+            Ok(Ok(_)) if too_much => self.dismiss(at, &End::Gone),
             Ok(Ok(pumped)) => {
                 if pumped == Pumped::Behind && !mem::replace(&mut connection.awaits_page, true) {
                     self.behind.push_back(at);
@@ -219,7 +230,9 @@ impl Crowd {
         }
         let at = entry.key();
         let early = guest.early.clone();
-        entry.insert(Connection::new(guest, self.joined, &self.view));
+        let connection = Connection::new(guest, self.joined, &self.view);
+        self.waiting += connection.socket.waiting();
+        entry.insert(connection);
         self.view.metrics.sockets.inc();
         self.attend(at, |connection, view| {
             connection.hear(view, &early)?;
@@ -230,6 +243,7 @@ impl Crowd {
     /// Lets a connection go, with its last words if it has any.
     fn dismiss(&mut self, at: usize, end: &End) {
         let (socket, place) = self.connections.remove(at).into_parts();
+        self.waiting -= socket.waiting();
         self.view.metrics.sockets.dec();
         let last = match *end {
             End::Close(code, why) => close_frame(code, why),

@@ -40,6 +40,11 @@ impl Socket {
         self.pending.is_some()
     }
 
+    /// How many bytes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.as_ref().map_or(0, |pending| pending.len())
+    }
+
     /// Adds bytes behind what waits.
     pub(super) fn queue(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
