@@ -6,14 +6,14 @@
 
 mod cursor;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
 use heapless::Deque;
 
 use crate::domain::Kind;
 use crate::domain::event::Event;
-use crate::limits::{LAG_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
+use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
 pub use cursor::Cursor;
 
@@ -36,8 +36,10 @@ struct Ring {
 pub struct Feed {
     ring: RwLock<Box<Ring>>,
     head: AtomicI64,
-    /// The `seq` up to which the subscribers were told.
-    told: Mutex<i64>,
+    /// Bytes of all frames that were ever in the ring.
+    written: AtomicU64,
+    /// So many of them the subscribers were told.
+    told: Mutex<u64>,
     telling: Condvar,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -100,7 +102,8 @@ impl Feed {
         Self {
             ring: RwLock::new(Box::new(ring)),
             head: AtomicI64::new(head),
-            told: Mutex::new(head),
+            written: AtomicU64::new(0),
+            told: Mutex::new(0),
             telling: Condvar::new(),
             wake: Box::new(wake),
         }
@@ -118,26 +121,30 @@ impl Feed {
         newer.fold(0, |kinds, kind| kinds | 1 << kind.index())
     }
 
+    /// Bytes of all frames that were ever in the ring.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
     /// Takes the events of one commit. Where the subscribers have not been told of the last ones,
     /// waits a little for that: otherwise all of them would have to read the log, which costs more.
     pub fn publish(&self, events: &[Event]) {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = self.head();
-        let lag = |told: &mut i64| head - *told > LAG_MAX;
-        drop(self.telling.wait_timeout_while(told, LAG_WAIT_MAX, lag));
+        let written = self.written();
+        let lags = |told: &mut u64| written - *told > LAG_BYTES_MAX;
+        drop(self.telling.wait_timeout_while(told, LAG_WAIT_MAX, lags));
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-            for event in events {
-                ring.push(event);
-            }
+            let bytes: usize = events.iter().map(|event| ring.push(event)).sum();
+            self.written.store(written + bytes as u64, Ordering::Release);
             self.head.store(ring.head, Ordering::Release);
         }
         (self.wake)();
     }
 
-    /// The subscribers were told of everything up to `seq`, as far as their sockets took it.
-    pub fn told(&self, seq: i64) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = seq;
+    /// The subscribers were told so much of what was written, as far as their sockets took it.
+    pub fn told(&self, written: u64) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = written;
         self.telling.notify_one();
     }
 
@@ -204,17 +211,20 @@ impl Feed {
 }
 
 impl Ring {
-    fn push(&mut self, event: &Event) {
+    /// Returns how many bytes the frame has.
+    fn push(&mut self, event: &Event) -> usize {
         let frame = text_frame(&event.body).into_boxed_slice();
         while self.slots.is_full() || self.bytes + frame.len() > RING_BYTES_MAX {
             let Some(slot) = self.slots.pop_front() else { break };
             self.bytes -= slot.frame.len();
         }
-        self.bytes += frame.len();
+        let bytes = frame.len();
+        self.bytes += bytes;
         self.head = event.seq;
         self.newest[event.kind.index()] = event.seq;
         let pushed = self.slots.push_back(Slot { kind: event.kind, frame });
         debug_assert!(pushed.is_ok(), "the loop above made room");
+        bytes
     }
 }
 
@@ -255,7 +265,7 @@ mod tests {
     /// Publishes to subscribers who are told at once.
     fn publish(feed: &Feed, events: &[Event]) {
         feed.publish(events);
-        feed.told(feed.head());
+        feed.told(feed.written());
     }
 
     fn copied(feed: &Feed, cursor: &mut Cursor) -> (Copied, Vec<i64>) {
@@ -371,11 +381,11 @@ mod tests {
     #[test]
     fn the_writer_waits_for_the_subscribers_but_not_for_long() {
         let feed = Feed::new(0, || ());
-        let lag = (1..=LAG_MAX + 1).map(|seq| event(seq, Kind::Order, 9)).collect::<Vec<_>>();
-        feed.publish(&lag);
+        let long = usize::try_from(LAG_BYTES_MAX).unwrap();
+        feed.publish(&[event(1, Kind::Order, long)]);
         let begun = std::time::Instant::now();
-        feed.publish(&[event(LAG_MAX + 2, Kind::Order, 9)]);
+        feed.publish(&[event(2, Kind::Order, 9)]);
         assert!(begun.elapsed() >= LAG_WAIT_MAX);
-        assert_eq!(feed.head(), LAG_MAX + 2);
+        assert_eq!(feed.head(), 2);
     }
 }

@@ -30,8 +30,6 @@ pub struct Limits {
     pub write_queue: usize,
     /// SQLite's page cache of the writer, KiB.
     pub writer_cache_kib: i64,
-    /// SQLite's page cache of each reader, KiB.
-    pub reader_cache_kib: i64,
 }
 
 /// What a password hash takes (argon2id with one lane).
@@ -55,7 +53,6 @@ impl Limits {
         hash: HashCost { memory_kib: 19 * 1024, passes: 2 },
         write_queue: 256,
         writer_cache_kib: 512,
-        reader_cache_kib: 256,
     };
 
     /// For the smallest boards: 500 connections within 24 MiB. Its hash resists guessing as well as
@@ -70,7 +67,6 @@ impl Limits {
         hash: HashCost { memory_kib: 7 * 1024, passes: 5 },
         write_queue: 64,
         writer_cache_kib: 256,
-        reader_cache_kib: 128,
     };
 }
 
@@ -179,6 +175,9 @@ pub const READERS: usize = 2;
 pub const READ_QUEUE_MAX: usize = 256;
 /// SQLite's page cache of a program that is not the server: it does one thing at a time.
 pub const COMMAND_CACHE_KIB: i64 = 256;
+/// SQLite's page cache of each reader, KiB: room for the upper pages of its trees, and for the
+/// leaves that one page of a list or of the log touches.
+pub const READER_CACHE_KIB: i64 = 128;
 /// How large the write-ahead log stays after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// How long another program may hold the database's lock (`tillcast user`, a backup).
@@ -198,9 +197,9 @@ pub const RING_EVENTS: usize = 1024;
 pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one write to one socket; the rest follows when the socket took them.
 pub const WRITE_BYTES: usize = 32 * 1024;
-/// Events that the subscribers may lag behind, before the writer waits for them; from half of that
-/// on, news does not wait for company.
-pub const LAG_MAX: i64 = 200;
+/// Bytes of frames that the subscribers may lag behind, before the writer waits for them; from half
+/// of that on, news does not wait for company. That half, and a commit more, fits into one write.
+pub const LAG_BYTES_MAX: u64 = 48 * 1024;
 /// How long the writer waits for that, for each commit. Then whoever lags reads the log.
 pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
 /// After a round of writes to all subscribers, news waits for so many times as long as the round

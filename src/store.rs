@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Kind, Reject, Role, Row, event};
-use crate::limits::{Limits, READ_QUEUE_MAX, READERS, WATCH_INTERVAL};
+use crate::limits::{Limits, READ_QUEUE_MAX, READER_CACHE_KIB, READERS, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 
 pub use answers::{Answer, Repeat};
@@ -91,7 +91,7 @@ impl Store {
         let healthy = Arc::new(AtomicBool::new(true));
         let oldest = Arc::new(AtomicI64::new(log.oldest));
         let (jobs, queue) = mpsc::channel(limits.write_queue);
-        let (reads, readers) = start_readers(data_dir, limits.reader_cache_kib)?;
+        let (reads, readers) = start_readers(data_dir)?;
         let writer = writer::Writer {
             data_dir: data_dir.to_owned(),
             cache_kib: limits.writer_cache_kib,
@@ -357,14 +357,11 @@ fn update_user(
     Ok(after)
 }
 
-fn start_readers(
-    data_dir: &Path,
-    cache_kib: i64,
-) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
+fn start_readers(data_dir: &Path) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
     let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
     let queue = Arc::new(Mutex::new(queue));
     let start = |_| {
-        let (conn, queue) = (open::reader(data_dir, cache_kib)?, Arc::clone(&queue));
+        let (conn, queue) = (open::reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
         thread("reader", move || {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             while let Some(read) = next() {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::domain::{Kind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
-    CATCH_UPS_MAX, CLOSE_WAIT, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, LAG_MAX, PAGE_RETRY,
+    CATCH_UPS_MAX, CLOSE_WAIT, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, LAG_BYTES_MAX, PAGE_RETRY,
     READ_BYTES, READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
 };
 use crate::metrics::Metrics;
@@ -64,6 +64,8 @@ pub struct Crowd {
     next_tick: Instant,
     /// News up to this `seq` went out, to all but those who follow an unfinished kind.
     head: i64,
+    /// What the feed had written then.
+    written: u64,
     /// Bit n set: the last round was not enough for those who follow kind n.
     unfinished: u8,
     round_began: Instant,
@@ -98,6 +100,7 @@ impl Crowd {
             connections: Slab::new(),
             joined: 0,
             head: feed.head(),
+            written: feed.written(),
             view: View {
                 feed,
                 store,
@@ -171,8 +174,8 @@ impl Crowd {
                 self.attend(at, Connection::look);
             }
         }
-        let many = self.view.feed.head() - self.head >= LAG_MAX / 2;
-        if many || Instant::now() >= self.next_round {
+        let full = self.view.feed.written() - self.written >= LAG_BYTES_MAX / 2;
+        if full || Instant::now() >= self.next_round {
             self.tell_news();
         }
         self.ask_for_pages();
@@ -271,7 +274,7 @@ impl Crowd {
     /// Tells what was published to all who want it, one write to each. Who follows the same is
     /// served together: these writes are put together once.
     fn tell_news(&mut self) {
-        let head = self.view.feed.head();
+        let (written, head) = (self.view.feed.written(), self.view.feed.head());
         if head == self.head && self.unfinished == 0 {
             return;
         }
@@ -280,6 +283,7 @@ impl Crowd {
         }
         let kinds = self.unfinished | self.view.feed.kinds_behind(self.head);
         let before = mem::replace(&mut self.head, head);
+        self.written = written;
         let mut wishes = [false; 1 << Kind::ALL.len()];
         for (_, connection) in &mut self.connections {
             if connection.kinds() & kinds == 0 {
@@ -305,7 +309,7 @@ impl Crowd {
             }
         }
         if self.unfinished == 0 {
-            self.view.feed.told(head);
+            self.view.feed.told(self.written);
             self.next_round = Instant::now() + self.gather();
         }
     }
