@@ -192,20 +192,22 @@ pub const PRUNE_STEP: i64 = 512;
 
 /// Events in the ring. Who is further behind reads the log.
 pub const RING_EVENTS: usize = 1024;
-/// Bytes of all frames in the ring; above, the oldest leave early. Four times what subscribers in step
-/// may lag behind: more would only grow the server while it runs.
+/// Bytes of all frames in the ring; above, the oldest leave early. Far more than subscribers in step
+/// may lag behind: still more would only grow the server while it runs.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one write to one socket; the rest follows when the socket took them.
 pub const WRITE_BYTES: usize = 32 * 1024;
-/// Bytes of frames that the subscribers may lag behind, before the writer waits for them; from half
-/// of that on, news does not wait for company. That half, and a commit more, fits into one write.
-pub const LAG_BYTES_MAX: u64 = 48 * 1024;
+/// Bytes of frames that the subscribers may lag behind, before the writer waits for them: three full
+/// writes, and well within the ring.
+pub const LAG_BYTES_MAX: u64 = 96 * 1024;
 /// How long the writer waits for that, for each commit. Then whoever lags reads the log.
 pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
 /// After a round of writes to all subscribers, news waits for so many times as long as the round
 /// took, and leaves in the same writes: a write costs the kernel far more than the bytes in it, and
 /// two thirds of a core stay for who brings more. The first news after a pause leaves at once.
 pub const GATHER_ROUNDS: u32 = 2;
+/// So many bytes of news do not wait for company: with one commit more they just fit into a write.
+pub const GATHER_BYTES_MAX: u64 = 28 * 1024;
 /// News never waits longer than that for company.
 pub const GATHER_MAX: Duration = Duration::from_millis(25);
 /// Below that there is nothing to gain.

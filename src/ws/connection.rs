@@ -353,3 +353,14 @@ impl Connection {
         (self.socket, self.place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that an idle connection takes, but for its share of the slab's room to grow.
+    #[test]
+    fn a_connection_stays_small() {
+        assert!(size_of::<Connection>() <= 128, "{} bytes", size_of::<Connection>());
+    }
+}

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::domain::{Kind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
-    CATCH_UPS_MAX, CLOSE_WAIT, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, LAG_BYTES_MAX, PAGE_RETRY,
+    CATCH_UPS_MAX, CLOSE_WAIT, GATHER_BYTES_MAX, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, PAGE_RETRY,
     READ_BYTES, READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
 };
 use crate::metrics::Metrics;
@@ -174,7 +174,7 @@ impl Crowd {
                 self.attend(at, Connection::look);
             }
         }
-        let full = self.view.feed.written() - self.written >= LAG_BYTES_MAX / 2;
+        let full = self.view.feed.written() - self.written >= GATHER_BYTES_MAX;
         if full || Instant::now() >= self.next_round {
             self.tell_news();
         }
