@@ -237,9 +237,18 @@ pub fn text_frame(text: &str) -> Vec<u8> {
 
 /// Appends a text as a whole, unmasked WebSocket frame.
 pub fn put_text_frame(out: &mut Vec<u8>, text: &str) {
-    const FINAL_TEXT: u8 = 0x81;
-    out.push(FINAL_TEXT);
-    let length = text.len();
+    put_frame(out, 0x81, text.as_bytes());
+}
+
+/// Appends a whole, unmasked binary frame.
+pub fn put_binary_frame(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_frame(out, 0x82, bytes);
+}
+
+/// The first byte says that it is a final frame, and of what.
+fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
+    out.push(first);
+    let length = payload.len();
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => out.push(short),
         (_, Ok(medium)) => {
@@ -251,7 +260,7 @@ pub fn put_text_frame(out: &mut Vec<u8>, text: &str) {
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(payload);
 }
 
 #[cfg(test)]

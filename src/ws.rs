@@ -26,8 +26,10 @@ use crate::limits::{CATCH_UPS_MAX, GUESTS_MAX};
 use crate::store::{Page, Range};
 
 pub use crowd::Crowd;
-pub use farewell::refuse;
+pub use ear::{Ear, Heard};
+pub use farewell::{leave, refuse};
 pub use handshake::{Hello, accept};
+pub use socket::{Gone, Socket};
 
 /// How many of a thousand sockets have been told to leave, when all have.
 pub const EVERYBODY: u32 = 1000;

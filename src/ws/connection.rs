@@ -271,7 +271,7 @@ impl Connection {
         ear.take(bytes, &mut output, |heard, output| {
             let answered = match heard {
                 Heard::Text(text) => self.answer(view, &text, output),
-                Heard::Binary => {
+                Heard::Binary(_) => {
                     self.count_error(view, "binary messages mean nothing here, send text", output)
                 }
                 Heard::Closed => Err(End::Answered),

@@ -18,13 +18,13 @@ use tokio::sync::mpsc;
 use crate::domain::{Kind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
-    CATCH_UPS_MAX, CLOSE_WAIT, GATHER_BYTES_MAX, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, PAGE_RETRY,
-    READ_BYTES, READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
+    CATCH_UPS_MAX, GATHER_BYTES_MAX, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, PAGE_RETRY, READ_BYTES,
+    READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
 };
 use crate::metrics::Metrics;
 use crate::store::{Page, Range, Store};
 use crate::ws::connection::{Connection, End, Pumped};
-use crate::ws::farewell::{close_frame, farewell, make_room};
+use crate::ws::farewell::leave;
 use crate::ws::{Answer, Guest, Hub, Inbox, WAKER};
 
 /// What a connection sees while it has its turn.
@@ -248,25 +248,17 @@ impl Crowd {
         let (socket, place) = self.connections.remove(at).into_parts();
         self.waiting -= socket.waiting();
         self.view.metrics.sockets.dec();
-        let last = match *end {
-            End::Close(code, why) => close_frame(code, why),
-            End::Answered => Vec::new(),
+        let why = match *end {
+            End::Close(code, why) => Some((code, why)),
+            End::Answered => None,
             End::Gone => return,
         };
-        let (stream, pending) = socket.into_parts();
-        let fd = stream.as_raw_fd();
+        let fd = socket.as_raw_fd();
         if let Err(error) = self.poll.registry().deregister(&mut SourceFd(&fd)) {
             tracing::debug!(%error, "a socket is still watched");
         }
-        if pending.is_some() {
-            make_room(&stream);
-        }
-        let words = [&pending.unwrap_or_default()[..], &last].concat();
         self.runtime.spawn(async move {
-            match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => farewell(stream, &words, CLOSE_WAIT).await,
-                Err(error) => tracing::debug!(%error, "no last words"),
-            }
+            leave(socket, why).await;
             drop(place);
         });
     }

@@ -3,6 +3,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 
+use bytes::Bytes;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -15,7 +16,7 @@ const HEADER_BYTES_MAX: usize = 14;
 
 /// One connection's half-read message, if any.
 #[derive(Default)]
-pub(super) struct Ear {
+pub struct Ear {
     open: Option<Box<Open>>,
 }
 
@@ -26,11 +27,11 @@ struct Open {
 
 /// What was heard.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
     /// A whole text message.
     Text(String),
-    /// A whole binary message, which nobody here understands.
-    Binary,
+    /// A whole binary message.
+    Binary(Bytes),
     /// The peer closes; the answer is in the output already.
     Closed,
     /// The peer breaks the rules: the close code that RFC 6455 has for it.
@@ -40,7 +41,7 @@ pub(super) enum Heard {
 impl Ear {
     /// Takes bytes from the socket; calls `on` for each message, in order, and writes what the
     /// protocol itself answers into `output`. Ends early where `on` says so.
-    pub(super) fn take(
+    pub fn take(
         &mut self,
         bytes: &[u8],
         output: &mut Vec<u8>,
@@ -52,7 +53,7 @@ impl Ear {
         loop {
             let heard = match open.context.read(&mut pipe) {
                 Ok(Message::Text(text)) => Heard::Text(text.as_str().to_owned()),
-                Ok(Message::Binary(_)) => Heard::Binary,
+                Ok(Message::Binary(bytes)) => Heard::Binary(bytes),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(_)) => {
                     // What cannot be written into a Vec does not exist.

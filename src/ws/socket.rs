@@ -3,9 +3,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsRawFd, RawFd};
 
 /// The stream and what it still has to send before anything else.
-pub(super) struct Socket {
+pub struct Socket {
     stream: TcpStream,
     /// There while the kernel takes no more: what must leave before anything else, perhaps nothing.
     pending: Option<Box<[u8]>>,
@@ -13,7 +14,13 @@ pub(super) struct Socket {
 
 /// The peer is gone.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub struct Gone;
+
+impl From<Gone> for io::Error {
+    fn from(_: Gone) -> Self {
+        io::ErrorKind::ConnectionReset.into()
+    }
+}
 
 /// What a write came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,8 +33,13 @@ pub(super) enum Sent {
 
 impl Socket {
     /// The stream must not block.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream) -> Self {
         Self { stream, pending: None }
+    }
+
+    /// For whoever watches the stream.
+    pub(super) fn as_raw_fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
     }
 
     /// The stream, and what waits, if it is blocked.
@@ -36,7 +48,7 @@ impl Socket {
     }
 
     /// Whatever is to be sent has to wait for the kernel.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub fn is_blocked(&self) -> bool {
         self.pending.is_some()
     }
 
@@ -46,7 +58,7 @@ impl Socket {
     }
 
     /// Adds bytes behind what waits.
-    pub(super) fn queue(&mut self, bytes: &[u8]) {
+    pub fn queue(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -56,7 +68,7 @@ impl Socket {
     }
 
     /// Sends what waits, as far as the kernel takes it; returns how many bytes it took.
-    pub(super) fn flush(&mut self) -> Result<usize, Gone> {
+    pub fn flush(&mut self) -> Result<usize, Gone> {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
         };
@@ -89,7 +101,7 @@ impl Socket {
     }
 
     /// Reads what has come; `Ok(0)` means nothing has.
-    pub(super) fn read(&self, buffer: &mut [u8]) -> Result<usize, Gone> {
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Gone> {
         match (&self.stream).read(buffer) {
             Ok(0) => Err(Gone),
             read => taken(read),

@@ -1,0 +1,103 @@
+//! Echoes every WebSocket message, through the code that serves `/ws` and within its limits: what a
+//! conformance suite says of this, it says of Tillcast (`tests/autobahn.rs`).
+//!
+//!     cargo run --example ws_echo [ADDR:PORT]
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::thread;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use tillcast::feed::{put_binary_frame, put_text_frame};
+use tillcast::limits::READ_BYTES;
+use tillcast::ws::{Ear, Heard, Hello, Socket, accept, leave};
+
+fn main() -> io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    serve(&TcpListener::bind(address)?)
+}
+
+/// Serves each client on a thread of its own.
+pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        thread::spawn(|| echo(stream));
+    }
+}
+
+fn echo(mut stream: TcpStream) -> io::Result<()> {
+    let early = shake_hands(&mut stream)?;
+    stream.set_nonblocking(true)?;
+    let mut poll = Poll::new()?;
+    let both = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut SourceFd(&stream.as_raw_fd()), Token(0), both)?;
+    let (mut socket, mut ear) = (Socket::new(stream), Ear::default());
+    let mut heard = hear(&mut ear, &early, &mut socket);
+    let mut events = Events::with_capacity(1);
+    let mut buffer = vec![0; READ_BYTES];
+    let why = loop {
+        if let Err(why) = heard {
+            break why;
+        }
+        socket.flush()?;
+        let read = if socket.is_blocked() { 0 } else { socket.read(&mut buffer)? };
+        if read == 0 {
+            poll.poll(&mut events, None)?;
+        }
+        heard = hear(&mut ear, &buffer[..read], &mut socket);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(leave(socket, why));
+    Ok(())
+}
+
+/// Answers what the bytes say, until the connection ends: with a code for what the peer did, or
+/// without, where the peer said goodbye.
+fn hear(
+    ear: &mut Ear,
+    bytes: &[u8],
+    socket: &mut Socket,
+) -> Result<(), Option<(u16, &'static str)>> {
+    let (mut output, mut result) = (Vec::new(), Ok(()));
+    ear.take(bytes, &mut output, |heard, output| {
+        match heard {
+            Heard::Text(text) => put_text_frame(output, &text),
+            Heard::Binary(bytes) => put_binary_frame(output, &bytes),
+            Heard::Closed => result = Err(None),
+            Heard::Broken(code, why) => result = Err(Some((code, why))),
+        }
+        result.is_ok()
+    });
+    socket.queue(&output);
+    result
+}
+
+/// Answers the opening handshake; returns the bytes that came behind it.
+fn shake_hands(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut hello, mut headers, mut line) = (Hello::default(), Vec::new(), String::new());
+    while reader.read_line(&mut line)? > 2 {
+        if let Some((name, value)) = line.split_once(':') {
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        line.clear();
+    }
+    for (name, value) in &headers {
+        match name.as_str() {
+            "connection" => hello.connection = Some(value),
+            "upgrade" => hello.upgrade = Some(value),
+            "sec-websocket-version" => hello.version = Some(value),
+            "sec-websocket-key" => hello.key = Some(value),
+            _ => {}
+        }
+    }
+    let key = accept(hello).map_err(io::Error::other)?;
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {key}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes())?;
+    Ok(reader.buffer().to_vec())
+}
