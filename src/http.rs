@@ -9,6 +9,7 @@ mod login;
 mod openapi;
 mod reply;
 mod route;
+mod schemas;
 mod users;
 
 use std::sync::Arc;

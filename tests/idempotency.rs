@@ -110,6 +110,7 @@ fn a_key_without_measure_is_refused() {
     let body = json!({"total": 5.25});
     post(&admin, "/api/orders", &body, &"k".repeat(129)).problem(422);
     post(&admin, "/api/orders", &body, "").problem(422);
+    post(&admin, "/api/orders", &body, "a\tb").problem(422);
     assert_eq!(head(&admin), 0);
     post(&admin, "/api/orders", &body, &"k".repeat(128)).expect(201);
     post(&admin, "/api/orders", &body, "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"").expect(201);

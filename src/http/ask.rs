@@ -209,10 +209,12 @@ impl Ask {
         let Some(value) = self.parts.headers.get(&name) else {
             return Ok(None);
         };
-        let key =
-            value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
+        let key = value.to_str().ok().filter(|key| {
+            (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) && !key.contains('\t')
+        });
         let Some(key) = key else {
-            let message = format!("must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} ASCII characters");
+            let message =
+                format!("must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
             return Err(Problem::invalid(vec![FieldError::new("Idempotency-Key", message)]));
         };
         let request_hash = auth::hash_request(self.parts.uri.path(), body);

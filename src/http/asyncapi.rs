@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::Kind;
-use crate::http::openapi::field_schema;
+use crate::http::schemas::field_schema;
 
 /// The document, AsyncAPI 3.0.
 pub(super) fn document() -> Value {

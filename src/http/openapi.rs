@@ -3,14 +3,12 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use crate::domain::shape::{Origin, Type};
-use crate::domain::{Field, Kind, Role};
+use crate::domain::shape::Type;
+use crate::domain::{Kind, Role};
 use crate::http::entities::parameters;
 use crate::http::route::Target;
-use crate::limits::{
-    AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, ORDER_LINES_MAX,
-    PAGE_DEFAULT, PAGE_MAX, PASSWORD_CHARS, QUANTITY_MAX, USERNAME_CHARS_MAX,
-};
+use crate::http::schemas::{closed, field_schema, password_schema, schemas, title};
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 /// The document, OpenAPI 3.1.
 pub(super) fn document() -> Value {
@@ -46,140 +44,6 @@ pub(super) fn document() -> Value {
             "schemas": schemas(),
         },
     })
-}
-
-fn schemas() -> Value {
-    let mut schemas = Map::new();
-    for kind in Kind::ALL {
-        let name = title(kind);
-        schemas.insert(format!("New{name}"), body_schema(kind, true));
-        schemas.insert(format!("{name}Patch"), body_schema(kind, false));
-        schemas.insert(name, entity_schema(kind));
-    }
-    let roles = Role::ALL.map(Role::name);
-    let user = json!({
-        "username": {"type": "string", "minLength": 1, "maxLength": USERNAME_CHARS_MAX},
-        "role": {"enum": roles},
-        "password": {"type": "string", "minLength": PASSWORD_CHARS.start(), "maxLength": PASSWORD_CHARS.end()},
-        "disabled": {"type": "boolean"},
-    });
-    let time = json!({"type": "string", "format": "date-time"});
-    let pick = |names: &[&str]| {
-        names.iter().map(|name| ((*name).to_owned(), user[*name].clone())).collect()
-    };
-    let mut shown: Map<String, Value> = pick(&["username", "role", "disabled"]);
-    shown.insert("id".into(), json!({"type": "integer"}));
-    shown.insert("created_at".into(), time.clone());
-    shown.insert("updated_at".into(), time);
-    schemas.insert("User".into(), closed(Value::Object(shown), None));
-    let new: Map<String, Value> = pick(&["username", "role", "password"]);
-    schemas.insert("NewUser".into(), closed(Value::Object(new), None));
-    schemas.insert("UserPatch".into(), closed(user, Some(&[])));
-    let error = closed(json!({"field": {"type": "string"}, "message": {"type": "string"}}), None);
-    schemas.insert("Problem".into(), json!({
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
-            "detail": {"type": "string"}, "errors": {"type": "array", "items": error},
-        },
-    }));
-    Value::Object(schemas)
-}
-
-/// An object with these properties and no other; all required unless told.
-#[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
-fn closed(properties: Value, required: Option<&[&str]>) -> Value {
-    let all = || {
-        properties
-            .as_object()
-            .map(|all| all.keys().cloned().collect::<Vec<_>>())
-            .unwrap_or_default()
-    };
-    let required =
-        required.map_or_else(all, |some| some.iter().map(|name| (*name).to_owned()).collect());
-    json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
-}
-
-fn title(kind: Kind) -> String {
-    let noun = kind.shape().noun;
-    noun[..1].to_uppercase() + &noun[1..]
-}
-
-fn entity_schema(kind: Kind) -> Value {
-    let mut properties = Map::new();
-    properties.insert("id".into(), json!({"type": "integer", "format": "int64"}));
-    for field in kind.shape().fields.iter().filter(|field| field.visible()) {
-        properties.insert(field.name.into(), field_schema(field, true));
-    }
-    for name in ["created_at", "updated_at"] {
-        properties.insert(name.into(), json!({"type": "string", "format": "date-time"}));
-    }
-    closed(Value::Object(properties), None)
-}
-
-fn body_schema(kind: Kind, new: bool) -> Value {
-    let client = |field: &&Field| match field.origin {
-        Origin::Server | Origin::Initial(_) => false,
-        _ => new || field.patch,
-    };
-    let fields: Vec<&Field> = kind.shape().fields.iter().filter(client).collect();
-    let properties: Map<String, Value> =
-        fields.iter().map(|field| (field.name.to_owned(), field_schema(field, false))).collect();
-    let must = |field: &&&Field| new && field.origin == Origin::Required;
-    let required: Vec<&str> = fields.iter().filter(must).map(|field| field.name).collect();
-    let mut schema = closed(Value::Object(properties), Some(&required));
-    if new && kind == Kind::Order {
-        schema["anyOf"] = json!([{"required": ["items"]}, {"required": ["total"]}]);
-    }
-    schema
-}
-
-/// A field as it is shown, or as it is given.
-pub(super) fn field_schema(field: &Field, shown: bool) -> Value {
-    let text = |least: usize, most: usize| json!({"type": "string", "minLength": least, "maxLength": most});
-    let mut schema = match field.ty {
-        Type::Id(_) | Type::Owner => json!({"type": "integer", "format": "int64", "minimum": 1}),
-        Type::OrderNumber => json!({"type": "string", "pattern": "^ORD-[0-9]{10}$"}),
-        Type::Line(least, most) => text(least, most),
-        Type::Text(most) => text(0, most),
-        Type::Email => json!({"type": "string", "format": "email", "maxLength": EMAIL_CHARS_MAX}),
-        Type::Choice(_) | Type::Status(_) => json!({"type": "string", "enum": field.words()}),
-        Type::Money(least) => {
-            let mut schema =
-                json!({"type": "number", "minimum": 0, "maximum": AMOUNT_MINOR_MAX / 100});
-            if least > 0 {
-                schema["exclusiveMinimum"] = json!(0);
-            }
-            schema
-        }
-        Type::Currency => json!({"type": "string", "pattern": "^[A-Z]{3}$"}),
-        Type::Count => json!({"type": "integer", "minimum": 0, "maximum": COUNT_MAX}),
-        Type::Items => items_schema(shown),
-    };
-    schema["description"] = json!(field.about);
-    if field.nullable {
-        let described = schema["type"].clone();
-        schema["type"] = json!([described, "null"]);
-    }
-    schema
-}
-
-fn items_schema(shown: bool) -> Value {
-    let id = json!({"type": "integer", "format": "int64", "minimum": 1});
-    let quantity = json!({"type": "integer", "minimum": 1, "maximum": QUANTITY_MAX});
-    if !shown {
-        let line = closed(json!({"product_id": id, "quantity": quantity}), None);
-        return json!({"type": "array", "minItems": 1, "maxItems": ORDER_LINES_MAX, "items": line});
-    }
-    let line = closed(
-        json!({
-            "product_id": id, "name": {"type": "string"}, "sku": {"type": "string"}, "quantity": quantity,
-            "unit_price": {"type": "number"}, "line_total": {"type": "number"},
-        }),
-        None,
-    );
-    json!({"type": "array", "items": line})
 }
 
 fn operation(target: Target, method: &Method) -> Value {
@@ -231,9 +95,8 @@ fn page_of(items: &Value) -> Value {
 
 /// What an operation is for, what it takes, and what it gives.
 fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<Value>) {
-    let text = |name: &str| (name.to_owned(), json!({"type": "string"}));
-    let texts =
-        |names: [&str; 2]| closed(Value::Object(names.map(text).into_iter().collect()), None);
+    let text = json!({"type": "string"});
+    let password = password_schema();
     let who = closed(
         json!({"user": closed(json!({"id": {"type": "integer"}, "username": {"type": "string"},
                                      "role": {"enum": Role::ALL.map(Role::name)}}), None)}),
@@ -271,11 +134,14 @@ fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<
         (Target::User(_), "DELETE") => ("Delete a user", None, None),
         (Target::User(_), _) => ("Read a user", None, Some(reference("User"))),
         (Target::Events, _) => ("Read the event log, oldest first", None, Some(events_schema())),
-        (Target::Login, _) => ("Log in", Some(texts(["username", "password"])), Some(who)),
+        (Target::Login, _) => {
+            ("Log in", Some(closed(json!({"username": text, "password": text}), None)), Some(who))
+        }
         (Target::Logout, _) => ("Log out", None, None),
         (Target::Me, _) => ("Who is logged in", None, Some(who)),
         (Target::Password, _) => {
-            ("Change the own password", Some(texts(["current_password", "new_password"])), None)
+            let passwords = json!({"current_password": text, "new_password": password});
+            ("Change the own password", Some(closed(passwords, None)), None)
         }
         (Target::Health, _) => ("The process lives", None, Some(object)),
         (Target::Ready, _) => ("The process can take orders", None, Some(object)),
@@ -331,7 +197,7 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
     let tag = json!({"type": "string"});
     match (target, method.as_str()) {
         (Target::Collection(_) | Target::Users, "POST") => {
-            let key = json!({"type": "string", "pattern": "^[ -~]+$", "minLength": 1,
+            let key = json!({"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "minLength": 1,
                              "maxLength": IDEMPOTENCY_KEY_CHARS_MAX});
             json!([header("Idempotency-Key", key)])
         }
@@ -367,10 +233,27 @@ fn responses(target: Target, method: &Method, answer: Option<Value>) -> Value {
     if let Some(schema) = answer {
         done["content"][content_type]["schema"] = schema;
     }
+    if created {
+        done["links"] = links(target);
+    }
     responses.insert(good.into(), done);
     if method == Method::GET && matches!(target, Target::Entity(..) | Target::User(_)) {
         responses.insert("304".into(), json!({"description": "Not modified"}));
     }
     responses.insert("default".into(), json!({"description": "A problem", "content": problem}));
     Value::Object(responses)
+}
+
+/// Where to go from what was created.
+fn links(collection: Target) -> Value {
+    let one = match collection {
+        Target::Collection(kind) => Target::Entity(kind, 1),
+        _ => Target::User(1),
+    };
+    let link = |method: &Method| {
+        let id = json!({"id": "$response.body#/id"});
+        let link = json!({"operationId": operation_id(one, method), "parameters": id});
+        (method.as_str().to_ascii_lowercase(), link)
+    };
+    Value::Object(one.methods().iter().map(link).collect())
 }

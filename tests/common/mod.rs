@@ -34,5 +34,16 @@ pub(crate) use socket::Socket;
 
 use std::time::Duration;
 
+/// Set to a seed that a failure printed, it makes the same cases again.
+pub(crate) const SEED_VARIABLE: &str = "TILLCAST_TEST_SEED";
+
+/// The seed of this run's generated cases.
+pub(crate) fn seed() -> u64 {
+    match std::env::var(SEED_VARIABLE) {
+        Ok(seed) => seed.parse().expect("the seed is a whole number"),
+        Err(_) => getrandom::u64().unwrap(),
+    }
+}
+
 /// The longest that any single answer may take, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

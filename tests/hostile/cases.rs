@@ -4,21 +4,12 @@
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// Set to a seed that a failure printed, it makes the same cases again.
-const SEED_VARIABLE: &str = "TILLCAST_TEST_SEED";
+use crate::common::SEED_VARIABLE;
 
 /// One thread's source of cases; dropped by a failing test, it tells how to get them again.
 pub(crate) struct Cases {
     seed: u64,
     runner: TestRunner,
-}
-
-/// The seed of this run.
-pub(crate) fn seed() -> u64 {
-    match std::env::var(SEED_VARIABLE) {
-        Ok(seed) => seed.parse().expect("the seed is a whole number"),
-        Err(_) => getrandom::u64().unwrap(),
-    }
 }
 
 impl Cases {

@@ -1,8 +1,10 @@
 //! WebSocket frames: valid, nearly valid, and garbage; each broken rule costs the connection with
 //! the code that RFC 6455 has for it, and nothing else does.
 
-use super::cases::{Cases, seed};
-use super::common::{Client, PATIENCE, Server, Socket, close_frame, frame, text_frame, unmasked};
+use super::cases::Cases;
+use super::common::{
+    Client, PATIENCE, Server, Socket, close_frame, frame, seed, text_frame, unmasked,
+};
 use super::words::{WEIRD, text};
 use super::{THREADS, shop, still_sells};
 use proptest::collection::vec;

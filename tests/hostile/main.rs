@@ -2,12 +2,7 @@
 //! message that was merely wrong, a shop that no longer sells after a bad night.
 //!
 //! Ten thousand generated cases: valid, nearly valid, garbage; requests here, frames in `frames`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a helper that panics is a failed test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that panics is a failed test")]
 
 mod cases;
 #[path = "../common/mod.rs"]
@@ -16,8 +11,10 @@ mod frames;
 mod requests;
 mod words;
 
-use cases::{Cases, seed};
-use common::{Answer, Client, Raw, Server, customer, order, outside_order, pay, product, shipment};
+use cases::Cases;
+use common::{
+    Answer, Client, Raw, Server, customer, order, outside_order, pay, product, seed, shipment,
+};
 use proptest::collection::vec;
 use requests::{Asked, asked, broken};
 use serde_json::json;
