@@ -263,7 +263,8 @@ pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into()
 }
 
-fn token_in(cookies: &str) -> Option<String> {
+/// The token in a `Cookie` header, if it has one of ours.
+pub fn token_in(cookies: &str) -> Option<String> {
     let ours = |cookie: &Cookie<'_>| cookie.name() == COOKIE;
     let cookie = Cookie::split_parse(cookies).flatten().find(ours)?;
     Some(cookie.value().to_owned())

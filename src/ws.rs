@@ -29,6 +29,7 @@ pub use crowd::Crowd;
 pub use ear::{Ear, Heard};
 pub use farewell::{leave, refuse};
 pub use handshake::{Hello, accept};
+pub use protocol::ClientMessage;
 pub use socket::{Gone, Socket};
 
 /// How many of a thousand sockets have been told to leave, when all have.

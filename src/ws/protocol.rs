@@ -7,7 +7,7 @@ use crate::domain::event::put_text;
 
 /// What a client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientMessage {
+pub enum ClientMessage {
     /// Send me this channel's events: from now on, or all behind a `seq`.
     Subscribe(Kind, Option<i64>),
     /// Send me no more of this channel.
@@ -18,7 +18,7 @@ pub(super) enum ClientMessage {
 
 impl ClientMessage {
     /// Reads a text; the error is a sentence that names what is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             return Err("the message is not JSON".to_owned());
         };

@@ -1,0 +1,7 @@
+//! See `properties.rs`.
+#![no_main]
+
+#[path = "../properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::bodies(bytes));
