@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -107,7 +108,10 @@ impl Server {
         from: SocketAddr,
         place: Arc<Place>,
     ) -> Reply {
-        let mut reply = if request.uri().path() == "/ws" {
+        let mut reply = if let Err(problem) = check_head(&request) {
+            let close = HeaderValue::from_static("close");
+            problem.with(header::CONNECTION, close).into_reply()
+        } else if request.uri().path() == "/ws" {
             self.upgrade_or_refuse(request, place)
         } else {
             let peer = Peer { address: from.ip().to_canonical(), secure: false };
@@ -257,6 +261,32 @@ fn tune(stream: &TcpStream) {
         tracing::debug!(%error, "socket options");
     }
 }
+
+/// What hyper lets pass and a proxy in front may read differently: for whom a request is (RFC 9112,
+/// section 3.2), and a body within another coding than chunks (section 6.1).
+fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let whole = match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        _ => false,
+    };
+    if !whole {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "a request has one Host"));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let known = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    };
+    if known {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::BAD_REQUEST, "a body comes in chunks or with its length"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

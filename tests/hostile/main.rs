@@ -9,6 +9,7 @@ mod cases;
 mod common;
 mod frames;
 mod requests;
+mod smuggling;
 mod words;
 
 use cases::Cases;
