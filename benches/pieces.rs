@@ -1,6 +1,7 @@
 //! Micro-benchmarks of what happens for every request, every event and every delivery.
 
 use std::error::Error;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tillcast::domain::{Cell, Input, Kind, Role, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed, text_frame};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{Actor, Change, Outlets, Retention, Store};
+use tillcast::store::{Actor, Asker, Change, Outlets, Retention, Store};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -138,7 +139,8 @@ impl Shop {
             jump: Box::new(|_| ()),
             accounts: Box::new(|_| ()),
         };
-        let retention = Retention { age: Duration::from_secs(86_400), count: 1_000_000 };
+        let retention =
+            Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
         let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
         let opened = Store::open(data.path(), retention, limits, &metrics, outlets)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -154,7 +156,8 @@ impl Shop {
     fn create(&self, kind: Kind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
-        let actor = Actor { user_id: 1, role: Role::Admin, if_match: None };
+        let asker = Asker { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
+        let actor = Actor { asker, role: Role::Admin, if_match: None };
         let created = self.store.create(actor, kind, Change::Create(input), None, |_| Ok(()));
         self.runtime.block_on(created).is_ok()
     }

@@ -1,4 +1,5 @@
--- The shop: users and their sessions, five entities, the event log, answers kept for repeats.
+-- The shop: users and their sessions, five entities, the event log, the audit trail, answers kept
+-- for repeats.
 --
 -- Times are milliseconds since 1970 in UTC, amounts are minor units of the row's currency.
 -- `seq` of an entity is the event that made its present state: the row's version.
@@ -138,4 +139,24 @@ CREATE TABLE answers (
     body         TEXT NOT NULL,
     at           INTEGER NOT NULL,
     UNIQUE (user_id, key)
+) STRICT;
+
+-- Who changed what, one row for each request that changed anything, in the request's transaction.
+-- A user without a number is the console: a command on the machine itself, which has no address.
+-- `username` is the name of that time, `address` the 4 or 16 bytes of the client's. `action` is
+-- 0 create, 1 update, 2 delete; `entity` the number as in `events`, or 5 for a user, and `row_id`
+-- which one. `fields` names what an update changed. The `events` events from `seq` on tell the
+-- rest; users have none. Append only, and like the log's the newest row is never pruned.
+CREATE TABLE audit (
+    id       INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    user_id  INTEGER,
+    username TEXT,
+    address  BLOB,
+    action   INTEGER NOT NULL CHECK (action BETWEEN 0 AND 2),
+    entity   INTEGER NOT NULL CHECK (entity BETWEEN 0 AND 5),
+    row_id   INTEGER NOT NULL,
+    fields   TEXT,
+    seq      INTEGER,
+    events   INTEGER NOT NULL
 ) STRICT;

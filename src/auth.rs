@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{FieldError, Reject};
 use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::metrics::Metrics;
-use crate::store::{Store, TokenHash, User, UserPatch};
+use crate::store::{Asker, Store, TokenHash, User, UserPatch};
 use crate::throttle::Failures;
 
 use password::{Checked, Hasher};
@@ -115,7 +115,8 @@ impl Auth {
         let patch =
             UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
         let keep = Some(session.token_hash);
-        self.store.update_user(user.id, patch, None, keep).await?;
+        let asker = Asker { user_id: user.id, address: from };
+        self.store.update_user(user.id, patch, None, keep, asker).await?;
         self.sessions.end_of(Of { user_id: user.id, but: keep }, Ended::PasswordChanged);
         Ok(())
     }
@@ -127,11 +128,13 @@ impl Auth {
         patch: UserPatch,
         if_match: Option<Vec<i64>>,
         by: &Session,
+        from: IpAddr,
     ) -> Result<User, Reject> {
         let before = self.store.user(id).await?;
         let new_password = patch.password_hash.is_some();
         let keep = (by.user_id == id).then_some(by.token_hash);
-        let after = self.store.update_user(id, patch, if_match, keep).await?;
+        let asker = Asker { user_id: by.user_id, address: from };
+        let after = self.store.update_user(id, patch, if_match, keep, asker).await?;
         let (but, why) = if after.disabled {
             (None, Ended::Disabled)
         } else if after.role != before.role {
@@ -146,8 +149,13 @@ impl Auth {
     }
 
     /// Removes a user and ends the user's sessions.
-    pub async fn remove_user(&self, id: i64, if_match: Option<Vec<i64>>) -> Result<(), Reject> {
-        self.store.remove_user(id, if_match).await?;
+    pub async fn remove_user(
+        &self,
+        id: i64,
+        if_match: Option<Vec<i64>>,
+        asker: Asker,
+    ) -> Result<(), Reject> {
+        self.store.remove_user(id, if_match, asker).await?;
         self.sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
         Ok(())
     }

@@ -64,6 +64,8 @@ pub struct Config {
     pub event_retention: Duration,
     /// How many events stay in the log.
     pub event_retention_count: u64,
+    /// How long an entry stays in the audit trail.
+    pub audit_retention: Duration,
     /// The least important lines that are still logged.
     pub log_level: LevelFilter,
     /// What a log line looks like.
@@ -181,6 +183,7 @@ impl Config {
             drain: Duration::ZERO,
             event_retention: Duration::ZERO,
             event_retention_count: 0,
+            audit_retention: Duration::ZERO,
             log_level: LevelFilter::OFF,
             log_format: LogFormat::Text,
             workers: 0,

@@ -2,6 +2,7 @@
 
 mod ask;
 mod asyncapi;
+mod audit;
 mod cors;
 mod entities;
 mod events;
@@ -126,6 +127,7 @@ impl Api {
             Target::Users => self.users(ask, &session).await,
             Target::User(id) => self.user(ask, id, &session).await,
             Target::Events => self.events(ask, &session).await,
+            Target::Audit => self.audit(ask, &session).await,
             Target::Logout => self.logout(ask, &session).await,
             Target::Me => self.me(&session).await,
             Target::Password => self.password(ask, &session).await,

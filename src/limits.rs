@@ -184,8 +184,11 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the writer looks whether another program changed users.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
-/// Events or kept answers that are pruned in one step, so that no order waits long for it. More
-/// than one batch can add.
+/// Entries of the audit trail that one page looks through for those that are wanted: some
+/// megabytes to read. Then the page ends, and `next` says where to go on.
+pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;
+/// Events, entries of the audit trail or kept answers that are pruned in one step, so that no order
+/// waits long for it. More than one batch can add.
 pub const PRUNE_STEP: i64 = 512;
 
 // ---- The feed and its sockets ----------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 mod answers;
 mod apply;
+mod audit;
 mod check;
 mod direct;
 mod effects;
@@ -34,6 +35,7 @@ use crate::metrics::Metrics;
 
 pub use answers::{Answer, Repeat};
 pub use apply::{Actor, Change};
+pub use audit::{Action, Asker, Entry, Note, Thing, Wanted};
 pub use check::{backup, check};
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
@@ -101,6 +103,7 @@ impl Store {
             log,
             retention,
             answers_due: 0,
+            audit_due: 0,
             outlets,
             metrics: Arc::clone(metrics),
             healthy: Arc::clone(&healthy),
@@ -244,6 +247,11 @@ impl Store {
         self.reads.try_send(read).map_err(|_| Reject::Busy)
     }
 
+    /// A part of the audit trail, newest first, and the id before which there may be more.
+    pub async fn audit(&self, wanted: Wanted) -> Result<(Vec<Entry>, Option<i64>), Reject> {
+        self.read(move |conn| audit::page(conn, wanted)).await
+    }
+
     /// The user with that name, and the hash of the password.
     pub async fn find_user(&self, username: String) -> Result<Option<(User, String)>, Reject> {
         self.read(move |conn| users::find(conn, &username)).await
@@ -265,10 +273,11 @@ impl Store {
         (username, role, password_hash): (String, Role, String),
         repeat: Option<Repeat>,
         show: fn(&User) -> String,
+        asker: Asker,
     ) -> Result<Answer, Reject> {
         self.write(move |unit| {
             answers::once(unit, repeat.as_ref(), |unit| {
-                let user = users::add(unit, &username, role, &password_hash)?;
+                let user = users::add(unit, (&username, role, &password_hash), Some(asker))?;
                 Ok(Answer {
                     location: format!("/api/users/{}", user.id),
                     etag: format!("\"{}\"", user.version),
@@ -287,19 +296,25 @@ impl Store {
         patch: UserPatch,
         if_match: Option<Vec<i64>>,
         keep: Option<TokenHash>,
+        asker: Asker,
     ) -> Result<User, Reject> {
         self.write(move |unit| {
             users::check_version(unit.conn, id, if_match.as_ref())?;
-            update_user(unit, id, &patch, keep.as_ref())
+            users::change(unit, id, &patch, keep.as_ref(), Some(asker))
         })
         .await
     }
 
     /// Removes a user with the user's sessions.
-    pub async fn remove_user(&self, id: i64, if_match: Option<Vec<i64>>) -> Result<(), Reject> {
+    pub async fn remove_user(
+        &self,
+        id: i64,
+        if_match: Option<Vec<i64>>,
+        asker: Asker,
+    ) -> Result<(), Reject> {
         self.write(move |unit| {
             users::check_version(unit.conn, id, if_match.as_ref())?;
-            users::remove(unit, id)
+            users::remove(unit, id, Some(asker))
         })
         .await
     }
@@ -339,22 +354,6 @@ impl Store {
     pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
         self.write(move |unit| sessions::touch(unit, &used)).await
     }
-}
-
-fn update_user(
-    unit: &Unit<'_>,
-    id: i64,
-    patch: &UserPatch,
-    keep: Option<&TokenHash>,
-) -> Result<User, Reject> {
-    let before = users::get(unit.conn, id)?;
-    let after = users::update(unit, id, patch)?;
-    if after.role != before.role || after.disabled {
-        sessions::remove_of_user(unit, id, None)?;
-    } else if patch.password_hash.is_some() {
-        sessions::remove_of_user(unit, id, keep)?;
-    }
-    Ok(after)
 }
 
 fn start_readers(data_dir: &Path) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {

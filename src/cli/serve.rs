@@ -47,7 +47,11 @@ pub(super) fn settings(config: &Config) -> Settings {
         connect_rate: config.connect_rate.per_second,
         allow_origin: config.allow_origin.clone(),
         drain: config.drain,
-        retention: Retention { age: config.event_retention, count: config.event_retention_count },
+        retention: Retention {
+            age: config.event_retention,
+            count: config.event_retention_count,
+            audit: config.audit_retention,
+        },
         limits: config.limits,
     }
 }

@@ -166,6 +166,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        flag: "audit-retention",
+        value: "DURATION",
+        default: Text("365d"),
+        reason: "Older entries leave the audit trail: a year of who changed what, and from where.",
+        many: false,
+        set: |config, value| duration(value, "1s", AGES).map(|time| config.audit_retention = time),
+    },
+    Setting {
         flag: "log-level",
         value: "LEVEL",
         default: Text("info"),

@@ -71,6 +71,14 @@ impl Row {
         }
     }
 
+    /// The names of the fields that have another value than before, between commas.
+    pub fn changed_since(&self, before: &Self) -> String {
+        let cells = before.cells.iter().zip(&self.cells);
+        let fields = self.kind.shape().fields.iter().zip(cells);
+        let names = fields.filter(|(_, (old, new))| old != new).map(|(field, _)| field.name);
+        names.collect::<Vec<_>>().join(",")
+    }
+
     /// Sets a field.
     pub fn set(&mut self, field: &Field, cell: Cell) {
         let place = self.kind.shape().position(field.name);

@@ -23,7 +23,7 @@ use crate::limits::{
     BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, JSON_VALUES_MAX, PAGE_DEFAULT,
     PAGE_MAX, SKIP_TIMEOUT,
 };
-use crate::store::{Actor, Repeat};
+use crate::store::{Actor, Asker, Repeat};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +70,14 @@ impl Ask {
         })
     }
 
+    /// Who asks, and from where.
+    pub(super) fn asker(&self, session: &Session) -> Asker {
+        Asker { user_id: session.user_id, address: self.peer.address }
+    }
+
     /// Who asks for a change, and on which condition.
     pub(super) fn actor(&self, session: &Session) -> Actor {
-        Actor { user_id: session.user_id, role: session.role, if_match: self.if_match() }
+        Actor { asker: self.asker(session), role: session.role, if_match: self.if_match() }
     }
 
     /// The versions that `If-Match` names; none where anything matches.

@@ -97,8 +97,8 @@ impl Api {
         }
         let place = self.page().await?;
         let (rows, more) = self.store.list(kind, query).await?;
-        let entities = rows.iter().map(|row| (row.id, event::entity(row))).collect();
-        Ok(reply::page(entities, more).holding(place))
+        let next = rows.last().filter(|_| more).map(|row| row.id);
+        Ok(reply::page(rows.iter().map(event::entity), next).holding(place))
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::shape::Type;
 use crate::domain::{Kind, Role};
+use crate::http::audit;
 use crate::http::entities::parameters;
 use crate::http::route::Target;
 use crate::http::schemas::{closed, field_schema, password_schema, schemas, title};
@@ -134,6 +135,9 @@ fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<
         (Target::User(_), "DELETE") => ("Delete a user", None, None),
         (Target::User(_), _) => ("Read a user", None, Some(reference("User"))),
         (Target::Events, _) => ("Read the event log, oldest first", None, Some(events_schema())),
+        (Target::Audit, _) => {
+            ("Read the audit trail, newest first", None, Some(page_of(&audit::schema())))
+        }
         (Target::Login, _) => {
             ("Log in", Some(closed(json!({"username": text, "password": text}), None)), Some(who))
         }
@@ -211,6 +215,13 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
                 query("channel", json!({"enum": channels}))
             ])
         }
+        (Target::Audit, _) => json!([
+            query("limit", limit),
+            query("after", after.clone()),
+            query("user_id", after.clone()),
+            query("entity", audit::nouns()),
+            query("row_id", after)
+        ]),
         (Target::Entity(..) | Target::User(_), "GET") => json!([header("If-None-Match", tag)]),
         (Target::Entity(..) | Target::User(_), _) => json!([header("If-Match", tag)]),
         _ => json!([]),

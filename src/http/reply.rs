@@ -227,10 +227,10 @@ pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String
     reply
 }
 
-/// A page of a list: the entries with their ids, and whether more follow.
-pub(super) fn page(entries: Vec<(i64, String)>, more: bool) -> Reply {
-    let next = entries.last().filter(|_| more).map_or("null".to_owned(), |(id, _)| id.to_string());
-    let data = entries.into_iter().map(|(_, json)| json).collect::<Vec<_>>().join(",");
+/// A page of a list, and the id behind which more may follow.
+pub(super) fn page(entries: impl Iterator<Item = String>, next: Option<i64>) -> Reply {
+    let next = next.map_or("null".to_owned(), |id| id.to_string());
+    let data = entries.collect::<Vec<_>>().join(",");
     json(format!("{{\"data\":[{data}],\"next\":{next}}}"))
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Target {
     User(i64),
     /// The event log.
     Events,
+    /// The audit trail.
+    Audit,
     /// Where sessions begin.
     Login,
     /// Where they end.
@@ -46,6 +48,7 @@ impl Target {
             Self::Users,
             Self::User(1),
             Self::Events,
+            Self::Audit,
             Self::Login,
             Self::Logout,
             Self::Me,
@@ -73,6 +76,7 @@ impl Target {
             ["api", "auth", "me"] => Self::Me,
             ["api", "auth", "password"] => Self::Password,
             ["api", "events"] => Self::Events,
+            ["api", "audit"] => Self::Audit,
             ["api", "users"] => Self::Users,
             ["api", "users", id] => Self::User(id_in(id)?),
             ["api", plural] => Self::Collection(Kind::of_plural(plural)?),
@@ -89,6 +93,7 @@ impl Target {
             Self::Users => "/api/users".to_owned(),
             Self::User(_) => "/api/users/{id}".to_owned(),
             Self::Events => "/api/events".to_owned(),
+            Self::Audit => "/api/audit".to_owned(),
             Self::Login => "/api/auth/login".to_owned(),
             Self::Logout => "/api/auth/logout".to_owned(),
             Self::Me => "/api/auth/me".to_owned(),
@@ -108,6 +113,7 @@ impl Target {
             Self::Entity(..) | Self::User(_) => &[Method::GET, Method::PATCH, Method::DELETE],
             Self::Login | Self::Logout | Self::Password => &[Method::POST],
             Self::Events
+            | Self::Audit
             | Self::Me
             | Self::Health
             | Self::Ready

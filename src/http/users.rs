@@ -43,8 +43,8 @@ impl Api {
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
         users.truncate(limit);
-        Ok(reply::page(users.iter().map(|user| (user.id, show(user))).collect(), more)
-            .holding(place))
+        let next = users.last().filter(|_| more).map(|user| user.id);
+        Ok(reply::page(users.iter().map(show), next).holding(place))
     }
 
     /// A request to one user.
@@ -64,10 +64,10 @@ impl Api {
                     None => None,
                 };
                 let patch = UserPatch { username, role, disabled, password_hash };
-                self.auth.update_user(id, patch, ask.if_match(), session).await?
+                self.auth.update_user(id, patch, ask.if_match(), session, ask.peer.address).await?
             }
             Method::DELETE => {
-                self.auth.remove_user(id, ask.if_match()).await?;
+                self.auth.remove_user(id, ask.if_match(), ask.asker(session)).await?;
                 return Ok(reply::empty(StatusCode::NO_CONTENT));
             }
             _ => self.store.user(id).await?,
@@ -89,7 +89,10 @@ impl Api {
             return Err(Problem::missing()); // out of reach: `read` has named what is not there
         };
         let hash = self.auth.hash(password).await?;
-        let answer = self.store.create_user((username, role, hash), repeat, show).await?;
+        let answer = self
+            .store
+            .create_user((username, role, hash), repeat, show, ask.asker(session))
+            .await?;
         Ok(created(answer))
     }
 }
@@ -115,11 +118,12 @@ pub(super) fn show(user: &User) -> String {
     })
 }
 
-fn check_admin(session: &Session) -> Result<(), Problem> {
+/// Admins only.
+pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     if session.role.may_manage_users() {
         return Ok(());
     }
-    Err(Problem::forbidden("only an admin may manage users"))
+    Err(Problem::forbidden("only an admin may do this"))
 }
 
 /// Reads a user's body; a new user needs name, role and password.

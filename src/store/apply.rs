@@ -9,6 +9,7 @@ use crate::domain::line::Line;
 use crate::domain::order::{self, ITEMS};
 use crate::domain::shape::Type;
 use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, product, transaction};
+use crate::store::audit::{self, Action, Asker, Note, Thing};
 use crate::store::effects::{self, parent};
 use crate::store::record::record;
 use crate::store::unit::Unit;
@@ -28,23 +29,23 @@ pub enum Change {
 /// Who asks for a change, and on what condition.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// The user's id.
-    pub user_id: i64,
+    /// Which user, and from where.
+    pub asker: Asker,
     /// The user's role.
     pub role: Role,
     /// The versions of which the entity must be one; none for any.
     pub if_match: Option<Vec<i64>>,
 }
 
-/// Applies a change with everything that follows from it; returns the entity as it is then, none
-/// after a deletion.
+/// Applies a change with everything that follows from it, and notes who did it; returns the entity
+/// as it is then, none after a deletion.
 pub(super) fn apply(
     unit: &mut Unit<'_>,
     actor: &Actor,
     kind: Kind,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
-    let mut sold = Vec::new();
+    let (head, mut sold) = (unit.head, Vec::new());
     let (before, proposed) = match change {
         Change::Create(input) => {
             let row = create(unit.conn, actor, input, &mut sold)?;
@@ -65,6 +66,17 @@ pub(super) fn apply(
         record(unit, Some(&before), Some(after))?;
     }
     effects::follow(unit, kind, before.as_ref(), after.as_ref())?;
+    if unit.head > head {
+        let action = match (&before, &after) {
+            (None, _) => Action::Create,
+            (Some(before), Some(after)) => Action::Update(after.changed_since(before)),
+            (Some(_), None) => Action::Delete,
+        };
+        let row_id = after.as_ref().or(before.as_ref()).map_or(0, |row| row.id);
+        let seqs = Some((head + 1, unit.head));
+        let note = Note { action, thing: Thing::Entity(kind), row_id, seqs };
+        audit::note(unit, Some(actor.asker), &note)?;
+    }
     Ok(after)
 }
 
@@ -96,7 +108,7 @@ fn create(
             order::set_items(&mut row, &[])?;
             if actor.role.sees_only_own_orders() {
                 check_kiosk(input)?;
-                row.set(&order::KIOSK_ID, Cell::Int(actor.user_id));
+                row.set(&order::KIOSK_ID, Cell::Int(actor.asker.user_id));
             }
         }
         Kind::Transaction => {

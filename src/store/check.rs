@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::domain::Kind;
 use crate::limits::COMMAND_CACHE_KIB;
+use crate::store::audit;
 use crate::store::open::{self, OpenError};
 
 /// Looks through a whole data directory; returns what is wrong with it, a sentence each.
@@ -34,6 +35,7 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
         gather("an entity without its event", rows_without_event(&conn, kind));
         gather("an event without its entity", events_without_row(&conn, kind));
     }
+    gather("the audit trail and the log differ", audit::check(&conn));
     Ok(found)
 }
 

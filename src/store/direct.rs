@@ -9,7 +9,7 @@ use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::events::{self, Page, Range};
 use crate::store::open::{self, OpenError};
 use crate::store::users::{self, User, UserPatch};
-use crate::store::{update_user, writer};
+use crate::store::writer;
 
 /// The store for a command line program: its own connection, no threads, one command at a time.
 /// It works while a server has the same directory.
@@ -42,7 +42,7 @@ impl Direct {
         role: Role,
         password_hash: &str,
     ) -> Result<User, Reject> {
-        writer::alone(&self.conn, |unit| users::add(unit, username, role, password_hash))
+        writer::alone(&self.conn, |unit| users::add(unit, (username, role, password_hash), None))
     }
 
     /// The user with that name.
@@ -57,7 +57,7 @@ impl Direct {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        writer::alone(&self.conn, |unit| update_user(unit, id, patch, None))
+        writer::alone(&self.conn, |unit| users::change(unit, id, patch, None, None))
     }
 
     /// A part of the event log.

@@ -36,13 +36,15 @@ pub struct Range {
     pub bytes: usize,
 }
 
-/// How long the event log is kept.
+/// How long the event log is kept, and the audit trail.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// Older events go.
     pub age: Duration,
     /// More events than that: the oldest go.
     pub count: u64,
+    /// Older entries of the audit trail go.
+    pub audit: Duration,
 }
 
 /// Adds an event and moves the head.

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Reject, Role};
+use crate::store::audit::{self, Action, Asker, Note, Thing};
 use crate::store::failed;
+use crate::store::sessions::{self, TokenHash};
 use crate::store::unit::Unit;
 
 /// A user as others see it.
@@ -92,39 +94,73 @@ pub(super) fn none(conn: &Connection) -> Result<bool, Reject> {
 /// Makes a user.
 pub(super) fn add(
     unit: &Unit<'_>,
-    username: &str,
-    role: Role,
-    password_hash: &str,
+    (username, role, password_hash): (&str, Role, &str),
+    asker: Option<Asker>,
 ) -> Result<User, Reject> {
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
     statement
         .execute((username, role.name(), password_hash, unit.now, unit.now))
         .map_err(|error| taken(&error))?;
-    get(unit.conn, unit.conn.last_insert_rowid())
+    let id = unit.conn.last_insert_rowid();
+    note(unit, id, Action::Create, asker)?;
+    get(unit.conn, id)
 }
 
-/// Changes a user.
-pub(super) fn update(unit: &Unit<'_>, id: i64, patch: &UserPatch) -> Result<User, Reject> {
+/// Changes a user. A new role, a new password or disabling ends the user's sessions but `keep`.
+pub(super) fn change(
+    unit: &Unit<'_>,
+    id: i64,
+    patch: &UserPatch,
+    keep: Option<&TokenHash>,
+    asker: Option<Asker>,
+) -> Result<User, Reject> {
     let before = get(unit.conn, id)?;
+    let after = update(unit, &before, patch)?;
+    if after.role != before.role || after.disabled {
+        sessions::remove_of_user(unit, id, None)?;
+    } else if patch.password_hash.is_some() {
+        sessions::remove_of_user(unit, id, keep)?;
+    }
+    let fields = [
+        ("username", after.username != before.username),
+        ("role", after.role != before.role),
+        ("disabled", after.disabled != before.disabled),
+        ("password", patch.password_hash.is_some()),
+    ];
+    let names = fields.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name);
+    let names = names.collect::<Vec<_>>().join(",");
+    if !names.is_empty() {
+        note(unit, id, Action::Update(names), asker)?;
+    }
+    Ok(after)
+}
+
+fn update(unit: &Unit<'_>, before: &User, patch: &UserPatch) -> Result<User, Reject> {
     let after = User {
         username: patch.username.clone().unwrap_or_else(|| before.username.clone()),
         role: patch.role.unwrap_or(before.role),
         disabled: patch.disabled.unwrap_or(before.disabled),
         ..before.clone()
     };
-    if after == before && patch.password_hash.is_none() {
-        return Ok(before);
+    if after == *before && patch.password_hash.is_none() {
+        return Ok(after);
     }
     let sql = "
         UPDATE users SET username = ?, role = ?, disabled = ?, version = version + 1, updated_at = ?,
                          password_hash = coalesce(?, password_hash) WHERE id = ?";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    let values =
-        (&after.username, after.role.name(), after.disabled, unit.now, &patch.password_hash, id);
+    let values = (
+        &after.username,
+        after.role.name(),
+        after.disabled,
+        unit.now,
+        &patch.password_hash,
+        before.id,
+    );
     statement.execute(values).map_err(|error| taken(&error))?;
     keep_an_admin(unit.conn)?;
-    get(unit.conn, id)
+    get(unit.conn, before.id)
 }
 
 /// Sets another hash of the same password. Nobody sees a difference, so the version stays.
@@ -135,13 +171,20 @@ pub(super) fn renew(unit: &Unit<'_>, id: i64, password_hash: &str) -> Result<(),
 }
 
 /// Removes a user and, with it, the user's sessions.
-pub(super) fn remove(unit: &Unit<'_>, id: i64) -> Result<(), Reject> {
+pub(super) fn remove(unit: &Unit<'_>, id: i64, asker: Option<Asker>) -> Result<(), Reject> {
+    note(unit, id, Action::Delete, asker)?;
     let mut statement =
         unit.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
     match statement.execute([id]).map_err(failed)? {
         0 => Err(Reject::Missing),
         _ => keep_an_admin(unit.conn),
     }
+}
+
+/// Writes down who changed a user; the name is still there where somebody removes itself.
+fn note(unit: &Unit<'_>, id: i64, action: Action, asker: Option<Asker>) -> Result<(), Reject> {
+    let note = Note { action, thing: Thing::User, row_id: id, seqs: None };
+    audit::note(unit, asker, &note)
 }
 
 /// Refuses what would leave nobody to manage users.

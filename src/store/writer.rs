@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::store::events::Retention;
 use crate::store::sessions::Snapshot;
 use crate::store::unit::Unit;
-use crate::store::{answers, events, failed, open, sessions};
+use crate::store::{answers, audit, events, failed, open, sessions};
 
 /// What the writer is asked to do.
 pub(super) enum Job {
@@ -85,6 +85,8 @@ pub(super) struct Writer {
     pub(super) retention: Retention,
     /// No answer is old enough to be forgotten before that time.
     pub(super) answers_due: i64,
+    /// The same of the audit trail.
+    pub(super) audit_due: i64,
     pub(super) outlets: Outlets,
     pub(super) metrics: Arc<Metrics>,
     pub(super) healthy: Arc<AtomicBool>,
@@ -125,7 +127,9 @@ impl Writer {
             }
             return;
         };
-        if commands.is_empty() && !self.log.prunes_when_idle(clock(), self.retention) {
+        let now = clock();
+        let nothing_old = !self.log.prunes_when_idle(now, self.retention) && now < self.audit_due;
+        if commands.is_empty() && nothing_old {
             self.conn = Some(conn);
             return;
         }
@@ -191,6 +195,9 @@ impl Writer {
             let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
             self.answers_due = answers::prune(conn, now - kept)?.unwrap_or(now) + kept;
         }
+        if now >= self.audit_due {
+            self.audit_due = audit::prune(conn, now, self.retention.audit)?;
+        }
         execute(conn, "COMMIT")?;
         Ok((events, log))
     }
@@ -215,6 +222,7 @@ impl Writer {
                 self.conn = Some(conn);
                 self.log = log;
                 self.answers_due = 0;
+                self.audit_due = 0;
                 self.healthy.store(true, Ordering::Release);
             }
             Err(error) => tracing::error!(error, "the database cannot be opened again"),
@@ -323,8 +331,13 @@ mod tests {
             readers: Vec::new(),
             runtime: None,
             log: events::Log::read(&conn).unwrap(),
-            retention: Retention { age: Duration::from_secs(60), count: 100 },
+            retention: Retention {
+                age: Duration::from_secs(60),
+                count: 100,
+                audit: Duration::from_secs(60),
+            },
             answers_due: 0,
+            audit_due: 0,
             outlets: Outlets {
                 publish: Box::new(drop),
                 jump: Box::new(|_| ()),

@@ -30,6 +30,7 @@ fn routes() -> Vec<(String, &'static [&'static str])> {
         ("/api/auth/me".to_owned(), &["get"]),
         ("/api/auth/password".to_owned(), &["post"]),
         ("/api/events".to_owned(), &["get"]),
+        ("/api/audit".to_owned(), &["get"]),
         ("/healthz".to_owned(), &["get"]),
         ("/readyz".to_owned(), &["get"]),
         ("/metrics".to_owned(), &["get"]),

@@ -24,6 +24,7 @@ allow-origin => *, null, shop.example, ftp://a, http://, http://a/
 drain => 12, -1s, 10m 1ms
 event-retention => 12, 0s, 999ms, 101years
 event-retention-count => 0, -1, 1.5, 1000000000001
+audit-retention => 12, 0s, 999ms, 101years
 log-level => trace, off, 3, warning
 log-format => xml, jsonl
 workers => 0, -1, 1.5, 65

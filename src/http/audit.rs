@@ -1,0 +1,106 @@
+//! The audit trail over REST, for admins.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::auth::sessions::Session;
+use crate::domain::{FieldError, timestamp};
+use crate::http::Api;
+use crate::http::ask::{Ask, all_right, number, page_limit};
+use crate::http::reply::{self, Holding, Problem, Reply, to_json};
+use crate::http::schemas::closed;
+use crate::http::users::check_admin;
+use crate::store::{Action, Entry, Thing, Wanted};
+
+impl Api {
+    /// `GET /api/audit`.
+    pub(super) async fn audit(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
+        check_admin(session)?;
+        let mut errors = Vec::new();
+        let pairs = ask.query(&["limit", "after", "user_id", "entity", "row_id"], &mut errors);
+        let mut wanted = Wanted { limit: page_limit(&pairs, &mut errors), ..Wanted::default() };
+        for (name, value) in &pairs {
+            let id = || number(name, value, 0, i64::MAX).map(Some);
+            let read = match name.as_str() {
+                "after" => id().map(|id| wanted.after = id),
+                "user_id" => id().map(|id| wanted.user_id = id),
+                "row_id" => id().map(|id| wanted.row_id = id),
+                "entity" => {
+                    wanted.thing = Thing::all().find(|thing| thing.noun() == value);
+                    let nouns = || Thing::all().map(Thing::noun).collect::<Vec<_>>().join(", ");
+                    let wrong = || FieldError::new(name, format!("must be one of {}", nouns()));
+                    wanted.thing.map(drop).ok_or_else(wrong)
+                }
+                _ => Ok(()),
+            };
+            errors.extend(read.err());
+        }
+        all_right((), errors)?;
+        let place = self.page().await?;
+        let (entries, next) = self.store.audit(wanted).await?;
+        Ok(reply::page(entries.iter().map(show), next).holding(place))
+    }
+}
+
+/// An entry as JSON.
+fn show(entry: &Entry) -> String {
+    #[derive(Serialize)]
+    struct Shown<'e> {
+        id: i64,
+        at: String,
+        user_id: Option<i64>,
+        username: Option<&'e str>,
+        address: Option<IpAddr>,
+        action: &'static str,
+        entity: &'static str,
+        row_id: i64,
+        fields: Vec<&'e str>,
+        first_seq: Option<i64>,
+        last_seq: Option<i64>,
+    }
+    let note = &entry.note;
+    let fields = match &note.action {
+        Action::Update(fields) => fields.split(',').filter(|name| !name.is_empty()).collect(),
+        Action::Create | Action::Delete => Vec::new(),
+    };
+    to_json(&Shown {
+        id: entry.id,
+        at: timestamp::text(entry.at),
+        user_id: entry.user_id,
+        username: entry.username.as_deref(),
+        address: entry.address,
+        action: note.action.name(),
+        entity: note.thing.noun(),
+        row_id: note.row_id,
+        fields,
+        first_seq: note.seqs.map(|(first, _)| first),
+        last_seq: note.seqs.map(|(_, last)| last),
+    })
+}
+
+/// An entry in the API document.
+pub(super) fn schema() -> Value {
+    let number = json!({"type": "integer", "format": "int64", "minimum": 1});
+    let or_null = |name: &str, about: &str| json!({"type": [name, "null"], "description": about});
+    closed(
+        json!({
+            "id": number, "at": {"type": "string", "format": "date-time"},
+            "user_id": or_null("integer", "null for a command at the console"),
+            "username": or_null("string", "the user's name at that time"),
+            "address": or_null("string", "from where"),
+            "action": {"enum": ["create", "update", "delete"]}, "entity": nouns(), "row_id": number,
+            "fields": {"type": "array", "items": {"type": "string"},
+                       "description": "the names of what an update changed"},
+            "first_seq": or_null("integer", "the first of the events that came of it, if any"),
+            "last_seq": or_null("integer", "the last of them"),
+        }),
+        None,
+    )
+}
+
+/// What may have been changed, in the API document.
+pub(super) fn nouns() -> Value {
+    json!({"enum": Thing::all().map(Thing::noun).collect::<Vec<_>>()})
+}

@@ -1,0 +1,249 @@
+//! The audit trail: who changed what and from where, one row for each request that changed
+//! anything, in the transaction of the change. Never more than names: no value, no secret.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::domain::{Kind, Reject};
+use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
+use crate::store::failed;
+use crate::store::unit::Unit;
+
+/// Who asks for a change over HTTP. Nobody's is the console's.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// The user's id.
+    pub user_id: i64,
+    /// The client's address.
+    pub address: IpAddr,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It was made.
+    Create,
+    /// These of its fields were changed, their names between commas.
+    Update(String),
+    /// It was removed.
+    Delete,
+}
+
+impl Action {
+    /// The action's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update(_) => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// How it is stored: its number, and the fields.
+    fn stored(&self) -> (i64, Option<&str>) {
+        match self {
+            Self::Create => (0, None),
+            Self::Update(fields) => (1, Some(fields)),
+            Self::Delete => (2, None),
+        }
+    }
+
+    fn read(number: i64, fields: Option<String>) -> Self {
+        match number {
+            0 => Self::Create,
+            1 => Self::Update(fields.unwrap_or_default()),
+            _ => Self::Delete,
+        }
+    }
+}
+
+/// To what it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// An entity.
+    Entity(Kind),
+    /// A user.
+    User,
+}
+
+impl Thing {
+    /// All there are; a thing's place is its number in the trail.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Kind::ALL.into_iter().map(Self::Entity).chain([Self::User])
+    }
+
+    /// What it is called: `order`, `user`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Entity(kind) => kind.shape().noun,
+            Self::User => "user",
+        }
+    }
+
+    fn number(self) -> u8 {
+        let index = match self {
+            Self::Entity(kind) => kind.index(),
+            Self::User => Kind::ALL.len(),
+        };
+        u8::try_from(index).unwrap_or(u8::MAX)
+    }
+}
+
+/// One change, as the trail keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was done.
+    pub action: Action,
+    /// To what.
+    pub thing: Thing,
+    /// To which one.
+    pub row_id: i64,
+    /// The first and the last `seq` of the events that came of it; a user has none.
+    pub seqs: Option<(i64, i64)>,
+}
+
+/// A change with who made it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Grows with every entry.
+    pub id: i64,
+    /// Milliseconds since 1970, UTC.
+    pub at: i64,
+    /// Who; none for a command at the console.
+    pub user_id: Option<i64>,
+    /// The user's name at that time.
+    pub username: Option<String>,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// What.
+    pub note: Note,
+}
+
+/// Which entries are wanted, newest first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// At most so many.
+    pub limit: usize,
+    /// Those before this id.
+    pub after: Option<i64>,
+    /// Those of this user.
+    pub user_id: Option<i64>,
+    /// Those about this.
+    pub thing: Option<Thing>,
+    /// Those about the one with this number.
+    pub row_id: Option<i64>,
+}
+
+/// Writes down who made a change.
+pub(super) fn note(unit: &Unit<'_>, asker: Option<Asker>, note: &Note) -> Result<(), Reject> {
+    let sql = "
+        INSERT INTO audit (at, user_id, username, address, action, entity, row_id, fields, seq, events)
+        VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let address = asker.map(|asker| match asker.address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    });
+    let (action, fields) = note.action.stored();
+    let (seq, events) = match note.seqs {
+        Some((first, last)) => (Some(first), last - first + 1),
+        None => (None, 0),
+    };
+    let user_id = asker.map(|asker| asker.user_id);
+    let values =
+        (unit.now, user_id, address, action, note.thing.number(), note.row_id, fields, seq, events);
+    statement.execute(values).map(drop).map_err(failed)
+}
+
+/// A part of the trail, and the id before which there may be more. Looks through a bounded number
+/// of entries, so that a rare wish does not occupy a reader for long.
+pub(super) fn page(conn: &Connection, wanted: Wanted) -> Result<(Vec<Entry>, Option<i64>), Reject> {
+    let snapshot = conn.unchecked_transaction().map_err(failed)?;
+    let ends = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM audit";
+    let (oldest, newest): (i64, i64) = snapshot
+        .prepare_cached(ends)
+        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(failed)?;
+    let before = wanted.after.unwrap_or(i64::MAX).min(newest + 1);
+    let from = before.saturating_sub(AUDIT_SCAN_MAX);
+    let sql = "
+        SELECT id, at, user_id, username, address, action, entity, row_id, fields, seq, events
+        FROM audit WHERE id < ?1 AND id >= ?2 AND (?3 IS NULL OR user_id = ?3)
+          AND (?4 IS NULL OR entity = ?4) AND (?5 IS NULL OR row_id = ?5)
+        ORDER BY id DESC LIMIT ?6";
+    let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
+    let thing = wanted.thing.map(Thing::number);
+    let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
+    let values = (before, from, wanted.user_id, thing, wanted.row_id, limit);
+    let entries = statement.query_map(values, read).and_then(Iterator::collect);
+    let entries: Vec<Entry> = entries.map_err(failed)?;
+    let seen = match entries.last() {
+        Some(last) if entries.len() == wanted.limit => last.id,
+        _ => from,
+    };
+    Ok((entries, (seen > oldest).then_some(seen)))
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+    let address: Option<Vec<u8>> = row.get(4)?;
+    let address = address.and_then(|bytes| match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    });
+    let thing: u8 = row.get(6)?;
+    let thing =
+        Thing::all().nth(thing.into()).ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
+    let (seq, events): (Option<i64>, i64) = (row.get(9)?, row.get(10)?);
+    let note = Note {
+        action: Action::read(row.get(5)?, row.get(8)?),
+        thing,
+        row_id: row.get(7)?,
+        seqs: seq.map(|first| (first, first + events - 1)),
+    };
+    let (id, at, user_id, username) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok(Entry { id, at, user_id, username, address, note })
+}
+
+/// Removes one step's worth of what is older than `kept`; returns when to look again. The newest
+/// entry always stays: its id is used once.
+pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Result<i64> {
+    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    let sql = "
+        DELETE FROM audit WHERE id < (SELECT min(id) FROM audit) + ? AND at < ?
+                            AND id < (SELECT max(id) FROM audit)";
+    let removed = conn.prepare_cached(sql)?.execute((PRUNE_STEP, now.saturating_sub(kept)))?;
+    if i64::try_from(removed) == Ok(PRUNE_STEP) {
+        return Ok(now);
+    }
+    let sql = "SELECT at FROM audit WHERE id < (SELECT max(id) FROM audit) ORDER BY id LIMIT 1";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let oldest = rows.next()?.map_or(Ok(now), |row| row.get(0))?;
+    // With some patience, so that an idle shop does not write for every entry that grows old.
+    Ok(oldest.saturating_add(kept.saturating_add(kept / 100)))
+}
+
+/// What is wrong with the trail beside the log: every event has the one entry of its request, and
+/// an entry's events tell what the entry says.
+pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "
+        SELECT 'entry ' || id || ' begins with seq ' || seq || ' instead of ' || expected FROM
+            (SELECT id, seq, lag(seq + events) OVER (ORDER BY id) AS expected
+             FROM audit WHERE events > 0)
+        WHERE seq <> expected
+        UNION ALL
+        SELECT 'entry ' || id || ' and nothing tells who made seq ' || (seq + events) FROM
+            (SELECT max(id) AS id, seq, events FROM audit WHERE events > 0)
+        WHERE seq + events <= (SELECT max(seq) FROM events)
+        UNION ALL
+        SELECT 'entry ' || a.id || ' tells of an event that there is not' FROM audit AS a
+        WHERE events > 0 AND seq >= (SELECT min(seq) FROM events)
+          AND (action <> 1 OR fields <> '')
+          AND NOT EXISTS (SELECT 1 FROM events AS e
+              WHERE e.seq >= a.seq AND e.seq < a.seq + a.events AND e.channel = a.entity
+                AND e.body ->> '$.data.id' = a.row_id AND e.body ->> '$.event' LIKE
+                    '%:' || CASE action WHEN 0 THEN 'created' WHEN 1 THEN 'updated' ELSE 'deleted' END)";
+    conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+}
