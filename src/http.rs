@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub use ask::{Peer, text_of};
+pub use cors::may_act;
 pub use reply::{Problem, Reply, Text};
 
 use ask::Ask;
@@ -153,10 +154,7 @@ impl Api {
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.
     fn check_origin(&self, ask: &Ask) -> Result<(), Problem> {
-        let site = HeaderName::from_static("sec-fetch-site");
-        let (origin, site) = (ask.header(&header::ORIGIN), ask.header(&site));
-        let unreadable = ask.parts.headers.contains_key(header::ORIGIN) && origin.is_none();
-        if !unreadable && self.origins.allows_write(origin, site, ask.header(&header::HOST)) {
+        if cors::may_act(&ask.parts.headers, &self.origins) {
             return Ok(());
         }
         Err(Problem::forbidden("a page of this origin may not do this; see --allow-origin"))

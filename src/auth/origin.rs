@@ -6,37 +6,28 @@
 pub struct Origins(pub Vec<String>);
 
 impl Origins {
-    /// A page of the same host, or of a configured origin.
-    pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
-        let same_host = origin
-            .split_once("://")
-            .zip(host)
-            .is_some_and(|((scheme, authority), host)| same_authority(scheme, authority, host));
-        same_host || self.lists(origin)
+    /// A request that changes something, or a handshake: from a page of a configured origin or of
+    /// the same host. Browsers name the page that sends it (`Origin`), or at least whether it is of
+    /// the same origin (`Sec-Fetch-Site`); a client that is no browser does neither, and carries no
+    /// cookies that a page could borrow.
+    pub fn allow(&self, origin: Option<&str>, site: Option<&str>, host: Option<&str>) -> bool {
+        let own = site.is_none_or(|site| matches!(site, "same-origin" | "none"));
+        match origin {
+            Some(origin) => self.lists(origin) || (own && is_same_host(origin, host)),
+            None => own,
+        }
     }
 
     /// One of the configured origins.
     pub fn lists(&self, origin: &str) -> bool {
         self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
-
-    /// A request that changes something. Browsers name the page that sends it; a client that is no
-    /// browser names none, and carries no cookies that a page could borrow.
-    pub fn allows_write(
-        &self,
-        origin: Option<&str>,
-        fetch_site: Option<&str>,
-        host: Option<&str>,
-    ) -> bool {
-        match (origin, fetch_site) {
-            (Some(origin), _) => self.allows(origin, host),
-            (None, Some(site)) => matches!(site, "same-origin" | "none"),
-            (None, None) => true,
-        }
-    }
 }
 
-fn same_authority(scheme: &str, authority: &str, host: &str) -> bool {
+fn is_same_host(origin: &str, host: Option<&str>) -> bool {
+    let Some(((scheme, authority), host)) = origin.split_once("://").zip(host) else {
+        return false;
+    };
     let port = match scheme {
         "http" => ":80",
         "https" => ":443",
@@ -53,7 +44,7 @@ mod tests {
     #[test]
     fn same_host_or_listed() {
         let origins = Origins(vec!["https://till.example".to_owned()]);
-        let allows = |origin| origins.allows(origin, Some("localhost:3000"));
+        let allows = |origin| origins.allow(Some(origin), None, Some("localhost:3000"));
         assert!(allows("http://localhost:3000"));
         assert!(allows("https://till.example"));
         assert!(!allows("http://localhost:3001"));
@@ -61,15 +52,22 @@ mod tests {
         assert!(!allows("null"));
         assert!(!allows("http://localhost:3000.evil.example"));
         assert!(!allows("file://localhost:3000"));
-        assert!(Origins::default().allows("http://shop.local", Some("shop.local:80")));
+        let shop = Some("http://shop.local");
+        assert!(Origins::default().allow(shop, None, Some("shop.local:80")));
+        assert!(!Origins::default().allow(shop, None, None));
     }
 
     #[test]
-    fn writes_from_elsewhere_are_refused() {
-        let origins = Origins::default();
-        assert!(origins.allows_write(None, None, Some("a")));
-        assert!(origins.allows_write(None, Some("same-origin"), Some("a")));
-        assert!(!origins.allows_write(None, Some("cross-site"), Some("a")));
-        assert!(!origins.allows_write(Some("null"), Some("same-origin"), Some("a")));
+    fn what_the_browser_says_of_the_site_counts_where_the_origin_is_not_listed() {
+        let origins = Origins(vec!["https://till.example".to_owned()]);
+        let allows = |origin, site| origins.allow(origin, Some(site), Some("a"));
+        for own in ["same-origin", "none"] {
+            assert!(allows(None, own) && allows(Some("http://a"), own));
+            assert!(!allows(Some("null"), own));
+        }
+        for foreign in ["cross-site", "same-site", ""] {
+            assert!(!allows(None, foreign) && !allows(Some("http://a"), foreign));
+            assert!(allows(Some("https://till.example"), foreign));
+        }
     }
 }

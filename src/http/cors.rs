@@ -1,12 +1,24 @@
-//! Pages of the configured origins may use the API from a browser (the Fetch standard, CORS).
+//! Pages of the configured origins may use the API from a browser (the Fetch standard, CORS); those
+//! of all others may not act with the cookies of whoever looks at them.
 
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::auth::origin::Origins;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, text_of};
 use crate::http::reply::{self, Reply};
 use crate::http::route::Target;
+
+/// A request with these headers may change something, or become a WebSocket.
+pub fn may_act(headers: &HeaderMap, origins: &Origins) -> bool {
+    let named = headers.get_all(header::ORIGIN).iter().count();
+    let origin = text_of(headers, &header::ORIGIN);
+    let site = headers.get(HeaderName::from_static("sec-fetch-site"));
+    // What cannot be read is none of ours.
+    let site = site.map(|site| site.to_str().unwrap_or_default());
+    named == usize::from(origin.is_some())
+        && origins.allow(origin, site, text_of(headers, &header::HOST))
+}
 
 /// The answer to a browser that asks before it sends a request of a page elsewhere.
 pub(super) fn preflight(ask: &Ask, target: Target, origins: &Origins) -> Option<Reply> {

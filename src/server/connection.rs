@@ -18,7 +18,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::auth::sessions::Attached;
-use crate::http::{Peer, Problem, Reply, Text, text_of};
+use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
 use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX,
     SEND_BUFFER_BYTES,
@@ -146,10 +146,7 @@ impl Server {
             return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
         }
         let headers = request.headers();
-        let host = text_of(headers, &header::HOST);
-        if let Some(origin) = headers.get(header::ORIGIN)
-            && !origin.to_str().is_ok_and(|origin| self.api.origins.allows(origin, host))
-        {
+        if !may_act(headers, &self.api.origins) {
             return Err(Problem::forbidden(
                 "a page of this origin may not connect; see --allow-origin",
             ));
