@@ -33,16 +33,16 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let both = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut SourceFd(&stream.as_raw_fd()), Token(0), both)?;
-    let (mut socket, mut ear) = (Socket::new(stream), Ear::default());
+    let (mut socket, mut ear) = (Socket::new(stream, None), Ear::default());
     let mut heard = hear(&mut ear, &early, &mut socket);
     let mut events = Events::with_capacity(1);
-    let mut buffer = vec![0; READ_BYTES];
+    let (mut buffer, mut opened) = (vec![0; READ_BYTES], Vec::new());
     let why = loop {
         if let Err(why) = heard {
             break why;
         }
         socket.flush()?;
-        let read = if socket.is_blocked() { 0 } else { socket.read(&mut buffer)? };
+        let read = if socket.is_blocked() { 0 } else { socket.read(&mut buffer, &mut opened)? };
         if read == 0 {
             poll.poll(&mut events, None)?;
         }

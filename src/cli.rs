@@ -1,5 +1,6 @@
 //! The commands: what `tillcast` does when it is called.
 
+mod cert;
 mod demo;
 mod files;
 mod journal;
@@ -14,11 +15,18 @@ use std::process::ExitCode;
 use crate::config::{self, Command, Config};
 use crate::domain::Reject;
 
-/// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why.
+/// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why; 2: it
+/// was not tried, for a file that a setting names is wrong.
 pub fn run(command: Command, config: &Config) -> ExitCode {
     let (dir, cost) = (&config.data_dir, config.limits.hash);
     let done = match command {
-        Command::Serve => serve::serve(config),
+        Command::Serve => match serve::identity(config) {
+            Ok(identity) => serve::serve(config, identity),
+            Err(mistakes) => {
+                complain(&mistakes);
+                return ExitCode::from(2);
+            }
+        },
         Command::Demo { rate } => demo::demo(config, rate),
         Command::UserAdd { name, role } => users::add(dir, cost, &name, &role),
         Command::UserList => users::list(dir),
@@ -27,6 +35,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Backup { file } => files::backup(dir, &file),
         Command::Check => files::check(dir),
         Command::Events { follow, since } => files::events(dir, follow, since),
+        Command::Cert { dir: to, names } => cert::make(dir, to, names),
         Command::Limits => limits::print(config),
         Command::Help => say(&config::help()),
         Command::Version => say(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -58,6 +58,10 @@ pub struct Config {
     pub connect_rate: Rate,
     /// Foreign origins that may call, in the form in which a browser sends them.
     pub allow_origin: Vec<String>,
+    /// The certificate that makes every address speak TLS; there if `tls_key` is.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
     /// How long a stop may take.
     pub drain: Duration,
     /// How long an event stays in the log.
@@ -154,7 +158,18 @@ fn settle(given: &[Given], mistakes: &mut Vec<String>) -> Config {
     }
     config.listen_is_default = given::winner(given, "listen").is_some_and(Given::is_default);
     mistakes.extend(contradiction(&config, given));
+    mistakes.extend(half_of_a_pair(given));
     config
+}
+
+/// A certificate without its key, or a key without its certificate.
+fn half_of_a_pair(given: &[Given]) -> Option<String> {
+    let [cert, key] = ["tls-cert", "tls-key"].map(|flag| given::winner(given, flag));
+    match (cert, key) {
+        (Some(cert), None) => Some(cert.wrong("needs --tls-key beside it")),
+        (None, Some(key)) => Some(key.wrong("needs --tls-cert beside it")),
+        _ => None,
+    }
 }
 
 /// An idle time that somebody set and that can never be reached; the default gives way silently.
@@ -180,6 +195,8 @@ impl Config {
             max_connections_per_user: 0,
             connect_rate: Rate { per_second: 0 },
             allow_origin: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
             drain: Duration::ZERO,
             event_retention: Duration::ZERO,
             event_retention_count: 0,

@@ -27,6 +27,7 @@
 //! | 0 | [`domain`] | entities, their shapes and rules, events, rejections; `time`, `iso_currency` |
 //! | 0 | [`metrics`] | what is counted; `prometheus-client` |
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
+//! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
 //! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
 //! | 1 | [`feed`] | the ring; `heapless` |
@@ -49,4 +50,5 @@ pub mod metrics;
 pub mod server;
 pub mod store;
 pub mod throttle;
+pub mod tls;
 pub mod ws;

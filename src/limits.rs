@@ -150,6 +150,23 @@ pub const LAST_BUFFER_BYTES: usize = 4 * SEND_BUFFER_BYTES;
 /// little later than a WebSocket's own `STALL_MAX`, which can still say why.
 pub const KERNEL_STALL_MAX: Duration = Duration::from_secs(75);
 
+// ---- TLS -------------------------------------------------------------------------------------
+
+/// What may wait of a handshake's message that comes in pieces. Above, the connection is closed: a
+/// client that sends its messages whole leaves nothing here at all.
+pub const HANDSHAKE_PIECES_MAX: usize = 2 * 1024;
+/// Text of one TLS record to one client: what the kernel does not take of it waits, encrypted, and
+/// cannot be taken back. Only a single longer event makes a longer record.
+pub const TLS_WRITE_BYTES: usize = 4 * 1024;
+/// How long a certificate from `tillcast cert` lives: no longer one is accepted by all browsers.
+pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(820 * 24 * 60 * 60);
+/// How long the authority that signs it lives.
+pub const AUTHORITY_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// How long before its end a certificate is warned about, at the start and once a day.
+pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often the certificate and its key are looked at for that.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+
 // ---- Sessions and logins ---------------------------------------------------------------------
 
 /// How often expired sessions are looked for: a socket ends within a second of its session.

@@ -3,6 +3,7 @@
 mod connection;
 mod doors;
 mod head;
+mod stream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::limits::{
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::store::{Outlets, Retention, Store};
+use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
 use doors::{Bounds, Doors};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub drain: Duration,
     /// How long events are kept.
     pub retention: Retention,
+    /// What the server proves itself with; without it, nothing speaks TLS.
+    pub identity: Option<Arc<Identity>>,
     /// The bounds of the profile.
     pub limits: Limits,
 }
@@ -66,6 +70,7 @@ pub struct Server {
     api: Api,
     hub: Arc<Hub>,
     doors: Arc<Doors>,
+    identity: Option<Arc<Identity>>,
     http_places: Semaphore,
     http_places_max: usize,
     refusals: Semaphore,
@@ -143,6 +148,7 @@ impl Server {
             api,
             hub,
             doors,
+            identity: settings.identity.clone(),
             http_places: Semaphore::new(limits.http_connections),
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),

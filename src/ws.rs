@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use crate::auth::sessions::Attached;
 use crate::limits::{CATCH_UPS_MAX, GUESTS_MAX};
 use crate::store::{Page, Range};
+use crate::tls;
 
 pub use crowd::Crowd;
 pub use ear::{Ear, Heard};
@@ -42,6 +43,8 @@ pub type Place = Arc<dyn Send + Sync>;
 pub struct Guest {
     /// It must not block.
     pub stream: TcpStream,
+    /// There if it speaks TLS.
+    pub tls: Option<Box<tls::Session>>,
     /// Bytes that came with the handshake.
     pub early: Bytes,
     /// Whose it is.

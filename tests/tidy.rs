@@ -14,6 +14,7 @@ const ROOMS: &[Room] = &[
     ("domain", &["limits"], &["iso_currency", "serde", "time"]),
     ("metrics", &[], &["prometheus_client"]),
     ("throttle", &["limits"], &["heapless"]),
+    ("tls", &["limits"], &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", &[], &["libc"]),
     ("store", &["domain", "limits", "metrics"], &["rusqlite", "rustix", "tempfile"]),
     ("feed", &["domain", "limits"], &["heapless"]),
@@ -29,18 +30,18 @@ const ROOMS: &[Room] = &[
     ),
     (
         "ws",
-        &["auth", "domain", "feed", "limits", "metrics", "store"],
+        &["auth", "domain", "feed", "limits", "metrics", "store", "tls"],
         &["bytes", "heapless", "mio", "slab", "socket2", "tungstenite"],
     ),
     (
         "server",
-        &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "ws"],
-        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "socket2"],
+        &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "tls", "ws"],
+        &["bytes", "http_body_util", "hyper", "hyper_util", "ipnet", "rustix", "socket2"],
     ),
-    ("config", &["limits"], &["humantime", "lexopt", "toml"]),
+    ("config", &["limits"], &["humantime", "ipnet", "lexopt", "toml"]),
     (
         "cli",
-        &["auth", "config", "domain", "limits", "server", "store"],
+        &["auth", "config", "domain", "limits", "server", "store", "tls"],
         // The demo is a client of the API, so it speaks HTTP too.
         &[
             "bytes",
@@ -48,6 +49,7 @@ const ROOMS: &[Room] = &[
             "http_body_util",
             "hyper",
             "hyper_util",
+            "if_addrs",
             "rpassword",
             "rustix",
             "tempfile",

@@ -1,6 +1,7 @@
 //! `tillcast serve`: the log, the runtime, the first admin, the server.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -9,18 +10,28 @@ use tokio::runtime::Runtime;
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
 use crate::cli::{journal, told};
-use crate::config::Config;
+use crate::config::{Config, Mistakes};
 use crate::domain::Role;
 use crate::server::{Server, Settings};
 use crate::store::{Direct, Retention};
+use crate::tls::{Files, Identity};
+
+/// The certificate and the key that the settings name, if they do.
+pub(super) fn identity(config: &Config) -> Result<Option<Arc<Identity>>, Mistakes> {
+    let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
+        return Ok(None);
+    };
+    let loaded = Identity::load(&Files { cert, key }).map_err(Mistakes)?;
+    Ok(Some(Arc::new(loaded)))
+}
 
 /// Serves the data directory until a signal.
-pub(super) fn serve(config: &Config) -> Result<(), String> {
+pub(super) fn serve(config: &Config, identity: Option<Arc<Identity>>) -> Result<(), String> {
     let level = journal::start(config);
     raise_file_limit();
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&settings(config))?;
+        let opened = Server::open(&Settings { identity, ..settings(config) })?;
         make_first_admin(config)?;
         tokio::spawn(journal::follow_hangups(level));
         opened.run().await
@@ -34,7 +45,7 @@ pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> R
     served?.join().map_err(|_| "the writer ended by a panic".to_owned())
 }
 
-/// The settings that the server itself needs.
+/// The settings that the server itself needs, without an identity.
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: config.listen.clone(),
@@ -52,6 +63,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             count: config.event_retention_count,
             audit: config.audit_retention,
         },
+        identity: None,
         limits: config.limits,
     }
 }

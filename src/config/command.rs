@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::values::{choice, path, text, whole, within};
+use super::values::{choice, host, path, text, whole, within};
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,13 @@ pub enum Command {
     },
     /// Check a data directory.
     Check,
+    /// Make a certificate for the server, and an authority that signs it where there is none.
+    Cert {
+        /// Where to; none is `tls` in the data directory.
+        dir: Option<PathBuf>,
+        /// Names and addresses beside those of this machine.
+        names: Vec<String>,
+    },
     /// Print the event log.
     Events {
         /// Wait for new events instead of ending.
@@ -75,6 +82,8 @@ pub(super) struct OwnFlag {
     /// What stands for the value in the help; empty where the flag alone says it.
     pub(super) value: &'static str,
     pub(super) required: bool,
+    /// May be given several times.
+    pub(super) many: bool,
     /// The words of its command.
     pub(super) command: &'static str,
     pub(super) set: Set,
@@ -109,7 +118,7 @@ pub(super) static FORMS: &[Form] = &[
     Form {
         words: "demo",
         operand: None,
-        reason: "Serve a shop in a temporary folder (--data-dir is ignored) in which N things a \
+        reason: "Serve a shop in a temporary folder, without TLS and whatever --data-dir says, in which N things a \
                  second happen by themselves, 0.1 to 1000, by default 5.",
         start: || Command::Demo { rate: 5.0 },
     },
@@ -151,6 +160,14 @@ pub(super) static FORMS: &[Form] = &[
         start: || Command::Check,
     },
     Form {
+        words: "cert",
+        operand: None,
+        reason: "Make a certificate for this machine's names and addresses, and for each NAME, in \
+                 DIR, by default tls in the data directory; the authority that signs it is made \
+                 once, and the tills import that.",
+        start: || Command::Cert { dir: None, names: Vec::new() },
+    },
+    Form {
         words: "events",
         operand: None,
         reason: "Print the events after SEQ (by default all that are kept), one JSON object a \
@@ -170,6 +187,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         flag: "rate",
         value: "N",
         required: false,
+        many: false,
         command: "demo",
         set: |command, value| {
             if let Command::Demo { rate } = command {
@@ -182,6 +200,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         flag: "role",
         value: "ROLE",
         required: true,
+        many: false,
         command: "user add",
         set: |command, value| {
             if let Command::UserAdd { role, .. } = command {
@@ -191,9 +210,36 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         },
     },
     OwnFlag {
+        flag: "dir",
+        value: "DIR",
+        required: false,
+        many: false,
+        command: "cert",
+        set: |command, value| {
+            if let Command::Cert { dir, .. } = command {
+                *dir = Some(path(value)?);
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "name",
+        value: "NAME",
+        required: false,
+        many: true,
+        command: "cert",
+        set: |command, value| {
+            if let Command::Cert { names, .. } = command {
+                names.push(host(value)?);
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
         flag: "follow",
         value: "",
         required: false,
+        many: false,
         command: "events",
         set: |command, _| {
             if let Command::Events { follow, .. } = command {
@@ -206,6 +252,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         flag: "since",
         value: "SEQ",
         required: false,
+        many: false,
         command: "events",
         set: |command, value| {
             if let Command::Events { since, .. } = command {

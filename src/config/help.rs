@@ -104,6 +104,7 @@ impl OwnFlag {
     fn usage(&self) -> String {
         let usage = format!("--{} {}", self.flag, self.value);
         let usage = usage.trim_end();
-        if self.required { usage.to_owned() } else { format!("[{usage}]") }
+        let often = if self.many { " ..." } else { "" };
+        if self.required { usage.to_owned() } else { format!("[{usage}]{often}") }
     }
 }

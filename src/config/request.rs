@@ -93,7 +93,7 @@ impl Form {
         if flag.command != self.words {
             return Some(format!("belongs to the command {}, not to {}", flag.command, self.words));
         }
-        if again {
+        if again && !flag.many {
             return Some("must be given only once".into());
         }
         let why = (flag.set)(command, value.unwrap_or_default()).err()?;

@@ -138,6 +138,25 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| origin(value).map(|origin| config.allow_origin.push(origin)),
     },
     Setting {
+        flag: "tls-cert",
+        value: "FILE",
+        default: Nothing,
+        reason: "A certificate (PEM, with those that lead to one that clients know): every address \
+                 then speaks TLS, and plain HTTP is redirected; SIGHUP reads it again. tillcast \
+                 cert makes one.",
+        many: false,
+        set: |config, value| path(value).map(|file| config.tls_cert = Some(file)),
+    },
+    Setting {
+        flag: "tls-key",
+        value: "FILE",
+        default: Nothing,
+        reason: "The certificate's private key (PEM); nobody but the server should be able to read \
+                 it.",
+        many: false,
+        set: |config, value| path(value).map(|file| config.tls_key = Some(file)),
+    },
+    Setting {
         flag: "drain",
         value: "DURATION",
         default: Text("10s"),

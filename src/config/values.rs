@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -113,6 +113,17 @@ pub(super) fn origin(value: &OsStr) -> Result<String, String> {
         Some(port) => Ok(format!("{scheme}://{host}:{port}")),
         None => Ok(format!("{scheme}://{host}")),
     }
+}
+
+/// A host's name or address, without a port, in lower case.
+pub(super) fn host(value: &OsStr) -> Result<String, String> {
+    let text = text(value)?.to_ascii_lowercase();
+    let name = || host_and_port(&text).filter(|(_, port)| port.is_none()).map(|(host, _)| host);
+    let address = text.parse::<IpAddr>().is_ok().then(|| text.clone());
+    address
+        .or_else(name)
+        .filter(|host| !host.starts_with('['))
+        .ok_or_else(|| "must be a host name or an address, such as till.example".into())
 }
 
 fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {

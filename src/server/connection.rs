@@ -1,6 +1,7 @@
 //! One TCP connection: its head awaited, then HTTP, then perhaps a WebSocket in a task of its own.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
@@ -24,7 +26,9 @@ use crate::limits::{
     SEND_BUFFER_BYTES,
 };
 use crate::server::doors::{Place, Refusal};
+use crate::server::stream::{Parts, Stream};
 use crate::server::{Server, head};
+use crate::tls::Session;
 use crate::ws;
 
 /// What a client gets after the upgrade.
@@ -46,13 +50,14 @@ impl Server {
     ) -> impl Future<Output = ()> {
         async move {
             tune(&stream);
-            let whole = tokio::select! {
-                whole = head::wait(&stream) => whole.is_ok(),
-                () = self.stopped() => false,
+            let session = tokio::select! {
+                session = timeout(HEAD_TIMEOUT, self.greet(&stream)) => session,
+                () = self.stopped() => return,
             };
-            if !whole {
+            let Ok(Ok(session)) = session else {
                 return;
-            }
+            };
+            let stream = Stream::new(stream, session);
             let Ok(permit) = self.http_places.acquire().await else {
                 return;
             };
@@ -74,16 +79,25 @@ impl Server {
         }
     }
 
+    /// Waits for a request's head, or over TLS for the handshake and the record that it is in.
+    async fn greet(&self, stream: &TcpStream) -> io::Result<Option<Box<Session>>> {
+        match &self.identity {
+            Some(identity) => Box::pin(head::wait_secure(stream, identity)).await,
+            None => head::wait(stream).await.map(|()| None),
+        }
+    }
+
     async fn speak_http(
         self: &Arc<Self>,
-        stream: TcpStream,
+        stream: Stream,
         from: SocketAddr,
         place: Place,
     ) -> hyper::Result<()> {
         let place = Arc::new(place);
+        let peer = Peer { address: from.ip().to_canonical(), secure: stream.is_secure() };
         let service = service_fn(|request| {
             let (server, place) = (Arc::clone(self), Arc::clone(&place));
-            async move { Ok::<_, Infallible>(server.answer(request, from, place).await) }
+            async move { Ok::<_, Infallible>(server.answer(request, peer, place).await) }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -105,7 +119,7 @@ impl Server {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        from: SocketAddr,
+        peer: Peer,
         place: Arc<Place>,
     ) -> Reply {
         let mut reply = if let Err(problem) = check_head(&request) {
@@ -114,7 +128,6 @@ impl Server {
         } else if request.uri().path() == "/ws" {
             self.upgrade_or_refuse(request, place)
         } else {
-            let peer = Peer { address: from.ip().to_canonical(), secure: false };
             self.api.answer(request, peer).await
         };
         // Places are short: whoever wants more asks for one again.
@@ -210,39 +223,46 @@ impl Server {
             let Ok(upgraded) = upgrade.await else {
                 return;
             };
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
                 return;
             };
-            let (stream, early) = (parts.io.into_inner(), parts.read_buf);
+            let (mut stream, mut early) = (parts.io.into_inner(), parts.read_buf);
+            if stream.flush().await.is_err() {
+                return;
+            }
+            let Parts { tcp, session: tls, text } = stream.into_parts();
+            if !text.is_empty() {
+                early = [&early[..], &text].concat().into();
+            }
             match welcome {
-                Welcome::Session(session) => match stream.into_std() {
+                Welcome::Session(session) => match tcp.into_std() {
                     Ok(stream) => {
-                        server.hub.join(ws::Guest { stream, early, session, place }).await;
+                        server.hub.join(ws::Guest { stream, tls, early, session, place }).await;
                     }
                     Err(error) => tracing::debug!(%error, "a socket cannot change hands"),
                 },
-                Welcome::Unauthorized(why) => ws::refuse(stream, 1008, why).await,
+                Welcome::Unauthorized(why) => ws::refuse(tcp, tls, 1008, why).await,
             }
         });
     }
 
     /// Tells somebody who may not come in, if not too many are being told already.
-    pub(super) async fn refuse(self: Arc<Self>, mut stream: TcpStream, refusal: Refusal) {
+    pub(super) async fn refuse(self: Arc<Self>, stream: TcpStream, refusal: Refusal) {
         let Ok(_place) = self.refusals.try_acquire() else {
             return;
         };
         let problem = Problem::later(StatusCode::TOO_MANY_REQUESTS, refusal.why, refusal.wait);
         let told = async {
-            head::wait(&stream).await?;
-            let mut head = [0; HEAD_BYTES_MAX];
-            while stream.try_read(&mut head)? == head.len() {}
+            let session = self.greet(&stream).await?;
+            let mut stream = Stream::new(stream, session);
             stream.write_all(problem.into_text().as_bytes()).await?;
             stream.shutdown().await?;
             // Until the peer has closed: an unread byte would turn the answer into a reset.
-            while tokio::io::AsyncReadExt::read(&mut stream, &mut head).await? > 0 {}
-            Ok::<_, std::io::Error>(())
+            let mut rest = [0; 1024];
+            while stream.read(&mut rest).await? > 0 {}
+            Ok::<_, io::Error>(())
         };
-        drop(tokio::time::timeout(CLOSE_WAIT, told).await);
+        drop(timeout(CLOSE_WAIT, told).await);
     }
 }
 

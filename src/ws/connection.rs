@@ -69,7 +69,7 @@ impl Connection {
     pub(super) fn new(guest: Guest, number: u32, view: &View) -> Self {
         let now = view.seconds;
         let mut connection = Self {
-            socket: Socket::new(guest.stream),
+            socket: Socket::new(guest.stream, guest.tls),
             awaits_page: false,
             session: guest.session,
             place: guest.place,
@@ -113,9 +113,11 @@ impl Connection {
         self.flush(view)?;
         // Not before it has taken the answers that it got so far.
         if !self.socket.is_blocked() {
-            let read = self.socket.read(&mut view.buffer)?;
+            let read = self.socket.read(&mut view.buffer, &mut view.opened)?;
             view.more_to_hear = read > 0; // the end, too, must be read to be seen
-            self.hear(view, &view.buffer[..read])?;
+            let heard =
+                if self.socket.is_secure() { &view.opened[..] } else { &view.buffer[..read] };
+            self.hear(view, heard)?;
             self.flush(view)?;
         }
         self.pump(view)

@@ -39,6 +39,8 @@ pub(super) struct View {
     pub(super) batch: Batch,
     /// Where bytes are read to.
     pub(super) buffer: Box<[u8]>,
+    /// What they say, where they were encrypted.
+    pub(super) opened: Vec<u8>,
     /// The connection has spoken, and there may be more.
     pub(super) more_to_hear: bool,
 }
@@ -109,6 +111,7 @@ impl Crowd {
                 seconds: 0,
                 batch: Batch::new(),
                 buffer: vec![0; READ_BYTES].into(),
+                opened: Vec::new(),
                 more_to_hear: false,
             },
             started: now,

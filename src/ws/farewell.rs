@@ -6,25 +6,41 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::limits::{CLOSE_WAIT, LAST_BUFFER_BYTES};
+use crate::tls::Session;
 use crate::ws::socket::Socket;
 
 /// Tells a client why it may not stay. It gets no other message.
-pub async fn refuse(stream: TcpStream, code: u16, why: &str) {
-    farewell(stream, &close_frame(code, why)).await;
+pub async fn refuse(stream: TcpStream, mut tls: Option<Box<Session>>, code: u16, why: &str) {
+    let words = last_words(tls.as_deref_mut(), Vec::new(), &close_frame(code, why));
+    farewell(stream, &words).await;
 }
 
 /// Sends what still waits and, if the peer does not know yet, why it has to go; then closes.
 pub async fn leave(socket: Socket, end: Option<(u16, &str)>) {
-    let (stream, pending) = socket.into_parts();
+    let (stream, mut tls, pending) = socket.into_parts();
     if pending.is_some() {
         make_room(&stream);
     }
     let last = end.map(|(code, why)| close_frame(code, why)).unwrap_or_default();
-    let words = [&pending.unwrap_or_default()[..], &last].concat();
+    let words = last_words(tls.as_deref_mut(), pending.unwrap_or_default().into_vec(), &last);
     match TcpStream::from_std(stream) {
         Ok(stream) => farewell(stream, &words).await,
         Err(error) => tracing::debug!(%error, "no last words"),
     }
+}
+
+/// What is still to be sent, and behind it these words, encrypted where TLS is spoken.
+fn last_words(tls: Option<&mut Session>, unsent: Vec<u8>, words: &[u8]) -> Vec<u8> {
+    let mut all = unsent;
+    match tls {
+        Some(tls) => {
+            if let Err(error) = tls.seal(words, &mut all).and_then(|()| tls.close(&mut all)) {
+                tracing::debug!(%error, "no last words over TLS");
+            }
+        }
+        None => all.extend_from_slice(words),
+    }
+    all
 }
 
 /// Room for the last words behind what the peer did not read, so that it finds the reason there.

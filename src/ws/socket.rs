@@ -1,13 +1,19 @@
 //! A TCP stream on which whole frames leave: what the kernel does not take at once waits here, and
-//! it is never more than one event and a few answers.
+//! it is never more than one event and a few answers. Over TLS it is what is already encrypted: one
+//! record of events and a few of answers.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
 
+use crate::limits::TLS_WRITE_BYTES;
+use crate::tls::Session;
+
 /// The stream and what it still has to send before anything else.
 pub struct Socket {
     stream: TcpStream,
+    /// There if it speaks TLS.
+    tls: Option<Box<Session>>,
     /// There while the kernel takes no more: what must leave before anything else, perhaps nothing.
     pending: Option<Box<[u8]>>,
 }
@@ -32,9 +38,9 @@ pub(super) enum Sent {
 }
 
 impl Socket {
-    /// The stream must not block.
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, pending: None }
+    /// The stream must not block; a handshake must be over.
+    pub fn new(stream: TcpStream, tls: Option<Box<Session>>) -> Self {
+        Self { stream, tls, pending: None }
     }
 
     /// For whoever watches the stream.
@@ -43,8 +49,13 @@ impl Socket {
     }
 
     /// The stream, and what waits, if it is blocked.
-    pub(super) fn into_parts(self) -> (TcpStream, Option<Box<[u8]>>) {
-        (self.stream, self.pending)
+    pub(super) fn into_parts(self) -> (TcpStream, Option<Box<Session>>, Option<Box<[u8]>>) {
+        (self.stream, self.tls, self.pending)
+    }
+
+    /// It speaks TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Whatever is to be sent has to wait for the kernel.
@@ -52,9 +63,10 @@ impl Socket {
         self.pending.is_some()
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait: for the kernel, and for the rest of a TLS record.
     pub(super) fn waiting(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.len())
+            + self.tls.as_ref().map_or(0, |tls| tls.waiting())
     }
 
     /// Adds bytes behind what waits.
@@ -63,7 +75,11 @@ impl Socket {
             return;
         }
         let mut pending = self.pending.take().unwrap_or_default().into_vec();
-        pending.extend_from_slice(bytes);
+        match &mut self.tls {
+            // A session that cannot encrypt is over, and the next flush says so.
+            Some(tls) => drop(tls.seal(bytes, &mut pending)),
+            None => pending.extend_from_slice(bytes),
+        }
         self.pending = Some(pending.into());
     }
 
@@ -72,6 +88,9 @@ impl Socket {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
         };
+        if self.tls.as_ref().is_some_and(|tls| tls.is_over()) {
+            return Err(Gone);
+        }
         let taken = if pending.is_empty() { 0 } else { self.write(&pending)? };
         if taken < pending.len() {
             self.pending = Some(pending[taken..].into());
@@ -81,6 +100,9 @@ impl Socket {
 
     /// Sends frames; `ends` says where each of them ends. Nothing may be waiting.
     pub(super) fn send(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
+        if self.is_secure() {
+            return self.send_sealed(frames, ends);
+        }
         let taken = self.write(frames)?;
         if taken == frames.len() {
             return Ok(Sent::All);
@@ -96,16 +118,50 @@ impl Socket {
         Ok(Sent::Before(first + 1))
     }
 
+    /// The same over TLS: a few frames at a time, for what is encrypted must be sent.
+    fn send_sealed(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
+        let (mut sent, mut start, mut sealed) = (0, 0, Vec::new());
+        while sent < ends.len() {
+            let fit = ends[sent..].partition_point(|(end, _)| *end <= start + TLS_WRITE_BYTES);
+            sent += fit.max(1);
+            let end = ends[sent - 1].0;
+            sealed.clear();
+            let tls = self.tls.as_mut().ok_or(Gone)?;
+            tls.seal(&frames[start..end], &mut sealed).map_err(|_| Gone)?;
+            start = end;
+            let taken = self.write(&sealed)?;
+            if taken < sealed.len() {
+                self.pending = Some(sealed[taken..].into());
+                return Ok(Sent::Before(sent));
+            }
+        }
+        Ok(Sent::All)
+    }
+
     fn write(&self, bytes: &[u8]) -> Result<usize, Gone> {
         taken((&self.stream).write(bytes))
     }
 
-    /// Reads what has come; `Ok(0)` means nothing has.
-    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Gone> {
-        match (&self.stream).read(buffer) {
-            Ok(0) => Err(Gone),
-            read => taken(read),
+    /// Reads what has come; `Ok(0)` means nothing has. Over TLS, `opened` then has what it says.
+    pub fn read(&mut self, buffer: &mut [u8], opened: &mut Vec<u8>) -> Result<usize, Gone> {
+        opened.clear();
+        let read = match (&self.stream).read(buffer) {
+            Ok(0) => return Err(Gone),
+            read => taken(read)?,
+        };
+        if let Some(tls) = &mut self.tls {
+            let mut out = Vec::new();
+            let over = tls.take(&buffer[..read], opened, &mut out).is_err() || tls.is_over();
+            if !out.is_empty() {
+                // Rare, and nothing else waits: who is blocked does not read.
+                let taken = self.write(&out)?;
+                self.pending = (taken < out.len()).then(|| out[taken..].into());
+            }
+            if over && opened.is_empty() {
+                return Err(Gone);
+            }
         }
+        Ok(read)
     }
 }
 
@@ -133,7 +189,7 @@ mod tests {
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         stream.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(stream);
+        let mut socket = Socket::new(stream, None);
         let frames = vec![0; 64 * 1024];
         let ends: Vec<(usize, i64)> = (1..=frames.len()).map(|end| (end, 0)).collect();
         let sent = loop {

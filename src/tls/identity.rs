@@ -1,0 +1,163 @@
+//! The certificate and the key of the server: read, checked against each other, read again.
+
+use std::fmt::Display;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use std::{fs, io};
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, UnbufferedServerConnection};
+use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+
+use super::Session;
+use crate::limits::CERTIFICATE_WARNING;
+
+/// Where the certificate and its key are, both PEM.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The certificate, then those that lead to one that clients know.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What the server proves itself with.
+#[derive(Debug)]
+pub struct Identity {
+    files: Files,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Identity {
+    /// Reads the files. The errors are sentences that name the file that is wrong.
+    pub fn load(files: &Files) -> Result<Self, Vec<String>> {
+        let config = RwLock::new(read(files)?);
+        Ok(Self { files: files.clone(), config })
+    }
+
+    /// Reads the files again, for all sessions from now on. Where they are wrong, all stays.
+    pub fn reload(&self) -> Result<(), Vec<String>> {
+        let config = read(&self.files)?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    /// A session for a new connection.
+    pub fn session(&self) -> Result<Session, Error> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let connection = UnbufferedServerConnection::new(config)?;
+        Ok(Session { connection, incoming: Vec::new(), over: false })
+    }
+
+    /// What the shopkeeper should know about the files, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let Files { cert, key } = &self.files;
+        let open = fs::metadata(key).is_ok_and(|key| key.mode() & 0o077 != 0);
+        let open = open.then(|| {
+            let key = key.display();
+            format!("{key}: others than its owner may read this key; chmod 600 {key}")
+        });
+        let ends = CertificateDer::from_pem_file(cert).ok().and_then(|cert| end_of(&cert));
+        let left = ends.map(|ends| ends.as_secs().checked_sub(UnixTime::now().as_secs()));
+        let ending = left.and_then(|left| {
+            let cert = cert.display();
+            match left.map(Duration::from_secs) {
+                None => Some(format!("{cert}: the certificate has expired, clients refuse it")),
+                Some(left) if left < CERTIFICATE_WARNING => {
+                    let days = left.as_secs() / (24 * 60 * 60);
+                    Some(format!("{cert}: the certificate expires in {days} days"))
+                }
+                Some(_) => None,
+            }
+        });
+        open.into_iter().chain(ending).collect()
+    }
+}
+
+/// The last moment of a certificate, which webpki tells when it is asked about a moment after it.
+pub(super) fn end_of(cert: &CertificateDer) -> Option<UnixTime> {
+    let cert = ParsedCertificate::try_from(cert).ok()?;
+    let never = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    match verify(&cert, &RootCertStore::empty(), never) {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some(not_after)
+        }
+        _ => None,
+    }
+}
+
+/// Whether clients that trust these roots accept the certificate, but for its name.
+pub(super) fn verify(
+    cert: &ParsedCertificate,
+    roots: &RootCertStore,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let algorithms = ring::default_provider().signature_verification_algorithms.all;
+    rustls::client::verify_server_cert_signed_by_trust_anchor(cert, roots, &[], now, algorithms)
+}
+
+fn read(files: &Files) -> Result<Arc<ServerConfig>, Vec<String>> {
+    let Files { cert, key } = files;
+    let certs = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
+    let certs = match certs {
+        Ok(certs) if Vec::is_empty(&certs) => {
+            Err(wrong(cert, "there is no certificate in it (PEM)"))
+        }
+        certs => certs.map_err(|error| unreadable(cert, &error)),
+    };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => {
+            wrong(key, "there is no private key in it (PEM, without a password)")
+        }
+        error => unreadable(key, &error),
+    });
+    let (certs, private) = match (certs, private) {
+        (Ok(certs), Ok(private)) => (certs, private),
+        (certs, private) => return Err(certs.err().into_iter().chain(private.err()).collect()),
+    };
+    config(certs, private).map_err(|error| {
+        vec![match error {
+            Error::InconsistentKeys(_) => {
+                wrong(key, format!("this is not the key of the certificate in {}", cert.display()))
+            }
+            Error::InvalidCertificate(error) => {
+                wrong(cert, format!("no valid certificate: {error}"))
+            }
+            error => wrong(key, format!("the key cannot be used: {error}")),
+        }]
+    })
+}
+
+fn config(
+    certs: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certs, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Who comes back brings what it takes to go on: a thousand that do cost no signatures, and
+    // nothing is kept here for those who do not.
+    config.ticketer = ring::Ticketer::new()?;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(Arc::new(config))
+}
+
+fn unreadable(file: &Path, error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            wrong(file, "there is no such file")
+        }
+        pem::Error::Io(error) => wrong(file, format!("cannot be read: {error}")),
+        _ => wrong(file, "this is damaged PEM"),
+    }
+}
+
+fn wrong(file: &Path, what: impl Display) -> String {
+    format!("{}: {what}", file.display())
+}
