@@ -16,6 +16,7 @@ mod http;
 mod program;
 mod raw;
 mod reader;
+mod secure;
 mod server;
 mod shop;
 mod socket;
@@ -26,6 +27,7 @@ pub(crate) use http::{Answer, Client};
 pub(crate) use program::{Running, run};
 pub(crate) use raw::{Raw, json_request};
 pub(crate) use reader::Reader;
+pub(crate) use secure::{Keys, Secure, certificate_in, curl, shown_certificate};
 pub(crate) use server::{Server, password_of};
 pub(crate) use shop::{
     cheap_events, customer, order, outside_order, pay, product, shipment, transaction, unique,

@@ -2,7 +2,7 @@
 
 use super::{Answer, PATIENCE};
 use serde_json::{Value, json};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest as _;
@@ -11,9 +11,9 @@ use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
-/// An open WebSocket.
-pub(crate) struct Socket {
-    ws: WebSocket<TcpStream>,
+/// An open WebSocket, over TCP or over what is given in its place.
+pub(crate) struct Socket<S = TcpStream> {
+    ws: WebSocket<S>,
 }
 
 impl Socket {
@@ -37,21 +37,7 @@ impl Socket {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
-        for (name, value) in headers.iter().copied().chain(cookie.map(|value| ("cookie", value))) {
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
-        }
-        let config = WebSocketConfig::default().read_buffer_size(16 * 1024);
-        match tungstenite::client::client_with_config(request, stream, Some(config)) {
-            Ok((ws, _)) => Ok(Self { ws }),
-            Err(HandshakeError::Failure(Error::Http(response))) => {
-                let (head, body) = response.into_parts();
-                let (status, body) = (head.status.as_u16(), body.unwrap_or_default());
-                Err(Box::new(Answer { status, headers: head.headers, body }))
-            }
-            Err(error) => panic!("the handshake failed: {error}"),
-        }
+        Self::over_stream(stream, address, cookie, headers)
     }
 
     /// Sends these bytes, which have to begin with a handshake; the server's answer to that, and
@@ -69,6 +55,42 @@ impl Socket {
         }
         let ws = WebSocket::from_raw_socket(stream, Role::Client, None);
         (String::from_utf8(head).unwrap(), Self { ws })
+    }
+
+    /// The TCP connection beneath.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.ws.get_ref()
+    }
+
+    /// How long a read may wait from now on.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.stream().set_read_timeout(Some(patience)).unwrap();
+    }
+}
+
+impl<S: Read + Write> Socket<S> {
+    /// Upgrades a stream whose waits have an end.
+    pub(crate) fn over_stream(
+        stream: S,
+        address: SocketAddr,
+        cookie: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Box<Answer>> {
+        let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+        for (name, value) in headers.iter().copied().chain(cookie.map(|value| ("cookie", value))) {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let config = WebSocketConfig::default().read_buffer_size(16 * 1024);
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
+            Ok((ws, _)) => Ok(Self { ws }),
+            Err(HandshakeError::Failure(Error::Http(response))) => {
+                let (head, body) = response.into_parts();
+                let (status, body) = (head.status.as_u16(), body.unwrap_or_default());
+                Err(Box::new(Answer { status, headers: head.headers, body }))
+            }
+            Err(error) => panic!("the handshake failed: {error}"),
+        }
     }
 
     pub(crate) fn send(&mut self, message: &Value) {
@@ -90,19 +112,9 @@ impl Socket {
         self.ws.get_mut().write_all(bytes).unwrap();
     }
 
-    /// The TCP connection beneath.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        self.ws.get_ref()
-    }
-
-    /// The TCP connection alone; only for a moment when nothing is half read.
-    pub(crate) fn into_stream(self) -> TcpStream {
+    /// The stream alone; only for a moment when nothing is half read.
+    pub(crate) fn into_stream(self) -> S {
         self.ws.into_inner()
-    }
-
-    /// How long a read may wait from now on.
-    pub(crate) fn set_patience(&self, patience: Duration) {
-        self.stream().set_read_timeout(Some(patience)).unwrap();
     }
 
     /// The next message of any kind; a ping is answered by the library.
