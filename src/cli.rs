@@ -33,6 +33,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::UserPasswd { name } => users::passwd(dir, cost, &name),
         Command::UserDisable { name } => users::disable(dir, &name),
         Command::Backup { file } => files::backup(dir, &file),
+        Command::Restore { file } => files::restore(dir, &file),
         Command::Check => files::check(dir),
         Command::Events { follow, since } => files::events(dir, follow, since),
         Command::Cert { dir: to, names } => cert::make(dir, to, names),

@@ -70,6 +70,10 @@ pub struct Config {
     pub event_retention_count: u64,
     /// How long an entry stays in the audit trail.
     pub audit_retention: Duration,
+    /// Where the daily backups go.
+    pub backup_dir: Option<PathBuf>,
+    /// How many daily backups are kept.
+    pub backup_keep: usize,
     /// The least important lines that are still logged.
     pub log_level: LevelFilter,
     /// What a log line looks like.
@@ -201,6 +205,8 @@ impl Config {
             event_retention: Duration::ZERO,
             event_retention_count: 0,
             audit_retention: Duration::ZERO,
+            backup_dir: None,
+            backup_keep: 0,
             log_level: LevelFilter::OFF,
             log_format: LogFormat::Text,
             workers: 0,

@@ -208,6 +208,9 @@ pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;
 /// waits long for it. More than one batch can add.
 pub const PRUNE_STEP: i64 = 512;
 
+/// How often is looked whether today's backup is there.
+pub const BACKUP_LOOK: Duration = Duration::from_secs(60 * 60);
+
 // ---- The feed and its sockets ----------------------------------------------------------------
 
 /// Events in the ring. Who is further behind reads the log.

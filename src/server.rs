@@ -1,5 +1,6 @@
 //! The server: listens, lets connections in, keeps time, and leaves in good order.
 
+mod backups;
 mod connection;
 mod doors;
 mod head;
@@ -32,6 +33,7 @@ use crate::store::{Outlets, Retention, Store};
 use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
+pub use backups::Daily;
 use doors::{Bounds, Doors};
 
 /// What the server needs to know.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What the server proves itself with; without it, nothing speaks TLS.
     pub identity: Option<Arc<Identity>>,
+    /// The daily backup, if there is to be one.
+    pub daily: Option<Daily>,
     /// The bounds of the profile.
     pub limits: Limits,
 }
@@ -78,6 +82,7 @@ pub struct Server {
     stop: Notify,
     sockets_per_user_max: usize,
     drain: Duration,
+    daily: Option<Daily>,
 }
 
 /// What `Server::open` gives: the server and what only `run` needs.
@@ -155,6 +160,7 @@ impl Server {
             stop: Notify::new(),
             sockets_per_user_max: settings.sockets_per_user_max,
             drain: settings.drain,
+            daily: settings.daily.clone(),
         };
         // Heard from here on, before anybody is told that there is a server to stop.
         let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
@@ -272,6 +278,7 @@ impl Opened {
             failed = server.keep_house(&writer, &crowd) => Some(failed.to_owned()),
             () = server.sweep_sessions() => None,
             () = server.api.store.tick() => None,
+            () = backups::make(server.daily.clone()) => None,
         };
         tracing::info!("stopping");
         accepting.iter().for_each(tokio::task::JoinHandle::abort);

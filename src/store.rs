@@ -6,11 +6,13 @@
 mod answers;
 mod apply;
 mod audit;
+mod backup;
 mod check;
 mod direct;
 mod effects;
 mod events;
 mod open;
+mod readers;
 mod record;
 mod rows;
 mod sessions;
@@ -20,8 +22,8 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,13 +32,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Kind, Reject, Role, Row, event};
-use crate::limits::{Limits, READ_QUEUE_MAX, READER_CACHE_KIB, READERS, WATCH_INTERVAL};
+use crate::limits::{Limits, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 
 pub use answers::{Answer, Repeat};
 pub use apply::{Actor, Change};
 pub use audit::{Action, Asker, Entry, Note, Thing, Wanted};
-pub use check::{backup, check};
+pub use backup::{backup, backup_today, restore};
+pub use check::check;
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
 pub use open::OpenError;
@@ -82,6 +85,7 @@ impl Store {
         outlets: Outlets,
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
+        open::examine(data_dir)?;
         let conn = open::writer(data_dir, limits.writer_cache_kib)?;
         let unreadable =
             |_| OpenError(format!("{}: cannot be read", open::database(data_dir).display()));
@@ -93,12 +97,12 @@ impl Store {
         let healthy = Arc::new(AtomicBool::new(true));
         let oldest = Arc::new(AtomicI64::new(log.oldest));
         let (jobs, queue) = mpsc::channel(limits.write_queue);
-        let (reads, readers) = start_readers(data_dir)?;
+        let (reads, threads) = readers::start(data_dir)?;
         let writer = writer::Writer {
             data_dir: data_dir.to_owned(),
             cache_kib: limits.writer_cache_kib,
             conn: Some(conn),
-            readers,
+            readers: threads,
             runtime: Handle::try_current().ok(),
             log,
             retention,
@@ -111,7 +115,7 @@ impl Store {
             data_version: data_version.map_err(failed).map_err(unreadable)?,
             watched: Instant::now(),
         };
-        let writer = thread("writer", move || writer.run(queue))?;
+        let writer = readers::thread("writer", move || writer.run(queue))?;
         let now = writer::clock().max(log.last_at);
         let store = Self { jobs, reads, healthy, oldest, _lock: lock };
         Ok(Opened { store, writer, head: log.head, sessions, now })
@@ -356,26 +360,6 @@ impl Store {
     }
 }
 
-fn start_readers(data_dir: &Path) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
-    let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
-    let queue = Arc::new(Mutex::new(queue));
-    let start = |_| {
-        let (conn, queue) = (open::reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
-        thread("reader", move || {
-            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-            while let Some(read) = next() {
-                read(&conn);
-            }
-        })
-    };
-    let threads = (0..READERS).map(start).collect::<Result<_, _>>()?;
-    Ok((reads, threads))
-}
-
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map_err(|error| OpenError(format!("no thread can be started: {error}")))
-}
 
 /// Where the database of a data directory is.
 pub fn database_file(data_dir: &Path) -> PathBuf {

@@ -90,12 +90,17 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
     let admin = server.admin();
     let tea = product(&admin, 2.5, 1_000_000);
     let folder = tempdir().unwrap();
-    let [before, after] = backup_under_load(&server, &admin, tea, &database(&folder));
-    is_sound(folder.path());
+    let file = folder.path().join("backup.db");
+    let [before, after] = backup_under_load(&server, &admin, tea, &file);
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let restored =
+        run(&["restore", file.to_str().unwrap(), "--data-dir", data], &[], folder.path());
+    assert!(restored.status.success(), "{restored:?}");
+    is_sound(data.as_ref());
     let log = log_after(&admin, 0);
 
-    // It is a data directory of its own, with the sessions of that moment.
-    let data = folder.path().to_str().unwrap();
+    // It is a shop of its own, with the sessions of that moment.
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
     let mut copy = Running::start(&arguments, &[], folder.path());
     let line = copy.line_with("listening on ");
@@ -111,7 +116,7 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
     order(&client, tea, 1);
     assert_eq!(head(&client), copied.len() as u64 + 2);
     assert_eq!(copy.end(Signal::TERM), Some(0));
-    is_sound(folder.path());
+    is_sound(data.as_ref());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `tillcast backup`, `check` and `events`: what looks at a data directory from outside.
+//! `tillcast backup`, `restore`, `check` and `events`: what looks at a data directory from outside.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +17,14 @@ pub(super) fn backup(data_dir: &Path, file: &Path) -> Result<(), String> {
     ))
 }
 
+/// Puts a backup in the place of the database.
+pub(super) fn restore(data_dir: &Path, backup: &Path) -> Result<(), String> {
+    let old = store::restore(data_dir, backup).map_err(|error| error.to_string())?;
+    let kept = old.map(|old| format!("; the old one is {}", old.display())).unwrap_or_default();
+    let file = store::database_file(data_dir);
+    say(&format!("{} is a copy of {} now{kept}\n", file.display(), backup.display()))
+}
+
 /// Says whether a data directory is sound.
 pub(super) fn check(data_dir: &Path) -> Result<(), String> {
     let found = store::check(data_dir).map_err(|error| error.to_string())?;
@@ -25,7 +33,11 @@ pub(super) fn check(data_dir: &Path) -> Result<(), String> {
         return say(&format!("{}: sound\n", file.display()));
     }
     found.iter().for_each(complain);
-    Err(format!("{}: {} findings; a backup can take its place", file.display(), found.len()))
+    Err(format!(
+        "{}: {} findings; `tillcast restore FILE` puts a backup in its place",
+        file.display(),
+        found.len()
+    ))
 }
 
 /// Prints the event log, an envelope a line; then, if asked to, waits for more.

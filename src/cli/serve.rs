@@ -12,7 +12,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
-use crate::server::{Server, Settings};
+use crate::server::{Daily, Server, Settings};
 use crate::store::{Direct, Retention};
 use crate::tls::{Files, Identity};
 
@@ -64,6 +64,11 @@ pub(super) fn settings(config: &Config) -> Settings {
             audit: config.audit_retention,
         },
         identity: None,
+        daily: config.backup_dir.clone().map(|folder| Daily {
+            data_dir: config.data_dir.clone(),
+            folder,
+            keep: config.backup_keep,
+        }),
         limits: config.limits,
     }
 }

@@ -39,6 +39,11 @@ pub enum Command {
         /// The copy, not empty.
         file: PathBuf,
     },
+    /// Put a backup in the place of the database.
+    Restore {
+        /// The backup, not empty.
+        file: PathBuf,
+    },
     /// Check a data directory.
     Check,
     /// Make a certificate for the server, and an authority that signs it where there is none.
@@ -98,7 +103,7 @@ const NAME: Option<(&str, Set)> = Some(("NAME", |command, value| {
 }));
 
 const FILE: Option<(&str, Set)> = Some(("FILE", |command, value| {
-    if let Command::Backup { file } = command {
+    if let Command::Backup { file } | Command::Restore { file } = command {
         *file = path(value)?;
     }
     Ok(())
@@ -152,6 +157,13 @@ pub(super) static FORMS: &[Form] = &[
         operand: FILE,
         reason: "Copy the database, consistent even while the server runs.",
         start: || Command::Backup { file: PathBuf::new() },
+    },
+    Form {
+        words: "restore",
+        operand: FILE,
+        reason: "Put a backup in the place of the database, which is kept under another name; the \
+                 server must be stopped.",
+        start: || Command::Restore { file: PathBuf::new() },
     },
     Form {
         words: "check",

@@ -193,6 +193,22 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| duration(value, "1s", AGES).map(|time| config.audit_retention = time),
     },
     Setting {
+        flag: "backup-dir",
+        value: "DIR",
+        default: Nothing,
+        reason: "A backup a day goes into this folder; best on another disk.",
+        many: false,
+        set: |config, value| path(value).map(|dir| config.backup_dir = Some(dir)),
+    },
+    Setting {
+        flag: "backup-keep",
+        value: "N",
+        default: Text("7"),
+        reason: "So many daily backups are kept, older ones are removed.",
+        many: false,
+        set: |config, value| whole(value, 1..=10_000).map(|n| config.backup_keep = n),
+    },
+    Setting {
         flag: "log-level",
         value: "LEVEL",
         default: Text("info"),

@@ -87,6 +87,8 @@ fn without_any_word_it_serves_with_the_defaults() {
         event_retention: hours(30 * 24),
         event_retention_count: 1_000_000,
         audit_retention: hours(365 * 24),
+        backup_dir: None,
+        backup_keep: 7,
         log_level: LevelFilter::INFO,
         log_format: LogFormat::Text,
         workers: config.workers,
@@ -101,8 +103,8 @@ fn each_flag_sets_its_own_field() {
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
          --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --allow-origin http://a --allow-origin=http://b --drain 0s \
-         --event-retention 1s --event-retention-count 1 --audit-retention 2s --log-level WARN \
-         --log-format json --workers 64",
+         --event-retention 1s --event-retention-count 1 --audit-retention 2s --backup-dir /b \
+         --backup-keep 3 --log-level WARN --log-format json --workers 64",
     );
     let expected = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:80".parse().unwrap()],
@@ -120,6 +122,8 @@ fn each_flag_sets_its_own_field() {
         event_retention: Duration::from_secs(1),
         event_retention_count: 1,
         audit_retention: Duration::from_secs(2),
+        backup_dir: Some("/b".into()),
+        backup_keep: 3,
         log_level: LevelFilter::WARN,
         log_format: LogFormat::Json,
         workers: 64,

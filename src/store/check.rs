@@ -1,6 +1,5 @@
-//! What `tillcast check` and `tillcast backup` do with a database file.
+//! What `tillcast check` does with a database file.
 
-use std::fs::File;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -71,26 +70,4 @@ fn events_without_row(conn: &Connection, kind: Kind) -> rusqlite::Result<Vec<Str
 fn texts(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(sql)?;
     statement.query_map([], |row| row.get(0))?.collect()
-}
-
-/// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
-pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
-    let fail = |error: &dyn std::fmt::Display| OpenError(format!("{}: {error}", target.display()));
-    if target.exists() {
-        return Err(fail(&"there is a file already; a backup never overwrites one"));
-    }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
-    // Written beside its place and moved there whole: a backup that has its name is complete.
-    let part = tempfile::Builder::new()
-        .prefix(".tillcast-backup-")
-        .tempfile_in(folder)
-        .map_err(|error| fail(&error))?;
-    let name = part.path().to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
-    conn.execute("VACUUM INTO ?", [name]).map_err(|error| fail(&error))?;
-    File::open(part.path()).and_then(|file| file.sync_all()).map_err(|error| fail(&error))?;
-    part.persist_noclobber(target).map_err(|error| fail(&error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| fail(&error))?;
-    Ok(())
 }

@@ -1,7 +1,9 @@
 //! The life of the database file: found, checked, migrated, opened.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -13,6 +15,13 @@ const APPLICATION_ID: i64 = 0x544C_4353;
 
 /// Forward only; the number of a migration is its place here, kept in `user_version`.
 const MIGRATIONS: &[&str] = &[include_str!("../../sql/0001_shop.sql")];
+
+/// What the lock file holds from the day on which a database was made beside it.
+const MADE: &[u8] = b"A database was made here. If it is missing, it was lost.\n";
+
+/// The way back, in every message about a file that cannot be served.
+const WAY_BACK: &str =
+    "`tillcast check` tells more, `tillcast restore FILE` puts a backup in its place";
 
 /// Why a data directory cannot be used. The text names the file and what to do.
 #[derive(Debug)]
@@ -31,6 +40,17 @@ pub(super) fn database(data_dir: &Path) -> PathBuf {
     data_dir.join("tillcast.db")
 }
 
+/// A file that SQLite keeps beside a database, such as `tillcast.db-wal`.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(suffix);
+    name.into()
+}
+
+fn lock_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("tillcast.lock")
+}
+
 /// Makes the directory and takes it for this process alone, until the file is dropped.
 pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     let fail = |what: &str, error: &dyn fmt::Display| {
@@ -38,7 +58,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     };
     std::fs::create_dir_all(data_dir)
         .map_err(|error| fail("cannot make the data directory", &error))?;
-    let file = File::create(data_dir.join("tillcast.lock"))
+    let file = open_lock_file(data_dir)
         .map_err(|error| fail("cannot write into the data directory", &error))?;
     file.try_lock().map_err(|_| {
         let text = "another tillcast serves it; stop that one, or give --data-dir";
@@ -47,28 +67,77 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+fn open_lock_file(data_dir: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).open(lock_file(data_dir))
+}
+
+/// A database was made here before: an empty place is a loss, not a beginning.
+fn was_made(data_dir: &Path) -> bool {
+    lock_file(data_dir).metadata().is_ok_and(|lock| lock.len() > 0)
+}
+
+/// Writes down that a database was made here.
+pub(super) fn note_made(data_dir: &Path) -> Result<(), OpenError> {
+    let note = || {
+        let mut file = open_lock_file(data_dir)?;
+        file.write_all(MADE)?;
+        file.sync_all()?;
+        File::open(data_dir)?.sync_all()
+    };
+    if was_made(data_dir) {
+        return Ok(());
+    }
+    note().map_err(|error| OpenError(format!("{}: {error}", lock_file(data_dir).display())))
+}
+
+/// Looks through all pages before they are trusted. Only reads: a connection that may write would
+/// move the write-ahead log into a damaged file when it is closed.
+pub(super) fn examine(data_dir: &Path) -> Result<(), OpenError> {
+    let file = database(data_dir);
+    // A journal is there only where the very first start was interrupted; then there is no shop yet.
+    if !file.exists() || beside(&file, "-journal").exists() {
+        return Ok(());
+    }
+    let conn = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_identity(&conn, &file)?;
+    let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| unusable(&file, &error))?.as_str() {
+        "ok" => Ok(()),
+        // Its first line says only which database was looked at.
+        found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
+    }
+}
+
 /// Opens the database for writing; makes it, or brings it up to date, where needed.
 pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let lost = || {
+        let text = "has no shop in it, but one was made here";
+        OpenError(format!(
+            "{}: {text}; `tillcast restore FILE` puts a backup in its place",
+            file.display()
+        ))
+    };
+    let made = was_made(data_dir);
+    if made && !file.exists() {
+        return Err(lost());
+    }
     let mut conn =
-        Connection::open_with_flags(&file, flags).map_err(|error| unusable(&file, &error))?;
-    conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(&file, &error))?;
+        connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let version = check_identity(&conn, &file)?;
+    if made && version == 0 {
+        return Err(lost());
+    }
     prepare(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
+    note_made(data_dir)?;
     Ok(conn)
 }
 
 /// Opens an up-to-date database for reading.
 pub(super) fn reader(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn =
-        Connection::open_with_flags(&file, flags).map_err(|error| unusable(&file, &error))?;
-    conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(&file, &error))?;
+    let conn = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let version = check_identity(&conn, &file)?;
     if version < MIGRATIONS.len() {
         let text = "is of an older version; start `tillcast serve` once, it brings it up to date";
@@ -76,6 +145,27 @@ pub(super) fn reader(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
     }
     conn.pragma_update(None, "cache_size", -cache_kib).map_err(|error| unusable(&file, &error))?;
     Ok(conn)
+}
+
+fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    check_wal(file)?;
+    let conn = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let conn = conn.map_err(|error| unusable(file, &error))?;
+    conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(file, &error))?;
+    Ok(conn)
+}
+
+/// SQLite would remove a write-ahead log that it cannot read, without a word. What a power cut
+/// leaves begins with its magic number, or with zeros where nothing had arrived yet.
+fn check_wal(file: &Path) -> Result<(), OpenError> {
+    let wal = beside(file, "-wal");
+    let mut magic = [0; 4];
+    match File::open(&wal).and_then(|mut wal| wal.read_exact(&mut magic)) {
+        Ok(()) if !matches!(magic, [0x37, 0x7f, 0x06, 0x82 | 0x83] | [0, 0, 0, 0]) => {
+            Err(unusable(&wal, &"it is no write-ahead log"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The schema version of a file that is ours; 0 for a new one.
@@ -98,7 +188,7 @@ fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
         _ => Err(OpenError(format!(
             "{name}: has schema version {version}, this program knows up to {}, and nothing was \
-             touched; use the newer tillcast that made it, or restore a backup of before",
+             touched; use the newer tillcast that made it, or `tillcast restore` a backup of before",
             MIGRATIONS.len()
         ))),
     }
@@ -124,9 +214,6 @@ fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn unusable(file: &Path, error: &rusqlite::Error) -> OpenError {
-    OpenError(format!(
-        "{}: cannot be used: {error}; `tillcast check` tells more, a backup file can take its place",
-        file.display()
-    ))
+fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
+    OpenError(format!("{}: cannot be used: {why}; {WAY_BACK}", file.display()))
 }

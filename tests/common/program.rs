@@ -62,10 +62,16 @@ impl Running {
         }
     }
 
-    /// Asks it to end, waits until it has; its exit code, none if it died of the signal.
+    /// Asks it to end, and waits for that.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.wait()
+    }
+
+    /// Waits until it has ended; its exit code, none if it died of a signal.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => assert!(!line.contains("panicked"), "{line}"),

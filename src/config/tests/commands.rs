@@ -24,6 +24,7 @@ user list => UserList
 user passwd ana => UserPasswd { name: "ana" }
 user disable ana --data-dir /d => UserDisable { name: "ana" }
 backup /b.db => Backup { file: "/b.db" }
+restore /b.db => Restore { file: "/b.db" }
 backup -- --odd => Backup { file: "--odd" }
 check => Check
 events => Events { follow: false, since: 0 }
@@ -52,6 +53,7 @@ fn each_command_is_understood() {
 /// Arguments, and what is wrong with them, with a bar between the lines.
 const WRONG: &str = r#"
 backup => backup: FILE is missing
+restore => restore: FILE is missing
 backup a b => backup: unexpected argument; it takes one FILE
 limits 5 => limits: unexpected argument; it takes none
 user => user: must be followed by add, list, passwd or disable
@@ -85,7 +87,7 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
         let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
-                        backup, check, events or limits";
+                        backup, restore, check, events or limits";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = mistakes(run(&["user", "passwd", ""], &[]));

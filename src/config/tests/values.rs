@@ -25,6 +25,8 @@ drain => 12, -1s, 10m 1ms
 event-retention => 12, 0s, 999ms, 101years
 event-retention-count => 0, -1, 1.5, 1000000000001
 audit-retention => 12, 0s, 999ms, 101years
+backup-dir =>
+backup-keep => 0, -1, 1.5, ten, 10001
 log-level => trace, off, 3, warning
 log-format => xml, jsonl
 workers => 0, -1, 1.5, 65
@@ -126,7 +128,8 @@ fn bytes_that_are_not_utf_8_are_paths_or_mistakes() {
         let config = set(path).unwrap().1;
         assert_eq!(config.data_dir.as_os_str(), OsStr::from_bytes(NOT_UTF_8));
     }
-    for setting in SETTINGS.iter().filter(|setting| setting.flag != "data-dir") {
+    let is_path = |flag| flag == "data-dir" || flag == "backup-dir";
+    for setting in SETTINGS.iter().filter(|setting| !is_path(setting.flag)) {
         let lines = mistakes(set(setting.variable().leak()));
         assert!(lines.len() == 1 && lines[0].contains(&setting.variable()), "{lines:?}");
     }

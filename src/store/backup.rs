@@ -1,0 +1,151 @@
+//! What `tillcast backup` and `tillcast restore` do with a database file.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::timestamp;
+use crate::limits::COMMAND_CACHE_KIB;
+use crate::store::check::check;
+use crate::store::open::{self, OpenError, beside};
+use crate::store::writer::clock;
+
+/// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
+pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
+    let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
+    if target.exists() {
+        return Err(fail(&"there is a file already; a backup never overwrites one"));
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // Written beside its place and moved there whole: a backup that has its name is complete.
+    let part = tempfile::Builder::new()
+        .prefix(".tillcast-backup-")
+        .tempfile_in(folder)
+        .map_err(|error| fail(&error))?;
+    copy(data_dir, part.path())?;
+    part.persist_noclobber(target).map_err(|error| fail(&error.error))?;
+    sync(folder).map_err(|error| fail(&error))
+}
+
+/// Makes a backup with today's date in its name, unless there is one, and removes all but the
+/// newest `keep`. Returns the new file.
+pub fn backup_today(
+    data_dir: &Path,
+    folder: &Path,
+    keep: usize,
+) -> Result<Option<PathBuf>, OpenError> {
+    let fail = |error: io::Error| OpenError(format!("{}: {error}", folder.display()));
+    let today = timestamp::text(clock())[..DATE.len()].to_owned();
+    let target = folder.join(format!("{BEFORE_DATE}{today}{AFTER_DATE}"));
+    if target.exists() {
+        return Ok(None);
+    }
+    fs::create_dir_all(folder).map_err(fail)?;
+    // Always the same name: what a power cut left of the last try is overwritten.
+    let part = folder.join(".tillcast-today");
+    File::create(&part).map_err(fail)?;
+    copy(data_dir, &part)?;
+    fs::rename(&part, &target).and_then(|()| sync(folder)).map_err(fail)?;
+    let mut others = of_days(folder).map_err(fail)?;
+    others.retain(|other| *other != target);
+    for old in others.iter().rev().skip(keep.saturating_sub(1)) {
+        fs::remove_file(old).map_err(fail)?;
+    }
+    Ok(Some(target))
+}
+
+const BEFORE_DATE: &str = "tillcast-";
+const DATE: &str = "0000-00-00";
+const AFTER_DATE: &str = ".db";
+
+/// The daily backups of a folder, oldest first.
+fn of_days(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_date = |text: &str| {
+        let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+        shape.eq(DATE.bytes())
+    };
+    let is_ours = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.and_then(|name| name.strip_prefix(BEFORE_DATE)?.strip_suffix(AFTER_DATE))
+            .is_some_and(is_date)
+    };
+    let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut found = files.collect::<io::Result<Vec<_>>>()?;
+    found.retain(is_ours);
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
+    let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
+    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
+    let name = target.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
+    conn.execute("VACUUM INTO ?", [name]).map_err(|error| fail(&error))?;
+    sync(target).map_err(|error| fail(&error))
+}
+
+/// Waits until a file, or the names in a folder, are on disk.
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Puts a backup in the place of the database, and returns the new name of the old one, which is
+/// kept with its write-ahead log. At each moment in between, a start is refused or finds one of the
+/// two whole.
+pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
+    let _lock = open::lock(data_dir)?;
+    let rest = beside(backup, "-wal");
+    if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
+        let text = "a part of the database; make a whole one with `tillcast backup`";
+        return Err(OpenError(format!("{}: holds {text}", rest.display())));
+    }
+    // A copy on the same file system is checked, and brought up to date: it is what will be served.
+    let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
+    let folder = folder.map_err(fail)?;
+    let copy = open::database(folder.path());
+    fs::copy(backup, &copy).map_err(fail)?;
+    make_sound(folder.path()).map_err(|OpenError(text)| {
+        let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
+        OpenError(text.replace(&copy, &backup))
+    })?;
+    sync(&copy).map_err(fail)?;
+    open::note_made(data_dir)?;
+    exchange(data_dir, &copy).map_err(fail)
+}
+
+/// Refuses what is no sound shop.
+fn make_sound(folder: &Path) -> Result<(), OpenError> {
+    open::note_made(folder)?;
+    open::examine(folder)?;
+    drop(open::writer(folder, COMMAND_CACHE_KIB)?);
+    match check(folder)?.first() {
+        Some(found) => Err(OpenError(format!("{}: {found}", open::database(folder).display()))),
+        None => Ok(()),
+    }
+}
+
+fn exchange(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
+    let file = open::database(data_dir);
+    let old = |number: u32| beside(&file, &format!(".old-{number}"));
+    let free = |old: &PathBuf| !old.exists() && !beside(old, "-wal").exists();
+    let old = (1..=u32::MAX).map(old).find(free).unwrap_or_else(|| old(0));
+    let had_one = was_there(fs::rename(&file, &old))?;
+    // Until here is on disk, the log must not leave the database that it belongs to.
+    sync(data_dir)?;
+    was_there(fs::rename(beside(&file, "-wal"), beside(&old, "-wal")))?;
+    was_there(fs::remove_file(beside(&file, "-shm")))?;
+    sync(data_dir)?;
+    fs::rename(new, &file)?;
+    sync(data_dir)?;
+    Ok(had_one.then_some(old))
+}
+
+fn was_there(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        done => done.map(|()| true),
+    }
+}

@@ -1,0 +1,246 @@
+//! Guards the way back after a disk went bad: a damaged shop that is served or "repaired", one that
+//! is replaced by an empty one, a restore that destroys what was left.
+#![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
+
+mod common;
+
+use common::{Running, Server, head, log_after, order, outside_order, product, run};
+use rusqlite::Connection;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use tempfile::{TempDir, tempdir};
+
+/// A stopped shop, the path of a backup of it, and its event log.
+struct Shop {
+    server: Server,
+    folder: TempDir,
+    log: Vec<String>,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let mut server = Server::start();
+        let admin = server.admin();
+        let tea = product(&admin, 2.5, 10_000);
+        for _ in 0..150 {
+            order(&admin, tea, 1);
+        }
+        let log = log_after(&admin, 0);
+        assert_eq!(server.stop(), Some(0));
+        let shop = Self { server, folder: tempdir().unwrap(), log };
+        succeeds(&shop.server.cli(&["backup", shop.backup().to_str().unwrap()], ""));
+        shop
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.path().join("backup.db")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.server.data_dir().join("tillcast.db")
+    }
+
+    fn restore(&self) -> Output {
+        self.server.cli(&["restore", self.backup().to_str().unwrap()], "")
+    }
+
+    /// A start is refused with the name of that file and the way back.
+    #[track_caller]
+    fn is_refused(&self, named: &Path) {
+        let data = self.server.data_dir();
+        let data = data.to_str().unwrap();
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
+        let mut start = Running::start(&arguments, &[], data.as_ref());
+        let told = start.line_with(named.to_str().unwrap());
+        assert!(told.contains("tillcast restore"), "{told}");
+        assert_eq!(start.wait(), Some(1));
+    }
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn fails(output: &Output, words: &[&str]) {
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaints}");
+    for word in words {
+        assert!(complaints.contains(word), "no {word} in {complaints}");
+    }
+}
+
+/// What is in a folder: names and contents.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
+    let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(read).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_damaged_database_is_refused_as_it_is_and_restored() {
+    let shop = Shop::new();
+    let sound = fs::read(shop.database()).unwrap();
+    let with_damage_at = |from: usize, to: usize| {
+        let mut bytes = sound.clone();
+        bytes[from..to].iter_mut().for_each(|byte| *byte ^= 0xff);
+        bytes
+    };
+    let middle = sound.len() / 4096 / 2 * 4096;
+    for (what, bytes) in [
+        ("header", with_damage_at(0, 100)),
+        ("schema", with_damage_at(100, 1_000)),
+        ("middle page", with_damage_at(middle, middle + 4096)),
+        ("cut", sound[..middle].to_vec()),
+        ("no header", vec![0; sound.len()]),
+        ("0 bytes", Vec::new()),
+    ] {
+        fs::write(shop.database(), &bytes).unwrap();
+        shop.is_refused(&shop.database());
+        assert!(fs::read(shop.database()).unwrap() == bytes, "{what}: the start changed the file");
+        let told = succeeds(&shop.restore());
+        let old = told.trim_end().rsplit(' ').next().unwrap();
+        assert!(fs::read(old).unwrap() == bytes, "{what}: {old} is not the old file");
+        succeeds(&shop.server.cli(&["check"], ""));
+    }
+    let mut server = shop.server.again();
+    let admin = server.admin();
+    assert_eq!(log_after(&admin, 0), shop.log);
+    outside_order(&admin, 5.25);
+    assert_eq!(head(&admin), shop.log.len() as u64 + 1);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_database_that_is_gone_is_not_made_anew() {
+    let shop = Shop::new();
+    fs::remove_file(shop.database()).unwrap();
+    shop.is_refused(&shop.database());
+    fails(&shop.server.cli(&["user", "list"], ""), &["tillcast restore"]);
+    assert!(!shop.database().exists());
+    // Nor where SQLite's own beginning of a file is all that is left.
+    let conn = Connection::open(shop.database()).unwrap();
+    conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+    conn.close().map_err(|(_, error)| error).unwrap();
+    shop.is_refused(&shop.database());
+    succeeds(&shop.restore());
+    let server = shop.server.again();
+    assert_eq!(log_after(&server.admin(), 0), shop.log);
+}
+
+#[test]
+fn a_write_ahead_log_that_is_none_is_not_thrown_away() {
+    let shop = Shop::new();
+    let wal = shop.server.data_dir().join("tillcast.db-wal");
+    let garbage = "not a log ".repeat(2_000);
+    fs::write(&wal, &garbage).unwrap();
+    let database = fs::read(shop.database()).unwrap();
+    shop.is_refused(&wal);
+    fails(&shop.server.cli(&["check"], ""), &[wal.to_str().unwrap()]);
+    assert!(fs::read(&wal).unwrap() == garbage.as_bytes());
+    assert!(fs::read(shop.database()).unwrap() == database);
+    succeeds(&shop.restore());
+    assert!(!wal.exists());
+    let old = shop.server.data_dir().join("tillcast.db.old-1-wal");
+    assert!(fs::read(old).unwrap() == garbage.as_bytes());
+    // What a power cut leaves of a log that had hardly begun is no damage.
+    fs::write(&wal, vec![0; 4096]).unwrap();
+    let server = shop.server.again();
+    assert_eq!(log_after(&server.admin(), 0), shop.log);
+}
+
+#[test]
+fn what_the_log_still_held_is_kept_with_the_old_database() {
+    let mut shop = Shop::new();
+    shop.server = shop.server.again();
+    let admin = shop.server.admin();
+    outside_order(&admin, 5.25);
+    let log = log_after(&admin, 0);
+    fails(&shop.restore(), &["another tillcast", shop.server.data_dir().to_str().unwrap()]);
+    shop.server.kill();
+    succeeds(&shop.restore());
+    let old = tempdir().unwrap();
+    for suffix in ["", "-wal"] {
+        let kept = shop.server.data_dir().join(format!("tillcast.db.old-1{suffix}"));
+        fs::copy(kept, old.path().join(format!("tillcast.db{suffix}"))).unwrap();
+    }
+    let output = run(&["events", "--data-dir", old.path().to_str().unwrap()], &[], old.path());
+    assert_eq!(succeeds(&output).lines().collect::<Vec<_>>(), log);
+    let server = shop.server.again();
+    assert_eq!(log_after(&server.admin(), 0), shop.log);
+}
+
+#[test]
+fn what_is_no_sound_backup_takes_no_place() {
+    let shop = Shop::new();
+    let sound = fs::read(shop.backup()).unwrap();
+    let before = files(&shop.server.data_dir());
+    let sql = |sql: &str| {
+        fs::write(shop.backup(), &sound).unwrap();
+        let conn = Connection::open(shop.backup()).unwrap();
+        conn.execute_batch(sql).unwrap();
+        conn.close().map_err(|(_, error)| error).unwrap();
+        fs::read(shop.backup()).unwrap()
+    };
+    let middle = sound.len() / 4096 / 2 * 4096;
+    let mut damaged = sound.clone();
+    damaged[middle..middle + 4096].fill(0xff);
+    let contradicts_itself = sql("DELETE FROM events WHERE seq = 7");
+    let newer = sql("PRAGMA user_version = 999");
+    let foreign = sql("PRAGMA application_id = 1");
+    let cut = sound[..middle].to_vec();
+    for bytes in
+        [damaged, contradicts_itself, newer, foreign, cut, Vec::new(), b"Dear diary".to_vec()]
+    {
+        fs::write(shop.backup(), &bytes).unwrap();
+        fails(&shop.restore(), &[shop.backup().to_str().unwrap()]);
+        assert!(files(&shop.server.data_dir()) == before);
+        assert!(fs::read(shop.backup()).unwrap() == bytes);
+    }
+    // A file that was copied from a running shop lacks what is in its log.
+    fs::write(shop.backup(), &sound).unwrap();
+    let rest = shop.folder.path().join("backup.db-wal");
+    fs::write(&rest, "the newest orders").unwrap();
+    fails(&shop.restore(), &[rest.to_str().unwrap()]);
+    fs::remove_file(&rest).unwrap();
+    fs::remove_file(shop.backup()).unwrap();
+    fails(&shop.restore(), &[shop.backup().to_str().unwrap()]);
+    assert!(files(&shop.server.data_dir()) == before);
+}
+
+#[test]
+fn there_is_a_backup_every_day_and_old_ones_go() {
+    let backups = tempdir().unwrap();
+    let old: Vec<String> = (1..6).map(|day| format!("tillcast-2020-01-0{day}.db")).collect();
+    for name in old.iter().map(String::as_str).chain(["tillcast-mine.db", "notes.txt"]) {
+        fs::write(backups.path().join(name), name).unwrap();
+    }
+    let folder = backups.path().to_str().unwrap();
+    let flags = ["--backup-dir", folder, "--backup-keep", "3"];
+    let mut server = Server::with(&flags);
+    let made = server.wait_for_log("today's backup is ");
+    let made = PathBuf::from(made.rsplit(' ').next().unwrap());
+    let names = || -> Vec<String> {
+        let files = files(backups.path());
+        files
+            .iter()
+            .map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect()
+    };
+    let today = made.file_name().unwrap().to_str().unwrap().to_owned();
+    let expected = ["notes.txt", &old[3], &old[4], &today, "tillcast-mine.db"];
+    assert_eq!(names(), expected);
+    assert_eq!(server.stop(), Some(0));
+    // It is a whole shop, and the next start on the same day makes no other.
+    let bytes = fs::read(&made).unwrap();
+    succeeds(&server.cli(&["restore", made.to_str().unwrap()], ""));
+    let mut server = server.again();
+    server.admin();
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(names(), expected);
+    assert!(fs::read(&made).unwrap() == bytes);
+}
