@@ -78,6 +78,7 @@ fn told(reject: Reject) -> String {
         Reject::Missing => "there is no such thing".to_owned(),
         Reject::Conflict(detail) => detail,
         Reject::Stale | Reject::KeyReused => "it was changed meanwhile".to_owned(),
+        Reject::Full => "the disk is full; nothing was done".to_owned(),
         Reject::Busy | Reject::Unavailable => {
             "the database could not do it; see the lines above".to_owned()
         }

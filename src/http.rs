@@ -167,6 +167,9 @@ impl Api {
         if !self.store.healthy() {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the last commit failed"));
         }
+        if self.store.has_room().is_err() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the disk is full"));
+        }
         Ok(reply::json("{\"status\":\"ready\"}".to_owned()))
     }
 

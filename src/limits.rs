@@ -197,6 +197,9 @@ pub const COMMAND_CACHE_KIB: i64 = 256;
 pub const READER_CACHE_KIB: i64 = 128;
 /// How large the write-ahead log stays after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
+/// The file that is given up when the disk is full: room to finish a full queue of orders, and for
+/// logins and pruning until the disk has twice that again. Meanwhile: `507`.
+pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// How long another program may hold the database's lock (`tillcast user`, a backup).
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the writer looks whether another program changed users.

@@ -14,6 +14,7 @@ mod events;
 mod open;
 mod readers;
 mod record;
+mod reserve;
 mod rows;
 mod sessions;
 mod unit;
@@ -43,6 +44,7 @@ pub use check::check;
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
 pub use open::OpenError;
+use reserve::{Reserve, is_full};
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
 use unit::Unit;
@@ -56,6 +58,7 @@ pub struct Store {
     jobs: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<Read>,
     healthy: Arc<AtomicBool>,
+    full: Arc<AtomicBool>,
     oldest: Arc<AtomicI64>,
     _lock: File,
 }
@@ -95,6 +98,12 @@ impl Store {
             .map_err(unreadable)?;
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         let healthy = Arc::new(AtomicBool::new(true));
+        let reserve = Reserve::of(data_dir);
+        let full = Arc::new(AtomicBool::new(false));
+        if let Err(error) = reserve.take() {
+            tracing::error!(%error, "the disk is full; until it has room, nothing is written");
+            full.store(true, Ordering::Release);
+        }
         let oldest = Arc::new(AtomicI64::new(log.oldest));
         let (jobs, queue) = mpsc::channel(limits.write_queue);
         let (reads, threads) = readers::start(data_dir)?;
@@ -111,19 +120,26 @@ impl Store {
             outlets,
             metrics: Arc::clone(metrics),
             healthy: Arc::clone(&healthy),
+            reserve,
+            full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
             data_version: data_version.map_err(failed).map_err(unreadable)?,
             watched: Instant::now(),
         };
         let writer = readers::thread("writer", move || writer.run(queue))?;
         let now = writer::clock().max(log.last_at);
-        let store = Self { jobs, reads, healthy, oldest, _lock: lock };
+        let store = Self { jobs, reads, healthy, full, oldest, _lock: lock };
         Ok(Opened { store, writer, head: log.head, sessions, now })
     }
 
     /// The last commit succeeded.
     pub fn healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire) && !self.jobs.is_closed()
+    }
+
+    /// Refuses what can wait, as long as the disk is full.
+    pub fn has_room(&self) -> Result<(), Reject> {
+        if self.full.load(Ordering::Acquire) { Err(Reject::Full) } else { Ok(()) }
     }
 
     /// The oldest `seq` that the event log holds, or will hold.
@@ -183,6 +199,7 @@ impl Store {
         change: Change,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Option<Row>, P), Reject> {
+        self.has_room()?;
         self.write(move |unit| {
             let row = apply::apply(unit, &actor, kind, &change)?;
             let room = room(row.as_ref().map_or(0, rows::size))?;
@@ -200,6 +217,7 @@ impl Store {
         repeat: Option<Repeat>,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Answer, P), Reject> {
+        self.has_room()?;
         self.write(move |unit| {
             let answer = answers::once(unit, repeat.as_ref(), |unit| {
                 let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::Missing)?;
@@ -279,6 +297,7 @@ impl Store {
         show: fn(&User) -> String,
         asker: Asker,
     ) -> Result<Answer, Reject> {
+        self.has_room()?;
         self.write(move |unit| {
             answers::once(unit, repeat.as_ref(), |unit| {
                 let user = users::add(unit, (&username, role, &password_hash), Some(asker))?;
@@ -369,6 +388,9 @@ pub fn database_file(data_dir: &Path) -> PathBuf {
 /// An error that no request can cause: told to the log, and to the client only as such.
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
 fn failed(error: rusqlite::Error) -> Reject {
+    if is_full(&error) {
+        return Reject::Full;
+    }
     tracing::error!(%error, "the database failed");
     Reject::Unavailable
 }

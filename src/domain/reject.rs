@@ -31,6 +31,8 @@ pub enum Reject {
     KeyReused,
     /// The write queue is full: nothing was done, and a later try may succeed.
     Busy,
+    /// The disk is full: nothing was done.
+    Full,
     /// The database could not do it; whether it was stored is not known.
     Unavailable,
 }

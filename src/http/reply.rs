@@ -194,6 +194,10 @@ impl From<Reject> for Problem {
                 let detail = "too much is waiting; nothing was done";
                 Self::later(StatusCode::SERVICE_UNAVAILABLE, detail, soon)
             }
+            Reject::Full => {
+                let detail = "the disk is full; nothing was done";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, detail)
+            }
             Reject::Unavailable => {
                 let detail = "the store could not do it; repeat it with the same Idempotency-Key";
                 Self::later(StatusCode::SERVICE_UNAVAILABLE, detail, soon)

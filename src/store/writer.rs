@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +17,7 @@ use crate::domain::event::Event;
 use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 use crate::store::events::Retention;
+use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
 use crate::store::unit::Unit;
 use crate::store::{answers, audit, events, failed, open, sessions};
@@ -34,8 +35,10 @@ pub(super) trait Command: Send {
     /// Does the work in the open transaction; none of it may stay if this returns false. Where
     /// the transaction has to begin anew, the work is done again.
     fn work(&mut self, unit: &mut Unit<'_>) -> bool;
-    /// Tells the asker; `durable` says whether the transaction is on disk.
-    fn tell(self: Box<Self>, durable: bool);
+    /// Its work found no room on the disk.
+    fn is_full(&self) -> bool;
+    /// Tells the asker; where the transaction is not on disk, why.
+    fn tell(self: Box<Self>, failed: Option<Reject>);
 }
 
 /// A command, and who waits for its answer.
@@ -56,8 +59,12 @@ where
         self.done.is_ok()
     }
 
-    fn tell(self: Box<Self>, durable: bool) {
-        let answer = if durable { self.done } else { Err(Reject::Unavailable) };
+    fn is_full(&self) -> bool {
+        matches!(self.done, Err(Reject::Full))
+    }
+
+    fn tell(self: Box<Self>, failed: Option<Reject>) {
+        let answer = failed.map_or(self.done, Err);
         // An asker who has gone does not need it.
         drop(self.tell.send(answer));
     }
@@ -90,6 +97,8 @@ pub(super) struct Writer {
     pub(super) outlets: Outlets,
     pub(super) metrics: Arc<Metrics>,
     pub(super) healthy: Arc<AtomicBool>,
+    pub(super) reserve: Reserve,
+    pub(super) full: Arc<AtomicBool>,
     pub(super) oldest: Arc<AtomicI64>,
     pub(super) data_version: i64,
     pub(super) watched: Instant,
@@ -108,6 +117,7 @@ impl Writer {
             let commands = commands.collect();
             self.revive();
             self.watch();
+            self.look_for_room();
             self.step(commands);
         }
         // The readers end with the same handles. The last to close its connection must be one that
@@ -122,10 +132,7 @@ impl Writer {
     /// One batch: a transaction around all of its commands, then the events and the replies.
     fn step(&mut self, mut commands: Vec<Box<dyn Command>>) {
         let Some(conn) = self.conn.take() else {
-            for command in commands {
-                command.tell(false);
-            }
-            return;
+            return refuse(commands, &Reject::Unavailable);
         };
         let now = clock();
         let nothing_old = !self.log.prunes_when_idle(now, self.retention) && now < self.audit_due;
@@ -134,7 +141,13 @@ impl Writer {
             return;
         }
         let begun = Instant::now();
-        match self.transact(&conn, &mut commands) {
+        let mut done = self.transact(&conn, &mut commands);
+        if done.as_ref().is_err_and(is_full) && self.reserve.give_up() {
+            tracing::error!("the disk is full; the reserve finishes what is under way");
+            self.full.store(true, Ordering::Release);
+            done = self.transact(&conn, &mut commands);
+        }
+        match done {
             Ok((events, log)) => {
                 self.conn = Some(conn);
                 self.log = log;
@@ -147,13 +160,16 @@ impl Writer {
                 }
                 self.tell(commands);
             }
+            // SQLite undoes what does not fit and goes on with what it had.
+            Err(error) if is_full(&error) => {
+                self.conn = Some(conn);
+                refuse(commands, &Reject::Full);
+            }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; the database is opened anew");
                 self.healthy.store(false, Ordering::Release);
                 drop(conn);
-                for command in commands {
-                    command.tell(false);
-                }
+                refuse(commands, &Reject::Unavailable);
             }
         }
     }
@@ -162,7 +178,7 @@ impl Writer {
     /// its own; a task of their runtime wakes them with none.
     fn tell(&self, commands: Vec<Box<dyn Command>>) {
         let many = commands.len() > 1;
-        let tell = move || commands.into_iter().for_each(|command| command.tell(true));
+        let tell = move || commands.into_iter().for_each(|command| command.tell(None));
         match &self.runtime {
             Some(runtime) if many => drop(runtime.spawn(async move { tell() })),
             _ => tell(),
@@ -174,15 +190,21 @@ impl Writer {
         conn: &Connection,
         commands: &mut [Box<dyn Command>],
     ) -> rusqlite::Result<(Vec<Event>, events::Log)> {
+        if !conn.is_autocommit() {
+            execute(conn, "ROLLBACK")?; // the last one found no room
+        }
         execute(conn, "BEGIN IMMEDIATE")?;
         let now = clock().max(self.log.last_at);
         let begin = || Unit { conn, now, head: self.log.head, events: Vec::new() };
         let mut unit = begin();
-        if !in_a_row(&mut unit, commands) {
+        let in_a_row = in_a_row(&mut unit, commands);
+        check_room(commands)?;
+        if !in_a_row {
             execute(conn, "ROLLBACK")?;
             execute(conn, "BEGIN IMMEDIATE")?;
             unit = begin();
-            commands.iter_mut().try_for_each(|command| in_savepoint(&mut unit, command))?;
+            let done = commands.iter_mut().try_for_each(|command| in_savepoint(&mut unit, command));
+            check_room(commands).and(done)?;
         }
         let Unit { events, head, .. } = unit;
         let mut log = self.log;
@@ -229,6 +251,14 @@ impl Writer {
         }
     }
 
+    /// After the disk was full: takes new orders again once the reserve is back.
+    fn look_for_room(&self) {
+        if self.full.load(Ordering::Acquire) && self.reserve.take_back() {
+            tracing::info!("the disk has room again");
+            self.full.store(false, Ordering::Release);
+        }
+    }
+
     /// Looks whether another program (`tillcast user`) wrote, and passes on who may be logged in.
     fn watch(&mut self) {
         let Some(conn) = &self.conn else { return };
@@ -250,6 +280,18 @@ impl Writer {
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "the database cannot be watched"),
         }
+    }
+}
+
+/// A command that found no room may have ended the transaction of all.
+fn check_room(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> {
+    let full = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+    if commands.iter().any(|command| command.is_full()) { Err(full()) } else { Ok(()) }
+}
+
+fn refuse(commands: Vec<Box<dyn Command>>, why: &Reject) {
+    for command in commands {
+        command.tell(Some(why.clone()));
     }
 }
 
@@ -345,6 +387,8 @@ mod tests {
             },
             metrics: Arc::default(),
             healthy: Arc::default(),
+            reserve: Reserve::of(data.path()),
+            full: Arc::default(),
             oldest: Arc::default(),
             data_version: 0,
             watched: Instant::now(),

@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod disk;
 mod frame;
 mod http;
 mod program;
@@ -22,6 +23,7 @@ mod shop;
 mod socket;
 
 pub(crate) use answers::{amount, events_after, happened, head, log_after};
+pub(crate) use disk::Disk;
 pub(crate) use frame::{close_frame, frame, text_frame, unmasked};
 pub(crate) use http::{Answer, Client};
 pub(crate) use program::{Running, run};

@@ -66,7 +66,7 @@ impl Server {
         Self::on(data, flags, Some(password_of("admin")))
     }
 
-    fn on(data: Arc<TempDir>, flags: &[&str], admin_password: Option<String>) -> Self {
+    pub(crate) fn on(data: Arc<TempDir>, flags: &[&str], admin_password: Option<String>) -> Self {
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
         let (child, log) = spawn(data.path(), &flags);
         let listening = log.wait_for("listening on 127.0.0.1:", PATIENCE);

@@ -1,0 +1,86 @@
+//! A small disk of its own for a server: full, read-only or cut off without harm to any other. Needs
+//! root, because it is mounted.
+
+use super::Server;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::{NamedTempFile, TempDir};
+
+/// A mounted disk; dropping it unmounts it. Let go of its server first.
+pub(crate) struct Disk {
+    folder: Arc<TempDir>,
+    image: Option<NamedTempFile>,
+}
+
+impl Disk {
+    /// A disk in memory.
+    pub(crate) fn in_memory(mib: u64) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        root(
+            "mount",
+            &["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs", text(folder.path())],
+        );
+        Self { folder, image: None }
+    }
+
+    /// A file system with a journal, like that of an SD card.
+    pub(crate) fn ext4(mib: u64) -> Self {
+        let image = NamedTempFile::new().unwrap();
+        image.as_file().set_len(mib * 1024 * 1024).unwrap();
+        root("mkfs.ext4", &["-q", text(image.path())]);
+        let disk = Self { folder: Arc::new(tempfile::tempdir().unwrap()), image: Some(image) };
+        disk.mount();
+        disk
+    }
+
+    /// Mounts the image, again after `unmount`.
+    pub(crate) fn mount(&self) {
+        let image = self.image.as_ref().unwrap();
+        root("mount", &["-o", "loop", text(image.path()), text(self.folder.path())]);
+    }
+
+    pub(crate) fn unmount(&self) {
+        root("umount", &[text(self.folder.path())]);
+    }
+
+    /// Mounts it again with other options, such as `ro`.
+    pub(crate) fn remount(&self, options: &str) {
+        root("mount", &["-o", &format!("remount,{options}"), text(self.folder.path())]);
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// A server whose data directory is this disk.
+    pub(crate) fn server(&self) -> Server {
+        Server::on(Arc::clone(&self.folder), &[], None)
+    }
+
+    /// Fills it to the last byte; dropping the file makes room again.
+    pub(crate) fn fill(&self) -> NamedTempFile {
+        let mut ballast = NamedTempFile::new_in(self.folder.path()).unwrap();
+        let full = io::copy(&mut io::repeat(b'x').take(1 << 30), &mut ballast).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        ballast
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A test that failed may have left it unmounted, or a file of it open.
+        drop(Command::new("umount").arg("-l").arg(self.folder.path()).output());
+    }
+}
+
+fn root(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?} needs root: {output:?}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
