@@ -14,11 +14,16 @@ use std::process::ExitCode;
 
 use crate::config::{self, Command, Config};
 use crate::domain::Reject;
+use crate::store;
+
+/// Starting the server again does not help: its disk takes no writes.
+const EXIT_READ_ONLY: u8 = 3;
 
 /// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why; 2: it
-/// was not tried, for a file that a setting names is wrong.
+/// was not tried, for a file that a setting names is wrong; 3: nor can it be done by another try.
 pub fn run(command: Command, config: &Config) -> ExitCode {
     let (dir, cost) = (&config.data_dir, config.limits.hash);
+    let serves = command == Command::Serve;
     let done = match command {
         Command::Serve => match serve::identity(config) {
             Ok(identity) => serve::serve(config, identity),
@@ -43,6 +48,15 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(why) if serves && store::is_read_only(dir) => {
+            complain(&why);
+            complain(&format!(
+                "{}: the file system is read-only; the kernel's log says why, often a card that is \
+                 worn out",
+                dir.display()
+            ));
+            ExitCode::from(EXIT_READ_ONLY)
+        }
         Err(why) => {
             complain(&why);
             ExitCode::FAILURE

@@ -43,7 +43,7 @@ pub use backup::{backup, backup_today, restore};
 pub use check::check;
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
-pub use open::OpenError;
+pub use open::{OpenError, is_read_only};
 use reserve::{Reserve, is_full};
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};

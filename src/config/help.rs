@@ -26,7 +26,8 @@ File:
 
 Durations are numbers with units, such as 90s, 12h or 30d.
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments or settings (all of them are named).
+Exit codes: 0 done, 1 failed, 2 wrong arguments or settings (all of them are named), 3 the disk is
+read-only, so that starting again does not help.
 ";
 
 /// Every setting as flag with placeholder (`--drain DURATION`), default, and reason.

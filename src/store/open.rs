@@ -90,6 +90,14 @@ pub(super) fn note_made(data_dir: &Path) -> Result<(), OpenError> {
     note().map_err(|error| OpenError(format!("{}: {error}", lock_file(data_dir).display())))
 }
 
+/// The file system of a data directory takes no writes at all. Tried, because one that was made
+/// read-only by an error does not say so.
+pub fn is_read_only(data_dir: &Path) -> bool {
+    let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let tried = tempfile::tempfile_in(folder);
+    tried.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}
+
 /// Looks through all pages before they are trusted. Only reads: a connection that may write would
 /// move the write-ahead log into a damaged file when it is closed.
 pub(super) fn examine(data_dir: &Path) -> Result<(), OpenError> {

@@ -116,6 +116,9 @@ impl Writer {
             });
             let commands = commands.collect();
             self.revive();
+            if self.conn.is_none() && open::is_read_only(&self.data_dir) {
+                return refuse(commands, &Reject::Unavailable); // no try will do better
+            }
             self.watch();
             self.look_for_room();
             self.step(commands);
@@ -234,6 +237,7 @@ impl Writer {
             open::writer(&self.data_dir, self.cache_kib).map_err(|error| error.to_string());
         let read = opened.and_then(|conn| {
             let log = events::Log::read(&conn).map_err(|error| error.to_string())?;
+            prove(&conn).map_err(|error| error.to_string())?;
             Ok((conn, log))
         });
         match read {
@@ -281,6 +285,12 @@ impl Writer {
             Err(error) => tracing::error!(%error, "the database cannot be watched"),
         }
     }
+}
+
+/// A commit that changes nothing shows whether the disk takes commits again.
+fn prove(conn: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    conn.pragma_update(None, "user_version", version)
 }
 
 /// A command that found no room may have ended the transaction of all.

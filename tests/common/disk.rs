@@ -4,6 +4,7 @@
 use super::Server;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ impl Disk {
     pub(crate) fn ext4(mib: u64) -> Self {
         let image = NamedTempFile::new().unwrap();
         image.as_file().set_len(mib * 1024 * 1024).unwrap();
-        root("mkfs.ext4", &["-q", text(image.path())]);
+        root("mkfs.ext4", &["-q", "-e", "remount-ro", text(image.path())]);
         let disk = Self { folder: Arc::new(tempfile::tempdir().unwrap()), image: Some(image) };
         disk.mount();
         disk
@@ -46,9 +47,24 @@ impl Disk {
         root("umount", &[text(self.folder.path())]);
     }
 
-    /// Mounts it again with other options, such as `ro`.
+    /// Mounts it again with other options: `ro`, or `abort`, which is how the kernel gives up a file
+    /// system with errors.
     pub(crate) fn remount(&self, options: &str) {
         root("mount", &["-o", &format!("remount,{options}"), text(self.folder.path())]);
+    }
+
+    /// Takes the power away: nothing that the kernel still holds reaches the disk, not even the
+    /// file system's journal. From now on everything on it fails, until it is mounted again.
+    #[expect(unsafe_code, reason = "there is no safe door to this")]
+    pub(crate) fn cut_power(&self) {
+        const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
+        const NO_LOG_FLUSH: &u32 = &2;
+        let root = File::open(self.folder.path()).unwrap();
+        // SAFETY: the call reads one number behind a pointer that is valid.
+        let done = unsafe {
+            libc::ioctl(root.as_raw_fd(), EXT4_IOC_SHUTDOWN as _, std::ptr::from_ref(NO_LOG_FLUSH))
+        };
+        assert_eq!(done, 0, "{}", io::Error::last_os_error());
     }
 
     pub(crate) fn path(&self) -> PathBuf {
