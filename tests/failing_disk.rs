@@ -53,6 +53,8 @@ fn nothing_is_acknowledged_while_the_disk_fails() {
             sell().expect(503);
             admin.get("/readyz").expect(503);
         }
+        // Opening it anew is not enough, as long as no commit succeeds.
+        server.wait_for_log("the database cannot be opened again");
         assert_eq!(head(&admin), before, "{calls}");
         admin.get("/api/products").expect(200);
         failing.end();
