@@ -236,9 +236,8 @@ impl Writer {
         let opened =
             open::writer(&self.data_dir, self.cache_kib).map_err(|error| error.to_string());
         let read = opened.and_then(|conn| {
-            let log = events::Log::read(&conn).map_err(|error| error.to_string())?;
-            prove(&conn).map_err(|error| error.to_string())?;
-            Ok((conn, log))
+            let log = events::Log::read(&conn).and_then(|log| prove(&conn).map(|()| log));
+            Ok((conn, log.map_err(|error| error.to_string())?))
         });
         match read {
             Ok((conn, log)) => {
