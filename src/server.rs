@@ -130,15 +130,10 @@ impl Server {
             Arc::clone(&metrics),
             settings.connections_max,
         );
-        let bounds = Bounds {
-            connections: settings.connections_max,
-            per_address: settings.connections_per_address_max,
-            per_second: settings.connect_rate,
-        };
         let listeners = listen(settings)?;
         let addresses =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let doors = Arc::new(Doors::new(bounds, Arc::clone(&metrics)));
+        let doors = Arc::new(Doors::new(bounds(settings), Arc::clone(&metrics)));
         let origins = Arc::new(Origins(settings.allow_origin.clone()));
         let api = Api {
             store,
@@ -308,6 +303,14 @@ fn outlets(
         }),
         jump: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
         accounts: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
+    }
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        connections: settings.connections_max,
+        per_address: settings.connections_per_address_max,
+        per_second: settings.connect_rate,
     }
 }
 
