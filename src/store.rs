@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod backup;
 mod check;
+mod command;
 mod direct;
 mod effects;
 mod events;
@@ -17,6 +18,7 @@ mod record;
 mod reserve;
 mod rows;
 mod sessions;
+mod time;
 mod unit;
 mod users;
 mod writer;
@@ -127,7 +129,7 @@ impl Store {
             watched: Instant::now(),
         };
         let writer = readers::thread("writer", move || writer.run(queue))?;
-        let now = writer::clock().max(log.last_at);
+        let now = time::clock().max(log.last_at);
         let store = Self { jobs, reads, healthy, full, oldest, _lock: lock };
         Ok(Opened { store, writer, head: log.head, sessions, now })
     }
@@ -171,7 +173,7 @@ impl Store {
         work: impl FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (tell, told) = oneshot::channel();
-        let command = Box::new(writer::Asked { work, done: Err(Reject::Unavailable), tell });
+        let command = Box::new(command::Asked { work, done: Err(Reject::Unavailable), tell });
         self.jobs.try_send(writer::Job::Write(command)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Reject::Busy,
             mpsc::error::TrySendError::Closed(_) => Reject::Unavailable,

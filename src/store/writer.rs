@@ -8,17 +8,19 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
 use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
+use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
 use crate::store::events::Retention;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
+use crate::store::time::clock;
 use crate::store::unit::Unit;
 use crate::store::{answers, audit, events, failed, open, sessions};
 
@@ -28,46 +30,6 @@ pub(super) enum Job {
     Write(Box<dyn Command>),
     /// Time has passed: look after what needs no command.
     Tick,
-}
-
-/// A command that remembers its answer, of whatever type, until it may be told.
-pub(super) trait Command: Send {
-    /// Does the work in the open transaction; none of it may stay if this returns false. Where
-    /// the transaction has to begin anew, the work is done again.
-    fn work(&mut self, unit: &mut Unit<'_>) -> bool;
-    /// Its work found no room on the disk.
-    fn is_full(&self) -> bool;
-    /// Tells the asker; where the transaction is not on disk, why.
-    fn tell(self: Box<Self>, failed: Option<Reject>);
-}
-
-/// A command, and who waits for its answer.
-pub(super) struct Asked<W, T> {
-    pub(super) work: W,
-    pub(super) done: Result<T, Reject>,
-    pub(super) tell: oneshot::Sender<Result<T, Reject>>,
-}
-
-impl<W, T> Command for Asked<W, T>
-where
-    W: FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send,
-    T: Send,
-{
-    fn work(&mut self, unit: &mut Unit<'_>) -> bool {
-        self.done = Err(Reject::Unavailable); // what the first try held is free for the second
-        self.done = (self.work)(unit);
-        self.done.is_ok()
-    }
-
-    fn is_full(&self) -> bool {
-        matches!(self.done, Err(Reject::Full))
-    }
-
-    fn tell(self: Box<Self>, failed: Option<Reject>) {
-        let answer = failed.map_or(self.done, Err);
-        // An asker who has gone does not need it.
-        drop(self.tell.send(answer));
-    }
 }
 
 /// Where the writer's results go. The calls come from its thread, so it waits while they do.
@@ -292,51 +254,6 @@ fn prove(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "user_version", version)
 }
 
-/// A command that found no room may have ended the transaction of all.
-fn check_room(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> {
-    let full = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
-    if commands.iter().any(|command| command.is_full()) { Err(full()) } else { Ok(()) }
-}
-
-fn refuse(commands: Vec<Box<dyn Command>>, why: &Reject) {
-    for command in commands {
-        command.tell(Some(why.clone()));
-    }
-}
-
-/// Does the commands one after the other; false if one was rejected when it had changed something
-/// already. That is rare, and a savepoint for each command costs a copy of every page that it
-/// touches.
-fn in_a_row(unit: &mut Unit<'_>, commands: &mut [Box<dyn Command>]) -> bool {
-    commands.iter_mut().all(|command| {
-        let before = unit.conn.total_changes();
-        // A full disk may have ended the transaction.
-        command.work(unit) || (unit.conn.total_changes() == before && !unit.conn.is_autocommit())
-    })
-}
-
-/// Does one command so that its rejection undoes its own changes and nobody else's.
-fn in_savepoint(unit: &mut Unit<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
-    execute(unit.conn, "SAVEPOINT command")?;
-    let (head, events) = (unit.head, unit.events.len());
-    if !command.work(unit) {
-        execute(unit.conn, "ROLLBACK TO command")?;
-        unit.head = head;
-        unit.events.truncate(events);
-    }
-    execute(unit.conn, "RELEASE command")
-}
-
-fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(sql)?.execute([]).map(drop)
-}
-
-/// Milliseconds since 1970, from a clock that has 64 bits on every board.
-pub(super) fn clock() -> i64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
-}
-
 /// One command in a transaction of its own, for a program that is not the server.
 pub(super) fn alone<T>(
     conn: &Connection,
@@ -356,8 +273,11 @@ mod tests {
     use crate::limits::Limits;
     use std::time::Duration;
 
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::domain::Kind;
+    use crate::store::command::Asked;
 
     /// Makes an event, and then may be rejected all the same.
     fn command(keep: bool) -> Box<dyn Command> {
