@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 
 use crate::auth::origin::Origins;
 use crate::http::ask::{Ask, text_of};
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, RESOURCE_POLICY, Reply};
 use crate::http::route::Target;
 
 /// A request with these headers may change something, or become a WebSocket.
@@ -46,5 +46,6 @@ pub(super) fn admit(reply: &mut Reply, origin: Option<&str>, origins: &Origins) 
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     let exposed = HeaderValue::from_static("etag, location, retry-after");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     headers.append(header::VARY, HeaderValue::from_static("origin"));
 }

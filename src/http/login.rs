@@ -1,7 +1,7 @@
 //! Logging in and out over REST.
 
 use hyper::StatusCode;
-use hyper::header::{self, HeaderValue};
+use hyper::header;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,7 +22,6 @@ impl Api {
         let (user, cookie) = self.auth.login(username, password, from, secure).await?;
         let mut reply = reply::json(show(&user));
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
-        reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(reply)
     }
 

@@ -7,13 +7,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::Denied;
 use crate::domain::{FieldError, Reject};
+
+/// What every answer tells a browser: keep nothing of it, run and frame nothing in it, let no other
+/// site embed it, tell nobody where one came from, and take it for nothing but what it says it is.
+static GUARDS: [(HeaderName, HeaderValue); 5] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+/// Who may embed an answer (the Fetch standard, section 3.7).
+pub(super) const RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+/// Room for the headers of any answer, so that they never move while it is made.
+const HEADERS_MAX: usize = 12;
 
 /// What goes back to the client.
 pub type Reply = Response<Text>;
@@ -130,13 +149,13 @@ impl Problem {
     /// The whole answer as it goes over the wire, for a connection that hyper never sees.
     pub fn into_text(self) -> String {
         let (status, body) = (self.status, self.body());
-        let header = self
-            .header
-            .as_deref()
-            .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
-        let (header, length) = (header.unwrap_or_default(), body.len());
+        let line = |(name, value): &(HeaderName, HeaderValue)| {
+            format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
+        };
+        let headers: String = GUARDS.iter().chain(self.header.as_deref()).map(line).collect();
+        let length = body.len();
         format!(
-            "HTTP/1.1 {status}\r\n{header}content-type: application/problem+json\r\n\
+            "HTTP/1.1 {status}\r\n{headers}content-type: application/problem+json\r\n\
              content-length: {length}\r\nconnection: close\r\n\r\n{body}"
         )
     }
@@ -224,10 +243,10 @@ impl From<Denied> for Problem {
 pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String) -> Reply {
     let mut reply = Response::new(Text::new(body));
     *reply.status_mut() = status;
-    let headers = reply.headers_mut();
+    let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
+    headers.extend(GUARDS.iter().cloned());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    *reply.headers_mut() = headers;
     reply
 }
 
