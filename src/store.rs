@@ -12,6 +12,7 @@ mod command;
 mod direct;
 mod effects;
 mod events;
+mod look;
 mod open;
 mod readers;
 mod record;
@@ -90,10 +91,12 @@ impl Store {
         outlets: Outlets,
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
-        open::examine(data_dir)?;
+        let sound = look::first(data_dir)?;
         let conn = open::writer(data_dir, limits.writer_cache_kib)?;
         let unreadable =
             |_| OpenError(format!("{}: cannot be read", open::database(data_dir).display()));
+        look::hold(&conn, !sound)
+            .map_err(|error| open::unusable(&open::database(data_dir), &error))?;
         let log = events::Log::read(&conn).map_err(failed).map_err(unreadable)?;
         let sessions = sessions::keep_newest(&conn, limits.sessions)
             .and_then(|()| sessions::all(&conn))
@@ -125,9 +128,19 @@ impl Store {
             reserve,
             full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
+            sound,
             data_version: data_version.map_err(failed).map_err(unreadable)?,
             watched: Instant::now(),
         };
+        if !sound {
+            let jobs = jobs.downgrade();
+            look::later(data_dir, move |found| {
+                // A writer that has ended does not need it.
+                let told =
+                    jobs.upgrade().map(|jobs| jobs.blocking_send(writer::Job::Looked(found)));
+                drop(told);
+            })?;
+        }
         let writer = readers::thread("writer", move || writer.run(queue))?;
         let now = time::clock().max(log.last_at);
         let store = Self { jobs, reads, healthy, full, oldest, _lock: lock };
@@ -380,7 +393,6 @@ impl Store {
         self.write(move |unit| sessions::touch(unit, &used)).await
     }
 }
-
 
 /// Where the database of a data directory is.
 pub fn database_file(data_dir: &Path) -> PathBuf {

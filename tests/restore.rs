@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::{TempDir, tempdir};
+use tillcast::limits::LOOK_FIRST_BYTES;
 
 /// A stopped shop, the path of a backup of it, and its event log.
 struct Shop {
@@ -45,9 +46,40 @@ impl Shop {
         self.server.cli(&["restore", self.backup().to_str().unwrap()], "")
     }
 
-    /// A start is refused with the name of that file and the way back.
+    /// More than is looked through before a shop opens, in a file that was closed in good order.
+    fn large() -> Self {
+        let shop = Self::new();
+        let conn = Connection::open(shop.database()).unwrap();
+        let fill = "
+            WITH RECURSIVE n (n) AS (SELECT max(seq) + 1 FROM events
+                                     UNION ALL SELECT n + 1 FROM n LIMIT 30000)
+            INSERT INTO events (seq, at, channel, body)
+                SELECT n, (SELECT max(at) FROM events), 0, hex(zeroblob(100)) FROM n";
+        assert_eq!(conn.execute(fill, []).unwrap(), 30_000);
+        conn.close().map_err(|(_, error)| error).unwrap();
+        assert!(shop.database().metadata().unwrap().len() > LOOK_FIRST_BYTES);
+        shop
+    }
+
+    /// Turns all bits of a page in the middle; returns the whole file.
+    fn damage(&self) -> Vec<u8> {
+        let mut bytes = fs::read(self.database()).unwrap();
+        let middle = bytes.len() / 4096 / 2 * 4096;
+        bytes[middle..middle + 4096].iter_mut().for_each(|byte| *byte ^= 0xff);
+        fs::write(self.database(), &bytes).unwrap();
+        bytes
+    }
+
+    /// A start is refused with the name of that file and the way back, before anybody is served.
     #[track_caller]
     fn is_refused(&self, named: &Path) {
+        let start = self.ends(named);
+        assert!(!start.seen().contains("listening"), "{}", start.seen());
+    }
+
+    /// A start comes to its end with the name of that file and the way back.
+    #[track_caller]
+    fn ends(&self, named: &Path) -> Running {
         let data = self.server.data_dir();
         let data = data.to_str().unwrap();
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
@@ -55,6 +87,7 @@ impl Shop {
         let told = start.line_with(named.to_str().unwrap());
         assert!(told.contains("tillcast restore"), "{told}");
         assert_eq!(start.wait(), Some(1));
+        start
     }
 }
 
@@ -113,6 +146,41 @@ fn a_damaged_database_is_refused_as_it_is_and_restored() {
     outside_order(&admin, 5.25);
     assert_eq!(head(&admin), shop.log.len() as u64 + 1);
     assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_large_database_is_looked_through_while_it_is_served() {
+    let shop = Shop::large();
+    let sound = fs::read(shop.database()).unwrap();
+    let mut server = shop.server.again();
+    server.wait_for_log("all pages of the database are sound");
+    let admin = server.admin();
+    outside_order(&admin, 5.25);
+    assert_eq!(server.stop(), Some(0));
+    let shop = Shop { server, ..shop };
+    assert!(fs::read(shop.database()).unwrap() != sound);
+
+    let damaged = shop.damage();
+    let start = shop.ends(&shop.database());
+    assert!(start.seen().contains("listening"), "{}", start.seen());
+    assert!(fs::read(shop.database()).unwrap() == damaged);
+    succeeds(&shop.restore());
+    assert_eq!(log_after(&shop.server.again().admin(), 0), shop.log);
+}
+
+#[test]
+fn a_large_database_is_looked_through_first_after_a_crash() {
+    let mut shop = Shop::large();
+    shop.server = shop.server.again();
+    shop.server.wait_for_log("all pages of the database are sound");
+    outside_order(&shop.server.admin(), 5.25);
+    shop.server.kill();
+    let damaged = shop.damage();
+    let wal = shop.server.data_dir().join("tillcast.db-wal");
+    let log = fs::read(&wal).unwrap();
+    shop.is_refused(&shop.database());
+    assert!(fs::read(shop.database()).unwrap() == damaged);
+    assert!(fs::read(&wal).unwrap() == log);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::timestamp;
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::check::check;
+use crate::store::look;
 use crate::store::open::{self, OpenError, beside};
 use crate::store::time::clock;
 
@@ -119,7 +120,7 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
 /// Refuses what is no sound shop.
 fn make_sound(folder: &Path) -> Result<(), OpenError> {
     open::note_made(folder)?;
-    open::examine(folder)?;
+    look::examine(folder)?;
     drop(open::writer(folder, COMMAND_CACHE_KIB)?);
     match check(folder)?.first() {
         Some(found) => Err(OpenError(format!("{}: {found}", open::database(folder).display()))),

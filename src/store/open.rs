@@ -98,24 +98,6 @@ pub fn is_read_only(data_dir: &Path) -> bool {
     tried.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Looks through all pages before they are trusted. Only reads: a connection that may write would
-/// move the write-ahead log into a damaged file when it is closed.
-pub(super) fn examine(data_dir: &Path) -> Result<(), OpenError> {
-    let file = database(data_dir);
-    // A journal is there only where the very first start was interrupted; then there is no shop yet.
-    if !file.exists() || beside(&file, "-journal").exists() {
-        return Ok(());
-    }
-    let conn = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check_identity(&conn, &file)?;
-    let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    match found.map_err(|error| unusable(&file, &error))?.as_str() {
-        "ok" => Ok(()),
-        // Its first line says only which database was looked at.
-        found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
-    }
-}
-
 /// Opens the database for writing; makes it, or brings it up to date, where needed.
 pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
@@ -155,7 +137,8 @@ pub(super) fn reader(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
     Ok(conn)
 }
 
-fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+/// A connection that does nothing yet.
+pub(super) fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     check_wal(file)?;
     let conn = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let conn = conn.map_err(|error| unusable(file, &error))?;
@@ -177,7 +160,7 @@ fn check_wal(file: &Path) -> Result<(), OpenError> {
 }
 
 /// The schema version of a file that is ours; 0 for a new one.
-fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
+pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<_> {
         Ok((
@@ -222,6 +205,7 @@ fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
+/// This file cannot be served, for that reason.
+pub(super) fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
     OpenError(format!("{}: cannot be used: {why}; {WAY_BACK}", file.display()))
 }

@@ -18,16 +18,19 @@ use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
 use crate::store::events::Retention;
+use crate::store::open::OpenError;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
 use crate::store::time::clock;
 use crate::store::unit::Unit;
-use crate::store::{answers, audit, events, failed, open, sessions};
+use crate::store::{answers, audit, events, failed, look, open, sessions};
 
 /// What the writer is asked to do.
 pub(super) enum Job {
     /// Do this and tell the asker.
     Write(Box<dyn Command>),
+    /// All pages of the database were looked through, or why they are not to be trusted.
+    Looked(Result<(), OpenError>),
     /// Time has passed: look after what needs no command.
     Tick,
 }
@@ -62,6 +65,8 @@ pub(super) struct Writer {
     pub(super) reserve: Reserve,
     pub(super) full: Arc<AtomicBool>,
     pub(super) oldest: Arc<AtomicI64>,
+    /// All pages were looked through. Until then nothing is written but the write-ahead log.
+    pub(super) sound: bool,
     pub(super) data_version: i64,
     pub(super) watched: Instant,
 }
@@ -72,11 +77,19 @@ impl Writer {
         let all_that_waits = jobs.max_capacity();
         let mut batch = Vec::with_capacity(all_that_waits);
         while jobs.blocking_recv_many(&mut batch, all_that_waits) > 0 {
-            let commands = batch.drain(..).filter_map(|job| match job {
-                Job::Write(command) => Some(command),
-                Job::Tick => None,
-            });
-            let commands = commands.collect();
+            let mut commands = Vec::with_capacity(batch.len());
+            let mut looked = Ok(());
+            for job in batch.drain(..) {
+                match job {
+                    Job::Write(command) => commands.push(command),
+                    Job::Looked(found) => looked = self.looked(found),
+                    Job::Tick => {}
+                }
+            }
+            if let Err(damage) = looked {
+                tracing::error!("{damage}");
+                return refuse(commands, &Reject::Unavailable);
+            }
             self.revive();
             if self.conn.is_none() && open::is_read_only(&self.data_dir) {
                 return refuse(commands, &Reject::Unavailable); // no try will do better
@@ -92,6 +105,18 @@ impl Writer {
                 tracing::error!("a reader ended by a panic");
             }
         }
+    }
+
+    /// Lets SQLite write into a database that was found to be sound.
+    fn looked(&mut self, found: Result<(), OpenError>) -> Result<(), OpenError> {
+        found?;
+        self.sound = true;
+        if let Some(conn) = &self.conn {
+            let released = look::hold(conn, false);
+            released.map_err(|error| open::unusable(&open::database(&self.data_dir), &error))?;
+        }
+        tracing::info!("all pages of the database are sound");
+        Ok(())
     }
 
     /// One batch: a transaction around all of its commands, then the events and the replies.
@@ -198,7 +223,9 @@ impl Writer {
         let opened =
             open::writer(&self.data_dir, self.cache_kib).map_err(|error| error.to_string());
         let read = opened.and_then(|conn| {
-            let log = events::Log::read(&conn).and_then(|log| prove(&conn).map(|()| log));
+            let log = look::hold(&conn, !self.sound)
+                .and_then(|()| prove(&conn))
+                .and_then(|()| events::Log::read(&conn));
             Ok((conn, log.map_err(|error| error.to_string())?))
         });
         match read {
@@ -319,6 +346,7 @@ mod tests {
             reserve: Reserve::of(data.path()),
             full: Arc::default(),
             oldest: Arc::default(),
+            sound: true,
             data_version: 0,
             watched: Instant::now(),
         };

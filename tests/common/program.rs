@@ -62,6 +62,11 @@ impl Running {
         }
     }
 
+    /// All lines so far; after its end, all that it wrote.
+    pub(crate) fn seen(&self) -> &str {
+        &self.seen
+    }
+
     /// Asks it to end, and waits for that.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
@@ -74,7 +79,11 @@ impl Running {
     pub(crate) fn wait(&mut self) -> Option<i32> {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => assert!(!line.contains("panicked"), "{line}"),
+                Ok(line) => {
+                    assert!(!line.contains("panicked"), "{line}");
+                    self.seen += &line;
+                    self.seen += "\n";
+                }
                 // Both streams are closed: it has ended, or is about to.
                 Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end"),

@@ -82,7 +82,8 @@ impl Keys {
         [method, path, body]: [&str; 3],
     ) -> Answer {
         let cookie = format!("cookie: {cookie}");
-        let json = ["-X", method, "-H", &cookie, "-H", "content-type: application/json", "-d", body];
+        let json =
+            ["-X", method, "-H", &cookie, "-H", "content-type: application/json", "-d", body];
         self.curl(server.address(), path, &json)
     }
 
