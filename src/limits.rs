@@ -125,6 +125,13 @@ pub const PAGE_DEFAULT: usize = 50;
 
 /// How long the kernel keeps unanswered connections in line.
 pub const LISTEN_BACKLOG: i32 = 1024;
+/// Files that stay for everything but connections: the database, the listeners, who is being refused.
+/// Where the system's limit of open files leaves fewer than `--max-connections` beside them, there
+/// are that many fewer, and the log says so; so the database never goes without.
+pub const FILES_BESIDE: usize = 128;
+/// How long nobody is accepted where the system has no file descriptor left for another connection;
+/// who has one is served all the while.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The buffer of one HTTP connection: room for the head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a connection may take to send its first request's head, or the next one's. Then it is

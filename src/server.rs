@@ -25,7 +25,7 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
+    ACCEPT_PAUSE, DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -171,15 +171,20 @@ impl Server {
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut failing = false;
         loop {
-            let (stream, from) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // No file descriptors, or no memory: some will be given back soon.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let accepted = listener.accept().await;
+            // Told once, not ten times a second for as long as it lasts.
+            match &accepted {
+                Err(error) if !failing => tracing::warn!(%error, "cannot accept connections"),
+                Ok(_) if failing => tracing::warn!("connections can be accepted again"),
+                _ => {}
+            }
+            failing = accepted.is_err();
+            let Ok((stream, from)) = accepted else {
+                // No file descriptors, or no memory: some will be given back soon.
+                sleep(ACCEPT_PAUSE).await;
+                continue;
             };
             match self.doors.admit(from.ip()) {
                 Ok(place) => tokio::spawn(Arc::clone(&self).connection(stream, from, place)),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::auth::{one_time_password, password};
-use crate::cli::serve::{end, raise_file_limit, runtime, settings};
+use crate::cli::serve::{end, runtime, settings};
 use crate::cli::{journal, say, told};
 use crate::config::Config;
 use crate::domain::Role;
@@ -40,7 +40,6 @@ const OPEN_ORDERS_MAX: usize = 50;
 /// Serves a temporary shop, with so many actions a second, until a signal.
 pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
     let level = journal::start(config);
-    raise_file_limit();
     let dir = tempfile::Builder::new()
         .prefix("tillcast-demo-")
         .tempdir()

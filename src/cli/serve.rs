@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 use crate::auth::sessions::Lifetimes;
@@ -12,6 +13,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
+use crate::limits::FILES_BESIDE;
 use crate::server::{Daily, Server, Settings};
 use crate::store::{Direct, Retention};
 use crate::tls::{Files, Identity};
@@ -28,7 +30,6 @@ pub(super) fn identity(config: &Config) -> Result<Option<Arc<Identity>>, Mistake
 /// Serves the data directory until a signal.
 pub(super) fn serve(config: &Config, identity: Option<Arc<Identity>>) -> Result<(), String> {
     let level = journal::start(config);
-    raise_file_limit();
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
         let opened = Server::open(&Settings { identity, ..settings(config) })?;
@@ -45,14 +46,15 @@ pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> R
     served?.join().map_err(|_| "the writer ended by a panic".to_owned())
 }
 
-/// The settings that the server itself needs, without an identity.
+/// The settings that the server itself needs, without an identity, and with no more connections than
+/// there can be files.
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: config.listen.clone(),
         listen_where_possible: config.listen_is_default,
         data_dir: config.data_dir.clone(),
         lifetimes: Lifetimes { idle: config.session_idle, max: config.session_max },
-        connections_max: config.max_connections,
+        connections_max: connections_that_fit(config.max_connections),
         connections_per_address_max: config.max_connections_per_address,
         sockets_per_user_max: config.max_connections_per_user,
         connect_rate: config.connect_rate.per_second,
@@ -73,14 +75,25 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// As many files as the system lets this process have: a connection is one.
-pub(super) fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
+/// Lets this process have as many files as the system allows, and says for how many of the
+/// connections that are wanted that is enough.
+fn connections_that_fit(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let fit = files - FILES_BESIDE.min(files / 2);
+    if fit < wanted {
+        let enough = wanted.saturating_add(FILES_BESIDE);
+        tracing::warn!(
+            "the limit of {files} open files is enough for {fit} connections, not for the {wanted} of \
+             --max-connections; raise it to {enough} (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    fit.min(wanted)
 }
 
 /// The runtime; one worker needs no threads of its own.

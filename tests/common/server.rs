@@ -51,7 +51,12 @@ impl Server {
 
     /// The same with more flags; one that is given replaces the default of the tests.
     pub(crate) fn with(flags: &[&str]) -> Self {
-        Self::on(Arc::new(tempfile::tempdir().unwrap()), flags, None)
+        Self::under(&[], flags)
+    }
+
+    /// The same, started by another program: `["prlimit", "--nofile=300"]`.
+    pub(crate) fn under(starter: &[&str], flags: &[&str]) -> Self {
+        Self::started_by(starter, Arc::new(tempfile::tempdir().unwrap()), flags, None)
     }
 
     /// A store with the user `admin` and these, each named like its role and made by the CLI
@@ -67,8 +72,17 @@ impl Server {
     }
 
     pub(crate) fn on(data: Arc<TempDir>, flags: &[&str], admin_password: Option<String>) -> Self {
+        Self::started_by(&[], data, flags, admin_password)
+    }
+
+    fn started_by(
+        starter: &[&str],
+        data: Arc<TempDir>,
+        flags: &[&str],
+        admin_password: Option<String>,
+    ) -> Self {
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
-        let (child, log) = spawn(data.path(), &flags);
+        let (child, log) = spawn(data.path(), starter, &flags);
         let listening = log.wait_for("listening on 127.0.0.1:", PATIENCE);
         let admin_password = admin_password.unwrap_or_else(|| {
             let line = log.wait_for("first start: user admin, password ", PATIENCE);
@@ -236,8 +250,8 @@ impl Log {
     }
 }
 
-fn spawn(data: &Path, flags: &[String]) -> (Child, Arc<Log>) {
-    let mut command = program(data);
+fn spawn(data: &Path, starter: &[&str], flags: &[String]) -> (Child, Arc<Log>) {
+    let mut command = program(starter, data);
     command.arg("serve");
     for [flag, value] in DEFAULTS {
         if !flags.iter().any(|given| given == flag) {
@@ -255,7 +269,7 @@ fn spawn(data: &Path, flags: &[String]) -> (Child, Arc<Log>) {
 
 /// Runs a short command of the program to its end.
 fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut command = program(data);
+    let mut command = program(&[], data);
     command.args(arguments).arg("--data-dir").arg(data);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -269,9 +283,10 @@ fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
 }
 
 /// The program with nothing of this shell's environment, so that no setting of it can leak in.
-fn program(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tillcast"));
-    command.env_clear().env("RUST_BACKTRACE", "1").current_dir(data);
+fn program(starter: &[&str], data: &Path) -> Command {
+    let mut words = starter.iter().copied().chain([env!("CARGO_BIN_EXE_tillcast")]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env_clear().env("RUST_BACKTRACE", "1").current_dir(data);
     command
 }
 
