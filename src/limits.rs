@@ -15,6 +15,8 @@ pub struct Limits {
     /// Connections that are in the HTTP phase, each with its buffers and a small answer. A connection
     /// whose request is not complete waits in the kernel and does not count; above, complete ones
     /// wait too. From half of them on, answers say `Connection: close`, so that places become free.
+    /// Strangers have less, so that their slow bodies do not stop the shop: they are told to close
+    /// from a quarter on, and at most five eighths may be busy with their requests. Above: `429`.
     pub http_connections: usize,
     /// Bodies of all requests together, KiB; above, the next ones wait for their turn.
     pub bodies_kib: u32,
@@ -132,6 +134,13 @@ pub const FILES_BESIDE: usize = 128;
 /// How long nobody is accepted where the system has no file descriptor left for another connection;
 /// who has one is served all the while.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// One in so many places may be half-open: connected, without a whole request yet. Then, and where
+/// all places are taken, the one that has been half-open for the longest makes room for the next.
+/// So those who say nothing never keep out who does.
+pub const HALF_OPEN_SHARE: usize = 2;
+/// One in so many places, the last ones, is kept for devices that are logged in: a first request
+/// without the cookie of a live session gets `429` there, a login too.
+pub const RESERVED_SHARE: usize = 16;
 /// The buffer of one HTTP connection: room for the head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a connection may take to send its first request's head, or the next one's. Then it is

@@ -76,6 +76,8 @@ pub struct Server {
     doors: Arc<Doors>,
     identity: Option<Arc<Identity>>,
     http_places: Semaphore,
+    /// Requests of those who are not logged in.
+    stranger_turns: Semaphore,
     http_places_max: usize,
     refusals: Semaphore,
     /// Rung when `api.stopping` has become true.
@@ -150,6 +152,7 @@ impl Server {
             doors,
             identity: settings.identity.clone(),
             http_places: Semaphore::new(limits.http_connections),
+            stranger_turns: Semaphore::new(limits.http_connections * 5 / 8),
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: Notify::new(),
@@ -187,9 +190,13 @@ impl Server {
                 continue;
             };
             match self.doors.admit(from.ip()) {
-                Ok(place) => tokio::spawn(Arc::clone(&self).connection(stream, from, place)),
-                Err(refusal) => tokio::spawn(Arc::clone(&self).refuse(stream, refusal)),
-            };
+                Ok(place) => {
+                    let number = place.number;
+                    let task = tokio::spawn(Arc::clone(&self).connection(stream, from, place));
+                    self.doors.remember(number, task.abort_handle());
+                }
+                Err(refusal) => drop(tokio::spawn(Arc::clone(&self).refuse(stream, refusal))),
+            }
         }
     }
 

@@ -14,8 +14,9 @@ struct Bound {
 }
 
 const KIB: usize = 1024;
-/// A connection that waits for its head: a task and a socket's registration, in the allocator's
-/// pieces. As a WebSocket it takes less, and the rest is for bytes that wait to be taken.
+/// A connection that waits for its head: a task, a socket's registration and a place in the line of
+/// the half-open ones, in the allocator's pieces. As a WebSocket it takes less, and the rest is for
+/// bytes that wait to be taken.
 const CONNECTION_BYTES: usize = 1280;
 /// An HTTP connection's buffers, its task, and an answer that needs no place.
 const HTTP_BYTES: usize = 28 * KIB;
@@ -42,8 +43,12 @@ pub(super) fn print(config: &Config) -> Result<(), String> {
         debug_assert!(written.is_ok(), "a String takes every text");
     }
     let sum = sum / KIB;
+    let reserved = config.max_connections / l::RESERVED_SHARE;
+    let half_open = config.max_connections / l::HALF_OPEN_SHARE;
     say(&format!(
         "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
+         Of the connections, the last {reserved} are for devices that are logged in, and at most\n\
+         {half_open} may be half-open: without a whole request yet.\n\
          The kernel's own share comes on top: about 4 KiB for each connection.\n\
          A password that was set under another profile takes that profile's memory at each login,\n\
          until the first one that succeeds; then it is hashed anew.\n",

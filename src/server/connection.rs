@@ -25,7 +25,7 @@ use crate::limits::{
     CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX,
     SEND_BUFFER_BYTES,
 };
-use crate::server::doors::{Place, Refusal};
+use crate::server::doors::{CROWDED, Place, Refusal};
 use crate::server::stream::{Parts, Stream};
 use crate::server::{Server, head};
 use crate::tls::Session;
@@ -61,6 +61,7 @@ impl Server {
             let Ok(permit) = self.http_places.acquire().await else {
                 return;
             };
+            place.keep();
             // Large as futures go: only there while it is needed, as the buffers are.
             let served = Box::pin(self.speak_http(stream, from, place)).await;
             drop(permit);
@@ -122,16 +123,23 @@ impl Server {
         peer: Peer,
         place: Arc<Place>,
     ) -> Reply {
+        let cookies = text_of(request.headers(), &header::COOKIE);
+        let known = self.api.auth.session(cookies).is_ok();
+        let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
+        let turned_away = !known && (place.reserved || turn.is_none());
         let mut reply = if let Err(problem) = check_head(&request) {
             let close = HeaderValue::from_static("close");
             problem.with(header::CONNECTION, close).into_reply()
+        } else if turned_away {
+            Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait).into_reply()
         } else if request.uri().path() == "/ws" {
             self.upgrade_or_refuse(request, place)
         } else {
             self.api.answer(request, peer).await
         };
-        // Places are short: whoever wants more asks for one again.
-        let short = self.http_places.available_permits() < self.http_places_max / 2;
+        // Places are short: whoever wants more asks for one again, strangers sooner than others.
+        let spare = self.http_places_max * if known { 4 } else { 6 } / 8;
+        let short = turned_away || self.http_places.available_permits() < spare;
         if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

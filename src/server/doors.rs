@@ -1,10 +1,13 @@
 //! Who may come in: the bounds on connections, in all and for each address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
+use crate::limits::{HALF_OPEN_SHARE, RESERVED_SHARE};
 use crate::metrics::Metrics;
 use crate::throttle::Rate;
 
@@ -27,12 +30,20 @@ struct Inside {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
     rate: Rate,
+    /// How many have ever come in.
+    came: u64,
+    /// Those who have not said yet what they want, by their numbers, and how to send them away.
+    half_open: BTreeMap<u64, Option<AbortHandle>>,
 }
 
 /// The right to be connected, given back when dropped.
 pub(super) struct Place {
     doors: Arc<Doors>,
     address: IpAddr,
+    /// The how manieth it is.
+    pub(super) number: u64,
+    /// One of the last places: only who is logged in may keep it.
+    pub(super) reserved: bool,
 }
 
 /// Why somebody may not come in, and when to try again.
@@ -42,21 +53,35 @@ pub(super) struct Refusal {
     pub(super) wait: Duration,
 }
 
+const FULL: Refusal = Refusal { why: "the server has as many connections as it may", wait: LATER };
+pub(super) const CROWDED: Refusal =
+    Refusal { why: "the last places are for those who are logged in", wait: LATER };
+const LATER: Duration = Duration::from_secs(5);
+
 impl Doors {
     pub(super) fn new(bounds: Bounds, metrics: Arc<Metrics>) -> Self {
-        let inside =
-            Inside { all: 0, by_address: HashMap::new(), rate: Rate::new(bounds.per_second) };
+        let inside = Inside {
+            all: 0,
+            by_address: HashMap::new(),
+            rate: Rate::new(bounds.per_second),
+            came: 0,
+            half_open: BTreeMap::new(),
+        };
         Self { inside: Mutex::new(inside), bounds, metrics }
     }
 
-    /// Lets a connection in, or says why not.
+    /// Lets a connection in, or says why not. Where too many are half-open, or all places are taken,
+    /// it takes the place of the one that has been half-open for the longest.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
         let address = household(address);
-        let admitted = self.count_in(address);
-        match admitted {
-            Ok(()) => {
+        match self.count_in(address) {
+            Ok(Counted { number, reserved, pushed_out }) => {
                 self.metrics.connections.inc();
-                Ok(Place { doors: Arc::clone(self), address })
+                if let Some(silent) = pushed_out {
+                    self.metrics.refused.inc();
+                    silent.abort();
+                }
+                Ok(Place { doors: Arc::clone(self), address, number, reserved })
             }
             Err(refusal) => {
                 self.metrics.refused.inc();
@@ -65,27 +90,36 @@ impl Doors {
         }
     }
 
-    fn count_in(&self, address: IpAddr) -> Result<(), Refusal> {
-        const LATER: Duration = Duration::from_secs(5);
+    /// How to send a connection away while it is half-open.
+    pub(super) fn remember(&self, number: u64, task: AbortHandle) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unknown) = inside.half_open.get_mut(&number) {
+            *unknown = Some(task);
+        }
+    }
+
+    fn count_in(&self, address: IpAddr) -> Result<Counted, Refusal> {
+        let most = self.bounds.connections;
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let too_fast = |wait| Refusal { why: "this address connects too fast", wait };
         inside.rate.take(address).map_err(too_fast)?;
-        if inside.all >= self.bounds.connections {
-            return Err(Refusal {
-                why: "the server has as many connections as it may",
-                wait: LATER,
-            });
+        if inside.by_address.get(&address).is_some_and(|of| *of >= self.bounds.per_address) {
+            let why = "this address has as many connections as it may";
+            return Err(Refusal { why, wait: LATER });
         }
-        let of_address = inside.by_address.entry(address).or_default();
-        if *of_address >= self.bounds.per_address {
-            return Err(Refusal {
-                why: "this address has as many connections as it may",
-                wait: LATER,
-            });
+        let full = inside.all >= most;
+        let crowded = full || inside.half_open.len() >= (most / HALF_OPEN_SHARE).max(1);
+        let pushed_out = if crowded { inside.half_open.pop_first() } else { None };
+        if full && pushed_out.is_none() {
+            return Err(FULL);
         }
-        *of_address += 1;
+        let reserved = inside.all >= most - most / RESERVED_SHARE;
         inside.all += 1;
-        Ok(())
+        *inside.by_address.entry(address).or_default() += 1;
+        inside.came += 1;
+        let number = inside.came;
+        inside.half_open.insert(number, None);
+        Ok(Counted { number, reserved, pushed_out: pushed_out.and_then(|(_, task)| task) })
     }
 
     /// How many are inside.
@@ -94,10 +128,26 @@ impl Doors {
     }
 }
 
+/// What came of letting somebody in.
+struct Counted {
+    number: u64,
+    reserved: bool,
+    pushed_out: Option<AbortHandle>,
+}
+
+impl Place {
+    /// Nobody can push it out any more.
+    pub(super) fn keep(&self) {
+        let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.half_open.remove(&self.number);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.all -= 1;
+        inside.half_open.remove(&self.number);
         if let Some(count) = inside.by_address.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -121,6 +171,10 @@ fn household(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     fn doors(connections: usize, per_address: usize, per_second: u32) -> Arc<Doors> {
@@ -146,8 +200,50 @@ mod tests {
     #[test]
     fn the_house_is_full_for_everybody() {
         let doors = doors(2, 10, 100);
-        let _inside = [doors.admit(address(1)).unwrap(), doors.admit(address(2)).unwrap()];
-        assert!(doors.admit(address(3)).is_err());
+        let inside = [doors.admit(address(1)).unwrap(), doors.admit(address(2)).unwrap()];
+        inside.iter().for_each(Place::keep);
+        assert_eq!(doors.admit(address(3)).err(), Some(FULL));
+    }
+
+    #[tokio::test]
+    async fn the_longest_half_open_makes_room() {
+        /// Comes in and says nothing.
+        fn silent(doors: &Arc<Doors>, at: u8) -> JoinHandle<()> {
+            let place = doors.admit(address(at)).unwrap();
+            let number = place.number;
+            let task = tokio::spawn(async move {
+                let _place = place;
+                pending::<()>().await;
+            });
+            doors.remember(number, task.abort_handle());
+            task
+        }
+        async fn is_sent_away(task: JoinHandle<()>) {
+            assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        }
+        let doors = doors(8, 100, 100);
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(|at| silent(&doors, at));
+        let fifth = silent(&doors, 5);
+        is_sent_away(first).await;
+        assert_eq!(doors.count(), 4, "half of the places are for who says nothing");
+        let talker = doors.admit(address(6)).unwrap();
+        is_sent_away(second).await;
+        talker.keep();
+        let _talkers = [7, 8, 9, 10, 11].map(|at| {
+            let place = doors.admit(address(at)).unwrap();
+            place.keep();
+            place
+        });
+        is_sent_away(third).await;
+        assert!(!fourth.is_finished() && !fifth.is_finished());
+    }
+
+    #[test]
+    fn the_last_places_are_reserved() {
+        let doors = doors(32, 100, 100);
+        let inside: Vec<_> = (0..32).map(|at| doors.admit(address(at)).unwrap()).collect();
+        let reserved = inside.iter().filter(|place| place.reserved);
+        assert_eq!(reserved.map(|place| place.number).collect::<Vec<_>>(), [31, 32]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::{Answer, PATIENCE};
 use std::io::{BufRead as _, BufReader, Error, ErrorKind, Read as _, Result, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The longest answer body that is read.
@@ -16,7 +17,11 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        Self::over(TcpStream::connect_timeout(&address, PATIENCE)?)
+    }
+
+    /// The same on a connection that the test made itself.
+    pub(crate) fn over(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -26,6 +31,11 @@ impl Raw {
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.get_mut().write_all(bytes)
+    }
+
+    /// How long a read may wait from now on.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
     }
 
     /// Says that nothing more will be sent.
