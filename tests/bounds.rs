@@ -97,7 +97,7 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     watch.step("a shop of large things");
     let admin = server.admin();
     let shop = Shop::fill(&admin, server);
-    let sessions = metric(&admin, "sessions");
+    let sessions = admin.metric("sessions");
     assert_eq!(sessions, bounds.sessions, "sessions");
 
     watch.step("sockets that do not read");
@@ -128,7 +128,7 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
         watch.step("halves of bodies");
         let halves = half_bodies(&admin, places, bounds.bodies_kib);
         wait_until_read(server);
-        let connections = metric(&admin, "connections");
+        let connections = admin.metric("connections");
         let least = bounds.connections - LOGINS - CATCHERS - SPARE;
         assert!(connections >= least, "{connections} connections, expected {least} or more");
         drop(halves);
@@ -212,12 +212,6 @@ fn sum_of_limits(server: &Server, flags: &[&str]) -> u64 {
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.starts_with("all together")).unwrap();
     line.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap()
-}
-
-fn metric(client: &Client, name: &str) -> usize {
-    let text = client.get("/metrics").expect(200).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("tillcast_{name} ")));
-    line.unwrap().parse().unwrap()
 }
 
 /// Does something so many times, in a few threads; what came of it.

@@ -21,7 +21,7 @@ fn without_file_descriptors_the_shop_goes_on_and_is_back_when_there_are_some() {
     let admin = server.admin();
     let mut socket = admin.ws();
     socket.subscribe("order_changes");
-    let files = open_files(&server) + LEFT;
+    let files = server.open_files() + LEFT;
     let limit = Rlimit { current: Some(files), maximum: Some(files) };
     prlimit(Pid::from_raw(i32::try_from(server.pid()).unwrap()), Resource::Nofile, limit).unwrap();
     let crowd: Vec<TcpStream> =
@@ -72,11 +72,6 @@ fn where_fewer_files_may_be_open_than_connections_there_are_fewer_connections() 
     refused.problem(429);
     assert_eq!(sockets.len(), 171, "and one is the connection of the login");
     assert!(!server.log().contains("cannot accept"));
-}
-
-/// How many the server has open.
-fn open_files(server: &Server) -> u64 {
-    fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as u64
 }
 
 /// Hundredths of a second that the server has worked (proc(5): utime and stime).

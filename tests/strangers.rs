@@ -79,12 +79,6 @@ impl<'s> HalfOpen<'s> {
     }
 }
 
-fn metric(client: &Client, name: &str) -> usize {
-    let text = client.get("/metrics").expect(200).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("tillcast_{name} ")));
-    line.unwrap().parse().unwrap()
-}
-
 /// What a new connection is answered.
 fn ask(server: &Server, request: &[u8]) -> Answer {
     let mut raw = Raw::connect(server.address()).unwrap();
@@ -139,7 +133,7 @@ fn an_order_goes_through_beside_ten_thousand_connections_half_of_them_half_open(
         let took = sell(server, &admin);
         is_full_for_strangers(server);
         upgrade_from(0, server, &admin).unwrap().expect_quiet();
-        let connections = metric(&admin, "connections");
+        let connections = admin.metric("connections");
         assert!(connections > 9_900, "only {connections} connections were held");
         drop(stop);
         (took, raging.join().unwrap())

@@ -133,6 +133,15 @@ impl Client {
         Answer { status: head.status.as_u16(), headers: head.headers, body }
     }
 
+    /// What `/metrics` says of this number, such as `connections`.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> usize {
+        let text = self.get("/metrics").expect(200).text();
+        let name = format!("tillcast_{name} ");
+        let number = text.lines().find_map(|line| line.strip_prefix(&name));
+        number.unwrap_or_else(|| panic!("no {name}in {text}")).parse().unwrap()
+    }
+
     /// A WebSocket of this session, past its `connected` message.
     pub(crate) fn ws(&self) -> Socket {
         let mut socket = self.upgrade(&[]).expect("the server upgrades");

@@ -185,6 +185,11 @@ impl Server {
         Self::on(Arc::clone(&self.data), flags, Some(password))
     }
 
+    /// Files and sockets that the process has open.
+    pub(crate) fn open_files(&self) -> u64 {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count() as u64
+    }
+
     /// Bytes of anonymous memory that the process has resident (`RssAnon`).
     pub(crate) fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.pid());
