@@ -1,0 +1,63 @@
+//! A network of a test's own, in which connections can go bad.
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A network namespace with nothing but loopback, gone when dropped.
+pub(crate) struct Network {
+    name: String,
+}
+
+impl Network {
+    /// Makes one, and moves this thread into it: what the thread starts and opens from now on is
+    /// there.
+    pub(crate) fn enter() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tillcast-{}-{number}", std::process::id());
+        run(&["ip", "netns", "add", &name]);
+        let network = Self { name };
+        let namespace = File::open(format!("/run/netns/{}", network.name)).unwrap();
+        let kind = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+        run(&["ip", "link", "set", "lo", "up"]);
+        network.nft("add table inet bad");
+        network.nft("add chain inet bad road { type filter hook input priority 0; }");
+        network
+    }
+
+    /// From now on packets that fit this description do not arrive.
+    pub(crate) fn drop_packets(&self, which: &str) {
+        self.nft(&format!("add rule inet bad road {which} counter drop"));
+    }
+
+    /// How many did not.
+    pub(crate) fn dropped(&self) -> u64 {
+        let rules = self.nft("list table inet bad");
+        let counts = rules.split("packets ").skip(1);
+        counts.map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// Rules of this network's packet filter.
+    fn nft(&self, command: &str) -> String {
+        run(&["ip", "netns", "exec", &self.name, "nft", command])
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        run(&["ip", "netns", "delete", &self.name]);
+    }
+}
+
+/// What a command of the system printed.
+fn run(words: &[&str]) -> String {
+    let output = Command::new(words[0]).args(&words[1..]).output();
+    let output = output.unwrap_or_else(|error| panic!("{words:?}: {error}; see tests/run"));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}, which needs root: {complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,65 @@
+//! Peers that are gone without a word: a tablet out of the Wi-Fi's reach, a pulled plug.
+
+use super::network::Network;
+use crate::common::{PATIENCE, Server, Socket, outside_order};
+use std::time::{Duration, Instant};
+
+/// A peer may be silent for 75 s; a busy machine gets some more.
+const GONE: Duration = Duration::from_secs(80);
+/// Not before it had its time to answer two pings.
+const NOT_BEFORE: Duration = Duration::from_secs(60);
+
+pub(crate) fn peers() {
+    let network = Network::enter();
+    let server = Server::start();
+    let admin = server.admin();
+    let mut lives = admin.ws();
+    lives.subscribe("customer_changes");
+    lives.set_patience(Duration::from_millis(250));
+    let before = (admin.metric("connections"), server.open_files());
+
+    let vanished: Vec<Socket> = ["product_changes", "order_changes"]
+        .map(|channel| {
+            let mut socket = admin.ws();
+            socket.subscribe(channel);
+            let port = socket.stream().local_addr().unwrap().port();
+            wait_until_acknowledged(port);
+            network.drop_packets(&format!("tcp dport {port}"));
+            network.drop_packets(&format!("tcp sport {port}"));
+            socket
+        })
+        .into();
+    let begun = Instant::now();
+    assert_eq!(admin.metric("websockets"), 3);
+    // One of the two has something under way that nobody acknowledges.
+    outside_order(&admin, 9.99);
+    loop {
+        // Its reading is what answers the pings.
+        drop(lives.recv_message());
+        let now = (admin.metric("connections"), server.open_files());
+        if now == before {
+            break;
+        }
+        assert!(begun.elapsed() < GONE, "connections and files: {now:?}, before {before:?}");
+    }
+    assert!(begun.elapsed() > NOT_BEFORE, "after only {:?}", begun.elapsed());
+    assert_eq!(admin.metric("websockets"), 1);
+    lives.expect_quiet();
+    drop(vanished);
+}
+
+/// Waits until the server has nothing under way to this port: the kernel would give up a peer that
+/// does not acknowledge, and one that is merely silent it would keep.
+fn wait_until_acknowledged(port: u16) {
+    let peer = format!(":{port:04X}");
+    let begun = Instant::now();
+    loop {
+        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let line = lines.find(|columns| columns[2].ends_with(&peer)).unwrap();
+        if line[4].starts_with("00000000:") {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{line:?}");
+    }
+}
