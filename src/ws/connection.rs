@@ -1,5 +1,7 @@
 //! One client: looks at everything once, sends and hears what there is, and never waits.
 
+use std::mem;
+
 use crate::auth::sessions::Attached;
 use crate::domain::Kind;
 use crate::domain::event::Event;
@@ -57,8 +59,13 @@ pub(super) struct Connection {
     cursor: Cursor,
     /// The how-many-th connection it is.
     number: u32,
-    /// When the peer last spoke or took something, in seconds.
+    /// When the peer last showed that it is there, in seconds: it spoke, or made room in a full
+    /// kernel. What the kernel takes for a peer that has vanished shows nothing.
     alive: u32,
+    /// When the kernel last took something.
+    took: u32,
+    /// It had no more room, and has taken nothing since.
+    full: bool,
     pinged: u32,
     errors_since: u32,
     errors: u8,
@@ -77,6 +84,8 @@ impl Connection {
             cursor: Cursor::new(view.feed.head()),
             number,
             alive: now,
+            took: now,
+            full: false,
             pinged: now,
             errors_since: now,
             errors: 0,
@@ -153,10 +162,20 @@ impl Connection {
     }
 
     fn flush(&mut self, view: &View) -> Result<(), Gone> {
-        if self.socket.flush()? > 0 {
-            self.alive = view.seconds;
-        }
+        let taken = self.socket.flush()?;
+        self.note(view, taken > 0);
         Ok(())
+    }
+
+    /// The kernel was given something, and took some of it or not.
+    fn note(&mut self, view: &View, taken: bool) {
+        if taken {
+            self.took = view.seconds;
+            if mem::take(&mut self.full) {
+                self.alive = view.seconds;
+            }
+        }
+        self.full |= self.socket.is_blocked();
     }
 
     /// The session, the stop, and the clock.
@@ -168,11 +187,11 @@ impl Connection {
             return Err(End::Close(1001, "server is stopping, come back"));
         }
         let now = view.seconds;
-        let silent = u64::from(now - self.alive);
-        if self.socket.is_blocked() && silent >= STALL_MAX.as_secs() {
+        let stalled = u64::from(now - self.alive.max(self.took));
+        if self.socket.is_blocked() && stalled >= STALL_MAX.as_secs() {
             return Err(End::Close(1013, "nothing was read for too long"));
         }
-        if silent >= SILENCE_MAX.as_secs() {
+        if !self.full && u64::from(now - self.alive) >= SILENCE_MAX.as_secs() {
             return Err(End::Gone);
         }
         let ping_due = u64::from(now - self.alive.max(self.pinged)) >= PING_AFTER.as_secs();
@@ -198,9 +217,7 @@ impl Connection {
             Sent::Before(first) => first,
         };
         view.metrics.frames.inc_by(sent as u64);
-        if sent > 0 {
-            self.alive = view.seconds;
-        }
+        self.note(view, sent > 0);
         let all = sent == ends.len() && !self.socket.is_blocked();
         let position = match sent {
             _ if all => self.cursor.position,
@@ -268,7 +285,7 @@ impl Connection {
             return Ok(());
         }
         self.alive = view.seconds;
-        let mut ear = std::mem::take(&mut self.ear);
+        let mut ear = mem::take(&mut self.ear);
         let (mut output, mut end) = (Vec::new(), None);
         ear.take(bytes, &mut output, |heard, output| {
             let answered = match heard {
