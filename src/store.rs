@@ -14,6 +14,7 @@ mod effects;
 mod events;
 mod look;
 mod open;
+mod private;
 mod readers;
 mod record;
 mod reserve;

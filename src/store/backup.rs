@@ -10,6 +10,7 @@ use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::check::check;
 use crate::store::look;
 use crate::store::open::{self, OpenError, beside};
+use crate::store::private;
 use crate::store::time::clock;
 
 /// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
@@ -43,10 +44,10 @@ pub fn backup_today(
     if target.exists() {
         return Ok(None);
     }
-    fs::create_dir_all(folder).map_err(fail)?;
+    private::make_dir(folder).map_err(fail)?;
     // Always the same name: what a power cut left of the last try is overwritten.
     let part = folder.join(".tillcast-today");
-    File::create(&part).map_err(fail)?;
+    private::make_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
     copy(data_dir, &part)?;
     fs::rename(&part, &target).and_then(|()| sync(folder)).map_err(fail)?;
     let mut others = of_days(folder).map_err(fail)?;

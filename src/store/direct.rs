@@ -8,6 +8,7 @@ use crate::domain::{Reject, Role};
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::events::{self, Page, Range};
 use crate::store::open::{self, OpenError};
+use crate::store::private;
 use crate::store::users::{self, User, UserPatch};
 use crate::store::writer;
 
@@ -20,7 +21,7 @@ pub struct Direct {
 impl Direct {
     /// Opens a data directory, and makes the database where there is none.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
-        let made = std::fs::create_dir_all(data_dir);
+        let made = private::make_dir(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
         Ok(Self { conn: open::writer(data_dir, COMMAND_CACHE_KIB)? })
     }

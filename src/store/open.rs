@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{BUSY_TIMEOUT, WAL_BYTES_KEPT};
+use crate::store::private;
 
 /// `TLCS`: says that a SQLite file is ours.
 const APPLICATION_ID: i64 = 0x544C_4353;
@@ -56,19 +57,14 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     let fail = |what: &str, error: &dyn fmt::Display| {
         OpenError(format!("{}: {what}: {error}", data_dir.display()))
     };
-    std::fs::create_dir_all(data_dir)
-        .map_err(|error| fail("cannot make the data directory", &error))?;
-    let file = open_lock_file(data_dir)
+    private::make_dir(data_dir).map_err(|error| fail("cannot make the data directory", &error))?;
+    let file = private::make_file(&lock_file(data_dir))
         .map_err(|error| fail("cannot write into the data directory", &error))?;
     file.try_lock().map_err(|_| {
         let text = "another tillcast serves it; stop that one, or give --data-dir";
         OpenError(format!("{}: {text}", data_dir.display()))
     })?;
     Ok(file)
-}
-
-fn open_lock_file(data_dir: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(false).open(lock_file(data_dir))
 }
 
 /// A database was made here before: an empty place is a loss, not a beginning.
@@ -79,7 +75,7 @@ fn was_made(data_dir: &Path) -> bool {
 /// Writes down that a database was made here.
 pub(super) fn note_made(data_dir: &Path) -> Result<(), OpenError> {
     let note = || {
-        let mut file = open_lock_file(data_dir)?;
+        let mut file = private::make_file(&lock_file(data_dir))?;
         file.write_all(MADE)?;
         file.sync_all()?;
         File::open(data_dir)?.sync_all()
@@ -112,6 +108,8 @@ pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
     if made && !file.exists() {
         return Err(lost());
     }
+    private::make_database(&file)
+        .map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))?;
     let mut conn =
         connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let version = check_identity(&conn, &file)?;

@@ -1,7 +1,7 @@
 //! The reserve: room on the disk that is given up when there is no other, so that what is under way
 //! can be finished.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use crate::limits::RESERVE_BYTES;
+use crate::store::private;
 
 pub(super) struct Reserve {
     folder: PathBuf,
@@ -23,8 +24,7 @@ impl Reserve {
     /// Takes the room, if the disk has it.
     pub(super) fn take(&self) -> io::Result<()> {
         let take = || {
-            let mut file =
-                File::options().write(true).create(true).truncate(false).open(&self.file)?;
+            let mut file = private::make_file(&self.file)?;
             match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
                 // Some file systems reserve nothing; there it has to be written.
                 Err(rustix::io::Errno::OPNOTSUPP) if file.metadata()?.len() < RESERVE_BYTES => {

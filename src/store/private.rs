@@ -1,0 +1,45 @@
+//! The shop's files are for their owner alone, whatever the umask says: they hold people and money.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Reading and writing for the owner.
+const OWNER: u32 = 0o600;
+/// What anybody else may do.
+const OTHERS: u32 = 0o077;
+
+/// Makes a directory, and those above it; one that is there already stays as it is.
+pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Opens a file for writing; makes it where there is none.
+pub(super) fn make_file(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(path)?;
+    take_from_others(path);
+    Ok(file)
+}
+
+/// The same for a database. The files that SQLite makes beside it get its permissions.
+pub(super) fn make_database(path: &Path) -> io::Result<()> {
+    make_file(path)?;
+    for beside in ["db-wal", "db-shm"] {
+        take_from_others(&path.with_extension(beside));
+    }
+    Ok(())
+}
+
+fn take_from_others(path: &Path) {
+    let Ok(found) = fs::metadata(path) else { return };
+    if found.permissions().mode() & OTHERS == 0 {
+        return;
+    }
+    let file = path.display();
+    match fs::set_permissions(path, Permissions::from_mode(OWNER)) {
+        Ok(()) => tracing::warn!("{file}: others had access to it; now only its owner has"),
+        Err(error) => tracing::warn!("{file}: others have access to it, and that stays: {error}"),
+    }
+}
