@@ -12,7 +12,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{FieldError, Reject};
+use crate::domain::{FieldError, Reject, Secret};
 use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::metrics::Metrics;
 use crate::store::{Asker, Store, TokenHash, User, UserPatch};
@@ -76,7 +76,7 @@ impl Auth {
     pub async fn login(
         &self,
         username: String,
-        password: String,
+        password: Secret,
         from: IpAddr,
         secure: bool,
     ) -> Result<(User, String), Denied> {
@@ -99,15 +99,15 @@ impl Auth {
     pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
         self.store.remove_sessions(vec![session.token_hash]).await?;
         self.sessions.end(&session.token_hash, Ended::LoggedOut);
-        Ok(set_cookie("", Duration::ZERO, secure))
+        Ok(set_cookie(&Secret::default(), Duration::ZERO, secure))
     }
 
     /// Changes the session's own user's password and ends the user's other sessions.
     pub async fn change_password(
         &self,
         session: &Session,
-        current: String,
-        new: String,
+        current: Secret,
+        new: Secret,
         from: IpAddr,
     ) -> Result<(), Denied> {
         let user = self.store.user(session.user_id).await?;
@@ -161,7 +161,7 @@ impl Auth {
     }
 
     /// The hash of a new password.
-    pub async fn hash(&self, password: String) -> Result<String, Denied> {
+    pub async fn hash(&self, password: Secret) -> Result<Secret, Denied> {
         password::check(&password)
             .map_err(|message| Reject::Invalid(vec![FieldError::new("password", message)]))?;
         let place =
@@ -198,9 +198,9 @@ impl Auth {
     async fn prove(
         &self,
         username: &str,
-        password: String,
+        password: Secret,
         from: IpAddr,
-    ) -> Result<(User, (String, Option<String>)), Denied> {
+    ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
         self.check_failures(username, from)?;
         let Ok(place) = self.hasher.place().await else {
             self.metrics.logins_rejected.inc();
@@ -239,18 +239,18 @@ impl Auth {
 }
 
 /// A readable one-time password of 96 random bits; none if the system has no randomness.
-pub fn one_time_password() -> Option<String> {
+pub fn one_time_password() -> Option<Secret> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).ok()?;
     let groups: Vec<String> = bytes.chunks(3).map(hex).collect();
-    Some(groups.join("-"))
+    Some(Secret(groups.join("-")))
 }
 
 /// 256 bits from the system, as 64 hexadecimal digits.
-fn token() -> Option<String> {
+fn token() -> Option<Secret> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
-    Some(hex(&bytes))
+    Some(Secret(hex(&bytes)))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -262,8 +262,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What is stored and looked up in place of a token.
-fn hash_token(token: &str) -> TokenHash {
-    Sha256::digest(token.as_bytes()).into()
+fn hash_token(token: &Secret) -> TokenHash {
+    TokenHash(Sha256::digest(token.0.as_bytes()).into())
 }
 
 /// SHA-256 of a request, for the comparison of repeats.
@@ -272,15 +272,16 @@ pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
 }
 
 /// The token in a `Cookie` header, if it has one of ours.
-pub fn token_in(cookies: &str) -> Option<String> {
+pub fn token_in(cookies: &str) -> Option<Secret> {
     let ours = |cookie: &Cookie<'_>| cookie.name() == COOKIE;
     let cookie = Cookie::split_parse(cookies).flatten().find(ours)?;
-    Some(cookie.value().to_owned())
+    Some(Secret(cookie.value().to_owned()))
 }
 
-fn set_cookie(token: &str, max_age: Duration, secure: bool) -> String {
+/// The value of `Set-Cookie` that a browser gets.
+fn set_cookie(Secret(token): &Secret, max_age: Duration, secure: bool) -> String {
     let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-    let mut cookie = Cookie::build((COOKIE, token))
+    let mut cookie = Cookie::build((COOKIE, token.as_str()))
         .http_only(true)
         .same_site(SameSite::Strict)
         .path("/")
@@ -289,4 +290,40 @@ fn set_cookie(token: &str, max_age: Duration, secure: bool) -> String {
         cookie = cookie.secure(true);
     }
     cookie.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Role;
+    use crate::store::Snapshot;
+    use sessions::Swept;
+
+    /// Whatever is logged some day with `?`, it tells no secret.
+    #[test]
+    fn debug_masks_secrets() {
+        let secret = || Secret("hunter22".to_owned());
+        let token_hash = hash_token(&secret());
+        let snapshot = Snapshot {
+            token_hash,
+            user_id: 1,
+            username: "ana".to_owned(),
+            role: Role::Admin,
+            created_at: 0,
+            used_at: 0,
+        };
+        let patch = UserPatch { password_hash: Some(secret()), ..UserPatch::default() };
+        let swept = Swept { expired: vec![token_hash], used: vec![(token_hash, 1)] };
+        let told = format!(
+            "{:?} {snapshot:?} {patch:?} {swept:?} {:?} {:?}",
+            secret(),
+            Checked { fits: true, renewed: Some(secret()) },
+            Of { user_id: 1, but: Some(token_hash) },
+        );
+        assert!(told.contains("ana") && told.matches("Secret").count() == 3, "{told}");
+        let first_bytes = format!("{:?}", &token_hash.0[..2]);
+        for hidden in ["hunter22", &first_bytes[1..first_bytes.len() - 1], &hex(&token_hash.0)] {
+            assert!(!told.contains(hidden), "{hidden} in {told}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod product;
 pub mod reject;
 pub mod role;
 pub mod row;
+pub mod secret;
 pub mod shape;
 pub mod shipment;
 pub mod timestamp;
@@ -25,6 +26,7 @@ pub use input::Input;
 pub use reject::{FieldError, Reject};
 pub use role::Role;
 pub use row::{Cell, Row};
+pub use secret::Secret;
 pub use shape::{Field, Shape};
 
 /// One of the five entities that the shop keeps and whose changes are events.

@@ -36,7 +36,7 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Kind, Reject, Role, Row, event};
+use crate::domain::{Kind, Reject, Role, Row, Secret, event};
 use crate::limits::{Limits, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 
@@ -291,7 +291,7 @@ impl Store {
     }
 
     /// The user with that name, and the hash of the password.
-    pub async fn find_user(&self, username: String) -> Result<Option<(User, String)>, Reject> {
+    pub async fn find_user(&self, username: String) -> Result<Option<(User, Secret)>, Reject> {
         self.read(move |conn| users::find(conn, &username)).await
     }
 
@@ -308,7 +308,7 @@ impl Store {
     /// Makes a user, or gives the first answer again; `show` tells how a user looks as JSON.
     pub async fn create_user(
         &self,
-        (username, role, password_hash): (String, Role, String),
+        (username, role, password_hash): (String, Role, Secret),
         repeat: Option<Repeat>,
         show: fn(&User) -> String,
         asker: Asker,
@@ -365,7 +365,7 @@ impl Store {
         &self,
         token_hash: TokenHash,
         username: String,
-        (password_hash, renewed): (String, Option<String>),
+        (password_hash, renewed): (Secret, Option<Secret>),
         add: impl Fn(&User) -> Option<TokenHash> + Send + 'static,
     ) -> Result<Option<User>, Reject> {
         let mut displaced = None;

@@ -127,6 +127,21 @@ fn files_have_one_subject() {
     }
 }
 
+/// A `Secret` cannot get into a log or an error by mistake; a `String` can.
+#[test]
+fn secrets_have_their_own_type() {
+    for (path, text) in sources() {
+        for (at, line) in text.lines().enumerate() {
+            let declared = line.split_once(": ").filter(|(_, ty)| {
+                ["String", "Option<String>", "&str"].iter().any(|text| ty.starts_with(text))
+            });
+            let name = declared.map_or("", |(before, _)| before.rsplit([' ', '(']).next().unwrap());
+            let secret = ["password", "password_hash", "token"].contains(&name);
+            assert!(!secret, "{path}:{}: {name} is not a Secret", at + 1);
+        }
+    }
+}
+
 #[test]
 fn the_map_names_every_room() {
     let map = fs::read_to_string("src/lib.rs").unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::domain::Secret;
 use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
 
 /// Salt and hash of a password that nobody knows: what an unknown name is checked against, so that
@@ -30,7 +31,7 @@ pub struct Checked {
     /// It is the user's.
     pub fits: bool,
     /// It fits a hash of another cost: its hash of today's.
-    pub renewed: Option<String>,
+    pub renewed: Option<Secret>,
 }
 
 /// Too many wait already.
@@ -64,19 +65,19 @@ impl Hasher {
 
 impl Place<'_> {
     /// Hashes a password on a thread that may block.
-    pub async fn hash(&self, password: String) -> Option<String> {
+    pub async fn hash(&self, password: Secret) -> Option<Secret> {
         let cost = self.cost;
         tokio::task::spawn_blocking(move || hash(&password, cost)).await.ok().flatten()
     }
 
     /// Checks a password against a stored hash; against nobody's where there is none.
-    pub async fn check(&self, password: String, stored: Option<String>) -> Checked {
+    pub async fn check(&self, password: Secret, stored: Option<Secret>) -> Checked {
         let cost = self.cost;
         let check = move || {
             let known = stored.is_some();
-            let stored = stored.unwrap_or_else(|| parameters(cost) + NOBODY);
+            let stored = stored.unwrap_or_else(|| Secret(parameters(cost) + NOBODY));
             let fits = verify(&password, &stored) && known;
-            let outdated = fits && !stored.starts_with(&parameters(cost));
+            let outdated = fits && !stored.0.starts_with(&parameters(cost));
             Checked { fits, renewed: outdated.then(|| hash(&password, cost)).flatten() }
         };
         tokio::task::spawn_blocking(check).await.unwrap_or_default()
@@ -84,10 +85,10 @@ impl Place<'_> {
 }
 
 /// The PHC string of a password; none if the system has no randomness.
-pub fn hash(password: &str, cost: HashCost) -> Option<String> {
+pub fn hash(password: &Secret, cost: HashCost) -> Option<Secret> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon2.hash_password(password.as_bytes()).map(|hash| hash.to_string()).ok()
+    argon2.hash_password(password.0.as_bytes()).map(|hash| Secret(hash.to_string())).ok()
 }
 
 /// The beginning of the PHC string of every hash of this cost.
@@ -96,15 +97,15 @@ fn parameters(HashCost { memory_kib, passes }: HashCost) -> String {
 }
 
 /// The hash says itself what it cost, so one of another profile is checked as well.
-fn verify(password: &str, hash: &str) -> bool {
-    let parsed = PasswordHash::new(hash);
-    parsed.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+fn verify(password: &Secret, hash: &Secret) -> bool {
+    let parsed = PasswordHash::new(&hash.0);
+    parsed.is_ok_and(|hash| Argon2::default().verify_password(password.0.as_bytes(), &hash).is_ok())
 }
 
 /// Says what is wrong with a new password, if anything.
-pub fn check(password: &str) -> Result<(), String> {
+pub fn check(password: &Secret) -> Result<(), String> {
     let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
-    if PASSWORD_CHARS.contains(&password.chars().count()) {
+    if PASSWORD_CHARS.contains(&password.0.chars().count()) {
         return Ok(());
     }
     Err(format!("must have {least} to {most} characters"))
@@ -117,12 +118,16 @@ mod tests {
 
     const COSTS: [HashCost; 2] = [Limits::DEFAULT.hash, Limits::TINY.hash];
 
+    fn secret(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+
     #[test]
     fn a_password_fits_its_own_hash_only() {
         for cost in COSTS {
-            let hash = hash("correct horse", cost).unwrap();
-            assert!(verify("correct horse", &hash));
-            assert!(!verify("correct house", &hash));
+            let hash = hash(&secret("correct horse"), cost).unwrap();
+            assert!(verify(&secret("correct horse"), &hash));
+            assert!(!verify(&secret("correct house"), &hash));
         }
     }
 
@@ -130,7 +135,8 @@ mod tests {
     #[test]
     fn nobody_has_the_parameters_of_everybody() {
         for cost in COSTS {
-            let (nobody, somebody) = (parameters(cost) + NOBODY, hash("somebody", cost).unwrap());
+            let Secret(somebody) = hash(&secret("somebody"), cost).unwrap();
+            let nobody = parameters(cost) + NOBODY;
             assert!(somebody.starts_with(&parameters(cost)), "{somebody}");
             let length = |hash: &str| hash.rsplit('$').next().map(str::len);
             assert_eq!(length(&nobody), length(&somebody));
@@ -142,11 +148,13 @@ mod tests {
     async fn a_hash_of_another_cost_fits_and_is_renewed() {
         let hasher = Hasher::new(COSTS[1]);
         let place = hasher.place().await.unwrap();
-        let old = hash("correct horse", COSTS[0]);
-        let check = |password: &str, stored| place.check(password.to_owned(), stored);
+        let old = hash(&secret("correct horse"), COSTS[0]);
+        let check = |password: &str, stored| place.check(secret(password), stored);
         assert_eq!(check("correct house", old.clone()).await, Checked::default());
         let Checked { fits, renewed } = check("correct horse", old).await;
-        assert!(fits && renewed.as_ref().is_some_and(|new| new.starts_with(&parameters(COSTS[1]))));
+        assert!(
+            fits && renewed.as_ref().is_some_and(|new| new.0.starts_with(&parameters(COSTS[1])))
+        );
         let again = Checked { fits: true, renewed: None };
         assert_eq!(check("correct horse", renewed).await, again);
         assert_eq!(check("correct horse", None).await, Checked::default());

@@ -18,7 +18,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::serve::{end, runtime, settings};
 use crate::cli::{journal, say, told};
 use crate::config::Config;
-use crate::domain::Role;
+use crate::domain::{Role, Secret};
 use crate::server::Server;
 use crate::store::Direct;
 
@@ -66,7 +66,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
 #[derive(Clone)]
 struct Login {
     role: Role,
-    password: String,
+    password: Secret,
 }
 
 fn make_users(config: &Config) -> Result<Vec<Login>, String> {
@@ -94,11 +94,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn introduce(address: SocketAddr, rate: f64, logins: &[Login]) -> Result<(), String> {
     let users = logins.iter().map(|login| {
         let name = login.role.name();
-        format!("  {name:<8} password {}\n", login.password)
+        format!("  {name:<8} password {}\n", login.password.0)
     });
     let users: String = users.collect();
     let staff =
-        logins.iter().find(|login| login.role == Role::Staff).map_or("", |login| &login.password);
+        logins.iter().find(|login| login.role == Role::Staff).map_or("", |login| &login.password.0);
     say(&format!(
         "A demo shop is open at http://{address} and ws://{address}/ws, {rate} actions a second.\n\
          It is in a temporary directory and goes when this program ends (Ctrl-C).\n\n\
@@ -164,7 +164,7 @@ impl Shop {
         tokio::spawn(connection);
         let (products, customers, open) = (Vec::new(), Vec::new(), VecDeque::new());
         let mut shop = Self { requests, cookie: String::new(), address, products, customers, open };
-        let login = json!({"username": staff.role.name(), "password": staff.password});
+        let login = json!({"username": staff.role.name(), "password": staff.password.0});
         let reply = shop.send(Method::POST, "/api/auth/login", &login).await?;
         let cookie =
             reply.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());

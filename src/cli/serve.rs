@@ -117,6 +117,6 @@ fn make_first_admin(config: &Config) -> Result<(), String> {
     let password = one_time_password().ok_or_else(no_randomness)?;
     let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
     store.add_user("admin", Role::Admin, &hash).map_err(told)?;
-    let line = format!("first start: user admin, password {password}");
+    let line = format!("first start: user admin, password {}", password.0);
     writeln!(io::stderr(), "{line}").map_err(|error| format!("standard error: {error}"))
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::auth::password;
 use crate::cli::{say, told};
-use crate::domain::Role;
 use crate::domain::check::check_line;
+use crate::domain::{Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
 use crate::store::{Direct, UserPatch};
 
@@ -68,7 +68,7 @@ fn no_such_user(name: &str) -> String {
 }
 
 /// Reads a password, twice at a terminal and without echo, else one line; returns its hash.
-fn read_password(cost: HashCost) -> Result<String, String> {
+fn read_password(cost: HashCost) -> Result<Secret, String> {
     let unreadable = |error: io::Error| format!("the password cannot be read: {error}");
     let text = if io::stdin().is_terminal() {
         let first = rpassword::prompt_password("password: ").map_err(unreadable)?;
@@ -82,6 +82,7 @@ fn read_password(cost: HashCost) -> Result<String, String> {
         io::stdin().read_line(&mut line).map_err(unreadable)?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
-    password::check(&text).map_err(|why| format!("the password {why}"))?;
-    password::hash(&text, cost).ok_or_else(|| "the system gives no random bytes".to_owned())
+    let password = Secret(text);
+    password::check(&password).map_err(|why| format!("the password {why}"))?;
+    password::hash(&password, cost).ok_or_else(|| "the system gives no random bytes".to_owned())
 }

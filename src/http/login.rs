@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
-use crate::domain::FieldError;
+use crate::domain::{FieldError, Secret};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right};
 use crate::http::reply::{self, Problem, Reply, to_json};
@@ -18,6 +18,7 @@ impl Api {
     /// `POST /api/auth/login`.
     pub(super) async fn login(&self, ask: &mut Ask) -> Result<Reply, Problem> {
         let [username, password] = self.two_texts(ask, ["username", "password"]).await?;
+        let password = Secret(password);
         let (from, secure) = (ask.peer.address, ask.peer.secure);
         let (user, cookie) = self.auth.login(username, password, from, secure).await?;
         let mut reply = reply::json(show(&user));
@@ -44,7 +45,8 @@ impl Api {
         ask: &mut Ask,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let [current, new] = self.two_texts(ask, ["current_password", "new_password"]).await?;
+        let texts = self.two_texts(ask, ["current_password", "new_password"]).await?;
+        let [current, new] = texts.map(Secret);
         if let Err(message) = password::check(&new) {
             return Err(Problem::invalid(vec![FieldError::new("new_password", message)]));
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::auth::password;
 use crate::auth::sessions::Session;
 use crate::domain::check::check_line;
-use crate::domain::{FieldError, Role, timestamp};
+use crate::domain::{FieldError, Role, Secret, timestamp};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::entities::created;
@@ -20,7 +20,7 @@ use crate::store::{User, UserPatch};
 struct Form {
     username: Option<String>,
     role: Option<Role>,
-    password: Option<String>,
+    password: Option<Secret>,
     disabled: Option<bool>,
 }
 
@@ -147,7 +147,8 @@ fn read(body: Map<String, Value>, new: bool) -> Result<Form, Problem> {
                 None => Err(format!("must be one of {}", Role::ALL.map(Role::name).join(", "))),
             },
             ("password", Value::String(text)) => {
-                password::check(&text).map(|()| form.password = Some(text))
+                let password = Secret(text);
+                password::check(&password).map(|()| form.password = Some(password))
             }
             ("disabled", Value::Bool(disabled)) if !new => {
                 form.disabled = Some(disabled);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::domain::{Reject, Role};
+use crate::domain::{Reject, Role, Secret};
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::events::{self, Page, Range};
 use crate::store::open::{self, OpenError};
@@ -41,7 +41,7 @@ impl Direct {
         &self,
         username: &str,
         role: Role,
-        password_hash: &str,
+        password_hash: &Secret,
     ) -> Result<User, Reject> {
         writer::alone(&self.conn, |unit| users::add(unit, (username, role, password_hash), None))
     }

@@ -1,13 +1,22 @@
 //! Sessions in their table, by the hash of their token.
 
+use std::fmt;
+
 use rusqlite::Connection;
 
 use crate::domain::{Reject, Role};
 use crate::store::failed;
 use crate::store::unit::Unit;
 
-/// SHA-256 of a session's token.
-pub type TokenHash = [u8; 32];
+/// SHA-256 of a session's token. Nobody can log in with it, and still it tells whose session it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("TokenHash")
+    }
+}
 
 /// A session with what its user may do now.
 #[derive(Clone, Debug)]
@@ -35,7 +44,7 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<Snapshot>, Reject> {
     let sessions = statement.query_map([], |row| {
         let role: String = row.get(3)?;
         Ok(Snapshot {
-            token_hash: row.get(0)?,
+            token_hash: TokenHash(row.get(0)?),
             user_id: row.get(1)?,
             username: row.get(2)?,
             role: Role::named(&role).unwrap_or(Role::Display),
@@ -59,7 +68,7 @@ pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> 
 pub(super) fn add(unit: &Unit<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((token_hash, user_id, unit.now, unit.now)).map_err(failed)?;
+    statement.execute((token_hash.0, user_id, unit.now, unit.now)).map_err(failed)?;
     Ok(())
 }
 
@@ -68,7 +77,7 @@ pub(super) fn remove(unit: &Unit<'_>, token_hashes: &[TokenHash]) -> Result<(), 
     let mut statement =
         unit.conn.prepare_cached("DELETE FROM sessions WHERE token_hash = ?").map_err(failed)?;
     for token_hash in token_hashes {
-        statement.execute([token_hash]).map_err(failed)?;
+        statement.execute([token_hash.0]).map_err(failed)?;
     }
     Ok(())
 }
@@ -81,7 +90,7 @@ pub(super) fn remove_of_user(
 ) -> Result<(), Reject> {
     let sql = "DELETE FROM sessions WHERE user_id = ? AND token_hash IS NOT ?";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((user_id, but)).map_err(failed)?;
+    statement.execute((user_id, but.map(|but| but.0))).map_err(failed)?;
     Ok(())
 }
 
@@ -90,7 +99,7 @@ pub(super) fn touch(unit: &Unit<'_>, used: &[(TokenHash, i64)]) -> Result<(), Re
     let sql = "UPDATE sessions SET used_at = ? WHERE token_hash = ?";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
     for (token_hash, ago) in used {
-        statement.execute((unit.now - ago, token_hash)).map_err(failed)?;
+        statement.execute((unit.now - ago, token_hash.0)).map_err(failed)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::{Reject, Role};
+use crate::domain::{Reject, Role, Secret};
 use crate::store::audit::{self, Action, Asker, Note, Thing};
 use crate::store::failed;
 use crate::store::sessions::{self, TokenHash};
@@ -37,7 +37,7 @@ pub struct UserPatch {
     /// May not log in.
     pub disabled: Option<bool>,
     /// A new password, hashed.
-    pub password_hash: Option<String>,
+    pub password_hash: Option<Secret>,
 }
 
 const COLUMNS: &str = "id, username, role, disabled, version, created_at, updated_at";
@@ -64,10 +64,10 @@ pub(super) fn get(conn: &Connection, id: i64) -> Result<User, Reject> {
 }
 
 /// The user with that name, and the hash of the password.
-pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, String)>, Reject> {
+pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Secret)>, Reject> {
     let sql = format!("SELECT {COLUMNS}, password_hash FROM users WHERE username = ?");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let user = statement.query_row([username], |row| Ok((read(row)?, row.get(7)?)));
+    let user = statement.query_row([username], |row| Ok((read(row)?, Secret(row.get(7)?))));
     user.optional().map_err(failed)
 }
 
@@ -94,13 +94,13 @@ pub(super) fn none(conn: &Connection) -> Result<bool, Reject> {
 /// Makes a user.
 pub(super) fn add(
     unit: &Unit<'_>,
-    (username, role, password_hash): (&str, Role, &str),
+    (username, role, password_hash): (&str, Role, &Secret),
     asker: Option<Asker>,
 ) -> Result<User, Reject> {
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
     statement
-        .execute((username, role.name(), password_hash, unit.now, unit.now))
+        .execute((username, role.name(), &password_hash.0, unit.now, unit.now))
         .map_err(|error| taken(&error))?;
     let id = unit.conn.last_insert_rowid();
     note(unit, id, Action::Create, asker)?;
@@ -150,24 +150,18 @@ fn update(unit: &Unit<'_>, before: &User, patch: &UserPatch) -> Result<User, Rej
         UPDATE users SET username = ?, role = ?, disabled = ?, version = version + 1, updated_at = ?,
                          password_hash = coalesce(?, password_hash) WHERE id = ?";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    let values = (
-        &after.username,
-        after.role.name(),
-        after.disabled,
-        unit.now,
-        &patch.password_hash,
-        before.id,
-    );
+    let hash = patch.password_hash.as_ref().map(|hash| &hash.0);
+    let values = (&after.username, after.role.name(), after.disabled, unit.now, hash, before.id);
     statement.execute(values).map_err(|error| taken(&error))?;
     keep_an_admin(unit.conn)?;
     get(unit.conn, before.id)
 }
 
 /// Sets another hash of the same password. Nobody sees a difference, so the version stays.
-pub(super) fn renew(unit: &Unit<'_>, id: i64, password_hash: &str) -> Result<(), Reject> {
+pub(super) fn renew(unit: &Unit<'_>, id: i64, password_hash: &Secret) -> Result<(), Reject> {
     let sql = "UPDATE users SET password_hash = ? WHERE id = ?";
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((password_hash, id)).map(drop).map_err(failed)
+    statement.execute((&password_hash.0, id)).map(drop).map_err(failed)
 }
 
 /// Removes a user and, with it, the user's sessions.
