@@ -72,19 +72,26 @@ impl Auth {
         }
     }
 
-    /// Checks a name and a password; returns the user and the value of `Set-Cookie`.
+    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. A session that
+    /// the same browser had before ends: nobody goes on with a token from before the login.
     pub async fn login(
         &self,
         username: String,
         password: Secret,
-        from: IpAddr,
-        secure: bool,
+        (from, secure): (IpAddr, bool),
+        cookies: Option<&str>,
     ) -> Result<(User, String), Denied> {
         let (_, hashes) = self.prove(&username, password, from).await?;
         let token = token().ok_or(Reject::Unavailable)?;
         let token_hash = hash_token(&token);
+        let old = cookies.and_then(token_in).map(|token| hash_token(&token));
         let sessions = Arc::clone(&self.sessions);
-        let add = move |user: &User| sessions.add(token_hash, user);
+        let add = move |user: &User| {
+            if let Some(old) = &old {
+                sessions.end(old, Ended::LoggedOut);
+            }
+            old.into_iter().chain(sessions.add(token_hash, user)).collect()
+        };
         match self.store.add_session(token_hash, username, hashes, add).await {
             Ok(Some(user)) => Ok((user, set_cookie(&token, self.lifetimes.max, secure))),
             Ok(None) => Err(Denied::Wrong),

@@ -359,16 +359,16 @@ impl Store {
     }
 
     /// Keeps a new session, if the user may log in and has this password hash still; calls `add`
-    /// in the same transaction, and forgets the session that it returns. A renewed hash of the same
+    /// in the same transaction, and forgets the sessions that it returns. A renewed hash of the same
     /// password takes the old one's place and ends nothing.
     pub async fn add_session(
         &self,
         token_hash: TokenHash,
         username: String,
         (password_hash, renewed): (Secret, Option<Secret>),
-        add: impl Fn(&User) -> Option<TokenHash> + Send + 'static,
+        add: impl Fn(&User) -> Vec<TokenHash> + Send + 'static,
     ) -> Result<Option<User>, Reject> {
-        let mut displaced = None;
+        let mut ended = None;
         self.write(move |unit| {
             let found = users::find(unit.conn, &username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
@@ -377,8 +377,7 @@ impl Store {
                 users::renew(unit, user.id, renewed)?;
             }
             sessions::add(unit, &token_hash, user.id)?;
-            let displaced = displaced.get_or_insert_with(|| add(&user));
-            sessions::remove(unit, displaced.as_slice())?;
+            sessions::remove(unit, ended.get_or_insert_with(|| add(&user)))?;
             Ok(Some(user))
         })
         .await

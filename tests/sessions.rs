@@ -1,11 +1,13 @@
 //! Guards the login: an answer that tells which user names exist, a password that can be guessed
 //! without end, a token that is readable on the disk, a foreign page that acts in a user's name.
+#![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
 
 mod common;
 
 use common::{Server, password_of};
 use rusqlite::Connection;
 use serde_json::json;
+use std::path::PathBuf;
 
 #[test]
 fn login_me_and_logout_go_together() {
@@ -184,26 +186,104 @@ fn a_session_survives_a_restart_but_not_its_end() {
     server.adopt(&ended).get("/api/auth/me").expect(401);
 }
 
+/// A token that somebody planted in the browser, or that an earlier user of it left, opens nothing
+/// after the login.
 #[test]
-fn no_token_and_no_password_is_readable_on_the_disk() {
-    let mut server = Server::with_users(&["staff"], &[]);
-    let staff = server.login("staff");
+fn a_login_ends_the_session_that_the_browser_had() {
+    let server = Server::with_users(&["staff"], &[]);
+    let (before, elsewhere) = (server.login("staff"), server.login("staff"));
+    let mut socket = before.ws();
+    before.try_login("staff", "not the password").expect(401);
+    before.get("/api/auth/me").expect(200);
+
+    let after = before.login("staff", &password_of("staff"));
+    assert_ne!(after.cookie(), before.cookie());
+    before.get("/api/auth/me").expect(401);
+    assert_eq!(socket.expect_close().0, 1008);
+    after.get("/api/auth/me").expect(200);
+    elsewhere.get("/api/auth/me").expect(200);
+
+    let other = after.login("admin", &password_of("admin"));
+    after.get("/api/auth/me").expect(401);
+    let planted = "tillcast_session=00000000000000000000000000000000";
+    let fixed = server.anonymous().with_cookie(Some(planted));
+    let fresh = fixed.login("staff", &password_of("staff"));
+    assert_ne!(fresh.cookie(), Some(planted));
+    fixed.get("/api/auth/me").expect(401);
+
+    let mut server = server;
+    server.kill();
+    let server = server.again();
+    for (client, status) in [(before, 401), (after, 401), (other, 200), (fresh, 200)] {
+        server.adopt(&client).get("/api/auth/me").expect(status);
+    }
+}
+
+/// Every file of the data directory, as it is now.
+fn files(server: &Server) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(server.data_dir()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn no_secret_is_readable_on_the_disk_or_in_the_log() {
+    let mut server = Server::with_users(&["staff", "kiosk"], &["--log-level", "debug"]);
+    let (admin, staff) = (server.admin(), server.login("staff"));
     staff.ws().expect_quiet();
-    let cookie = staff.cookie().unwrap().to_owned();
-    let token = cookie.split_once('=').unwrap().1;
-    server.stop();
-    let mut bytes_seen = 0;
-    for entry in std::fs::read_dir(server.data_dir()).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        bytes_seen += bytes.len();
-        for secret in [token, &password_of("staff"), &password_of("admin")] {
+    server.anonymous().try_login("staff", "a password gone wrong").expect(401);
+    let own = json!({"current_password": password_of("staff"), "new_password": "a new password 1"});
+    staff.post("/api/auth/password", &own).expect(204);
+    admin.patch("/api/users/3", &json!({"password": "from the admin 2"})).expect(200);
+    let eva = json!({"username": "eva", "password": "password of eva 3", "role": "staff"});
+    admin.post("/api/users", &eva).expect(201);
+    staff.post("/api/auth/login", &json!({"username": "eva", "password": 5})).expect(422);
+
+    let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let mut statement =
+        database.prepare("SELECT lower(hex(token_hash)) FROM sessions WHERE user_id < 3").unwrap();
+    let hashes: Vec<String> =
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(hashes.len(), 2);
+    let tokens = [&admin, &staff].map(|client| client.cookie().unwrap()[17..].to_owned());
+    let own = ["admin", "staff", "kiosk"].map(password_of);
+    let passwords =
+        ["a password gone wrong", "a new password 1", "from the admin 2", "password of eva 3"];
+    let secrets = || own.iter().chain(&tokens).map(String::as_str).chain(passwords);
+
+    let running = files(&server);
+    let names: Vec<_> = running.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+    assert!(names.contains(&"tillcast.db-wal".as_ref()), "{names:?}");
+    drop(statement);
+    drop(database);
+    assert_eq!(server.stop(), Some(0));
+    for (path, bytes) in running.iter().chain(&files(&server)) {
+        for secret in secrets() {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "a secret is in {}", path.display());
+            assert!(!found, "{secret} is in {}", path.display());
         }
     }
-    assert!(bytes_seen > 0, "the data directory is not where the data is");
-    assert!(!server.log().contains(token), "the token is in the log");
+    let log = server.log();
+    assert!(log.contains("answered"), "nothing was logged: {log}");
+    for secret in secrets().chain(hashes.iter().map(String::as_str)).chain(["argon2id"]) {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
+}
+
+#[test]
+fn the_first_password_is_told_once() {
+    let mut server = Server::start();
+    let password = server.admin_password().to_owned();
+    server.admin();
+    server.stop();
+    assert_eq!(server.log().matches(&password).count(), 1, "{}", server.log());
+    let server = server.again();
+    server.admin();
+    let log = server.log();
+    assert!(!log.contains("first start") && !log.contains(&password), "{log}");
+    for common in ["admin", "password", "tillcast", "changeme"] {
+        server.anonymous().try_login("admin", common).expect(401);
+    }
 }
 
 #[test]

@@ -19,8 +19,9 @@ impl Api {
     pub(super) async fn login(&self, ask: &mut Ask) -> Result<Reply, Problem> {
         let [username, password] = self.two_texts(ask, ["username", "password"]).await?;
         let password = Secret(password);
-        let (from, secure) = (ask.peer.address, ask.peer.secure);
-        let (user, cookie) = self.auth.login(username, password, from, secure).await?;
+        let (peer, cookies) = (ask.peer, ask.header(&header::COOKIE));
+        let from = (peer.address, peer.secure);
+        let (user, cookie) = self.auth.login(username, password, from, cookies).await?;
         let mut reply = reply::json(show(&user));
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
