@@ -104,8 +104,9 @@ impl Auth {
 
     /// Ends a session; returns the value of `Set-Cookie` that forgets it.
     pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
-        self.store.remove_sessions(vec![session.token_hash]).await?;
-        self.sessions.end(&session.token_hash, Ended::LoggedOut);
+        let (sessions, token_hash) = (Arc::clone(&self.sessions), session.token_hash);
+        let end = move || sessions.end(&token_hash, Ended::LoggedOut);
+        self.store.remove_sessions(vec![token_hash], end).await?;
         Ok(set_cookie(&Secret::default(), Duration::ZERO, secure))
     }
 
@@ -121,14 +122,12 @@ impl Auth {
         self.prove(&user.username, current, from).await?;
         let patch =
             UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
-        let keep = Some(session.token_hash);
-        let asker = Asker { user_id: user.id, address: from };
-        self.store.update_user(user.id, patch, None, keep, asker).await?;
-        self.sessions.end_of(Of { user_id: user.id, but: keep }, Ended::PasswordChanged);
+        self.update_user(user.id, patch, None, session, from).await?;
         Ok(())
     }
 
-    /// Changes a user, and ends the sessions that the change ends.
+    /// Changes a user, and ends the sessions that the change ends: in its transaction, so that they
+    /// end also where nobody waits for the answer any more.
     pub async fn update_user(
         &self,
         id: i64,
@@ -137,22 +136,23 @@ impl Auth {
         by: &Session,
         from: IpAddr,
     ) -> Result<User, Reject> {
-        let before = self.store.user(id).await?;
         let new_password = patch.password_hash.is_some();
         let keep = (by.user_id == id).then_some(by.token_hash);
         let asker = Asker { user_id: by.user_id, address: from };
-        let after = self.store.update_user(id, patch, if_match, keep, asker).await?;
-        let (but, why) = if after.disabled {
-            (None, Ended::Disabled)
-        } else if after.role != before.role {
-            (None, Ended::RoleChanged)
-        } else if new_password {
-            (keep, Ended::PasswordChanged)
-        } else {
-            return Ok(after);
+        let sessions = Arc::clone(&self.sessions);
+        let end = move |before: &User, after: &User| {
+            let (but, why) = if after.disabled {
+                (None, Ended::Disabled)
+            } else if after.role != before.role {
+                (None, Ended::RoleChanged)
+            } else if new_password {
+                (keep, Ended::PasswordChanged)
+            } else {
+                return;
+            };
+            sessions.end_of(Of { user_id: id, but }, why);
         };
-        self.sessions.end_of(Of { user_id: id, but }, why);
-        Ok(after)
+        self.store.update_user(id, patch, if_match, (keep, end), asker).await
     }
 
     /// Removes a user and ends the user's sessions.
@@ -162,9 +162,9 @@ impl Auth {
         if_match: Option<Vec<i64>>,
         asker: Asker,
     ) -> Result<(), Reject> {
-        self.store.remove_user(id, if_match, asker).await?;
-        self.sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
-        Ok(())
+        let sessions = Arc::clone(&self.sessions);
+        let end = move || sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
+        self.store.remove_user(id, if_match, end, asker).await
     }
 
     /// The hash of a new password.
@@ -187,7 +187,7 @@ impl Auth {
         let swept = self.sessions.sweep(stopping);
         let mut done = Ok(());
         if !swept.expired.is_empty() {
-            done = self.store.remove_sessions(swept.expired).await;
+            done = self.store.remove_sessions(swept.expired, || ()).await;
         }
         if !swept.used.is_empty() {
             done = done.and(self.store.touch_sessions(swept.used).await);

@@ -328,32 +328,36 @@ impl Store {
     }
 
     /// Changes a user. A new role, a new password or disabling ends the user's sessions but
-    /// `keep`, in the same transaction.
+    /// `keep`, in the same transaction; `then` is told of the user before and after in it, too.
     pub async fn update_user(
         &self,
         id: i64,
         patch: UserPatch,
         if_match: Option<Vec<i64>>,
-        keep: Option<TokenHash>,
+        (keep, then): (Option<TokenHash>, impl Fn(&User, &User) + Send + 'static),
         asker: Asker,
     ) -> Result<User, Reject> {
         self.write(move |unit| {
             users::check_version(unit.conn, id, if_match.as_ref())?;
-            users::change(unit, id, &patch, keep.as_ref(), Some(asker))
+            let before = users::get(unit.conn, id)?;
+            let after = users::change(unit, &before, &patch, keep.as_ref(), Some(asker))?;
+            then(&before, &after);
+            Ok(after)
         })
         .await
     }
 
-    /// Removes a user with the user's sessions.
+    /// Removes a user with the user's sessions, and calls `then` in the same transaction.
     pub async fn remove_user(
         &self,
         id: i64,
         if_match: Option<Vec<i64>>,
+        then: impl Fn() + Send + 'static,
         asker: Asker,
     ) -> Result<(), Reject> {
         self.write(move |unit| {
             users::check_version(unit.conn, id, if_match.as_ref())?;
-            users::remove(unit, id, Some(asker))
+            users::remove(unit, id, Some(asker)).map(|()| then())
         })
         .await
     }
@@ -383,9 +387,13 @@ impl Store {
         .await
     }
 
-    /// Forgets sessions.
-    pub async fn remove_sessions(&self, token_hashes: Vec<TokenHash>) -> Result<(), Reject> {
-        self.write(move |unit| sessions::remove(unit, &token_hashes)).await
+    /// Forgets sessions, and calls `then` in the same transaction.
+    pub async fn remove_sessions(
+        &self,
+        token_hashes: Vec<TokenHash>,
+        then: impl Fn() + Send + 'static,
+    ) -> Result<(), Reject> {
+        self.write(move |unit| sessions::remove(unit, &token_hashes).map(|()| then())).await
     }
 
     /// Writes down how many milliseconds ago sessions were used.

@@ -4,9 +4,14 @@
 
 mod common;
 
-use common::{Client, Server, Socket, outside_order, password_of};
-use serde_json::json;
+use common::{
+    Client, PATIENCE, Raw, Server, Socket, customer, head, json_request, outside_order, password_of,
+};
+use rusqlite::{Connection, TransactionBehavior};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tungstenite::Message;
 
 /// A socket dies within one second; the rest is for a machine that is busy with other tests.
 const AT_MOST: Duration = Duration::from_millis(1000 + 500);
@@ -72,6 +77,151 @@ fn a_new_role_closes_the_sockets_of_the_old_one() {
     let mut again = server.login("staff").ws();
     again.send(&json!({"type": "subscribe", "channel": "customer_changes"}));
     assert!(again.recv_error().contains("customer_changes"));
+}
+
+/// Whatever way events reach a socket (live, out of the ring, or as a page of the log), none that
+/// was made after the change of role goes to who may not have it any more.
+#[test]
+fn who_may_read_less_gets_nothing_more() {
+    let server = Server::with_users(&["staff"], &[]);
+    let (admin, staff) = (server.admin(), server.login("staff"));
+    let past: Vec<i64> = (0..200).map(|_| customer(&admin)).collect();
+    let mut sockets: Vec<Socket> = (0..20).map(|_| staff.ws()).collect();
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        let ack = match at % 2 {
+            0 => json!({"type": "subscribe", "channel": "customer_changes"}),
+            _ => json!({"type": "subscribe", "channel": "customer_changes", "since": 0}),
+        };
+        socket.send(&ack);
+        assert_eq!(socket.recv()["type"], "subscribed");
+    }
+    let path = format!("/api/users/{}", id_of(&staff));
+    let changed = AtomicBool::new(false);
+    let last = std::thread::scope(|scope| {
+        // Sells all the while, so that there is always something on its way.
+        let selling = scope.spawn(|| {
+            let mut after = 0;
+            while after < 50 {
+                after += i32::from(changed.load(Ordering::Acquire));
+                customer(&admin);
+            }
+        });
+        admin.patch(&path, &json!({"role": "kiosk"})).expect(200);
+        let last = head(&admin);
+        changed.store(true, Ordering::Release);
+        let since = Instant::now();
+        for socket in &mut sockets {
+            loop {
+                match socket.recv_message() {
+                    Ok(Message::Text(text)) => {
+                        let event: Value = serde_json::from_str(&text).unwrap();
+                        let seq = event["seq"].as_u64().unwrap();
+                        assert!(seq <= last, "{seq} came after {last}");
+                    }
+                    Ok(Message::Close(Some(frame))) => {
+                        break assert_eq!(u16::from(frame.code), 1008);
+                    }
+                    Ok(_) => {}
+                    Err(error) => unreachable!("{error}"),
+                }
+            }
+        }
+        assert!(since.elapsed() < AT_MOST, "closed only after {:?}", since.elapsed());
+        selling.join().unwrap();
+        last
+    });
+    assert!(last >= past.len() as u64);
+
+    let mut again = server.login("staff").ws();
+    again.send(&json!({"type": "subscribe", "channel": "customer_changes", "since": 0}));
+    assert!(again.recv_error().contains("customer_changes"));
+    again.subscribe("product_changes");
+    customer(&admin);
+    again.expect_quiet();
+
+    // The other way: more is only for a new session, too.
+    admin.patch(&path, &json!({"role": "staff"})).expect(200);
+    dies(&mut again, Instant::now());
+    let mut promoted = server.login("staff").ws();
+    promoted.subscribe("customer_changes");
+    customer(&admin);
+    promoted.recv_event();
+}
+
+/// An administrator whose connection breaks as soon as the request is out: what it asked for
+/// happens, so what follows from it must, too.
+#[test]
+fn nobody_has_to_wait_for_the_answer() {
+    let server = Server::with_users(&["staff", "kiosk", "display"], &[]);
+    let admin = server.admin();
+    let of = ["staff", "kiosk", "display"].map(|name| server.login(name));
+    let path = |client: &Client| format!("/api/users/{}", id_of(client));
+    let [staff, kiosk, display] = of.each_ref().map(path);
+    let leaving = server.admin();
+    let requests = [
+        (
+            "PATCH",
+            &*staff,
+            &admin,
+            r#"{"role":"display"}"#,
+            "SELECT role = 'display' FROM users WHERE id = 2",
+        ),
+        (
+            "PATCH",
+            &*kiosk,
+            &admin,
+            r#"{"disabled":true}"#,
+            "SELECT disabled FROM users WHERE id = 3",
+        ),
+        ("DELETE", &*display, &admin, "", "SELECT count(*) = 0 FROM users WHERE id = 4"),
+        (
+            "POST",
+            "/api/auth/logout",
+            &leaving,
+            "{}",
+            "SELECT count(*) = 1 FROM sessions WHERE user_id = 1",
+        ),
+    ];
+    let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    for (client, (method, path, by, body, is_done)) in of.iter().chain([&leaving]).zip(requests) {
+        let mut socket = subscribed(client);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // The database is another program's for a moment, so that no answer comes yet.
+            let held = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+            let before = connections(&admin);
+            let mut raw = Raw::connect(server.address()).unwrap();
+            raw.send(&json_request(method, path, by.cookie(), "", body)).unwrap();
+            connections_become(&admin, before + 1);
+            drop(raw);
+            connections_become(&admin, before);
+            held.rollback().unwrap();
+            outside_order(&admin, 9.99); // comes after what waited
+            if database.query_row(is_done, [], |row| row.get(0)).unwrap() {
+                break;
+            }
+            // It was gone before the request was read: then nothing happened at all.
+            assert!(Instant::now() < deadline, "{method} {path} never happened");
+        }
+        let since = Instant::now();
+        assert_eq!(socket.drain_until_close().0, 1008, "{method} {path}");
+        assert!(since.elapsed() < AT_MOST, "{method} {path}: {:?}", since.elapsed());
+        client.get("/api/auth/me").expect(401);
+    }
+}
+
+fn connections(client: &Client) -> u64 {
+    let text = client.get("/metrics").expect(200).text();
+    let line = text.lines().find_map(|line| line.strip_prefix("tillcast_connections "));
+    line.unwrap().parse().unwrap()
+}
+
+#[track_caller]
+fn connections_become(client: &Client, count: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while connections(client) != count {
+        assert!(Instant::now() < deadline, "{} connections", connections(client));
+    }
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Direct {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        writer::alone(&self.conn, |unit| users::change(unit, id, patch, None, None))
+        writer::alone(&self.conn, |unit| {
+            users::change(unit, &users::get(unit.conn, id)?, patch, None, None)
+        })
     }
 
     /// A part of the event log.

@@ -110,13 +110,13 @@ pub(super) fn add(
 /// Changes a user. A new role, a new password or disabling ends the user's sessions but `keep`.
 pub(super) fn change(
     unit: &Unit<'_>,
-    id: i64,
+    before: &User,
     patch: &UserPatch,
     keep: Option<&TokenHash>,
     asker: Option<Asker>,
 ) -> Result<User, Reject> {
-    let before = get(unit.conn, id)?;
-    let after = update(unit, &before, patch)?;
+    let id = before.id;
+    let after = update(unit, before, patch)?;
     if after.role != before.role || after.disabled {
         sessions::remove_of_user(unit, id, None)?;
     } else if patch.password_hash.is_some() {

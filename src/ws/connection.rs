@@ -246,6 +246,9 @@ impl Connection {
         page: Option<&Page>,
     ) -> Result<Pumped, End> {
         self.awaits_page = false;
+        if let Some(ended) = self.session.ended() {
+            return Err(End::Close(1008, ended.text()));
+        }
         let Some(page) = page else {
             return Ok(Pumped::Idle);
         };
