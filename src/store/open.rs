@@ -24,6 +24,10 @@ const MADE: &[u8] = b"A database was made here. If it is missing, it was lost.\n
 const WAY_BACK: &str =
     "`tillcast check` tells more, `tillcast restore FILE` puts a backup in its place";
 
+/// In older ones a checkpoint and a commit at the same moment could damage the database
+/// (<https://sqlite.org/wal.html#walresetbug>).
+const SQLITE_LEAST: i32 = 3_051_003;
+
 /// Why a data directory cannot be used. The text names the file and what to do.
 #[derive(Debug)]
 pub struct OpenError(pub(super) String);
@@ -94,6 +98,20 @@ pub fn is_read_only(data_dir: &Path) -> bool {
     tried.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
+/// The SQLite that this program runs with, which a distribution may have replaced, is safe.
+fn check_sqlite(version: i32) -> Result<(), OpenError> {
+    if version >= SQLITE_LEAST {
+        return Ok(());
+    }
+    let text =
+        |number: i32| format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000);
+    Err(OpenError(format!(
+        "this program was built with SQLite {}, which can damage databases; build it with {} or newer",
+        text(version),
+        text(SQLITE_LEAST)
+    )))
+}
+
 /// Opens the database for writing; makes it, or brings it up to date, where needed.
 pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
@@ -108,6 +126,7 @@ pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
     if made && !file.exists() {
         return Err(lost());
     }
+    check_sqlite(rusqlite::version_number())?;
     private::make_database(&file)
         .map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))?;
     let mut conn =
@@ -206,4 +225,20 @@ fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
 /// This file cannot be served, for that reason.
 pub(super) fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
     OpenError(format!("{}: cannot be used: {why}; {WAY_BACK}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsafe_sqlite_is_refused() {
+        for safe in [rusqlite::version_number(), 3_051_003, 3_052_000, 4_000_000] {
+            assert!(check_sqlite(safe).is_ok(), "{safe}");
+        }
+        for (old, told) in [(3_051_002, "3.51.2"), (3_040_001, "3.40.1"), (3_008_011, "3.8.11")] {
+            let text = check_sqlite(old).unwrap_err().to_string();
+            assert!(text.contains(told) && text.contains("3.51.3"), "{text}");
+        }
+    }
 }
