@@ -5,6 +5,7 @@ pub mod password;
 pub mod sessions;
 
 use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::store::{Asker, Store, TokenHash, User, UserPatch};
 use crate::throttle::Failures;
 
-use password::{Checked, Hasher};
+use password::Hasher;
 use sessions::{Ended, Lifetimes, Of, Session, Sessions};
 
 /// The session cookie's name.
@@ -47,6 +48,8 @@ pub struct Auth {
     /// Who is logged in.
     pub sessions: Arc<Sessions>,
     hasher: Hasher,
+    /// Which unknown name costs what which user's costs: told by nothing that a client knows.
+    picks: RandomState,
     failures: Mutex<[Failures; 2]>,
     lifetimes: Lifetimes,
     metrics: Arc<Metrics>,
@@ -66,6 +69,7 @@ impl Auth {
             store,
             sessions,
             hasher: Hasher::new(hash_cost),
+            picks: RandomState::new(),
             failures: Mutex::new(failures),
             lifetimes,
             metrics,
@@ -214,15 +218,18 @@ impl Auth {
             return Err(Denied::TooMany(Duration::from_secs(1)));
         };
         self.check_failures(username, from)?;
-        let found = self.store.find_user(username.to_owned()).await?;
-        let found = found.filter(|(user, _)| !user.disabled);
-        let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let Checked { fits, renewed } = place.check(password, hash).await;
+        let pick = self.picks.hash_one(username.to_lowercase());
+        let pick = u32::try_from(pick >> 32).unwrap_or(0);
+        // Whoever may not log in is checked all the same: the time must not tell who there is.
+        let found = self.store.find_user(username.to_owned(), pick).await?.ok_or(Denied::Wrong)?;
+        let user = found.user.filter(|user| !user.disabled);
+        let hash = found.password_hash;
+        let checked = place.check(password, hash.clone(), user.is_some()).await;
         let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        match found {
-            Some((user, hash)) if fits => {
+        match user {
+            Some(user) if checked.fits => {
                 names.clear(username.to_lowercase());
-                Ok((user, (hash, renewed)))
+                Ok((user, (hash, checked.renewed)))
             }
             _ => {
                 names.add(username.to_lowercase());
@@ -304,6 +311,7 @@ mod tests {
     use super::*;
     use crate::domain::Role;
     use crate::store::Snapshot;
+    use password::Checked;
     use sessions::Swept;
 
     /// Whatever is logged some day with `?`, it tells no secret.

@@ -52,7 +52,7 @@ use reserve::{Reserve, is_full};
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
 use unit::Unit;
-pub use users::{User, UserPatch};
+pub use users::{Found, User, UserPatch};
 pub use writer::Outlets;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -290,9 +290,9 @@ impl Store {
         self.read(move |conn| audit::page(conn, wanted)).await
     }
 
-    /// The user with that name, and the hash of the password.
-    pub async fn find_user(&self, username: String) -> Result<Option<(User, Secret)>, Reject> {
-        self.read(move |conn| users::find(conn, &username)).await
+    /// Against what a login with that name is checked; none where there is no user at all.
+    pub async fn find_user(&self, username: String, pick: u32) -> Result<Option<Found>, Reject> {
+        self.read(move |conn| users::find_or_other(conn, &username, pick)).await
     }
 
     /// The user with that id.

@@ -71,6 +71,32 @@ pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Se
     user.optional().map_err(failed)
 }
 
+/// Against what a login is checked.
+pub struct Found {
+    /// The user with that name.
+    pub user: Option<User>,
+    /// The hash of its password; of somebody else's where there is no such user.
+    pub password_hash: Secret,
+}
+
+/// The user with that name. A name that nobody has gets one of the others' hashes, for the same
+/// `pick` the same, so that a check of it costs what a check of any name does.
+pub(super) fn find_or_other(
+    conn: &Connection,
+    username: &str,
+    pick: u32,
+) -> Result<Option<Found>, Reject> {
+    if let Some((user, password_hash)) = find(conn, username)? {
+        return Ok(Some(Found { user: Some(user), password_hash }));
+    }
+    let sql = "
+        SELECT password_hash FROM users ORDER BY id
+        LIMIT 1 OFFSET ? % max(1, (SELECT count(*) FROM users))";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let other = statement.query_row([pick], |row| row.get(0)).optional().map_err(failed)?;
+    Ok(other.map(|hash| Found { user: None, password_hash: Secret(hash) }))
+}
+
 /// Users behind an id, newest first, at most `limit`.
 pub(super) fn list(
     conn: &Connection,

@@ -20,6 +20,14 @@ impl Raw {
         Self::over(TcpStream::connect_timeout(&address, PATIENCE)?)
     }
 
+    /// From an address of this machine's own, any of 127.0.0.0/8: another client to the server.
+    pub(crate) fn connect_from(from: [u8; 4], address: SocketAddr) -> Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect_timeout(&address.into(), PATIENCE)?;
+        Self::over(socket.into())
+    }
+
     /// The same on a connection that the test made itself.
     pub(crate) fn over(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
