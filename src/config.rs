@@ -62,6 +62,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// Its private key.
     pub tls_key: Option<PathBuf>,
+    /// How long browsers shall come over TLS only.
+    pub hsts: Option<Duration>,
     /// How long a stop may take.
     pub drain: Duration,
     /// How long an event stays in the log.
@@ -170,8 +172,8 @@ fn settle(given: &[Given], mistakes: &mut Vec<String>) -> Config {
 fn half_of_a_pair(given: &[Given]) -> Option<String> {
     let [cert, key] = ["tls-cert", "tls-key"].map(|flag| given::winner(given, flag));
     match (cert, key) {
-        (Some(cert), None) => Some(cert.wrong("needs --tls-key beside it")),
-        (None, Some(key)) => Some(key.wrong("needs --tls-cert beside it")),
+        (Some(cert), None) => Some(cert.wrong("must come with --tls-key")),
+        (None, Some(key)) => Some(key.wrong("must come with --tls-cert")),
         _ => None,
     }
 }
@@ -201,6 +203,7 @@ impl Config {
             allow_origin: Vec::new(),
             tls_cert: None,
             tls_key: None,
+            hsts: None,
             drain: Duration::ZERO,
             event_retention: Duration::ZERO,
             event_retention_count: 0,

@@ -154,7 +154,7 @@ impl Api {
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.
     fn check_origin(&self, ask: &Ask) -> Result<(), Problem> {
-        if cors::may_act(&ask.parts.headers, &self.origins) {
+        if cors::may_act(&ask.parts.headers, &self.origins, ask.peer.secure) {
             return Ok(());
         }
         Err(Problem::forbidden("a page of this origin may not do this; see --allow-origin"))

@@ -4,6 +4,7 @@ mod backups;
 mod connection;
 mod doors;
 mod head;
+mod redirect;
 mod stream;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,7 +27,8 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    ACCEPT_PAUSE, DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
+    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX,
+    SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What the server proves itself with; without it, nothing speaks TLS.
     pub identity: Option<Arc<Identity>>,
+    /// How long browsers shall come over TLS only; none tells them nothing.
+    pub hsts: Option<Duration>,
     /// The daily backup, if there is to be one.
     pub daily: Option<Daily>,
     /// The bounds of the profile.
@@ -75,6 +80,8 @@ pub struct Server {
     hub: Arc<Hub>,
     doors: Arc<Doors>,
     identity: Option<Arc<Identity>>,
+    /// The value of `Strict-Transport-Security`.
+    hsts: Option<HeaderValue>,
     http_places: Semaphore,
     /// Requests of those who are not logged in.
     stranger_turns: Semaphore,
@@ -151,6 +158,7 @@ impl Server {
             hub,
             doors,
             identity: settings.identity.clone(),
+            hsts: settings.hsts.and_then(hsts),
             http_places: Semaphore::new(limits.http_connections),
             stranger_turns: Semaphore::new(limits.http_connections * 5 / 8),
             http_places_max: limits.http_connections,
@@ -192,7 +200,7 @@ impl Server {
             match self.doors.admit(from.ip()) {
                 Ok(place) => {
                     let number = place.number;
-                    let task = tokio::spawn(Arc::clone(&self).connection(stream, from, place));
+                    let task = tokio::spawn(Arc::clone(&self).connection(stream, from.ip(), place));
                     self.doors.remember(number, task.abort_handle());
                 }
                 Err(refusal) => drop(tokio::spawn(Arc::clone(&self).refuse(stream, refusal))),
@@ -204,6 +212,7 @@ impl Server {
     async fn keep_house(&self, writer: &JoinHandle<()>, crowd: &JoinHandle<()>) -> &'static str {
         let mut second = interval(Duration::from_secs(1));
         let mut trim = interval(TRIM_INTERVAL);
+        let mut certificate = interval(CERTIFICATE_LOOK);
         let mut connections_before = 0;
         loop {
             tokio::select! {
@@ -213,6 +222,11 @@ impl Server {
                     }
                     if crowd.is_finished() {
                         return "the thread of the sockets has ended; nothing stored is lost";
+                    }
+                }
+                _ = certificate.tick() => {
+                    for warning in self.identity.iter().flat_map(|identity| identity.warnings()) {
+                        tracing::warn!("{warning}");
                     }
                 }
                 _ = trim.tick() => {
@@ -298,6 +312,19 @@ impl Opened {
     }
 }
 
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        connections: settings.connections_max,
+        per_address: settings.connections_per_address_max,
+        per_second: settings.connect_rate,
+    }
+}
+
+/// The value of `Strict-Transport-Security` (RFC 6797, section 6.1).
+fn hsts(time: Duration) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()
+}
+
 /// Where the writer's results go.
 fn outlets(
     feed: &Arc<OnceLock<Arc<Feed>>>,
@@ -315,14 +342,6 @@ fn outlets(
         }),
         jump: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
         accounts: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
-    }
-}
-
-fn bounds(settings: &Settings) -> Bounds {
-    Bounds {
-        connections: settings.connections_max,
-        per_address: settings.connections_per_address_max,
-        per_second: settings.connect_rate,
     }
 }
 

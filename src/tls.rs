@@ -25,7 +25,9 @@ pub struct Session {
     connection: UnbufferedServerConnection,
     /// The beginning of a record, or of a message in several, that has not come whole.
     incoming: Vec<u8>,
-    over: bool,
+    /// The peer has said that no text follows.
+    closed: bool,
+    failed: Option<Error>,
 }
 
 /// What there is to say.
@@ -68,7 +70,7 @@ impl Session {
 
     /// The peer has said that no text follows, or something has failed.
     pub fn is_over(&self) -> bool {
-        self.over
+        self.closed || self.failed.is_some()
     }
 
     /// Bytes that wait here for the rest of their record.
@@ -77,9 +79,12 @@ impl Session {
     }
 
     fn turn(&mut self, speech: Speech, text: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let mut done = 0;
         let turned = self.run(speech, text, out, &mut done);
-        self.over |= turned.is_err();
+        self.failed = turned.clone().err();
         self.incoming.drain(..done);
         self.incoming.shrink_to_fit();
         turned
@@ -97,12 +102,12 @@ impl Session {
         let mut failed = None;
         loop {
             let status = self.connection.process_tls_records(&mut self.incoming[*done..]);
-            let mut discard = status.discard;
+            *done += status.discard;
             match status.state {
                 Ok(ConnectionState::ReadTraffic(mut records)) => {
                     while let Some(record) = records.next_record() {
                         let record = record?;
-                        discard += record.discard;
+                        *done += record.discard;
                         text.extend_from_slice(record.payload);
                     }
                 }
@@ -111,9 +116,12 @@ impl Session {
                         Err(EncodeError::InsufficientSize(wrong)) => Err(Some(wrong.required_size)),
                         encoded => encoded.map_err(|_| None),
                     })?;
+                    if failed.is_some() {
+                        break;
+                    }
                 }
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                Ok(ConnectionState::PeerClosed) => self.over = true,
+                Ok(ConnectionState::PeerClosed) => self.closed = true,
                 Ok(ConnectionState::WriteTraffic(mut writer)) => match mem::take(&mut speech) {
                     Speech::Nothing => break,
                     Speech::Text(text) => {
@@ -127,11 +135,10 @@ impl Session {
                         })?;
                     }
                 },
-                Ok(_) => break,
+                // It has queued an alert, which comes next. After that it must not be asked again.
                 Err(error) if failed.is_none() => failed = Some(error),
-                Err(_) => break,
+                Ok(_) | Err(_) => break,
             }
-            *done += discard;
         }
         match failed {
             Some(error) => Err(error),
@@ -166,4 +173,33 @@ fn append(
     }
     out.truncate(start + written.unwrap_or(0));
     written.map(drop).map_err(|_| Error::EncryptError)
+}
+
+/// A session whose handshake is over, for the tests of other rooms.
+#[cfg(test)]
+pub(crate) fn session_for_a_test() -> Session {
+    use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
+    use std::sync::Arc;
+
+    let folder = tempfile::tempdir().unwrap();
+    let made = make(folder.path(), &["shop.local".to_owned()]).unwrap();
+    let mut session = Identity::load(&made.files).unwrap().session().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(made.authority).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("shop.local").unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    while session.is_handshaking() {
+        let (mut sent, mut text, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        client.write_tls(&mut sent).unwrap();
+        session.take(&sent, &mut text, &mut out).unwrap();
+        client.read_tls(&mut &out[..]).unwrap();
+        client.process_new_packets().unwrap();
+    }
+    session
 }

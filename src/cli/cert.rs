@@ -55,7 +55,7 @@ fn own_names() -> Result<Vec<String>, String> {
     }
     let interfaces = if_addrs::get_if_addrs()
         .map_err(|error| format!("the addresses of this machine: {error}"))?;
-    let private = interfaces.iter().map(|one| one.ip()).filter(is_private);
+    let private = interfaces.iter().map(if_addrs::Interface::ip).filter(is_private);
     names.extend(private.map(|address| address.to_string()));
     Ok(names)
 }

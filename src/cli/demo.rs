@@ -54,7 +54,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
         introduce(address, rate, &logins)?;
         let staff =
             logins.iter().find(|login| login.role == Role::Staff).cloned().ok_or("no staff")?;
-        tokio::spawn(journal::follow_hangups(level));
+        tokio::spawn(journal::follow_hangups(level, None));
         let shop = tokio::spawn(keep_shop(address, staff, rate));
         let served = opened.run().await;
         shop.abort();

@@ -1,6 +1,7 @@
-//! The log: to standard error, a line each. `SIGHUP` reads its level again.
+//! The log: to standard error, a line each. `SIGHUP` reads its level again, and the certificate.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -10,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, reload};
 
 use crate::config::{self, Config, LogFormat};
+use crate::tls::Identity;
 
 /// The log's level, to be set again.
 pub(super) type Level = reload::Handle<LevelFilter, Registry>;
@@ -32,8 +34,9 @@ pub(super) fn start(config: &Config) -> Level {
     level
 }
 
-/// Reads the settings anew at each `SIGHUP` and takes the log level from them. Never returns.
-pub(super) async fn follow_hangups(level: Level) {
+/// Reads the settings anew at each `SIGHUP` and takes the log level from them, and reads the
+/// certificate and its key anew. Never returns.
+pub(super) async fn follow_hangups(level: Level, identity: Option<Arc<Identity>>) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),
@@ -45,6 +48,25 @@ pub(super) async fn follow_hangups(level: Level) {
                 Err(error) => tracing::warn!(%error, "the log level stays"),
             },
             Err(mistakes) => tracing::warn!(%mistakes, "settings stay as they were"),
+        }
+        if let Some(identity) = &identity {
+            read_again(identity);
+        }
+    }
+}
+
+fn read_again(identity: &Identity) {
+    match identity.reload() {
+        Ok(warnings) => {
+            tracing::info!("certificate read again");
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!("the certificate stays as it was: {mistake}");
+            }
         }
     }
 }

@@ -20,6 +20,13 @@ const KIB: usize = 1024;
 const CONNECTION_BYTES: usize = 1280;
 /// An HTTP connection's buffers, its task, and an answer that needs no place.
 const HTTP_BYTES: usize = 28 * KIB;
+/// A TLS session: its secrets, and a handshake in pieces. Records that have not come whole are among
+/// the bytes that wait.
+const SESSION_TLS_BYTES: usize = 6 * KIB;
+/// A TLS record that is read, what was read before, and one that is written.
+const RECORDS_BYTES: usize = 26 * KIB;
+/// What of the program is touched only for TLS.
+const TLS_BASE_BYTES: usize = 512 * KIB;
 /// What a KiB of a body becomes before its answer is made: the body, the row, the event.
 const BODY_KIB_BYTES: usize = 4 * KIB;
 /// A command that waits, or waits for its commit, with what it answers.
@@ -30,8 +37,8 @@ const WORKER_BYTES: usize = 512 * KIB;
 const SESSION_BYTES: usize = 256;
 /// A counter in one of the small tables, with its key.
 const COUNTER_BYTES: usize = 48;
-/// The program itself: 4.2 MiB of code that was touched, and 1.3 MiB of stacks, tables and schemas.
-const BASE_BYTES: usize = 5632 * KIB;
+/// The program itself: 5.1 MiB of code that was touched, and 1.3 MiB of stacks, tables and schemas.
+const BASE_BYTES: usize = 6528 * KIB;
 
 /// Prints the table.
 pub(super) fn print(config: &Config) -> Result<(), String> {
@@ -60,7 +67,17 @@ fn bounds(config: &Config) -> Vec<Bound> {
     let bound = |what, count, bytes| Bound { what, count, bytes };
     let kib = |kib: i64| usize::try_from(kib).unwrap_or(0) * KIB;
     let limits = &config.limits;
-    vec![
+    let tls = config.tls_cert.iter().flat_map(|_| {
+        // Who is refused is told so over TLS, too.
+        let sessions = config.max_connections + l::REFUSALS_MAX;
+        let records = limits.http_connections + l::REFUSALS_MAX;
+        [
+            bound("the program's part for TLS", 1, TLS_BASE_BYTES),
+            bound("TLS sessions", sessions, SESSION_TLS_BYTES),
+            bound("TLS records in the HTTP phase", records, RECORDS_BYTES),
+        ]
+    });
+    let mut all = vec![
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
         bound("connections in the HTTP phase", limits.http_connections, HTTP_BYTES),
@@ -82,7 +99,9 @@ fn bounds(config: &Config) -> Vec<Bound> {
             kib(l::READER_CACHE_KIB),
         ),
         bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
-    ]
+    ];
+    all.extend(tls);
+    all
 }
 
 #[cfg(test)]
@@ -91,11 +110,16 @@ mod tests {
 
     #[test]
     fn the_sums_are_what_the_profiles_promise() {
-        for (profile, workers, mib) in [("default", "4", 64), ("tiny", "1", 24)] {
-            let arguments = ["--profile", profile, "--workers", workers].map(Into::into);
-            let (_, config) = crate::config::read(arguments, |_| None).unwrap();
-            let sum: usize = bounds(&config).iter().map(|bound| bound.count * bound.bytes).sum();
-            assert!(sum <= mib * KIB * KIB, "{profile}: {} KiB", sum / KIB);
+        for (profile, workers, mib, tls_mib) in [("default", "4", 64, 132), ("tiny", "1", 24, 32)] {
+            let plain = ["--profile", profile, "--workers", workers];
+            let tls = [&plain[..], &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]].concat();
+            for (arguments, mib) in [(&plain[..], mib), (&tls[..], tls_mib)] {
+                let arguments = arguments.iter().map(Into::into);
+                let (_, config) = crate::config::read(arguments, |_| None).unwrap();
+                let bounds = bounds(&config);
+                let sum: usize = bounds.iter().map(|bound| bound.count * bound.bytes).sum();
+                assert!(sum <= mib * KIB * KIB, "{profile}: {} KiB", sum / KIB);
+            }
         }
     }
 }

@@ -32,9 +32,9 @@ pub(super) fn serve(config: &Config, identity: Option<Arc<Identity>>) -> Result<
     let level = journal::start(config);
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&Settings { identity, ..settings(config) })?;
+        let opened = Server::open(&Settings { identity: identity.clone(), ..settings(config) })?;
         make_first_admin(config)?;
-        tokio::spawn(journal::follow_hangups(level));
+        tokio::spawn(journal::follow_hangups(level, identity));
         opened.run().await
     });
     end(runtime, served)
@@ -66,6 +66,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             audit: config.audit_retention,
         },
         identity: None,
+        hsts: config.hsts,
         daily: config.backup_dir.clone().map(|folder| Daily {
             data_dir: config.data_dir.clone(),
             folder,

@@ -157,6 +157,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| path(value).map(|file| config.tls_key = Some(file)),
     },
     Setting {
+        flag: "hsts",
+        value: "DURATION",
+        default: Nothing,
+        reason: "Tells browsers that come over TLS to come over nothing else for this long, such \
+                 as 365d (Strict-Transport-Security); they hold the shop to it.",
+        many: false,
+        set: |config, value| duration(value, "0s", AGES).map(|time| config.hsts = Some(time)),
+    },
+    Setting {
         flag: "drain",
         value: "DURATION",
         default: Text("10s"),

@@ -9,15 +9,15 @@ use crate::http::ask::{Ask, text_of};
 use crate::http::reply::{self, RESOURCE_POLICY, Reply};
 use crate::http::route::Target;
 
-/// A request with these headers may change something, or become a WebSocket.
-pub fn may_act(headers: &HeaderMap, origins: &Origins) -> bool {
+/// A request with these headers, perhaps over TLS, may change something, or become a WebSocket.
+pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
     let named = headers.get_all(header::ORIGIN).iter().count();
     let origin = text_of(headers, &header::ORIGIN);
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
     // What cannot be read is none of ours.
     let site = site.map(|site| site.to_str().unwrap_or_default());
     named == usize::from(origin.is_some())
-        && origins.allow(origin, site, text_of(headers, &header::HOST))
+        && origins.allow(origin, site, text_of(headers, &header::HOST), secure)
 }
 
 /// The answer to a browser that asks before it sends a request of a page elsewhere.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +26,7 @@ use crate::limits::{
     SEND_BUFFER_BYTES,
 };
 use crate::server::doors::{CROWDED, Place, Refusal};
+use crate::server::redirect::redirect;
 use crate::server::stream::{Parts, Stream};
 use crate::server::{Server, head};
 use crate::tls::Session;
@@ -45,7 +46,7 @@ impl Server {
     pub(super) fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        from: SocketAddr,
+        from: IpAddr,
         place: Place,
     ) -> impl Future<Output = ()> {
         async move {
@@ -81,21 +82,24 @@ impl Server {
     }
 
     /// Waits for a request's head, or over TLS for the handshake and the record that it is in.
-    async fn greet(&self, stream: &TcpStream) -> io::Result<Option<Box<Session>>> {
-        match &self.identity {
-            Some(identity) => Box::pin(head::wait_secure(stream, identity)).await,
-            None => head::wait(stream).await.map(|()| None),
+    #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+    fn greet(&self, stream: &TcpStream) -> impl Future<Output = io::Result<Option<Box<Session>>>> {
+        async move {
+            match &self.identity {
+                Some(identity) => Box::pin(head::wait_secure(stream, identity)).await,
+                None => head::wait(stream).await.map(|()| None),
+            }
         }
     }
 
     async fn speak_http(
         self: &Arc<Self>,
         stream: Stream,
-        from: SocketAddr,
+        from: IpAddr,
         place: Place,
     ) -> hyper::Result<()> {
         let place = Arc::new(place);
-        let peer = Peer { address: from.ip().to_canonical(), secure: stream.is_secure() };
+        let peer = Peer { address: from.to_canonical(), secure: stream.is_secure() };
         let service = service_fn(|request| {
             let (server, place) = (Arc::clone(self), Arc::clone(&place));
             async move { Ok::<_, Infallible>(server.answer(request, peer, place).await) }
@@ -120,38 +124,48 @@ impl Server {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: Peer,
+        client: Peer,
         place: Arc<Place>,
     ) -> Reply {
+        let secure = client.secure;
         let cookies = text_of(request.headers(), &header::COOKIE);
         let known = self.api.auth.session(cookies).is_ok();
         let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
         let turned_away = !known && (place.reserved || turn.is_none());
         let mut reply = if let Err(problem) = check_head(&request) {
-            let close = HeaderValue::from_static("close");
-            problem.with(header::CONNECTION, close).into_reply()
+            closing(problem.into_reply())
+        } else if self.identity.is_some() && !secure {
+            closing(redirect(&request))
         } else if turned_away {
             Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait).into_reply()
         } else if request.uri().path() == "/ws" {
-            self.upgrade_or_refuse(request, place)
+            self.upgrade_or_refuse(request, secure, place)
         } else {
-            self.api.answer(request, peer).await
+            self.api.answer(request, client).await
         };
+        if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
+            reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         // Places are short: whoever wants more asks for one again, strangers sooner than others.
         let spare = self.http_places_max * if known { 4 } else { 6 } / 8;
         let short = turned_away || self.http_places.available_permits() < spare;
         if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
-            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            reply = closing(reply);
         }
         reply
     }
 
     /// What `/ws` answers. A body has no place there; it would stand before the next request.
-    fn upgrade_or_refuse(self: &Arc<Self>, request: Request<Incoming>, place: Arc<Place>) -> Reply {
+    fn upgrade_or_refuse(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        secure: bool,
+        place: Arc<Place>,
+    ) -> Reply {
         let has_body = !request.body().is_end_stream();
-        let mut reply = self.upgrade(request, place).unwrap_or_else(Problem::into_reply);
+        let reply = self.upgrade(request, secure, place).unwrap_or_else(Problem::into_reply);
         if has_body && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
-            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return closing(reply);
         }
         reply
     }
@@ -160,6 +174,7 @@ impl Server {
     fn upgrade(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
+        secure: bool,
         place: Arc<Place>,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
@@ -167,7 +182,7 @@ impl Server {
             return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
         }
         let headers = request.headers();
-        if !may_act(headers, &self.api.origins) {
+        if !may_act(headers, &self.api.origins, secure) {
             return Err(Problem::forbidden(
                 "a page of this origin may not connect; see --allow-origin",
             ));
@@ -274,6 +289,12 @@ impl Server {
     }
 }
 
+/// An answer after which the connection ends.
+fn closing(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
 /// Small packets at once, little in the kernel for who does not read, and an end for who takes
 /// nothing at all.
 fn tune(stream: &TcpStream) {
@@ -320,7 +341,7 @@ mod tests {
     /// registration. The runtime adds 104 bytes and rounds up to 128.
     #[test]
     fn the_task_of_a_waiting_connection_stays_small() {
-        fn size<F: Future>(_: fn(Arc<Server>, TcpStream, SocketAddr, Place) -> F) -> usize {
+        fn size<F: Future>(_: fn(Arc<Server>, TcpStream, IpAddr, Place) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size(Server::connection);

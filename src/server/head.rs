@@ -26,8 +26,8 @@ const SSL_3_TO_TLS_1_3: u8 = 3;
 
 /// Waits until a whole head is there, or more than a head may have. An error means that the peer
 /// left.
-pub(super) async fn wait(stream: &TcpStream) -> io::Result<()> {
-    peek(stream, |bytes| Ok((bytes.len() == HEAD_BYTES_MAX || is_whole(bytes)).then_some(()))).await
+pub(super) fn wait(stream: &TcpStream) -> impl Future<Output = io::Result<()>> {
+    peek(stream, |bytes| Ok((bytes.len() == HEAD_BYTES_MAX || is_whole(bytes)).then_some(())))
 }
 
 /// The same where TLS is spoken: with the session of a client that does, whose first record after
@@ -39,12 +39,12 @@ pub(super) async fn wait_secure(
     if peek(stream, |bytes| Ok(bytes.first().copied())).await? != HANDSHAKE {
         return wait(stream).await.map(|()| None);
     }
+    let mut length = peek(stream, record).await?;
     let mut session = Box::new(identity.session().map_err(io::Error::other)?);
     while session.is_handshaking() {
-        let length = peek(stream, record).await?;
         step(stream, &mut session, length)?;
+        length = peek(stream, record).await?;
     }
-    peek(stream, record).await?;
     Ok(Some(session))
 }
 
@@ -69,27 +69,30 @@ fn step(stream: &TcpStream, session: &mut Session, length: usize) -> io::Result<
 }
 
 /// Waits until `look` finds something in the bytes that have come, at most `HEAD_BYTES_MAX` of them.
-async fn peek<T>(
+#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+fn peek<T>(
     stream: &TcpStream,
     look: impl Fn(&[u8]) -> io::Result<Option<T>>,
-) -> io::Result<T> {
-    loop {
-        let ready = stream.ready(Interest::READABLE).await?;
-        let looked = stream.try_io(Interest::READABLE, || {
-            let mut bytes = [0; HEAD_BYTES_MAX];
-            let (_, seen) = recv(stream, &mut bytes[..], RecvFlags::PEEK)?;
-            if seen == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+) -> impl Future<Output = io::Result<T>> {
+    async move {
+        loop {
+            let ready = stream.ready(Interest::READABLE).await?;
+            let looked = stream.try_io(Interest::READABLE, || {
+                let mut bytes = [0; HEAD_BYTES_MAX];
+                let (_, seen) = recv(stream, &mut bytes[..], RecvFlags::PEEK)?;
+                if seen == 0 {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                // The runtime then waits for the next bytes.
+                look(&bytes[..seen])?.ok_or(ErrorKind::WouldBlock.into())
+            });
+            match looked {
+                Ok(found) => return Ok(found),
+                // It is not whole, and nothing will follow.
+                Err(_) if ready.is_read_closed() => return Err(ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
-            // The runtime then waits for the next bytes.
-            look(&bytes[..seen])?.ok_or(ErrorKind::WouldBlock.into())
-        });
-        match looked {
-            Ok(found) => return Ok(found),
-            // It is not whole, and nothing will follow.
-            Err(_) if ready.is_read_closed() => return Err(ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
         }
     }
 }

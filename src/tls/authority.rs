@@ -113,9 +113,9 @@ fn authority(key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let id = params.key_identifier(key);
-    let id: String = id.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let id = id.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("Tillcast shop authority {id}"));
+    params.distinguished_name.push(DnType::CommonName, format!("Tillcast shop authority {id:08x}"));
     params
 }
 

@@ -39,18 +39,19 @@ impl Identity {
         Ok(Self { files: files.clone(), config })
     }
 
-    /// Reads the files again, for all sessions from now on. Where they are wrong, all stays.
-    pub fn reload(&self) -> Result<(), Vec<String>> {
+    /// Reads the files again, for all sessions from now on; returns the warnings. Where the files
+    /// are wrong, all stays.
+    pub fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         let config = read(&self.files)?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(())
+        Ok(self.warnings())
     }
 
     /// A session for a new connection.
     pub fn session(&self) -> Result<Session, Error> {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Session { connection, incoming: Vec::new(), over: false })
+        Ok(Session { connection, incoming: Vec::new(), closed: false, failed: None })
     }
 
     /// What the shopkeeper should know about the files, a sentence each.
@@ -160,4 +161,36 @@ fn unreadable(file: &Path, error: &pem::Error) -> String {
 
 fn wrong(file: &Path, what: impl Display) -> String {
     format!("{}: {what}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use time::{Duration, OffsetDateTime};
+
+    use super::*;
+
+    /// What is said about a certificate that lives for so long from now on.
+    fn warnings(left: Duration) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        let secret = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["shop.local".to_owned()]).unwrap();
+        params.not_after = OffsetDateTime::now_utc() + left;
+        fs::write(&cert, params.self_signed(&secret).unwrap().pem()).unwrap();
+        drop(tempfile::NamedTempFile::new_in(&folder).unwrap().persist(&key).unwrap());
+        fs::write(&key, secret.serialize_pem()).unwrap();
+        Identity::load(&Files { cert, key }).unwrap().warnings()
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_told() {
+        assert_eq!(warnings(Duration::days(31)), [""; 0]);
+        for (left, said) in
+            [(Duration::hours(60), "expires in 2 days"), (Duration::hours(-1), "has expired")]
+        {
+            let told = warnings(left);
+            assert!(matches!(&told[..], [one] if one.contains(said)), "{told:?}");
+        }
+    }
 }

@@ -17,12 +17,12 @@ pub async fn refuse(stream: TcpStream, mut tls: Option<Box<Session>>, code: u16,
 
 /// Sends what still waits and, if the peer does not know yet, why it has to go; then closes.
 pub async fn leave(socket: Socket, end: Option<(u16, &str)>) {
-    let (stream, mut tls, pending) = socket.into_parts();
-    if pending.is_some() {
+    let blocked = socket.is_blocked();
+    let last = end.map(|(code, why)| close_frame(code, why)).unwrap_or_default();
+    let (stream, words) = socket.into_last_words(&last);
+    if blocked {
         make_room(&stream);
     }
-    let last = end.map(|(code, why)| close_frame(code, why)).unwrap_or_default();
-    let words = last_words(tls.as_deref_mut(), pending.unwrap_or_default().into_vec(), &last);
     match TcpStream::from_std(stream) {
         Ok(stream) => farewell(stream, &words).await,
         Err(error) => tracing::debug!(%error, "no last words"),
@@ -30,7 +30,7 @@ pub async fn leave(socket: Socket, end: Option<(u16, &str)>) {
 }
 
 /// What is still to be sent, and behind it these words, encrypted where TLS is spoken.
-fn last_words(tls: Option<&mut Session>, unsent: Vec<u8>, words: &[u8]) -> Vec<u8> {
+pub(super) fn last_words(tls: Option<&mut Session>, unsent: Vec<u8>, words: &[u8]) -> Vec<u8> {
     let mut all = unsent;
     match tls {
         Some(tls) => {

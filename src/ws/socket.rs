@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use crate::limits::TLS_WRITE_BYTES;
 use crate::tls::Session;
+use crate::ws::farewell::last_words;
 
 /// The stream and what it still has to send before anything else.
 pub struct Socket {
@@ -48,9 +49,10 @@ impl Socket {
         self.stream.as_raw_fd()
     }
 
-    /// The stream, and what waits, if it is blocked.
-    pub(super) fn into_parts(self) -> (TcpStream, Option<Box<Session>>, Option<Box<[u8]>>) {
-        (self.stream, self.tls, self.pending)
+    /// The stream, and what it still has to send with these words behind it.
+    pub(super) fn into_last_words(mut self, words: &[u8]) -> (TcpStream, Vec<u8>) {
+        let unsent = self.pending.unwrap_or_default().into_vec();
+        (self.stream, last_words(self.tls.as_deref_mut(), unsent, words))
     }
 
     /// It speaks TLS.
@@ -201,5 +203,27 @@ mod tests {
         assert!(socket.is_blocked() && sent < frames.len());
         assert_eq!(socket.flush().unwrap(), 0);
         assert!(!socket.is_blocked());
+    }
+
+    /// What is encrypted cannot be taken back: were it a whole write, a thousand displays that lose
+    /// their Wi-Fi would cost as many writes.
+    #[test]
+    fn over_tls_no_more_than_a_record_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().unwrap().0;
+        stream.set_nonblocking(true).unwrap();
+        let mut socket = Socket::new(stream, Some(Box::new(crate::tls::session_for_a_test())));
+        let frames = vec![0; 64 * 1024];
+        let ends: Vec<(usize, i64)> = (1..=frames.len() / 64).map(|end| (64 * end, 0)).collect();
+        let mut before = 0;
+        let sent = loop {
+            match socket.send(&frames, &ends).unwrap() {
+                Sent::All => before += 1,
+                Sent::Before(first) => break first,
+            }
+        };
+        assert!(socket.is_blocked() && sent > 0 && before > 0);
+        assert!(socket.waiting() <= TLS_WRITE_BYTES + 64, "{} bytes wait", socket.waiting());
     }
 }

@@ -4,7 +4,9 @@
 use super::{Answer, PATIENCE, Server, Socket, run};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -89,19 +91,37 @@ impl Keys {
 
     /// A connection on which the handshake has not begun.
     pub(crate) fn over(&self, stream: TcpStream) -> Secure {
+        Self::over_as(stream, &self.client())
+    }
+
+    /// The same as a client that may have been there before.
+    pub(crate) fn over_as(stream: TcpStream, client: &Arc<ClientConfig>) -> Secure {
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(2 * PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::clone(client), name).unwrap(), stream)
+    }
+
+    /// A client that has not been there before.
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.client_of(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same for one that speaks only these versions of TLS.
+    pub(crate) fn client_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+        Arc::new(config)
     }
 
     /// A WebSocket over TLS, past its `connected` message.

@@ -27,6 +27,8 @@ backup /b.db => Backup { file: "/b.db" }
 restore /b.db => Restore { file: "/b.db" }
 backup -- --odd => Backup { file: "--odd" }
 check => Check
+cert => Cert { dir: None, names: [] }
+cert --name Till.example --dir /d --name ::1 => Cert { dir: Some("/d"), names: ["till.example", "::1"] }
 events => Events { follow: false, since: 0 }
 events --since 7 --follow => Events { follow: true, since: 7 }
 limits => Limits
@@ -66,6 +68,10 @@ user add a --role boss => --role: ROLES, not "boss" (from the command line)
 demo --role admin => --role: belongs to the command user add, not to demo
 check --follow => --follow: belongs to the command events, not to check
 user list --since 1 => --since: belongs to the command events, not to user list
+cert --dir /a --dir /b => --dir: must be given only once
+cert --name a/b => --name: HOST, not "a/b" (from the command line)
+cert --name *.shop.example => --name: HOST, not "*.shop.example" (from the command line)
+cert --name a:80 => --name: HOST, not "a:80" (from the command line)
 events --follow=yes => --follow: takes no value
 events --follow --follow => --follow: must be given only once
 events --since -1 => --since: WHOLE, not "-1" (from the command line)
@@ -86,8 +92,10 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines = lines.replace("must be admin, staff, kiosk or display", "ROLES");
         let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
+        let lines =
+            lines.replace("must be a host name or an address, such as till.example", "HOST");
         let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
-                        backup, restore, check, events or limits";
+                        backup, restore, check, cert, events or limits";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = mistakes(run(&["user", "passwd", ""], &[]));
@@ -138,6 +146,7 @@ fn the_help_page_has_every_row_and_fits_a_terminal() {
         "  demo [--rate N] ",
         "  user add NAME --role ROLE ",
         "  backup FILE ",
+        "  cert [--dir DIR] [--name NAME] ... ",
         "  events [--follow] [--since SEQ] ",
         "  --version, -V ",
     ] {

@@ -21,6 +21,9 @@ max-connections-per-address => 0, -1, 1.5, ten, 1000001
 max-connections-per-user => 0, -1, 1.5, ten, 1000001
 connect-rate => 0, 0/s, /s, 20/m, 100001, 1.5/s, 20/s/s
 allow-origin => *, null, shop.example, ftp://a, http://, http://a/
+tls-cert =>
+tls-key =>
+hsts => 12, -1s, 101years
 drain => 12, -1s, 10m 1ms
 event-retention => 12, 0s, 999ms, 101years
 event-retention-count => 0, -1, 1.5, 1000000000001
@@ -115,6 +118,15 @@ fn an_origin_is_kept_as_a_browser_sends_it() {
     ] {
         let lines = mistakes(line(&format!("--allow-origin {given}")));
         assert!(lines.len() == 1 && lines[0].contains(why), "{given}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_certificate_and_its_key_come_together() {
+    for (given, other) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
+        let expected =
+            format!("{given}: must come with {other}, not \"/a.pem\" (from the command line)");
+        assert_eq!(mistakes(line(&format!("{given} /a.pem"))), [expected]);
     }
 }
 

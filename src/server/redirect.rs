@@ -1,0 +1,89 @@
+//! What plain HTTP gets where TLS is spoken: the way there, and nothing else.
+
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::uri::{Authority, PathAndQuery};
+use hyper::{Request, Response, StatusCode};
+
+use crate::http::{Problem, Reply, Text};
+
+/// Sends a client to the same host and path over TLS, with the port as it wrote it: a port speaks
+/// both, and port 80 leads to 443.
+pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
+    let Some(host) = host(request.headers()) else {
+        let detail = "this server speaks TLS, and Host does not say where to find it over https";
+        return Problem::new(StatusCode::BAD_REQUEST, detail).into_reply();
+    };
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    // A request for `*` or for a tunnel has no path.
+    let path = if path.starts_with('/') { path } else { "/" };
+    let mut reply = Response::new(Text::new(""));
+    *reply.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) {
+        reply.headers_mut().insert(header::LOCATION, location);
+    }
+    reply
+}
+
+/// The one host that a request names.
+fn host(headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next().filter(|_| hosts.next().is_none())?;
+    as_host(host.as_bytes())
+}
+
+/// A host with or without a port.
+fn as_host(bytes: &[u8]) -> Option<Authority> {
+    let host = Authority::try_from(bytes).ok()?;
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let port = host.as_str().len() == host.host().len() || host.port_u16().is_some();
+    (port && !host.host().is_empty() && host.as_str().bytes().all(name)).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(target: &str, hosts: &[&str]) -> (u16, Option<String>) {
+        let mut request = Request::builder().uri(target);
+        for host in hosts {
+            request = request.header(header::HOST, *host);
+        }
+        let reply = redirect(&request.body(()).unwrap());
+        let location = reply.headers().get(header::LOCATION);
+        (reply.status().as_u16(), location.map(|value| value.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn the_way_is_told_as_the_client_wrote_it() {
+        for (target, host, location) in [
+            ("/", "shop.local", "https://shop.local/"),
+            (
+                "/api/orders?limit=1",
+                "shop.local:3000",
+                "https://shop.local:3000/api/orders?limit=1",
+            ),
+            ("/", "[::1]:3000", "https://[::1]:3000/"),
+            ("//evil.example/", "shop.local", "https://shop.local//evil.example/"),
+            ("http://evil.example/a", "shop.local", "https://shop.local/a"),
+        ] {
+            assert_eq!(answer(target, &[host]), (308, Some(location.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_none_leads_nowhere() {
+        for hosts in [
+            &[][..],
+            &[""],
+            &["a", "b"],
+            &["user@shop.local"],
+            &["shop.local/x"],
+            &["shop.local:99999"],
+            &["shop.local:"],
+            &["<script>"],
+            &["a,b"],
+        ] {
+            assert_eq!(answer("/", hosts), (400, None), "{hosts:?}");
+        }
+    }
+}
