@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
 use crate::limits::Limits;
@@ -64,6 +65,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// How long browsers shall come over TLS only.
     pub hsts: Option<Duration>,
+    /// The reverse proxies whose word about their clients counts.
+    pub trusted_proxy: Vec<IpNet>,
     /// How long a stop may take.
     pub drain: Duration,
     /// How long an event stays in the log.
@@ -204,6 +207,7 @@ impl Config {
             tls_cert: None,
             tls_key: None,
             hsts: None,
+            trusted_proxy: Vec::new(),
             drain: Duration::ZERO,
             event_retention: Duration::ZERO,
             event_retention_count: 0,

@@ -4,6 +4,7 @@ mod backups;
 mod connection;
 mod doors;
 mod head;
+mod proxy;
 mod redirect;
 mod stream;
 
@@ -15,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
+use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,6 +40,7 @@ use crate::ws::{Crowd, EVERYBODY, Hub};
 
 pub use backups::Daily;
 use doors::{Bounds, Doors};
+use proxy::Proxies;
 
 /// What the server needs to know.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Settings {
     pub identity: Option<Arc<Identity>>,
     /// How long browsers shall come over TLS only; none tells them nothing.
     pub hsts: Option<Duration>,
+    /// The reverse proxies whose word about their clients counts.
+    pub proxies: Vec<IpNet>,
     /// The daily backup, if there is to be one.
     pub daily: Option<Daily>,
     /// The bounds of the profile.
@@ -82,6 +87,7 @@ pub struct Server {
     identity: Option<Arc<Identity>>,
     /// The value of `Strict-Transport-Security`.
     hsts: Option<HeaderValue>,
+    proxies: Proxies,
     http_places: Semaphore,
     /// Requests of those who are not logged in.
     stranger_turns: Semaphore,
@@ -159,6 +165,7 @@ impl Server {
             doors,
             identity: settings.identity.clone(),
             hsts: settings.hsts.and_then(hsts),
+            proxies: Proxies(settings.proxies.clone()),
             http_places: Semaphore::new(limits.http_connections),
             stranger_turns: Semaphore::new(limits.http_connections * 5 / 8),
             http_places_max: limits.http_connections,
@@ -197,7 +204,12 @@ impl Server {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            match self.doors.admit(from.ip()) {
+            let admitted = if self.proxies.trust(from.ip()) {
+                self.doors.admit_proxy()
+            } else {
+                self.doors.admit(from.ip())
+            };
+            match admitted {
                 Ok(place) => {
                     let number = place.number;
                     let task = tokio::spawn(Arc::clone(&self).connection(stream, from.ip(), place));
@@ -230,7 +242,7 @@ impl Server {
                     }
                 }
                 _ = trim.tick() => {
-                    let connections = self.doors.count();
+                    let connections = self.doors.all();
                     if connections != connections_before {
                         connections_before = connections;
                         memory::trim();
@@ -255,10 +267,10 @@ impl Server {
         let begun = Instant::now();
         self.api.stopping.store(true, Ordering::Release);
         self.stop.notify_waiters();
-        let connections = u32::try_from(self.doors.count()).unwrap_or(u32::MAX);
+        let connections = u32::try_from(self.doors.all()).unwrap_or(u32::MAX);
         let window = (self.drain * 3 / 4).min(DRAIN_STEP.saturating_mul(connections));
         let mut step = interval(Duration::from_millis(20));
-        while self.doors.count() > 0 && begun.elapsed() < self.drain.mul_f32(0.9) {
+        while self.doors.all() > 0 && begun.elapsed() < self.drain.mul_f32(0.9) {
             let gone = begun.elapsed().as_secs_f32() / window.as_secs_f32().max(0.001);
             #[expect(
                 clippy::cast_possible_truncation,
@@ -270,7 +282,7 @@ impl Server {
             step.tick().await;
         }
         self.api.auth.sweep(true).await;
-        let left = self.doors.count();
+        let left = self.doors.all();
         let took = begun.elapsed().as_millis();
         tracing::info!(took_ms = took, left, "stopped");
     }

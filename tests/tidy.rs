@@ -36,9 +36,9 @@ const ROOMS: &[Room] = &[
     (
         "server",
         &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "tls", "ws"],
-        &["bytes", "http_body_util", "hyper", "hyper_util", "rustix", "socket2"],
+        &["bytes", "http_body_util", "hyper", "hyper_util", "ipnet", "rustix", "socket2"],
     ),
-    ("config", &["limits"], &["humantime", "lexopt", "toml"]),
+    ("config", &["limits"], &["humantime", "ipnet", "lexopt", "toml"]),
     (
         "cli",
         &["auth", "config", "domain", "limits", "server", "store", "tls"],

@@ -67,6 +67,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         },
         identity: None,
         hsts: config.hsts,
+        proxies: config.trusted_proxy.clone(),
         daily: config.backup_dir.clone().map(|folder| Daily {
             data_dir: config.data_dir.clone(),
             folder,

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use tracing::level_filters::LevelFilter;
 
-use super::values::{choice, duration, origin, path, profile, rate, socket, whole};
+use super::values::{choice, duration, network, origin, path, profile, rate, socket, whole};
 use super::{Config, Env, LogFormat};
 use crate::limits::Limits;
 use Fallback::{Found, Nothing, Text};
@@ -106,8 +106,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "max-connections-per-address",
         value: "N",
         default: Text("256"),
-        reason: "Open connections from one address, so that one device cannot take them all; \
-                 raise it behind a proxy.",
+        reason: "Open connections from one address, so that one device cannot take them all; a \
+                 --trusted-proxy is not held to it, its clients are.",
         many: false,
         set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections_per_address = n),
     },
@@ -164,6 +164,15 @@ pub(super) static SETTINGS: &[Setting] = &[
                  as 365d (Strict-Transport-Security); they hold the shop to it.",
         many: false,
         set: |config, value| duration(value, "0s", AGES).map(|time| config.hsts = Some(time)),
+    },
+    Setting {
+        flag: "trusted-proxy",
+        value: "ADDR",
+        default: Nothing,
+        reason: "A reverse proxy's address or network, such as 127.0.0.1 or 10.0.0.0/24, \
+                 repeatable: what it says in X-Forwarded-For, -Proto and -Host is believed.",
+        many: true,
+        set: |config, value| network(value).map(|net| config.trusted_proxy.push(net)),
     },
     Setting {
         flag: "drain",

@@ -86,6 +86,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         tls_cert: None,
         tls_key: None,
         hsts: None,
+        trusted_proxy: vec![],
         drain: Duration::from_secs(10),
         event_retention: hours(30 * 24),
         event_retention_count: 1_000_000,
@@ -106,8 +107,9 @@ fn each_flag_sets_its_own_field() {
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
          --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --allow-origin http://a --allow-origin=http://b --drain 0s \
-         --tls-cert /c.pem --tls-key /k.pem --hsts 1h \
-         --event-retention 1s --event-retention-count 1 --audit-retention 2s --backup-dir /b \
+         --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
+         --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
+         --audit-retention 2s --backup-dir /b \
          --backup-keep 3 --log-level WARN --log-format json --workers 64",
     );
     let expected = Config {
@@ -125,6 +127,7 @@ fn each_flag_sets_its_own_field() {
         tls_cert: Some("/c.pem".into()),
         tls_key: Some("/k.pem".into()),
         hsts: Some(Duration::from_secs(3600)),
+        trusted_proxy: vec!["127.0.0.1/32".parse().unwrap(), "fd00::/8".parse().unwrap()],
         drain: Duration::ZERO,
         event_retention: Duration::from_secs(1),
         event_retention_count: 1,

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::Rate;
 use crate::limits::Limits;
 
@@ -67,6 +69,15 @@ pub(super) fn socket(value: &OsStr) -> Result<SocketAddr, String> {
     value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         "must be an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000".into()
     })
+}
+
+/// An IP address, or a network of them; no bit may be set behind the network's.
+pub(super) fn network(value: &OsStr) -> Result<IpNet, String> {
+    let text = value.to_str().unwrap_or_default();
+    let one = || text.parse().ok().map(|address: IpAddr| IpNet::from(address.to_canonical()));
+    let net = text.parse().ok().filter(|net: &IpNet| net.addr() == net.network());
+    net.or_else(one)
+        .ok_or_else(|| "must be an address or a network, such as 127.0.0.1 or 10.0.0.0/24".into())
 }
 
 /// One of a few names, in any case.

@@ -123,25 +123,31 @@ impl Server {
 
     async fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
-        client: Peer,
+        mut request: Request<Incoming>,
+        sender: Peer,
         place: Arc<Place>,
     ) -> Reply {
-        let secure = client.secure;
         let cookies = text_of(request.headers(), &header::COOKIE);
         let known = self.api.auth.session(cookies).is_ok();
         let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
         let turned_away = !known && (place.reserved || turn.is_none());
-        let mut reply = if let Err(problem) = check_head(&request) {
-            closing(problem.into_reply())
-        } else if self.identity.is_some() && !secure {
-            closing(redirect(&request))
-        } else if turned_away {
-            Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait).into_reply()
-        } else if request.uri().path() == "/ws" {
-            self.upgrade_or_refuse(request, secure, place)
-        } else {
-            self.api.answer(request, client).await
+        let client =
+            check_head(&request).and_then(|()| self.proxies.client(sender, request.headers_mut()));
+        let secure = client.as_ref().is_ok_and(|client| client.secure);
+        let mut reply = match client {
+            Err(problem) => closing(problem.into_reply()),
+            Ok(_) if self.identity.is_some() && !secure => closing(redirect(&request)),
+            Ok(_) if turned_away => {
+                Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait)
+                    .into_reply()
+            }
+            Ok(client) if request.uri().path() == "/ws" => {
+                let place = self.place_of(client, place);
+                place.map_or_else(Problem::into_reply, |place| {
+                    self.upgrade_or_refuse(request, secure, place)
+                })
+            }
+            Ok(client) => self.api.answer(request, client).await,
         };
         if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
             reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -155,12 +161,25 @@ impl Server {
         reply
     }
 
+    /// What a WebSocket holds until it ends: its connection's place, and behind a proxy one of the
+    /// client's own.
+    fn place_of(&self, client: Peer, place: Arc<Place>) -> Result<ws::Place, Problem> {
+        if !place.is_of_proxy() || self.proxies.trust(client.address) {
+            return Ok(place);
+        }
+        let share = self.doors.admit_behind_proxy(client.address);
+        let share = share.map_err(|Refusal { why, wait }| {
+            Problem::later(StatusCode::TOO_MANY_REQUESTS, why, wait)
+        })?;
+        Ok(Arc::new((place, share)))
+    }
+
     /// What `/ws` answers. A body has no place there; it would stand before the next request.
     fn upgrade_or_refuse(
         self: &Arc<Self>,
         request: Request<Incoming>,
         secure: bool,
-        place: Arc<Place>,
+        place: ws::Place,
     ) -> Reply {
         let has_body = !request.body().is_end_stream();
         let reply = self.upgrade(request, secure, place).unwrap_or_else(Problem::into_reply);
@@ -175,7 +194,7 @@ impl Server {
         self: &Arc<Self>,
         mut request: Request<Incoming>,
         secure: bool,
-        place: Arc<Place>,
+        place: ws::Place,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "there is GET");
@@ -239,7 +258,7 @@ impl Server {
         self: &Arc<Self>,
         upgrade: hyper::upgrade::OnUpgrade,
         welcome: Welcome,
-        place: Arc<Place>,
+        place: ws::Place,
     ) {
         let server = Arc::clone(self);
         tokio::spawn(async move {

@@ -39,7 +39,10 @@ struct Inside {
 /// The right to be connected, given back when dropped.
 pub(super) struct Place {
     doors: Arc<Doors>,
-    address: IpAddr,
+    /// Whose share it is; none for a proxy, which is many clients.
+    address: Option<IpAddr>,
+    /// It is a connection, and no client's share behind one.
+    connects: bool,
     /// The how manieth it is.
     pub(super) number: u64,
     /// One of the last places: only who is logged in may keep it.
@@ -73,21 +76,18 @@ impl Doors {
     /// Lets a connection in, or says why not. Where too many are half-open, or all places are taken,
     /// it takes the place of the one that has been half-open for the longest.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
-        let address = household(address);
-        match self.count_in(address) {
-            Ok(Counted { number, reserved, pushed_out }) => {
-                self.metrics.connections.inc();
-                if let Some(silent) = pushed_out {
-                    self.metrics.refused.inc();
-                    silent.abort();
-                }
-                Ok(Place { doors: Arc::clone(self), address, number, reserved })
-            }
-            Err(refusal) => {
-                self.metrics.refused.inc();
-                Err(refusal)
-            }
-        }
+        self.enter(Some(address), true)
+    }
+
+    /// The same for a trusted proxy: how many come through it is up to the server, not to one
+    /// address.
+    pub(super) fn admit_proxy(self: &Arc<Self>) -> Result<Place, Refusal> {
+        self.enter(None, true)
+    }
+
+    /// The share of a client whose connection is a proxy's.
+    pub(super) fn admit_behind_proxy(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
+        self.enter(Some(address), false)
     }
 
     /// How to send a connection away while it is half-open.
@@ -98,41 +98,74 @@ impl Doors {
         }
     }
 
-    fn count_in(&self, address: IpAddr) -> Result<Counted, Refusal> {
-        let most = self.bounds.connections;
+    fn enter(self: &Arc<Self>, address: Option<IpAddr>, connects: bool) -> Result<Place, Refusal> {
+        let address = address.map(household);
+        match self.count_in(address, connects) {
+            Ok(Counted { number, reserved, pushed_out }) => {
+                if connects {
+                    self.metrics.connections.inc();
+                }
+                if let Some(silent) = pushed_out {
+                    self.metrics.refused.inc();
+                    silent.abort();
+                }
+                Ok(Place { doors: Arc::clone(self), address, connects, number, reserved })
+            }
+            Err(refusal) => {
+                self.metrics.refused.inc();
+                Err(refusal)
+            }
+        }
+    }
+
+    fn count_in(&self, address: Option<IpAddr>, connects: bool) -> Result<Counted, Refusal> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let too_fast = |wait| Refusal { why: "this address connects too fast", wait };
-        inside.rate.take(address).map_err(too_fast)?;
-        if inside.by_address.get(&address).is_some_and(|of| *of >= self.bounds.per_address) {
-            let why = "this address has as many connections as it may";
-            return Err(Refusal { why, wait: LATER });
+        if let Some(address) = address {
+            let too_fast = |wait| Refusal { why: "this address connects too fast", wait };
+            inside.rate.take(address).map_err(too_fast)?;
+            if inside.by_address.get(&address).is_some_and(|of| *of >= self.bounds.per_address) {
+                let why = "this address has as many connections as it may";
+                return Err(Refusal { why, wait: LATER });
+            }
         }
-        let full = inside.all >= most;
-        let crowded = full || inside.half_open.len() >= (most / HALF_OPEN_SHARE).max(1);
-        let pushed_out = if crowded { inside.half_open.pop_first() } else { None };
-        if full && pushed_out.is_none() {
-            return Err(FULL);
+        let counted =
+            if connects { inside.connect(self.bounds.connections)? } else { Counted::default() };
+        if let Some(address) = address {
+            *inside.by_address.entry(address).or_default() += 1;
         }
-        let reserved = inside.all >= most - most / RESERVED_SHARE;
-        inside.all += 1;
-        *inside.by_address.entry(address).or_default() += 1;
-        inside.came += 1;
-        let number = inside.came;
-        inside.half_open.insert(number, None);
-        Ok(Counted { number, reserved, pushed_out: pushed_out.and_then(|(_, task)| task) })
+        Ok(counted)
     }
 
     /// How many are inside.
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn all(&self) -> usize {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 }
 
 /// What came of letting somebody in.
+#[derive(Default)]
 struct Counted {
     number: u64,
     reserved: bool,
     pushed_out: Option<AbortHandle>,
+}
+
+impl Inside {
+    /// Takes one of so many places.
+    fn connect(&mut self, most: usize) -> Result<Counted, Refusal> {
+        let full = self.all >= most;
+        let crowded = full || self.half_open.len() >= (most / HALF_OPEN_SHARE).max(1);
+        let pushed_out = if crowded { self.half_open.pop_first() } else { None };
+        if full && pushed_out.is_none() {
+            return Err(FULL);
+        }
+        let reserved = self.all >= most - most / RESERVED_SHARE;
+        self.all += 1;
+        self.came += 1;
+        self.half_open.insert(self.came, None);
+        let pushed_out = pushed_out.and_then(|(_, task)| task);
+        Ok(Counted { number: self.came, reserved, pushed_out })
+    }
 }
 
 impl Place {
@@ -141,20 +174,30 @@ impl Place {
         let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.half_open.remove(&self.number);
     }
+
+    /// It is the connection of a trusted proxy.
+    pub(super) fn is_of_proxy(&self) -> bool {
+        self.address.is_none()
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.doors.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.all -= 1;
-        inside.half_open.remove(&self.number);
-        if let Some(count) = inside.by_address.get_mut(&self.address) {
+        if self.connects {
+            inside.all -= 1;
+            inside.half_open.remove(&self.number);
+            self.doors.metrics.connections.dec();
+        }
+        let Some(address) = self.address else {
+            return;
+        };
+        if let Some(count) = inside.by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                inside.by_address.remove(&self.address);
+                inside.by_address.remove(&address);
             }
         }
-        self.doors.metrics.connections.dec();
     }
 }
 
@@ -193,7 +236,7 @@ mod tests {
         assert!(doors.admit(address(1)).is_err_and(|refusal| refusal.why.contains("address")));
         assert!(doors.admit(address(2)).is_ok());
         drop(place);
-        assert_eq!(doors.count(), 0);
+        assert_eq!(doors.all(), 0);
         assert!(doors.admit(address(1)).is_ok());
     }
 
@@ -225,7 +268,7 @@ mod tests {
         let [first, second, third, fourth] = [1, 2, 3, 4].map(|at| silent(&doors, at));
         let fifth = silent(&doors, 5);
         is_sent_away(first).await;
-        assert_eq!(doors.count(), 4, "half of the places are for who says nothing");
+        assert_eq!(doors.all(), 4, "half of the places are for who says nothing");
         let talker = doors.admit(address(6)).unwrap();
         is_sent_away(second).await;
         talker.keep();
@@ -255,6 +298,19 @@ mod tests {
         );
         assert!(doors.admit(address(2)).is_ok());
         drop(inside);
+    }
+
+    #[test]
+    fn a_proxy_is_many_addresses_and_each_has_its_share() {
+        let doors = doors(4, 1, 100);
+        let proxy: Vec<_> = (0..3).map(|_| doors.admit_proxy().unwrap()).collect();
+        let share = doors.admit_behind_proxy(address(1)).unwrap();
+        assert!(doors.admit_behind_proxy(address(1)).is_err());
+        assert!(doors.admit(address(1)).is_err());
+        assert_eq!(doors.all(), 3);
+        drop((share, proxy));
+        assert_eq!(doors.all(), 0);
+        assert!(doors.admit(address(1)).is_ok());
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
 }
 
 /// A host with or without a port.
-fn as_host(bytes: &[u8]) -> Option<Authority> {
+pub(super) fn as_host(bytes: &[u8]) -> Option<Authority> {
     let host = Authority::try_from(bytes).ok()?;
     let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     let port = host.as_str().len() == host.host().len() || host.port_u16().is_some();
