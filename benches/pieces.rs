@@ -14,7 +14,7 @@ use tillcast::domain::{Cell, Input, Kind, Role, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed, text_frame};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{Actor, Asker, Change, Outlets, Retention, Store};
+use tillcast::store::{Actor, Asker, Change, Outlets, Retention, Store, clock};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -142,7 +142,7 @@ impl Shop {
         let retention =
             Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
         let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
-        let opened = Store::open(data.path(), retention, limits, &metrics, outlets)?;
+        let opened = Store::open(data.path(), retention, limits, clock, &metrics, outlets)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let shop = Self { store: opened.store, runtime, _data: data };
         shop.create(Kind::Product, r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#);

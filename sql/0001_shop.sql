@@ -128,7 +128,9 @@ CREATE TABLE events (
     body    TEXT NOT NULL
 ) STRICT;
 
--- The first answers to requests with an Idempotency-Key, oldest first.
+-- The first answers to requests with an Idempotency-Key, oldest first. `at` is for how many
+-- milliseconds the shop had been served then, in all its runs: whatever is done to the clock, no
+-- answer is forgotten before its time.
 CREATE TABLE answers (
     id           INTEGER PRIMARY KEY,
     user_id      INTEGER NOT NULL,

@@ -221,6 +221,8 @@ pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// How long another program may hold the database's lock (`tillcast user`, a backup).
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A clock that is set ahead by less is taken as it is: nobody's session ends noticeably early.
+pub const CLOCK_STEP_MS: i64 = 10_000;
 /// How often the writer looks whether another program changed users.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
 /// Entries of the audit trail that one page looks through for those that are wanted: some

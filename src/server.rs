@@ -77,6 +77,8 @@ pub struct Settings {
     pub daily: Option<Daily>,
     /// The bounds of the profile.
     pub limits: Limits,
+    /// Milliseconds since 1970, UTC, as the board knows them now.
+    pub clock: fn() -> i64,
 }
 
 /// A server that listens.
@@ -124,7 +126,8 @@ impl Server {
         let sessions =
             Arc::new(Sessions::new(limits.sessions, settings.lifetimes, move || look.look()));
         let outlets = outlets(&feed, &sessions, &metrics);
-        let opened = Store::open(&settings.data_dir, settings.retention, limits, &metrics, outlets)
+        let (dir, clock) = (&settings.data_dir, settings.clock);
+        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, outlets)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
         let made = Feed::new(opened.head, move || ring.ring());

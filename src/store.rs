@@ -3,6 +3,7 @@
 //! Writes go through one bounded queue to one thread (`store/writer.rs`), reads to threads of their
 //! own. No call waits for a full queue: it is refused at once. This room is the home of rusqlite.
 
+mod accounts;
 mod answers;
 mod apply;
 mod audit;
@@ -12,6 +13,7 @@ mod command;
 mod direct;
 mod effects;
 mod events;
+mod left;
 mod look;
 mod open;
 mod private;
@@ -25,6 +27,7 @@ mod unit;
 mod users;
 mod writer;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +39,7 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Kind, Reject, Role, Row, Secret, event};
+use crate::domain::{Kind, Reject, Row, event};
 use crate::limits::{Limits, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 
@@ -47,10 +50,12 @@ pub use backup::{backup, backup_today, restore};
 pub use check::check;
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
+use left::Left;
 pub use open::{OpenError, is_read_only};
 use reserve::{Reserve, is_full};
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
+pub use time::clock;
 use unit::Unit;
 pub use users::{Found, User, UserPatch};
 pub use writer::Outlets;
@@ -88,21 +93,19 @@ impl Store {
         data_dir: &Path,
         retention: Retention,
         limits: Limits,
+        clock: fn() -> i64,
         metrics: &Arc<Metrics>,
         outlets: Outlets,
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
         let sound = look::first(data_dir)?;
         let conn = open::writer(data_dir, limits.writer_cache_kib)?;
-        let unreadable =
-            |_| OpenError(format!("{}: cannot be read", open::database(data_dir).display()));
-        look::hold(&conn, !sound)
-            .map_err(|error| open::unusable(&open::database(data_dir), &error))?;
-        let log = events::Log::read(&conn).map_err(failed).map_err(unreadable)?;
-        let sessions = sessions::keep_newest(&conn, limits.sessions)
-            .and_then(|()| sessions::all(&conn))
-            .map_err(unreadable)?;
-        let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
+        let unreadable = |why: &dyn Display| open::unusable(&open::database(data_dir), why);
+        look::hold(&conn, !sound).map_err(|error| unreadable(&error))?;
+        let left = Left::read(&conn, &limits, clock);
+        let left = left.map_err(|_| unreadable(&"it cannot be read"))?;
+        let Left { log, sessions, mut time, data_version } = left;
+        let now = time.now();
         let healthy = Arc::new(AtomicBool::new(true));
         let reserve = Reserve::of(data_dir);
         let full = Arc::new(AtomicBool::new(false));
@@ -121,6 +124,7 @@ impl Store {
             runtime: Handle::try_current().ok(),
             log,
             retention,
+            time,
             answers_due: 0,
             audit_due: 0,
             outlets,
@@ -130,7 +134,7 @@ impl Store {
             full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
             sound,
-            data_version: data_version.map_err(failed).map_err(unreadable)?,
+            data_version,
             watched: Instant::now(),
         };
         if !sound {
@@ -143,7 +147,6 @@ impl Store {
             })?;
         }
         let writer = readers::thread("writer", move || writer.run(queue))?;
-        let now = time::clock().max(log.last_at);
         let store = Self { jobs, reads, healthy, full, oldest, _lock: lock };
         Ok(Opened { store, writer, head: log.head, sessions, now })
     }
@@ -288,117 +291,6 @@ impl Store {
     /// A part of the audit trail, newest first, and the id before which there may be more.
     pub async fn audit(&self, wanted: Wanted) -> Result<(Vec<Entry>, Option<i64>), Reject> {
         self.read(move |conn| audit::page(conn, wanted)).await
-    }
-
-    /// Against what a login with that name is checked; none where there is no user at all.
-    pub async fn find_user(&self, username: String, pick: u32) -> Result<Option<Found>, Reject> {
-        self.read(move |conn| users::find_or_other(conn, &username, pick)).await
-    }
-
-    /// The user with that id.
-    pub async fn user(&self, id: i64) -> Result<User, Reject> {
-        self.read(move |conn| users::get(conn, id)).await
-    }
-
-    /// Users, newest first.
-    pub async fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
-        self.read(move |conn| users::list(conn, after, limit)).await
-    }
-
-    /// Makes a user, or gives the first answer again; `show` tells how a user looks as JSON.
-    pub async fn create_user(
-        &self,
-        (username, role, password_hash): (String, Role, Secret),
-        repeat: Option<Repeat>,
-        show: fn(&User) -> String,
-        asker: Asker,
-    ) -> Result<Answer, Reject> {
-        self.has_room()?;
-        self.write(move |unit| {
-            answers::once(unit, repeat.as_ref(), |unit| {
-                let user = users::add(unit, (&username, role, &password_hash), Some(asker))?;
-                Ok(Answer {
-                    location: format!("/api/users/{}", user.id),
-                    etag: format!("\"{}\"", user.version),
-                    body: show(&user),
-                })
-            })
-        })
-        .await
-    }
-
-    /// Changes a user. A new role, a new password or disabling ends the user's sessions but
-    /// `keep`, in the same transaction; `then` is told of the user before and after in it, too.
-    pub async fn update_user(
-        &self,
-        id: i64,
-        patch: UserPatch,
-        if_match: Option<Vec<i64>>,
-        (keep, then): (Option<TokenHash>, impl Fn(&User, &User) + Send + 'static),
-        asker: Asker,
-    ) -> Result<User, Reject> {
-        self.write(move |unit| {
-            users::check_version(unit.conn, id, if_match.as_ref())?;
-            let before = users::get(unit.conn, id)?;
-            let after = users::change(unit, &before, &patch, keep.as_ref(), Some(asker))?;
-            then(&before, &after);
-            Ok(after)
-        })
-        .await
-    }
-
-    /// Removes a user with the user's sessions, and calls `then` in the same transaction.
-    pub async fn remove_user(
-        &self,
-        id: i64,
-        if_match: Option<Vec<i64>>,
-        then: impl Fn() + Send + 'static,
-        asker: Asker,
-    ) -> Result<(), Reject> {
-        self.write(move |unit| {
-            users::check_version(unit.conn, id, if_match.as_ref())?;
-            users::remove(unit, id, Some(asker)).map(|()| then())
-        })
-        .await
-    }
-
-    /// Keeps a new session, if the user may log in and has this password hash still; calls `add`
-    /// in the same transaction, and forgets the sessions that it returns. A renewed hash of the same
-    /// password takes the old one's place and ends nothing.
-    pub async fn add_session(
-        &self,
-        token_hash: TokenHash,
-        username: String,
-        (password_hash, renewed): (Secret, Option<Secret>),
-        add: impl Fn(&User) -> Vec<TokenHash> + Send + 'static,
-    ) -> Result<Option<User>, Reject> {
-        let mut ended = None;
-        self.write(move |unit| {
-            let found = users::find(unit.conn, &username)?;
-            let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
-            let Some((user, _)) = same else { return Ok(None) };
-            if let Some(renewed) = &renewed {
-                users::renew(unit, user.id, renewed)?;
-            }
-            sessions::add(unit, &token_hash, user.id)?;
-            sessions::remove(unit, ended.get_or_insert_with(|| add(&user)))?;
-            Ok(Some(user))
-        })
-        .await
-    }
-
-    /// Forgets sessions, and calls `then` in the same transaction.
-    pub async fn remove_sessions(
-        &self,
-        token_hashes: Vec<TokenHash>,
-        then: impl Fn() + Send + 'static,
-    ) -> Result<(), Reject> {
-        self.write(move |unit| sessions::remove(unit, &token_hashes).map(|()| then())).await
-    }
-
-    /// Writes down how many milliseconds ago sessions were used.
-    pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
-        self.write(move |unit| sessions::touch(unit, &used)).await
     }
 }
 

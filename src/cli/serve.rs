@@ -15,7 +15,7 @@ use crate::config::{Config, Mistakes};
 use crate::domain::Role;
 use crate::limits::FILES_BESIDE;
 use crate::server::{Daily, Server, Settings};
-use crate::store::{Direct, Retention};
+use crate::store::{self, Direct, Retention};
 use crate::tls::{Files, Identity};
 
 /// The certificate and the key that the settings name, if they do.
@@ -74,6 +74,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             keep: config.backup_keep,
         }),
         limits: config.limits,
+        clock: store::clock,
     }
 }
 

@@ -68,9 +68,15 @@ fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<(), Reject>
     let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
     let (hash, Answer { location, etag, body }) = (&repeat.request_hash[..], answer);
     statement
-        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, unit.now))
+        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, unit.served))
         .map_err(failed)?;
     Ok(())
+}
+
+/// For how long the shop had been served when the newest answer was kept, in milliseconds.
+pub(super) fn served(conn: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT at FROM answers ORDER BY id DESC LIMIT 1";
+    Ok(conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// Removes answers from before `oldest`, a step of them; returns when the oldest one that stays was

@@ -64,6 +64,21 @@ pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> 
     conn.execute(sql, [most]).map(drop).map_err(failed)
 }
 
+/// The newest time in the table; 0 where it is empty.
+pub(super) fn last_at(conn: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(max(created_at, used_at)), 0) FROM sessions";
+    conn.query_row(sql, [], |row| row.get(0))
+}
+
+/// The clock was set ahead: nobody is logged in for longer by that.
+pub(super) fn shift(conn: &Connection, ahead: i64) -> rusqlite::Result<()> {
+    if ahead == 0 {
+        return Ok(());
+    }
+    let sql = "UPDATE sessions SET created_at = created_at + ?1, used_at = used_at + ?1";
+    conn.prepare_cached(sql)?.execute([ahead]).map(drop)
+}
+
 /// Keeps a new session.
 pub(super) fn add(unit: &Unit<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";

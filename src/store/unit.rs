@@ -9,6 +9,8 @@ pub(super) struct Unit<'c> {
     pub(super) conn: &'c Connection,
     /// The time of everything in this transaction; never before that of an earlier one.
     pub(super) now: i64,
+    /// For how many milliseconds the shop was served by then; 0 in a program that is not the server.
+    pub(super) served: i64,
     pub(super) head: i64,
     pub(super) events: Vec<Event>,
 }

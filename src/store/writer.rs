@@ -21,7 +21,7 @@ use crate::store::events::Retention;
 use crate::store::open::OpenError;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
-use crate::store::time::clock;
+use crate::store::time::{Time, clock};
 use crate::store::unit::Unit;
 use crate::store::{answers, audit, events, failed, look, open, sessions};
 
@@ -55,9 +55,10 @@ pub(super) struct Writer {
     pub(super) runtime: Option<Handle>,
     pub(super) log: events::Log,
     pub(super) retention: Retention,
-    /// No answer is old enough to be forgotten before that time.
+    pub(super) time: Time,
+    /// No answer is old enough to be forgotten before the shop was served that long.
     pub(super) answers_due: i64,
-    /// The same of the audit trail.
+    /// No entry of the audit trail is old enough to be pruned before that time.
     pub(super) audit_due: i64,
     pub(super) outlets: Outlets,
     pub(super) metrics: Arc<Metrics>,
@@ -124,9 +125,11 @@ impl Writer {
         let Some(conn) = self.conn.take() else {
             return refuse(commands, &Reject::Unavailable);
         };
-        let now = clock();
-        let nothing_old = !self.log.prunes_when_idle(now, self.retention) && now < self.audit_due;
-        if commands.is_empty() && nothing_old {
+        let now = self.time.now();
+        let rests = self.time.ahead() == 0
+            && now < self.audit_due
+            && !self.log.prunes_when_idle(now, self.retention);
+        if commands.is_empty() && rests {
             self.conn = Some(conn);
             return;
         }
@@ -183,16 +186,18 @@ impl Writer {
         if !conn.is_autocommit() {
             execute(conn, "ROLLBACK")?; // the last one found no room
         }
-        execute(conn, "BEGIN IMMEDIATE")?;
-        let now = clock().max(self.log.last_at);
-        let begin = || Unit { conn, now, head: self.log.head, events: Vec::new() };
-        let mut unit = begin();
+        let (ahead, now, served) = (self.time.ahead(), self.time.now(), self.time.served());
+        let begin = || -> rusqlite::Result<Unit<'_>> {
+            execute(conn, "BEGIN IMMEDIATE")?;
+            sessions::shift(conn, ahead)?;
+            Ok(Unit { conn, now, served, head: self.log.head, events: Vec::new() })
+        };
+        let mut unit = begin()?;
         let in_a_row = in_a_row(&mut unit, commands);
         check_room(commands)?;
         if !in_a_row {
             execute(conn, "ROLLBACK")?;
-            execute(conn, "BEGIN IMMEDIATE")?;
-            unit = begin();
+            unit = begin()?;
             let done = commands.iter_mut().try_for_each(|command| in_savepoint(&mut unit, command));
             check_room(commands).and(done)?;
         }
@@ -203,14 +208,15 @@ impl Writer {
             log.last_at = now;
         }
         log.prune(conn, now, self.retention)?;
-        if now >= self.answers_due {
+        if served >= self.answers_due {
             let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
-            self.answers_due = answers::prune(conn, now - kept)?.unwrap_or(now) + kept;
+            self.answers_due = answers::prune(conn, served - kept)?.unwrap_or(served) + kept;
         }
         if now >= self.audit_due {
             self.audit_due = audit::prune(conn, now, self.retention.audit)?;
         }
         execute(conn, "COMMIT")?;
+        self.time.accept(ahead);
         Ok((events, log))
     }
 
@@ -288,7 +294,8 @@ pub(super) fn alone<T>(
 ) -> Result<T, Reject> {
     let log = events::Log::read(conn).map_err(failed)?;
     execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
-    let mut unit = Unit { conn, now: clock().max(log.last_at), head: log.head, events: Vec::new() };
+    let now = clock().max(log.last_at);
+    let mut unit = Unit { conn, now, served: 0, head: log.head, events: Vec::new() };
     let done = work(&mut unit);
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     execute(conn, end).map_err(failed)?;
@@ -334,6 +341,7 @@ mod tests {
                 count: 100,
                 audit: Duration::from_secs(60),
             },
+            time: Time::new(clock, 0, 0),
             answers_due: 0,
             audit_due: 0,
             outlets: Outlets {

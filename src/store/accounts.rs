@@ -1,0 +1,121 @@
+//! What the handle does with users and their sessions.
+
+use crate::domain::{Reject, Role, Secret};
+use crate::store::Store;
+use crate::store::answers::{self, Answer, Repeat};
+use crate::store::audit::Asker;
+use crate::store::sessions::{self, TokenHash};
+use crate::store::users::{self, Found, User, UserPatch};
+
+impl Store {
+    /// Against what a login with that name is checked; none where there is no user at all.
+    pub async fn find_user(&self, username: String, pick: u32) -> Result<Option<Found>, Reject> {
+        self.read(move |conn| users::find_or_other(conn, &username, pick)).await
+    }
+
+    /// The user with that id.
+    pub async fn user(&self, id: i64) -> Result<User, Reject> {
+        self.read(move |conn| users::get(conn, id)).await
+    }
+
+    /// Users, newest first.
+    pub async fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
+        self.read(move |conn| users::list(conn, after, limit)).await
+    }
+
+    /// Makes a user, or gives the first answer again; `show` tells how a user looks as JSON.
+    pub async fn create_user(
+        &self,
+        (username, role, password_hash): (String, Role, Secret),
+        repeat: Option<Repeat>,
+        show: fn(&User) -> String,
+        asker: Asker,
+    ) -> Result<Answer, Reject> {
+        self.has_room()?;
+        self.write(move |unit| {
+            answers::once(unit, repeat.as_ref(), |unit| {
+                let user = users::add(unit, (&username, role, &password_hash), Some(asker))?;
+                Ok(Answer {
+                    location: format!("/api/users/{}", user.id),
+                    etag: format!("\"{}\"", user.version),
+                    body: show(&user),
+                })
+            })
+        })
+        .await
+    }
+
+    /// Changes a user. A new role, a new password or disabling ends the user's sessions but
+    /// `keep`, in the same transaction; `then` is told of the user before and after in it, too.
+    pub async fn update_user(
+        &self,
+        id: i64,
+        patch: UserPatch,
+        if_match: Option<Vec<i64>>,
+        (keep, then): (Option<TokenHash>, impl Fn(&User, &User) + Send + 'static),
+        asker: Asker,
+    ) -> Result<User, Reject> {
+        self.write(move |unit| {
+            users::check_version(unit.conn, id, if_match.as_ref())?;
+            let before = users::get(unit.conn, id)?;
+            let after = users::change(unit, &before, &patch, keep.as_ref(), Some(asker))?;
+            then(&before, &after);
+            Ok(after)
+        })
+        .await
+    }
+
+    /// Removes a user with the user's sessions, and calls `then` in the same transaction.
+    pub async fn remove_user(
+        &self,
+        id: i64,
+        if_match: Option<Vec<i64>>,
+        then: impl Fn() + Send + 'static,
+        asker: Asker,
+    ) -> Result<(), Reject> {
+        self.write(move |unit| {
+            users::check_version(unit.conn, id, if_match.as_ref())?;
+            users::remove(unit, id, Some(asker)).map(|()| then())
+        })
+        .await
+    }
+
+    /// Keeps a new session, if the user may log in and has this password hash still; calls `add`
+    /// in the same transaction, and forgets the sessions that it returns. A renewed hash of the same
+    /// password takes the old one's place and ends nothing.
+    pub async fn add_session(
+        &self,
+        token_hash: TokenHash,
+        username: String,
+        (password_hash, renewed): (Secret, Option<Secret>),
+        add: impl Fn(&User) -> Vec<TokenHash> + Send + 'static,
+    ) -> Result<Option<User>, Reject> {
+        let mut ended = None;
+        self.write(move |unit| {
+            let found = users::find(unit.conn, &username)?;
+            let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
+            let Some((user, _)) = same else { return Ok(None) };
+            if let Some(renewed) = &renewed {
+                users::renew(unit, user.id, renewed)?;
+            }
+            sessions::add(unit, &token_hash, user.id)?;
+            sessions::remove(unit, ended.get_or_insert_with(|| add(&user)))?;
+            Ok(Some(user))
+        })
+        .await
+    }
+
+    /// Forgets sessions, and calls `then` in the same transaction.
+    pub async fn remove_sessions(
+        &self,
+        token_hashes: Vec<TokenHash>,
+        then: impl Fn() + Send + 'static,
+    ) -> Result<(), Reject> {
+        self.write(move |unit| sessions::remove(unit, &token_hashes).map(|()| then())).await
+    }
+
+    /// Writes down how many milliseconds ago sessions were used.
+    pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
+        self.write(move |unit| sessions::touch(unit, &used)).await
+    }
+}
