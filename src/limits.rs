@@ -214,6 +214,8 @@ pub const READER_CACHE_KIB: i64 = 128;
 /// A database up to this size is looked through before the shop opens, some ten thousand orders in a
 /// few milliseconds; a larger one while it is open, unless it was not closed in good order.
 pub const LOOK_FIRST_BYTES: u64 = 4 * 1024 * 1024;
+/// So long after the start: when the clients of before have come back.
+pub const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How large the write-ahead log stays after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// The file that is given up when the disk is full: room to finish a full queue of orders, and for

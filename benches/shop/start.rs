@@ -1,6 +1,10 @@
 //! What a start costs: time, memory, and a file on the disk.
 
+use std::path::Path;
 use std::process::Command;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::seed::Seed;
 use crate::server::Kind;
@@ -24,23 +28,39 @@ pub(crate) fn start(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     }
     let bench = Bench { repetitions: STARTS, ..*bench };
     let figures = bench.compare(&programs.kinds(), |kind| {
+        let data = seed.copy()?; // as an orderly stop left it
         let server = match kind {
-            Kind::Tillcast => programs.start_at(seed.path())?,
+            Kind::Tillcast => programs.start_at(data.path())?,
             Kind::Bare | Kind::Bun => programs.start(kind)?,
         };
         let memory = server.started_with;
         let ms = server.started_in.as_secs_f64() * 1e3;
         Ok([ms, memory.resident / 1024.0, memory.anonymous / 1024.0])
     })?;
+    let after_a_crash = bench.compare(&[Kind::Tillcast], |_| {
+        let data = seed.copy()?;
+        leave_a_log(data.path())?;
+        Ok([programs.start_at(data.path())?.started_in.as_secs_f64() * 1e3])
+    })?;
     let whats = [
         (format!("start to first answer, {ORDERS} orders on disk, ms"), Goal::AtMost(15.0)),
         ("RSS after the start, MiB".to_owned(), Goal::AtMost(6.0)),
         ("RssAnon of that, MiB".to_owned(), Goal::None),
+        ("start to first answer after a crash, ms".to_owned(), Goal::None),
     ];
     let line = |((what, goal), figures)| Line { what, goal, figures };
-    let mut lines: Vec<Line> = whats.into_iter().zip(figures).map(line).collect();
+    let mut lines: Vec<Line> =
+        whats.into_iter().zip(figures.into_iter().chain(after_a_crash)).map(line).collect();
     lines.push(size(programs)?);
     Ok(lines)
+}
+
+/// Writes, and leaves without moving that into the database.
+fn leave_a_log(data_dir: &Path) -> Outcome<()> {
+    let conn = Connection::open(data_dir.join("tillcast.db"))?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.execute("UPDATE users SET version = version + 1", [])?;
+    Ok(())
 }
 
 fn size(programs: &crate::server::Programs) -> Outcome<Line> {

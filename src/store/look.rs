@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::limits::{LOOK_FIRST_BYTES, READER_CACHE_KIB};
+use crate::limits::{LOOK_AFTER, LOOK_FIRST_BYTES, READER_CACHE_KIB};
 use crate::store::open::{self, OpenError, beside, unusable};
 use crate::store::readers;
 
@@ -39,13 +39,14 @@ pub(super) fn first(data_dir: &Path) -> Result<bool, OpenError> {
 }
 
 /// Looks through all pages while the shop is open already, whenever a core has nothing else to do,
-/// and tells what was found.
+/// and tells what was found. A stop before that leaves the write-ahead log, so the next start looks.
 pub(super) fn later(
     data_dir: &Path,
     tell: impl FnOnce(Result<(), OpenError>) + Send + 'static,
 ) -> Result<(), OpenError> {
     let data_dir = data_dir.to_owned();
     let look = move || {
+        std::thread::sleep(LOOK_AFTER);
         if let Err(error) = rustix::process::nice(19) {
             tracing::debug!(%error, "the look through the database is not made in idle time");
         }
