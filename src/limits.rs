@@ -225,6 +225,8 @@ pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A clock that is set ahead by less is taken as it is: nobody's session ends noticeably early.
 pub const CLOCK_STEP_MS: i64 = 10_000;
+/// How often a disk that keeps failing is complained about: the log may be on the same card.
+pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the writer looks whether another program changed users.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
 /// Entries of the audit trail that one page looks through for those that are wanted: some

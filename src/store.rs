@@ -9,6 +9,7 @@ mod apply;
 mod audit;
 mod backup;
 mod check;
+mod clock;
 mod command;
 mod direct;
 mod effects;
@@ -22,7 +23,6 @@ mod record;
 mod reserve;
 mod rows;
 mod sessions;
-mod time;
 mod unit;
 mod users;
 mod writer;
@@ -48,6 +48,7 @@ pub use apply::{Actor, Change};
 pub use audit::{Action, Asker, Entry, Note, Thing, Wanted};
 pub use backup::{backup, backup_today, restore};
 pub use check::check;
+pub use clock::clock;
 pub use direct::Direct;
 pub use events::{Page, Range, Retention};
 use left::Left;
@@ -55,7 +56,6 @@ pub use open::{OpenError, is_read_only};
 use reserve::{Reserve, is_full};
 pub use rows::Query;
 pub use sessions::{Snapshot, TokenHash};
-pub use time::clock;
 use unit::Unit;
 pub use users::{Found, User, UserPatch};
 pub use writer::Outlets;
@@ -134,6 +134,7 @@ impl Store {
             full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
             sound,
+            complaint: writer::Complaint::default(),
             data_version,
             watched: Instant::now(),
         };

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::domain::timestamp;
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::check::check;
+use crate::store::clock::clock;
 use crate::store::look;
 use crate::store::open::{self, OpenError, beside};
 use crate::store::private;
-use crate::store::time::clock;
 
 /// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
 pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {

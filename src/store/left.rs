@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use crate::domain::Reject;
 use crate::limits::Limits;
+use crate::store::clock::Time;
 use crate::store::sessions::{self, Snapshot};
-use crate::store::time::Time;
 use crate::store::{answers, events, failed};
 
 pub(super) struct Left {

@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
-use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
+use crate::limits::{COMPLAINT_INTERVAL, IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
+use crate::store::clock::{Time, clock};
 use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
 use crate::store::events::Retention;
 use crate::store::open::OpenError;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
-use crate::store::time::{Time, clock};
 use crate::store::unit::Unit;
 use crate::store::{answers, audit, events, failed, look, open, sessions};
 
@@ -68,6 +68,7 @@ pub(super) struct Writer {
     pub(super) oldest: Arc<AtomicI64>,
     /// All pages were looked through. Until then nothing is written but the write-ahead log.
     pub(super) sound: bool,
+    pub(super) complaint: Complaint,
     pub(super) data_version: i64,
     pub(super) watched: Instant,
 }
@@ -244,8 +245,12 @@ impl Writer {
                 self.answers_due = 0;
                 self.audit_due = 0;
                 self.healthy.store(true, Ordering::Release);
+                tracing::info!("the database is open again");
             }
-            Err(error) => tracing::error!(error, "the database cannot be opened again"),
+            Err(error) if self.complaint.is_due(&error, Instant::now()) => {
+                tracing::error!(error, "the database cannot be opened again");
+            }
+            Err(_) => {}
         }
     }
 
@@ -278,6 +283,21 @@ impl Writer {
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "the database cannot be watched"),
         }
+    }
+}
+
+/// What was complained about last, and when: said once, and again after a while if it stays.
+#[derive(Default)]
+pub(super) struct Complaint(Option<(String, Instant)>);
+
+impl Complaint {
+    fn is_due(&mut self, text: &str, now: Instant) -> bool {
+        let said = |(said, at): &(String, Instant)| said == text && now - *at < COMPLAINT_INTERVAL;
+        let due = !self.0.as_ref().is_some_and(said);
+        if due {
+            self.0 = Some((text.to_owned(), now));
+        }
+        due
     }
 }
 
@@ -325,6 +345,17 @@ mod tests {
     }
 
     #[test]
+    fn a_complaint_is_repeated_once_a_minute() {
+        let (mut complaint, begun) = (Complaint::default(), Instant::now());
+        let mut said = |text, second| complaint.is_due(text, begun + Duration::from_secs(second));
+        assert!(said("no disk", 0));
+        assert!(!said("no disk", 1));
+        assert!(said("no room", 2));
+        assert!(!said("no room", 61));
+        assert!(said("no room", 62));
+    }
+
+    #[test]
     fn who_is_rejected_late_takes_nobody_along() {
         let data = tempfile::tempdir().unwrap();
         let cache_kib = Limits::DEFAULT.writer_cache_kib;
@@ -355,6 +386,7 @@ mod tests {
             full: Arc::default(),
             oldest: Arc::default(),
             sound: true,
+            complaint: Complaint::default(),
             data_version: 0,
             watched: Instant::now(),
         };

@@ -80,7 +80,7 @@ fn read(line: &str, unfinished: &mut HashMap<String, usize>, steps: &mut Vec<Ste
     let texts = texts(arguments);
     let path = texts.first().map(|path| String::from_utf8_lossy(path).into_owned());
     let is_of = |name: &&str| path.as_ref().is_some_and(|path| path.ends_with(&format!("/{name}")));
-    let file = FILES.iter().position(|name| is_of(name));
+    let file = FILES.iter().position(is_of);
     // The numbers behind the last text.
     let end = arguments.rfind(['"', '>']).unwrap_or(0);
     let is_open = call.ends_with("<unfinished ...>");
