@@ -7,6 +7,7 @@ mod common;
 use common::{Running, Server, head, log_after, order, outside_order, product, run};
 use rusqlite::Connection;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::{TempDir, tempdir};
@@ -181,6 +182,39 @@ fn a_large_database_is_looked_through_first_after_a_crash() {
     shop.is_refused(&shop.database());
     assert!(fs::read(shop.database()).unwrap() == damaged);
     assert!(fs::read(&wal).unwrap() == log);
+}
+
+/// Names of files that others than their owner may read or write.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = files(folder).into_iter().map(|(path, _)| path).collect();
+    paths.retain(|path| path.metadata().unwrap().permissions().mode() & 0o077 != 0);
+    paths
+}
+
+#[test]
+fn files_are_their_owners_alone() {
+    let backups = tempdir().unwrap();
+    let folder = backups.path().join("daily");
+    let mut server = Server::with(&["--backup-dir", folder.to_str().unwrap()]);
+    server.wait_for_log("today's backup is ");
+    outside_order(&server.admin(), 5.25);
+    let backup = folder.join("shop.db");
+    succeeds(&server.cli(&["backup", backup.to_str().unwrap()], ""));
+    let data = server.data_dir();
+    for name in ["", "-wal", "-shm"] {
+        assert!(data.join(format!("tillcast.db{name}")).exists());
+    }
+    assert!(data.join("tillcast.lock").exists() && data.join("tillcast.reserve").exists());
+    assert_eq!(files(&folder).len(), 2);
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
+    assert_eq!(open_to_others(&folder), Vec::<PathBuf>::new());
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o077, 0);
+    assert_eq!(server.stop(), Some(0));
+
+    // Where a backup has been is not where the shop is.
+    fs::set_permissions(&backup, fs::Permissions::from_mode(0o644)).unwrap();
+    succeeds(&server.cli(&["restore", backup.to_str().unwrap()], ""));
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
 }
 
 #[test]
