@@ -152,13 +152,12 @@ impl Server {
         let addresses =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let doors = Arc::new(Doors::new(bounds(settings), Arc::clone(&metrics)));
-        let origins = Arc::new(Origins(settings.allow_origin.clone()));
         let api = Api {
             store,
             auth: Arc::new(auth),
             feed,
             metrics,
-            origins,
+            origins: Arc::new(Origins(settings.allow_origin.clone())),
             stopping: AtomicBool::new(false),
             shares: Shares::new(limits.bodies_kib, limits.pages_at_once),
         };

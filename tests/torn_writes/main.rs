@@ -28,7 +28,7 @@ use tillcast::domain::input::{Input, Purpose};
 use tillcast::domain::{Kind, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{self, Actor, Change, Outlets, Repeat, Retention, Store};
+use tillcast::store::{self, Actor, Asker, Change, Outlets, Repeat, Retention, Store};
 use trace::{FILES, Step, Trace};
 
 const STATES: usize = 1000;
@@ -106,7 +106,8 @@ fn make_states(begin: &Begin, steps: &[Step], moments: &[usize], rng: &mut Rng) 
 fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let outlets =
         Outlets { publish: Box::new(drop), jump: Box::new(|_| ()), accounts: Box::new(drop) };
-    let retention = Retention { age: Duration::from_secs(86_400), count: 1_000_000 };
+    let retention =
+        Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
     let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
     let opened = Store::open(data_dir, retention, limits, store::clock, &metrics, outlets).unwrap();
     assert_eq!(opened.sessions.len(), 1);
@@ -143,7 +144,8 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let body = sale(begin.product, key);
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
     let input = Input::read(Kind::Order, Purpose::Create, body.as_object().unwrap().clone());
-    let actor = Actor { user_id: 1, role: Role::Admin, if_match: None };
+    let asker = Asker { user_id: 1, address: [127, 0, 0, 1].into() };
+    let actor = Actor { asker, role: Role::Admin, if_match: None };
     let repeat = Repeat { user_id: 1, key: key.to_owned(), request_hash };
     let change = Change::Create(input.unwrap());
     let answer = store.create(actor, Kind::Order, change, Some(repeat), |_| Ok(())).await;
