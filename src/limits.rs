@@ -150,6 +150,9 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body that nobody wants may take to be read away. Then the connection is closed.
 pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same for a request that is turned away before it is looked at, because there are too many. Its
+/// answer may be lost then.
+pub const TURN_AWAY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Refused connections that are still being told so. Above, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 /// Addresses whose connection rate is watched at the same time; above, the one that was quiet the

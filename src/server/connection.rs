@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::uri::Authority;
@@ -22,8 +23,8 @@ use tokio::time::timeout;
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
 use crate::limits::{
-    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX,
-    SEND_BUFFER_BYTES,
+    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX, LOGIN_BYTES_MAX,
+    SEND_BUFFER_BYTES, TURN_AWAY_TIMEOUT,
 };
 use crate::server::doors::{CROWDED, Place, Refusal};
 use crate::server::redirect::redirect;
@@ -138,6 +139,7 @@ impl Server {
             Err(problem) => closing(problem.into_reply()),
             Ok(_) if self.identity.is_some() && !secure => closing(redirect(&request)),
             Ok(_) if turned_away => {
+                skip(request.into_body()).await;
                 Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait)
                     .into_reply()
             }
@@ -312,6 +314,12 @@ impl Server {
 fn closing(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     reply
+}
+
+/// Reads away what comes soon: an unread byte would turn the answer into a reset.
+async fn skip(body: Incoming) {
+    let read = Limited::new(body, LOGIN_BYTES_MAX).collect();
+    drop(timeout(TURN_AWAY_TIMEOUT, read).await);
 }
 
 /// Small packets at once, little in the kernel for who does not read, and an end for who takes
