@@ -106,3 +106,16 @@ fn a_shop_opens_on_a_full_disk() {
     wait_until_ready(&server.anonymous());
     order(&admin, tea, 1);
 }
+
+#[test]
+fn a_backup_does_not_fill_the_disk() {
+    let disk = Disk::in_memory(24);
+    let backups = disk.path().join("backups");
+    let mut server = disk.server_with(&["--backup-dir", backups.to_str().unwrap()]);
+    server.wait_for_log("a backup needs ");
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 10);
+    order(&admin, tea, 1);
+    assert_eq!(backups.read_dir().unwrap().count(), 0);
+    assert_eq!(server.stop(), Some(0));
+}

@@ -13,7 +13,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
-use crate::limits::FILES_BESIDE;
+use crate::limits::{BACKUP_LOOK, FILES_BESIDE};
 use crate::server::{Daily, Server, Settings};
 use crate::store::{self, Direct, Retention};
 use crate::tls::{Files, Identity};
@@ -25,6 +25,17 @@ pub(super) fn identity(config: &Config) -> Result<Option<Arc<Identity>>, Mistake
     };
     let loaded = Identity::load(&Files { cert, key }).map_err(Mistakes)?;
     Ok(Some(Arc::new(loaded)))
+}
+
+/// The daily backup: beside the database, where no other place is named.
+fn daily(config: &Config) -> Option<Daily> {
+    let beside = || config.data_dir.join("backups");
+    (config.backup_keep > 0).then(|| Daily {
+        data_dir: config.data_dir.clone(),
+        folder: config.backup_dir.clone().unwrap_or_else(beside),
+        keep: config.backup_keep,
+        wait: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_LOOK },
+    })
 }
 
 /// Serves the data directory until a signal.
@@ -68,11 +79,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         identity: None,
         hsts: config.hsts,
         proxies: config.trusted_proxy.clone(),
-        daily: config.backup_dir.clone().map(|folder| Daily {
-            data_dir: config.data_dir.clone(),
-            folder,
-            keep: config.backup_keep,
-        }),
+        daily: daily(config),
         limits: config.limits,
         clock: store::clock,
     }

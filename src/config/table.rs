@@ -214,7 +214,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "backup-dir",
         value: "DIR",
         default: Nothing,
-        reason: "A backup a day goes into this folder; best on another disk.",
+        reason: "A backup a day goes into this folder, at the start and then once a day; best on another \
+                 disk. Without it: `backups` in the data directory, from an hour after the start on.",
         many: false,
         set: |config, value| path(value).map(|dir| config.backup_dir = Some(dir)),
     },
@@ -222,9 +223,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "backup-keep",
         value: "N",
         default: Text("7"),
-        reason: "So many daily backups are kept, older ones are removed.",
+        reason: "So many daily backups are kept, older ones are removed; 0 makes none.",
         many: false,
-        set: |config, value| whole(value, 1..=10_000).map(|n| config.backup_keep = n),
+        set: |config, value| whole(value, 0..=10_000).map(|n| config.backup_keep = n),
     },
     Setting {
         flag: "log-level",

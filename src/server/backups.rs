@@ -2,9 +2,10 @@
 
 use std::future::pending;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::interval;
+use tokio::time::{Instant, interval_at};
 
 use crate::limits::BACKUP_LOOK;
 use crate::store;
@@ -18,16 +19,17 @@ pub struct Daily {
     pub folder: PathBuf,
     /// How many are kept.
     pub keep: usize,
+    /// How long after the start the first one is made: a shop that opens has better things to do.
+    pub wait: Duration,
 }
 
-/// Makes a backup a day, the first one now. A failed one is tried again at the next look. Never
-/// returns.
+/// Makes a backup a day. A failed one is tried again at the next look. Never returns.
 pub(super) async fn make(daily: Option<Daily>) {
     let Some(daily) = daily else { return pending().await };
-    let mut look = interval(BACKUP_LOOK);
+    let mut look = interval_at(Instant::now() + daily.wait, BACKUP_LOOK);
     loop {
         look.tick().await;
-        let Daily { data_dir, folder, keep } = daily.clone();
+        let Daily { data_dir, folder, keep, .. } = daily.clone();
         let made = spawn_blocking(move || store::backup_today(&data_dir, &folder, keep)).await;
         match made.map_err(|error| error.to_string()) {
             Ok(Ok(Some(file))) => tracing::info!("today's backup is {}", file.display()),
@@ -35,5 +37,35 @@ pub(super) async fn make(daily: Option<Daily>) {
             Ok(Err(error)) => tracing::error!(%error, "the daily backup failed"),
             Err(error) => tracing::error!(error, "the daily backup failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::store::Direct;
+
+    /// On a clock of its own, which runs while nobody works.
+    #[tokio::test(start_paused = true)]
+    async fn the_first_one_waits_until_the_shop_has_opened() {
+        let data = tempfile::tempdir().unwrap();
+        drop(Direct::open(data.path()).unwrap());
+        let folder = data.path().join("backups");
+        let daily = Daily {
+            data_dir: data.path().to_owned(),
+            folder: folder.clone(),
+            keep: 1,
+            wait: BACKUP_LOOK,
+        };
+        let making = tokio::spawn(make(Some(daily)));
+        sleep(BACKUP_LOOK - Duration::from_secs(1)).await;
+        assert!(!folder.exists());
+        sleep(BACKUP_LOOK).await;
+        let names = folder.read_dir().unwrap().map(|file| file.unwrap().file_name());
+        let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        assert!(matches!(&names[..], [one] if one.starts_with("tillcast-")), "{names:?}");
+        making.abort();
     }
 }

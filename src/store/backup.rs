@@ -5,8 +5,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::statvfs;
+
 use crate::domain::timestamp;
-use crate::limits::COMMAND_CACHE_KIB;
+use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
 use crate::store::check::check;
 use crate::store::clock::clock;
 use crate::store::look;
@@ -48,7 +50,12 @@ pub fn backup_today(
     // Always the same name: what a power cut left of the last try is overwritten.
     let part = folder.join(".tillcast-today");
     private::make_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
-    copy(data_dir, &part)?;
+    let made = has_room(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
+    if let Err(error) = made {
+        // What is there of it would only fill the disk.
+        fs::remove_file(&part).map_err(fail)?;
+        return Err(error);
+    }
     fs::rename(&part, &target).and_then(|()| sync(folder)).map_err(fail)?;
     let mut others = of_days(folder).map_err(fail)?;
     others.retain(|other| *other != target);
@@ -56,6 +63,17 @@ pub fn backup_today(
         fs::remove_file(old).map_err(fail)?;
     }
     Ok(Some(target))
+}
+
+/// Refuses to fill the disk with a backup: the shop needs the room more.
+fn has_room(data_dir: &Path, folder: &Path) -> io::Result<()> {
+    let disk = statvfs(folder)?;
+    let needed = open::database(data_dir).metadata()?.len() + 2 * RESERVE_BYTES;
+    if disk.f_bavail.saturating_mul(disk.f_frsize) < needed {
+        let text = format!("a backup needs {} MiB of room, with some to spare", needed >> 20);
+        return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+    }
+    Ok(())
 }
 
 const BEFORE_DATE: &str = "tillcast-";

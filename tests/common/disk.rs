@@ -73,7 +73,12 @@ impl Disk {
 
     /// A server whose data directory is this disk.
     pub(crate) fn server(&self) -> Server {
-        Server::on(Arc::clone(&self.folder), &[], None)
+        self.server_with(&[])
+    }
+
+    /// The same with flags.
+    pub(crate) fn server_with(&self, flags: &[&str]) -> Server {
+        Server::on(Arc::clone(&self.folder), flags, None)
     }
 
     /// Fills it to the last byte; dropping the file makes room again.
