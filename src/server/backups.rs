@@ -60,7 +60,7 @@ mod tests {
             wait: BACKUP_LOOK,
         };
         let making = tokio::spawn(make(Some(daily)));
-        sleep(BACKUP_LOOK - Duration::from_secs(1)).await;
+        sleep(BACKUP_LOOK / 2).await;
         assert!(!folder.exists());
         sleep(BACKUP_LOOK).await;
         let names = folder.read_dir().unwrap().map(|file| file.unwrap().file_name());
