@@ -49,7 +49,7 @@ impl Limits {
         connections: 10_000,
         workers: 4,
         http_connections: 256,
-        bodies_kib: 1024,
+        bodies_kib: 896,
         pages_at_once: 8,
         sessions: 10_000,
         hash: HashCost { memory_kib: 19 * 1024, passes: 2 },
@@ -210,7 +210,7 @@ pub const READERS: usize = 2;
 /// Reads that wait for a reader. Above: `503`.
 pub const READ_QUEUE_MAX: usize = 256;
 /// SQLite's page cache of a program that is not the server: it does one thing at a time.
-pub const COMMAND_CACHE_KIB: i64 = 256;
+pub const COMMAND_CACHE_KIB: i64 = 128;
 /// SQLite's page cache of each reader, KiB: room for the upper pages of its trees, and for the
 /// leaves that one page of a list or of the log touches.
 pub const READER_CACHE_KIB: i64 = 128;
