@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::handshake::HandshakeError;
-use tungstenite::http::{HeaderName, HeaderValue};
+use tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
@@ -88,6 +88,12 @@ impl<S: Read + Write> Socket<S> {
                 let (head, body) = response.into_parts();
                 let (status, body) = (head.status.as_u16(), body.unwrap_or_default());
                 Err(Box::new(Answer { status, headers: head.headers, body }))
+            }
+            // Sent away without a word, which has no status.
+            Err(HandshakeError::Failure(Error::Io(error)))
+                if error.kind() == ErrorKind::ConnectionReset =>
+            {
+                Err(Box::new(Answer { status: 0, headers: HeaderMap::new(), body: Vec::new() }))
             }
             Err(error) => panic!("the handshake failed: {error}"),
         }
