@@ -1,38 +1,16 @@
 //! Guards the promise of a `201` on a disk that fails: an order that is acknowledged although its
 //! fsync failed, a server that says it is ready and is not, one that restarts for ever on a disk that
 //! takes no writes. Needs root, for small disks of its own and for `strace`.
-#![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
 
 mod common;
 
-use common::{Disk, PATIENCE, Running, Server, head, log_after, product, unique};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{Disk, PATIENCE, Running, Server, Strace, head, log_after, product, unique};
 use serde_json::json;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 /// Lets these system calls of a server fail with EIO, until it is ended.
-struct Failing(Child);
-
-impl Failing {
-    fn calls(server: &Server, calls: &str) -> Self {
-        let inject = format!("inject={calls}:error=EIO");
-        let mut strace = Command::new("strace")
-            .args(["-f", "-o", "/dev/null", "-e", &inject, "-p", &server.pid().to_string()])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(strace.stderr.take().unwrap()).lines();
-        let line = said.next().unwrap().unwrap();
-        assert!(line.contains("attached"), "{line}");
-        Self(strace)
-    }
-
-    fn end(mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
-        self.0.wait().unwrap();
-    }
+fn fail(server: &Server, calls: &str) -> Strace {
+    Strace::of(server.pid(), &["-o", "/dev/null", "-e", &format!("inject={calls}:error=EIO")])
 }
 
 #[test]
@@ -48,7 +26,7 @@ fn nothing_is_acknowledged_while_the_disk_fails() {
         let key = unique("till");
         let sell = || admin.post_with("/api/orders", &body, &[("idempotency-key", &key)]);
         let before = head(&admin);
-        let failing = Failing::calls(&server, calls);
+        let failing = fail(&server, calls);
         for _ in 0..3 {
             sell().expect(503);
             admin.get("/readyz").expect(503);

@@ -21,6 +21,7 @@ mod secure;
 mod server;
 mod shop;
 mod socket;
+mod strace;
 
 pub(crate) use answers::{amount, events_after, happened, head, log_after};
 pub(crate) use disk::Disk;
@@ -35,6 +36,7 @@ pub(crate) use shop::{
     cheap_events, customer, order, outside_order, pay, product, shipment, transaction, unique,
 };
 pub(crate) use socket::Socket;
+pub(crate) use strace::Strace;
 
 use std::time::Duration;
 

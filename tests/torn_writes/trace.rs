@@ -1,10 +1,9 @@
 //! What a server did with its disk and told its clients, as `strace` saw it.
 
-use rustix::process::{Pid, Signal, kill_process};
+use crate::common::Strace;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use tempfile::NamedTempFile;
 
 /// The files that count. SQLite's shared memory is not one: each start makes it anew.
@@ -33,7 +32,7 @@ pub(crate) enum Step {
 
 /// A trace that is being made of a running server.
 pub(crate) struct Trace {
-    strace: Child,
+    strace: Strace,
     lines: NamedTempFile,
 }
 
@@ -41,23 +40,15 @@ impl Trace {
     pub(crate) fn of(pid: u32) -> Self {
         let lines = NamedTempFile::new().unwrap();
         let calls = "trace=pwrite64,ftruncate,fsync,fdatasync,sendto,writev";
-        let mut strace = Command::new("strace")
-            .args(["-f", "-y", "-xx", "-s", "1000000", "-e", calls, "-e", "signal=none"])
-            .args(["-p", &pid.to_string(), "-o"])
-            .arg(lines.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(strace.stderr.take().unwrap()).lines();
-        let line = said.next().unwrap().unwrap();
-        assert!(line.contains("attached"), "{line}");
-        Self { strace, lines }
+        let file = lines.path().to_str().unwrap();
+        let arguments =
+            ["-y", "-xx", "-s", "1000000", "-e", calls, "-e", "signal=none", "-o", file];
+        Self { strace: Strace::of(pid, &arguments), lines }
     }
 
     /// All steps until now.
-    pub(crate) fn end(mut self) -> Vec<Step> {
-        kill_process(Pid::from_child(&self.strace), Signal::TERM).unwrap();
-        self.strace.wait().unwrap();
+    pub(crate) fn end(self) -> Vec<Step> {
+        self.strace.end();
         let (mut steps, mut unfinished) = (Vec::new(), HashMap::new());
         for line in BufReader::new(self.lines.reopen().unwrap()).lines() {
             read(&line.unwrap(), &mut unfinished, &mut steps);
