@@ -103,14 +103,16 @@ impl Sample {
         let file_kib = |name| {
             fs::metadata(soak.server.data_dir().join(name)).map_or(0, |file| file.len() / 1024)
         };
+        // Not on the last look's connection, which the server lets go of after 10 s of rest.
+        let admin = soak.admin.separate();
         Self {
             resident_kib: kib("VmRSS:"),
             anonymous_kib: kib("RssAnon:"),
             files: soak.server.open_files(),
             wal_kib: file_kib("tillcast.db-wal"),
             database_kib: file_kib("tillcast.db"),
-            events: soak.admin.metric("event_head") as u64,
-            sockets: soak.admin.metric("websockets") as u64,
+            events: admin.metric("event_head") as u64,
+            sockets: admin.metric("websockets") as u64,
         }
     }
 }
