@@ -66,8 +66,8 @@ fn what_others_could_read_is_taken_from_them() {
     let mut server = Server::start();
     let admin = server.admin();
     server.kill(); // the log and its index stay
-    let files = ["tillcast.db", "tillcast.db-wal", "tillcast.db-shm", "tillcast.lock"];
-    let files = files.map(|name| server.data_dir().join(name));
+    let files = ["db", "db-wal", "db-shm", "lock", "reserve"];
+    let files = files.map(|end| server.data_dir().join(format!("tillcast.{end}")));
     for file in &files {
         fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
     }

@@ -36,7 +36,16 @@ const ROOMS: &[Room] = &[
     (
         "server",
         &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "tls", "ws"],
-        &["bytes", "http_body_util", "hyper", "hyper_util", "ipnet", "rustix", "socket2"],
+        &[
+            "bytes",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "ipnet",
+            "rustix",
+            "socket2",
+            "tempfile",
+        ],
     ),
     ("config", &["limits"], &["humantime", "ipnet", "lexopt", "toml"]),
     (

@@ -127,14 +127,21 @@ pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
         return Err(lost());
     }
     check_sqlite(rusqlite::version_number())?;
-    private::make_database(&file)
-        .map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))?;
+    let make_private = || {
+        let made = private::make_database(&file);
+        made.map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))
+    };
+    if !file.exists() {
+        make_private()?;
+    }
     let mut conn =
         connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let version = check_identity(&conn, &file)?;
     if made && version == 0 {
         return Err(lost());
     }
+    // Not before it is known to be ours: nothing else is touched.
+    make_private()?;
     prepare(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
     note_made(data_dir)?;

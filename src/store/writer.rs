@@ -154,9 +154,8 @@ impl Writer {
                 }
                 self.tell(commands);
             }
-            // SQLite undoes what does not fit and goes on with what it had.
             Err(error) if is_full(&error) => {
-                self.conn = Some(conn);
+                self.conn = Some(conn); // which undoes what does not fit, and goes on
                 refuse(commands, &Reject::Full);
             }
             Err(error) => {
