@@ -25,6 +25,9 @@ use sessions::{Ended, Lifetimes, Of, Session, Sessions};
 /// The session cookie's name.
 const COOKIE: &str = "tillcast_session";
 
+/// The session that a request names, or why it has none; `Err(None)` where it names none.
+pub type Found = Result<Arc<Session>, Option<Ended>>;
+
 /// Why a login, or a change of a password, came to nothing.
 #[derive(Debug)]
 pub enum Denied {
@@ -180,8 +183,8 @@ impl Auth {
         Ok(place.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
-    /// The session that a request's `Cookie` header names; `Err(None)` where it names none.
-    pub fn session(&self, cookies: Option<&str>) -> Result<Arc<Session>, Option<Ended>> {
+    /// The session that a request's `Cookie` header names.
+    pub fn session(&self, cookies: Option<&str>) -> Found {
         let token = cookies.and_then(token_in).ok_or(None)?;
         self.sessions.find(&hash_token(&token))
     }

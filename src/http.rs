@@ -21,8 +21,8 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::Auth;
 use crate::auth::origin::Origins;
+use crate::auth::{Auth, Found};
 use crate::domain::Reject;
 use crate::feed::Feed;
 use crate::limits::{ANSWER_BYTES_MAX, PAGE_WAIT};
@@ -73,9 +73,9 @@ impl Shares {
 
 impl Api {
     /// Answers a request; never fails, a refusal is an answer too.
-    pub async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+    pub async fn answer(&self, request: Request<Incoming>, peer: Peer, session: Found) -> Reply {
         let (parts, body) = request.into_parts();
-        let mut ask = Ask::new(parts, body, peer, Arc::clone(&self.shares.bodies));
+        let mut ask = Ask::new(parts, body, (peer, session), Arc::clone(&self.shares.bodies));
         let mut reply = self.respond(&mut ask).await.unwrap_or_else(Problem::into_reply);
         if !ask.skip_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -121,7 +121,7 @@ impl Api {
 
     /// What needs a session.
     async fn respond_to_user(&self, ask: &mut Ask, target: Target) -> Result<Reply, Problem> {
-        let session = ask.session(&self.auth)?;
+        let session = ask.session()?;
         match target {
             Target::Collection(kind) => self.collection(ask, kind, &session).await,
             Target::Entity(kind, id) => self.entity(ask, (kind, id), &session).await,

@@ -14,9 +14,7 @@ pub struct Limits {
     pub workers: usize,
     /// Connections that are in the HTTP phase, each with its buffers and a small answer. A connection
     /// whose request is not complete waits in the kernel and does not count; above, complete ones
-    /// wait too. From half of them on, answers say `Connection: close`, so that places become free.
-    /// Strangers have less, so that their slow bodies do not stop the shop: they are told to close
-    /// from a quarter on, and at most five eighths may be busy with their requests. Above: `429`.
+    /// wait too. See `HTTP_SHORT_EIGHTHS`.
     pub http_connections: usize,
     /// Bodies of all requests together, KiB; above, the next ones wait for their turn.
     pub bodies_kib: u32,
@@ -141,6 +139,14 @@ pub const HALF_OPEN_SHARE: usize = 2;
 /// One in so many places, the last ones, is kept for devices that are logged in: a first request
 /// without the cookie of a live session gets `429` there, a login too.
 pub const RESERVED_SHARE: usize = 16;
+/// From so many eighths of the HTTP phase's places on, answers say `Connection: close`, so that
+/// places become free.
+pub const HTTP_SHORT_EIGHTHS: usize = 4;
+/// The same where a request comes without a session: strangers go first.
+pub const HTTP_SHORT_STRANGER_EIGHTHS: usize = 2;
+/// So many eighths of the places may be busy with requests without a session, so that their slow
+/// bodies do not stop the shop. Above: `429`.
+pub const STRANGER_TURN_EIGHTHS: usize = 5;
 /// The buffer of one HTTP connection: room for the head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a connection may take to send its first request's head, or the next one's. Then it is

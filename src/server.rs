@@ -30,7 +30,7 @@ use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
     ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX,
-    SWEEP_INTERVAL, TRIM_INTERVAL,
+    STRANGER_TURN_EIGHTHS, SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -169,7 +169,7 @@ impl Server {
             hsts: settings.hsts.and_then(hsts),
             proxies: Proxies(settings.proxies.clone()),
             http_places: Semaphore::new(limits.http_connections),
-            stranger_turns: Semaphore::new(limits.http_connections * 5 / 8),
+            stranger_turns: Semaphore::new(limits.http_connections * STRANGER_TURN_EIGHTHS / 8),
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: Notify::new(),

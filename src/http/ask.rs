@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
-use crate::auth::{self, Auth};
+use crate::auth::{self, Found};
 use crate::domain::{FieldError, Reject};
 use crate::http::reply::Problem;
 use crate::limits::{
@@ -48,12 +48,18 @@ pub(super) struct Ask {
     share: Option<OwnedSemaphorePermit>,
     /// Where it comes from.
     pub peer: Peer,
+    session: Found,
 }
 
 impl Ask {
     /// A request that was just received.
-    pub(super) fn new(parts: Parts, body: Incoming, peer: Peer, bodies: Arc<Semaphore>) -> Self {
-        Self { parts, body: Some(body), body_ended: true, bodies, share: None, peer }
+    pub(super) fn new(
+        parts: Parts,
+        body: Incoming,
+        (peer, session): (Peer, Found),
+        bodies: Arc<Semaphore>,
+    ) -> Self {
+        Self { parts, body: Some(body), body_ended: true, bodies, share: None, peer, session }
     }
 
     /// The text of a header, none where it is absent or not ASCII.
@@ -62,8 +68,8 @@ impl Ask {
     }
 
     /// The session of the request's cookie.
-    pub(super) fn session(&self, auth: &Auth) -> Result<Arc<Session>, Problem> {
-        auth.session(self.header(&header::COOKIE)).map_err(|ended| {
+    pub(super) fn session(&self) -> Result<Arc<Session>, Problem> {
+        self.session.clone().map_err(|ended| {
             Problem::unauthorized(
                 ended.map_or("log in first: POST /api/auth/login", |ended| ended.text()),
             )

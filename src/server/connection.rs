@@ -20,11 +20,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::auth::Found;
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
 use crate::limits::{
-    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX, LOGIN_BYTES_MAX,
-    SEND_BUFFER_BYTES, TURN_AWAY_TIMEOUT,
+    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_SHORT_EIGHTHS,
+    HTTP_SHORT_STRANGER_EIGHTHS, KERNEL_STALL_MAX, LOGIN_BYTES_MAX, SEND_BUFFER_BYTES,
+    TURN_AWAY_TIMEOUT,
 };
 use crate::server::doors::{CROWDED, Place, Refusal};
 use crate::server::redirect::redirect;
@@ -128,8 +130,8 @@ impl Server {
         sender: Peer,
         place: Arc<Place>,
     ) -> Reply {
-        let cookies = text_of(request.headers(), &header::COOKIE);
-        let known = self.api.auth.session(cookies).is_ok();
+        let session = self.api.auth.session(text_of(request.headers(), &header::COOKIE));
+        let known = session.is_ok();
         let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
         let turned_away = !known && (place.reserved || turn.is_none());
         let client =
@@ -146,17 +148,18 @@ impl Server {
             Ok(client) if request.uri().path() == "/ws" => {
                 let place = self.place_of(client, place);
                 place.map_or_else(Problem::into_reply, |place| {
-                    self.upgrade_or_refuse(request, secure, place)
+                    self.upgrade_or_refuse(request, secure, session, place)
                 })
             }
-            Ok(client) => self.api.answer(request, client).await,
+            Ok(client) => self.api.answer(request, client, session).await,
         };
         if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
             reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         // Places are short: whoever wants more asks for one again, strangers sooner than others.
-        let spare = self.http_places_max * if known { 4 } else { 6 } / 8;
-        let short = turned_away || self.http_places.available_permits() < spare;
+        let taken = self.http_places_max - self.http_places.available_permits();
+        let eighths = if known { HTTP_SHORT_EIGHTHS } else { HTTP_SHORT_STRANGER_EIGHTHS };
+        let short = turned_away || taken * 8 > self.http_places_max * eighths;
         if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply = closing(reply);
         }
@@ -181,10 +184,12 @@ impl Server {
         self: &Arc<Self>,
         request: Request<Incoming>,
         secure: bool,
+        session: Found,
         place: ws::Place,
     ) -> Reply {
         let has_body = !request.body().is_end_stream();
-        let reply = self.upgrade(request, secure, place).unwrap_or_else(Problem::into_reply);
+        let reply =
+            self.upgrade(request, secure, session, place).unwrap_or_else(Problem::into_reply);
         if has_body && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             return closing(reply);
         }
@@ -196,6 +201,7 @@ impl Server {
         self: &Arc<Self>,
         mut request: Request<Incoming>,
         secure: bool,
+        session: Found,
         place: ws::Place,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
@@ -226,7 +232,7 @@ impl Server {
                 wait,
             ));
         }
-        let welcome = self.welcome(text_of(headers, &header::COOKIE))?;
+        let welcome = self.welcome(session)?;
         self.go_on_as_websocket(hyper::upgrade::on(&mut request), welcome, place);
         let mut reply = Response::new(Text::new(""));
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -239,8 +245,8 @@ impl Server {
         Ok(reply)
     }
 
-    fn welcome(&self, cookies: Option<&str>) -> Result<Welcome, Problem> {
-        match self.api.auth.session(cookies) {
+    fn welcome(&self, session: Found) -> Result<Welcome, Problem> {
+        match session {
             Ok(session) => {
                 let attached = self.api.auth.sessions.attach(session, self.sockets_per_user_max);
                 let too_many = || {
