@@ -4,9 +4,8 @@
 
 mod common;
 
-use common::{Disk, PATIENCE, Running, Server, Strace, head, log_after, product, unique};
+use common::{Disk, Running, Server, Strace, head, log_after, product, unique};
 use serde_json::json;
-use std::time::Instant;
 
 /// Lets these system calls of a server fail with EIO, until it is ended.
 fn fail(server: &Server, calls: &str) -> Strace {
@@ -36,10 +35,7 @@ fn nothing_is_acknowledged_while_the_disk_fails() {
         assert_eq!(head(&admin), before, "{calls}");
         admin.get("/api/products").expect(200);
         failing.end();
-        let begun = Instant::now();
-        while admin.get("/readyz").status != 200 {
-            assert!(begun.elapsed() < PATIENCE, "it does not recover");
-        }
+        admin.wait_until_ready();
         let made = sell().expect(201);
         assert_eq!(sell().expect(201).body, made.body);
         sold += 1;

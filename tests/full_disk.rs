@@ -4,9 +4,8 @@
 
 mod common;
 
-use common::{Client, Disk, PATIENCE, head, log_after, order, product, unique};
+use common::{Client, Disk, head, log_after, order, product, unique};
 use serde_json::json;
-use std::time::Instant;
 
 /// More orders than fit into what the disk and the reserve leave to the write-ahead log.
 const ORDERS_MAX: usize = 100_000;
@@ -21,13 +20,6 @@ fn sell(client: &Client, product: i64) -> usize {
         answer.status == 507
     };
     (0..ORDERS_MAX).find(refused).unwrap()
-}
-
-fn wait_until_ready(client: &Client) {
-    let begun = Instant::now();
-    while client.get("/readyz").status != 200 {
-        assert!(begun.elapsed() < PATIENCE, "it does not recover");
-    }
 }
 
 #[test]
@@ -74,7 +66,7 @@ fn a_full_disk_stops_new_sales_and_nothing_else() {
     admin.get("/api/orders/1").expect(200);
 
     drop((ballast, more));
-    wait_until_ready(&server.anonymous());
+    server.anonymous().wait_until_ready();
     assert_eq!(reserve.metadata().unwrap().len(), 8 * 1024 * 1024);
     assert_eq!(head(&admin), head_before);
     order(&admin, tea, 1);
@@ -103,7 +95,7 @@ fn a_shop_opens_on_a_full_disk() {
     admin.get("/api/orders/1").expect(200);
     admin.post("/api/orders", &json!({"total": 1, "currency": "USD"})).expect(507);
     drop(ballast);
-    wait_until_ready(&server.anonymous());
+    server.anonymous().wait_until_ready();
     order(&admin, tea, 1);
 }
 

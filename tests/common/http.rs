@@ -3,6 +3,7 @@
 use super::{PATIENCE, Socket};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::Instant;
 use ureq::Agent;
 use ureq::http::{HeaderMap, Request};
 
@@ -140,6 +141,14 @@ impl Client {
         let name = format!("tillcast_{name} ");
         let number = text.lines().find_map(|line| line.strip_prefix(&name));
         number.unwrap_or_else(|| panic!("no {name}in {text}")).parse().unwrap()
+    }
+
+    /// Waits until the server says that it can sell again.
+    pub(crate) fn wait_until_ready(&self) {
+        let begun = Instant::now();
+        while self.get("/readyz").status != 200 {
+            assert!(begun.elapsed() < PATIENCE, "it does not recover");
+        }
     }
 
     /// A WebSocket of this session, past its `connected` message.
