@@ -220,9 +220,15 @@ pub const COMMAND_CACHE_KIB: i64 = 128;
 /// SQLite's page cache of each reader, KiB: room for the upper pages of its trees, and for the
 /// leaves that one page of a list or of the log touches.
 pub const READER_CACHE_KIB: i64 = 128;
-/// A database up to this size is looked through before the shop opens, some ten thousand orders in a
-/// few milliseconds; a larger one while it is open, unless it was not closed in good order.
+/// Each row of a database up to this size is looked at before the shop opens, some ten thousand orders
+/// in a few milliseconds; of a larger one the pages, and its rows while the shop is open, unless it was
+/// not closed in good order.
 pub const LOOK_FIRST_BYTES: u64 = 4 * 1024 * 1024;
+/// How much of the database is mapped into memory for that look; what is behind is read page by page.
+/// Pages of the file's cache, so that it takes no memory from anybody.
+pub const LOOK_MAPPED_BYTES: i64 = 1024 * 1024 * 1024;
+/// The buffer with which the database is read from one end to the other before that.
+pub const LOOK_READ_BYTES: usize = 64 * 1024;
 /// So long after the start: when the clients of before have come back.
 pub const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How large the write-ahead log stays after a checkpoint.

@@ -7,6 +7,7 @@ mod common;
 use common::{Running, Server, head, log_after, order, outside_order, product, run};
 use rusqlite::Connection;
 use std::fs;
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -63,10 +64,19 @@ impl Shop {
     }
 
     /// Turns all bits of a page in the middle; returns the whole file.
-    fn damage(&self) -> Vec<u8> {
+    fn damage_page(&self) -> Vec<u8> {
+        self.damage(0..4096, |byte| *byte ^= 0xff)
+    }
+
+    /// The rows of a page in the middle are gone, its form is as before; returns the whole file.
+    fn damage_rows(&self) -> Vec<u8> {
+        self.damage(3072..4096, |byte| *byte = 0)
+    }
+
+    fn damage(&self, part: Range<usize>, how: impl Fn(&mut u8)) -> Vec<u8> {
         let mut bytes = fs::read(self.database()).unwrap();
         let middle = bytes.len() / 4096 / 2 * 4096;
-        bytes[middle..middle + 4096].iter_mut().for_each(|byte| *byte ^= 0xff);
+        bytes[middle..][part].iter_mut().for_each(how);
         fs::write(self.database(), &bytes).unwrap();
         bytes
     }
@@ -161,12 +171,20 @@ fn a_large_database_is_looked_through_while_it_is_served() {
     let shop = Shop { server, ..shop };
     assert!(fs::read(shop.database()).unwrap() != sound);
 
-    let damaged = shop.damage();
+    let damaged = shop.damage_rows();
     let start = shop.ends(&shop.database());
     assert!(start.seen().contains("listening"), "{}", start.seen());
     assert!(fs::read(shop.database()).unwrap() == damaged);
     succeeds(&shop.restore());
     assert_eq!(log_after(&shop.server.again().admin(), 0), shop.log);
+}
+
+#[test]
+fn a_damaged_page_of_a_large_database_is_found_first() {
+    let shop = Shop::large();
+    let damaged = shop.damage_page();
+    shop.is_refused(&shop.database());
+    assert!(fs::read(shop.database()).unwrap() == damaged);
 }
 
 #[test]
@@ -176,7 +194,7 @@ fn a_large_database_is_looked_through_first_after_a_crash() {
     shop.server.wait_for_log("all pages of the database are sound");
     outside_order(&shop.server.admin(), 5.25);
     shop.server.kill();
-    let damaged = shop.damage();
+    let damaged = shop.damage_rows();
     let wal = shop.server.data_dir().join("tillcast.db-wal");
     let log = fs::read(&wal).unwrap();
     shop.is_refused(&shop.database());
