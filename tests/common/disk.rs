@@ -1,7 +1,12 @@
 //! A small disk of its own for a server: full, read-only or cut off without harm to any other. Needs
 //! root, because it is mounted.
+//!
+//! It is mounted where only the test and its children see it. Whoever else starts a container would
+//! copy all mounts, and hold the disk when it is unmounted: mounted again, it would still be the file
+//! system that was cut off. Besides, it goes with the test's thread, however that ends.
 
 use super::Server;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
@@ -19,6 +24,7 @@ pub(crate) struct Disk {
 impl Disk {
     /// A disk in memory.
     pub(crate) fn in_memory(mib: u64) -> Self {
+        hide_mounts();
         let folder = Arc::new(tempfile::tempdir().unwrap());
         root(
             "mount",
@@ -29,6 +35,7 @@ impl Disk {
 
     /// A file system with a journal, like that of an SD card.
     pub(crate) fn ext4(mib: u64) -> Self {
+        hide_mounts();
         let image = NamedTempFile::new().unwrap();
         image.as_file().set_len(mib * 1024 * 1024).unwrap();
         root("mkfs.ext4", &["-q", "-e", "remount-ro", text(image.path())]);
@@ -95,6 +102,14 @@ impl Drop for Disk {
         // A test that failed may have left it unmounted, or a file of it open.
         drop(Command::new("umount").arg("-l").arg(self.folder.path()).output());
     }
+}
+
+/// Gives this thread, and those that it starts, mounts of their own.
+#[expect(unsafe_code, reason = "there is no safe door to this")]
+fn hide_mounts() {
+    // SAFETY: open files stay shared; mounts, root and working directory are copied.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("mounts need root");
+    root("mount", &["--make-rprivate", "/"]);
 }
 
 fn root(program: &str, arguments: &[&str]) {
