@@ -8,6 +8,7 @@ mod answers;
 mod apply;
 mod audit;
 mod backup;
+mod boot;
 mod check;
 mod clock;
 mod command;
@@ -99,10 +100,10 @@ impl Store {
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
         let sound = look::first(data_dir)?;
-        let conn = open::writer(data_dir, limits.writer_cache_kib)?;
+        let mut conn = open::writer(data_dir, limits.writer_cache_kib)?;
         let unreadable = |why: &dyn Display| open::unusable(&open::database(data_dir), why);
         look::hold(&conn, !sound).map_err(|error| unreadable(&error))?;
-        let left = Left::read(&conn, &limits, clock);
+        let left = Left::read(&mut conn, &limits, clock);
         let left = left.map_err(|_| unreadable(&"it cannot be read"))?;
         let Left { log, sessions, mut time, data_version } = left;
         let now = time.now();

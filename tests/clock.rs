@@ -274,6 +274,47 @@ fn a_crash_after_the_clock_was_set_ahead_loses_no_login() {
 }
 
 #[test]
+fn a_clock_that_is_set_between_two_runs_of_one_boot_makes_no_login_older_or_younger() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for steps in [[DAY_MS, 0], [DAY_MS, 2 * DAY_MS], [-DAY_MS, 0], [-DAY_MS, DAY_MS]] {
+        AHEAD_MS.store(0, Ordering::SeqCst);
+        let data = tempdir().unwrap();
+        Shop::make(data.path());
+        let shop = Shop::open(data.path(), LONG);
+        let old = shop.login();
+        let fresh = shop.login();
+        outside_order(&fresh, 5.25);
+        shop.stop();
+        // Idle for all but too long.
+        let sql = "UPDATE sessions SET used_at = used_at - ? WHERE created_at =
+                   (SELECT min(created_at) FROM sessions)";
+        let almost = i64::try_from(LONG.as_millis()).unwrap() - 60_000;
+        assert_eq!(database(data.path()).execute(sql, [almost]).unwrap(), 1);
+        let mut highest = clock();
+        for step in steps {
+            AHEAD_MS.store(step, Ordering::SeqCst);
+            let shop = Shop::open(data.path(), LONG);
+            shop.adopt(&fresh).get("/api/auth/me").expect(200);
+            shop.stop();
+            let sql = "SELECT max(used_at) FROM sessions";
+            let newest: i64 = database(data.path()).query_row(sql, [], |row| row.get(0)).unwrap();
+            highest = highest.max(clock());
+            assert!(newest <= highest, "{steps:?}: used in the future");
+        }
+        let conn = database(data.path());
+        let sql = "SELECT max(used_at) - min(used_at) FROM sessions";
+        let apart: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert!(apart >= almost, "{steps:?}: {apart}");
+        conn.execute("UPDATE sessions SET used_at = used_at - 60000", []).unwrap();
+        let shop = Shop::open(data.path(), LONG);
+        shop.adopt(&fresh).get("/api/auth/me").expect(200);
+        shop.adopt(&old).get("/api/auth/me").expect(401);
+        shop.stop();
+        never_ran_back(data.path());
+    }
+}
+
+#[test]
 fn a_clock_that_is_set_back_revives_no_login() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     AHEAD_MS.store(0, Ordering::SeqCst);

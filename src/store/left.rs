@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::Reject;
 use crate::limits::Limits;
+use crate::store::boot::{self, Boot};
 use crate::store::clock::Time;
 use crate::store::sessions::{self, Snapshot};
 use crate::store::{answers, events, failed};
@@ -19,10 +20,14 @@ pub(super) struct Left {
 
 impl Left {
     pub(super) fn read(
-        conn: &Connection,
+        conn: &mut Connection,
         limits: &Limits,
         clock: fn() -> i64,
     ) -> Result<Self, Reject> {
+        // Before anybody's time is read. A shop whose disk is full opens without the note.
+        if let Err(error) = boot::settle(conn, Boot::at(clock()).as_ref()) {
+            tracing::warn!(%error, "whether the clock was set cannot be noted");
+        }
         sessions::keep_newest(conn, limits.sessions)?;
         let log = events::Log::read(conn).map_err(failed)?;
         let last_at = sessions::last_at(conn).map_err(failed)?.max(log.last_at);

@@ -15,7 +15,8 @@ use crate::store::private;
 const APPLICATION_ID: i64 = 0x544C_4353;
 
 /// Forward only; the number of a migration is its place here, kept in `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../../sql/0001_shop.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../sql/0001_shop.sql"), include_str!("../../sql/0002_clock.sql")];
 
 /// What the lock file holds from the day on which a database was made beside it.
 const MADE: &[u8] = b"A database was made here. If it is missing, it was lost.\n";

@@ -23,7 +23,7 @@ use crate::store::open::OpenError;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
 use crate::store::unit::Unit;
-use crate::store::{answers, audit, events, failed, look, open, sessions};
+use crate::store::{answers, audit, boot, events, failed, look, open, sessions};
 
 /// What the writer is asked to do.
 pub(super) enum Job {
@@ -189,7 +189,7 @@ impl Writer {
         let (ahead, now, served) = (self.time.ahead(), self.time.now(), self.time.served());
         let begin = || -> rusqlite::Result<Unit<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
-            sessions::shift(conn, ahead)?;
+            boot::shift(conn, ahead)?;
             Ok(Unit { conn, now, served, head: self.log.head, events: Vec::new() })
         };
         let mut unit = begin()?;
