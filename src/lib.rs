@@ -34,7 +34,7 @@
 //! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |
 //! | 3 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
 //! | 3 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
-//! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, stop; `socket2` |
+//! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, tell the service manager, stop; `socket2`, `listenfd` |
 //! | 4 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
 //! | 5 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
 

@@ -320,3 +320,20 @@ pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// The pause between two sockets that are closed at the stop, at most.
 pub const DRAIN_STEP: Duration = Duration::from_millis(8);
+
+// ---- The service manager ---------------------------------------------------------------------
+
+/// How often it is told how it goes, if that has changed and no watchdog sets the pace.
+pub const STATUS_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may be too busy to hear something. Then that stays unsaid.
+pub const NOTIFY_WAIT: Duration = Duration::from_secs(10);
+/// How often is tried meanwhile.
+pub const NOTIFY_RETRY: Duration = Duration::from_millis(50);
+/// How long a start may take with a small database, and beyond that for each MiB of a large one: the
+/// slowest card and the slowest board look through more than that. Then the manager tries again.
+pub const START_TIME_LEAST: Duration = Duration::from_secs(90);
+/// See `START_TIME_LEAST`.
+pub const START_TIME_PER_MIB: Duration = Duration::from_secs(1);
+/// How long the write-ahead log may take to be moved into the database, when everybody has left. Then
+/// the manager ends the process, and nothing is lost.
+pub const STOP_TIME_BEHIND_DRAIN: Duration = Duration::from_secs(60);

@@ -23,6 +23,10 @@ pub struct Metrics {
     pub requests: Counter,
     /// Panics caught at the edge of a connection.
     pub panics: Counter,
+    /// Rounds of the writer, those with nothing to do included: it lives.
+    pub writer_rounds: Counter,
+    /// Turns of the thread of the sockets, likewise.
+    pub socket_turns: Counter,
     /// Events published.
     pub events: Counter,
     /// The newest `seq`.
@@ -41,6 +45,8 @@ pub struct Metrics {
     pub catch_ups: Counter,
     /// Frames handed to the kernel.
     pub frames: Counter,
+    /// Events that the subscriber who is furthest behind has still to be sent.
+    pub unsent: Gauge,
     /// Logins refused.
     pub logins_rejected: Counter,
     /// Live sessions.
@@ -64,6 +70,8 @@ impl Metrics {
             refused: counter(r, "connections_refused", "Connections refused by a bound"),
             requests: counter(r, "http_requests", "HTTP requests answered"),
             panics: counter(r, "panics", "Panics caught at the edge of a connection"),
+            writer_rounds: counter(r, "writer_rounds", "Rounds of the thread that writes"),
+            socket_turns: counter(r, "socket_turns", "Turns of the thread of the WebSockets"),
             events: counter(r, "events", "Events published"),
             head: gauge(r, "event_head", "The newest seq of the event log"),
             ring_events: gauge(r, "ring_events", "Events in the ring"),
@@ -79,6 +87,11 @@ impl Metrics {
             batch: histogram(r, "commit_commands", "Commands in one commit", &sizes, None),
             catch_ups: counter(r, "catch_ups", "Pages of the log read for sockets behind the ring"),
             frames: counter(r, "frames", "Event frames handed to the kernel"),
+            unsent: gauge(
+                r,
+                "unsent",
+                "Events that the subscriber furthest behind was not sent yet",
+            ),
             logins_rejected: counter(r, "logins_rejected", "Logins refused"),
             sessions: gauge(r, "sessions", "Live sessions"),
             rss: gauge(r, "resident_memory_bytes", "Resident memory"),

@@ -4,23 +4,25 @@ mod backups;
 mod connection;
 mod doors;
 mod head;
+mod listen;
+mod manager;
 mod proxy;
 mod redirect;
 mod stream;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as Passed};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
 use crate::auth::Auth;
@@ -29,17 +31,20 @@ use crate::auth::sessions::{Lifetimes, Sessions};
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, LISTEN_BACKLOG, Limits, REFUSALS_MAX,
-    STRANGER_TURN_EIGHTHS, SWEEP_INTERVAL, TRIM_INTERVAL,
+    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, Limits, REFUSALS_MAX, STRANGER_TURN_EIGHTHS,
+    SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::store::{Outlets, Retention, Store};
+use crate::store::{self, Outlets, Retention, Store};
 use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
 pub use backups::Daily;
 use doors::{Bounds, Doors};
+use listen::listen;
+pub use listen::passed;
+use manager::{Beat, Manager};
 use proxy::Proxies;
 
 /// What the server needs to know.
@@ -47,8 +52,9 @@ use proxy::Proxies;
 pub struct Settings {
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
-    /// An address family that this machine does not have may be left out.
-    pub listen_where_possible: bool,
+    /// Nobody asked for these: passed sockets take their place, and an address family that this
+    /// machine does not have may be left out.
+    pub listen_is_default: bool,
     /// Where the database is.
     pub data_dir: PathBuf,
     /// How long sessions live.
@@ -97,6 +103,8 @@ pub struct Server {
     refusals: Semaphore,
     /// Rung when `api.stopping` has become true.
     stop: Notify,
+    /// Rung to see whether the accept loops still move.
+    nudge: Notify,
     sockets_per_user_max: usize,
     drain: Duration,
     daily: Option<Daily>,
@@ -108,6 +116,7 @@ pub struct Opened {
     listeners: Vec<TcpListener>,
     writer: JoinHandle<()>,
     crowd: Crowd,
+    manager: Manager,
     terminate: Signal,
     interrupt: Signal,
     /// Where it listens, with the ports that the system chose for port 0.
@@ -115,8 +124,11 @@ pub struct Opened {
 }
 
 impl Server {
-    /// Opens the data directory and the ports. The error is a sentence for the operator.
-    pub fn open(settings: &Settings) -> Result<Opened, String> {
+    /// Opens the data directory and the ports, beside those that were passed. The error is a sentence
+    /// for the operator.
+    pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Opened, String> {
+        let manager = Manager::from_env();
+        manager.starting(store::database_bytes(&settings.data_dir));
         let limits = settings.limits;
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
@@ -148,7 +160,7 @@ impl Server {
             Arc::clone(&metrics),
             settings.connections_max,
         );
-        let listeners = listen(settings)?;
+        let listeners = listen(settings, passed)?;
         let addresses =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let doors = Arc::new(Doors::new(bounds(settings), Arc::clone(&metrics)));
@@ -173,6 +185,7 @@ impl Server {
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: Notify::new(),
+            nudge: Notify::new(),
             sockets_per_user_max: settings.sockets_per_user_max,
             drain: settings.drain,
             daily: settings.daily.clone(),
@@ -184,16 +197,21 @@ impl Server {
             listeners,
             writer: opened.writer,
             crowd,
+            manager,
             terminate: hear(SignalKind::terminate())?,
             interrupt: hear(SignalKind::interrupt())?,
             addresses,
         })
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, rounds: Arc<AtomicU64>) {
         let mut failing = false;
         loop {
-            let accepted = listener.accept().await;
+            rounds.fetch_add(1, Ordering::Relaxed);
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.nudge.notified() => continue,
+            };
             // Told once, not ten times a second for as long as it lasts.
             match &accepted {
                 Err(error) if !failing => tracing::warn!(%error, "cannot accept connections"),
@@ -254,6 +272,30 @@ impl Server {
         }
     }
 
+    /// A line about how it goes.
+    fn status(&self) -> String {
+        let (connections, head) = (self.doors.all(), self.api.feed.head());
+        let unsent = self.api.metrics.unsent.get();
+        format!("{connections} connections, seq {head}, {unsent} unsent")
+    }
+
+    /// What has to move, and how often it has: the writer, the sockets, and each accept loop.
+    fn beats(&self, accepting: &[Arc<AtomicU64>]) -> Vec<Beat> {
+        let metrics = &self.api.metrics;
+        let threads = [
+            ("the writer", metrics.writer_rounds.get()),
+            ("the thread of the sockets", metrics.socket_turns.get()),
+        ];
+        let rounds = accepting.iter().map(|rounds| rounds.load(Ordering::Relaxed));
+        threads.into_iter().chain(rounds.map(|rounds| ("an accept loop", rounds))).collect()
+    }
+
+    /// Lets those move who only wait. The writer does by itself, at each tick.
+    fn nudge(&self) {
+        self.nudge.notify_waiters();
+        self.hub.ring();
+    }
+
     /// Ends sessions that have expired. It waits for the store, so it keeps no other time.
     async fn sweep_sessions(&self) {
         let mut sweep = interval(SWEEP_INTERVAL);
@@ -294,29 +336,37 @@ impl Opened {
     /// Serves until a signal; returns the writer, which ends when the runtime has let go of the
     /// rest. The error is a sentence for the operator.
     pub async fn run(self) -> Result<JoinHandle<()>, String> {
-        let Self { server, listeners, writer, crowd, addresses, mut terminate, mut interrupt } =
-            self;
+        let Self { server, listeners, writer, crowd, manager, addresses, .. } = self;
+        let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let crowd = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || crowd.serve())
             .map_err(|error| format!("no thread for the sockets: {error}"))?;
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))
-            .collect();
+        let mut accepting = JoinSet::new();
+        let mut let_in = |listener| {
+            let rounds = Arc::default();
+            accepting.spawn(Arc::clone(&server).accept(listener, Arc::clone(&rounds)));
+            rounds
+        };
+        let rounds: Vec<Arc<AtomicU64>> = listeners.into_iter().map(&mut let_in).collect();
         for address in addresses {
             tracing::info!("listening on {address}");
         }
+        manager.ready(&server.status()).await;
+        let (status, beats) = (|| server.status(), || server.beats(&rounds));
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             failed = server.keep_house(&writer, &crowd) => Some(failed.to_owned()),
+            _ = accepting.join_next() => Some("nobody is let in any more".to_owned()),
+            () = manager.report(status, beats, || server.nudge()) => None,
             () = server.sweep_sessions() => None,
             () = server.api.store.tick() => None,
             () = backups::make(server.daily.clone()) => None,
         };
         tracing::info!("stopping");
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        accepting.abort_all();
+        manager.stopping(server.drain).await;
         let drained = tokio::time::timeout(server.drain, server.leave()).await;
         if drained.is_err() {
             tracing::warn!("not everything was done within --drain");
@@ -357,36 +407,4 @@ fn outlets(
         jump: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
         accounts: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
     }
-}
-
-fn listen(settings: &Settings) -> Result<Vec<TcpListener>, String> {
-    let mut listeners = Vec::new();
-    for address in &settings.listen {
-        match bind(*address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error)
-                if settings.listen_where_possible && address.is_ipv6() && !listeners.is_empty() =>
-            {
-                tracing::debug!(%error, "no IPv6 here");
-            }
-            Err(error) => {
-                return Err(format!(
-                    "cannot listen on {address}: {error}; give another --listen ADDR:PORT"
-                ));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }

@@ -301,6 +301,13 @@ pub fn database_file(data_dir: &Path) -> PathBuf {
     open::database(data_dir)
 }
 
+/// How much an opening store has to look through, at most: the database and its write-ahead log.
+pub fn database_bytes(data_dir: &Path) -> u64 {
+    let file = open::database(data_dir);
+    let bytes = |file: &Path| file.metadata().map_or(0, |file| file.len());
+    bytes(&file) + bytes(&open::beside(&file, "-wal"))
+}
+
 /// An error that no request can cause: told to the log, and to the client only as such.
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
 fn failed(error: rusqlite::Error) -> Reject {

@@ -142,7 +142,7 @@ impl Shop {
     fn open(data_dir: &Path, idle: Duration) -> Self {
         let settings = Settings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-            listen_where_possible: false,
+            listen_is_default: false,
             data_dir: data_dir.to_owned(),
             lifetimes: Lifetimes { idle, max: Duration::from_secs(30 * 86_400) },
             connections_max: 100,
@@ -167,7 +167,7 @@ impl Shop {
         let served = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let writer = runtime.block_on(async {
-                let opened = server::Server::open(&settings).unwrap();
+                let opened = server::Server::open(&settings, Vec::new()).unwrap();
                 tell.send(opened.addresses[0]).unwrap();
                 opened.run().await.unwrap()
             });

@@ -42,6 +42,7 @@ const ROOMS: &[Room] = &[
             "hyper",
             "hyper_util",
             "ipnet",
+            "listenfd",
             "rustix",
             "socket2",
             "tempfile",

@@ -48,7 +48,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
     let logins = make_users(&config)?;
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&settings(&config))?;
+        let opened = Server::open(&settings(&config), Vec::new())?;
         let address =
             reachable(opened.addresses.first().copied().ok_or("there is no address to listen on")?);
         introduce(address, rate, &logins)?;

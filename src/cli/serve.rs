@@ -1,6 +1,7 @@
 //! `tillcast serve`: the log, the runtime, the first admin, the server.
 
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,17 +15,29 @@ use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
 use crate::limits::{BACKUP_LOOK, FILES_BESIDE};
-use crate::server::{Daily, Server, Settings};
+use crate::server::{self, Daily, Server, Settings};
 use crate::store::{self, Direct, Retention};
 use crate::tls::{Files, Identity};
 
-/// The certificate and the key that the settings name, if they do.
-pub(super) fn identity(config: &Config) -> Result<Option<Arc<Identity>>, Mistakes> {
-    let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
-        return Ok(None);
-    };
-    let loaded = Identity::load(&Files { cert, key }).map_err(Mistakes)?;
-    Ok(Some(Arc::new(loaded)))
+/// What a server starts with beside its settings.
+pub(super) struct Brought {
+    /// Sockets that the service manager passed.
+    sockets: Vec<TcpListener>,
+    identity: Option<Arc<Identity>>,
+}
+
+/// Takes what was passed, and reads the certificate and the key that the settings name, if they do.
+pub(super) fn brought(config: &Config) -> Result<Brought, Mistakes> {
+    let sockets = server::passed();
+    let files = config.tls_cert.clone().zip(config.tls_key.clone());
+    let identity = files.map(|(cert, key)| Identity::load(&Files { cert, key })).transpose();
+    match (sockets, identity) {
+        (Ok(sockets), Ok(identity)) => Ok(Brought { sockets, identity: identity.map(Arc::new) }),
+        (sockets, identity) => {
+            let mistakes = [sockets.err(), identity.err()];
+            Err(Mistakes(mistakes.into_iter().flatten().flatten().collect()))
+        }
+    }
 }
 
 /// The daily backup: beside the database, where no other place is named.
@@ -39,11 +52,13 @@ fn daily(config: &Config) -> Option<Daily> {
 }
 
 /// Serves the data directory until a signal.
-pub(super) fn serve(config: &Config, identity: Option<Arc<Identity>>) -> Result<(), String> {
+pub(super) fn serve(config: &Config, brought: Brought) -> Result<(), String> {
+    let Brought { sockets, identity } = brought;
     let level = journal::start(config);
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&Settings { identity: identity.clone(), ..settings(config) })?;
+        let settings = Settings { identity: identity.clone(), ..settings(config) };
+        let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
         tokio::spawn(journal::follow_hangups(level, identity));
         opened.run().await
@@ -62,7 +77,7 @@ pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> R
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: config.listen.clone(),
-        listen_where_possible: config.listen_is_default,
+        listen_is_default: config.listen_is_default,
         data_dir: config.data_dir.clone(),
         lifetimes: Lifetimes { idle: config.session_idle, max: config.session_max },
         connections_max: connections_that_fit(config.max_connections),

@@ -79,6 +79,7 @@ impl Writer {
         let all_that_waits = jobs.max_capacity();
         let mut batch = Vec::with_capacity(all_that_waits);
         while jobs.blocking_recv_many(&mut batch, all_that_waits) > 0 {
+            self.metrics.writer_rounds.inc();
             let mut commands = Vec::with_capacity(batch.len());
             let mut looked = Ok(());
             for job in batch.drain(..) {

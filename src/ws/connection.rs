@@ -104,6 +104,11 @@ impl Connection {
         self.cursor.kinds()
     }
 
+    /// Events that it has still to be sent.
+    pub(super) fn unsent(&self, view: &View) -> i64 {
+        view.feed.unsent(&self.cursor).max(self.socket.is_blocked().into())
+    }
+
     /// Passes over events of kinds that it does not follow.
     pub(super) fn pass(&mut self, from: i64, to: i64) {
         self.cursor.pass(from, to);

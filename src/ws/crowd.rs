@@ -155,6 +155,7 @@ impl Crowd {
     }
 
     fn turn(&mut self, events: &Events) {
+        self.view.metrics.socket_turns.inc();
         // Before anything is looked at: what comes later rings again.
         self.view.hub.rung.swap(false, Ordering::AcqRel);
         self.view.seconds = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
@@ -176,6 +177,8 @@ impl Crowd {
             for at in 0..self.connections.capacity() {
                 self.attend(at, Connection::look);
             }
+            let unsent = self.connections.iter().map(|(_, one)| one.unsent(&self.view)).max();
+            self.view.metrics.unsent.set(unsent.unwrap_or(0));
         }
         let full = self.view.feed.written() - self.written >= GATHER_BYTES_MAX;
         if full || Instant::now() >= self.next_round {

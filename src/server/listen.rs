@@ -1,0 +1,133 @@
+//! Where clients come in: at sockets that the service manager opened and passed, and at those that are
+//! opened here. This is the home of listenfd.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as Passed};
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::limits::LISTEN_BACKLOG;
+use crate::server::Settings;
+
+/// The first descriptor that a service manager passes (`sd_listen_fds(3)`).
+const FIRST: usize = 3;
+
+/// Takes the sockets that were passed to this process (`LISTEN_FDS`), or says what is wrong with each
+/// that is of no use. To be called once, before there are threads, and before another file could get
+/// one of their numbers.
+pub fn passed() -> Result<Vec<Passed>, Vec<String>> {
+    let mut given = ListenFd::from_env();
+    let (mut sockets, mut mistakes) = (Vec::new(), Vec::new());
+    for at in 0..given.len() {
+        let taken = given.take_tcp_listener(at);
+        match taken.and_then(|socket| socket.map(listening).transpose()) {
+            Ok(socket) => sockets.extend(socket),
+            Err(error) => mistakes.push(format!(
+                "descriptor {}, passed by the service manager, is no TCP socket that listens: {error}; \
+                 ListenStream=PORT makes one",
+                at + FIRST
+            )),
+        }
+    }
+    if mistakes.is_empty() { Ok(sockets) } else { Err(mistakes) }
+}
+
+/// A socket that was connected, or only bound, accepts nobody.
+fn listening(socket: Passed) -> io::Result<Passed> {
+    if !SockRef::from(&socket).is_listener()? {
+        return Err(io::Error::other("nothing listens at it"));
+    }
+    // Shared with the service manager, which does nothing but hold it.
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The passed sockets take the place of the default addresses. Others, which somebody asked for, are
+/// opened beside them, except where a passed socket is already.
+pub(super) fn listen(settings: &Settings, passed: Vec<Passed>) -> Result<Vec<TcpListener>, String> {
+    let taken: Vec<_> = passed.iter().filter_map(Reach::of).collect();
+    let unusable = |error| format!("a socket that was passed cannot be used: {error}");
+    let mut listeners = passed
+        .into_iter()
+        .map(|socket| TcpListener::from_std(socket).map_err(unusable))
+        .collect::<Result<Vec<_>, _>>()?;
+    if settings.listen_is_default && !listeners.is_empty() {
+        return Ok(listeners);
+    }
+    for address in &settings.listen {
+        if taken.iter().any(|reach| reach.covers(*address)) {
+            continue;
+        }
+        match bind(*address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error)
+                if settings.listen_is_default && address.is_ipv6() && !listeners.is_empty() =>
+            {
+                tracing::debug!(%error, "no IPv6 here");
+            }
+            Err(error) => {
+                return Err(format!(
+                    "cannot listen on {address}: {error}; give another --listen ADDR:PORT"
+                ));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// Where a socket is reached.
+struct Reach {
+    address: SocketAddr,
+    /// One of IPv6 that takes IPv4 as well.
+    both: bool,
+}
+
+impl Reach {
+    fn of(socket: &Passed) -> Option<Self> {
+        let address = socket.local_addr().ok()?;
+        let both = address.is_ipv6() && !SockRef::from(socket).only_v6().ok()?;
+        Some(Self { address, both })
+    }
+
+    fn covers(&self, other: SocketAddr) -> bool {
+        let family = self.both || self.address.is_ipv4() == other.is_ipv4();
+        let address = self.address.ip() == other.ip() || self.address.ip().is_unspecified();
+        self.address.port() == other.port() && family && address
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_covers_what_another_could_not_have_beside_it() {
+        for (address, both, other, covers) in [
+            ("0.0.0.0:3000", false, "0.0.0.0:3000", true),
+            ("0.0.0.0:3000", false, "192.168.1.2:3000", true),
+            ("0.0.0.0:3000", false, "0.0.0.0:443", false),
+            ("0.0.0.0:3000", false, "[::]:3000", false),
+            ("192.168.1.2:3000", false, "0.0.0.0:3000", false),
+            ("[::]:3000", true, "0.0.0.0:3000", true),
+            ("[::]:3000", false, "0.0.0.0:3000", false),
+            ("[::1]:3000", false, "[::1]:3000", true),
+        ] {
+            let reach = Reach { address: address.parse().unwrap(), both };
+            assert_eq!(reach.covers(other.parse().unwrap()), covers, "{address} {both} {other}");
+        }
+    }
+}
