@@ -133,6 +133,9 @@ pub fn read(
         mistakes.clear();
     } else {
         given.extend(given::by_environment(&env));
+        if given::winner(&given, "config").is_none() {
+            given.extend(given::by_service_manager(&env));
+        }
         let file = given::winner(&given, "config").map(file::read);
         let (by_file, wrong) = file.unwrap_or_default();
         given.extend(by_file);

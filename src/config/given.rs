@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::mem::discriminant;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Env;
-use super::table::{Fallback, SETTINGS, Setting};
+use super::table::{self, Fallback, SETTINGS, Setting};
 use crate::limits::Limits;
 
 /// One value of one setting.
@@ -36,6 +36,14 @@ pub(super) fn by_environment(env: &Env) -> Vec<Given> {
         None => Vec::new(),
     };
     of_each_setting(|| Source::Environment, values)
+}
+
+/// The file of settings in the folder that systemd made for them, where there is one.
+pub(super) fn by_service_manager(env: &Env) -> Option<Given> {
+    let folders = env("CONFIGURATION_DIRECTORY")?;
+    let file = Path::new(table::first_of(&folders)?).join("tillcast.toml");
+    let setting = SETTINGS.iter().find(|setting| setting.flag == "config")?;
+    file.exists().then(|| Given { setting, value: file.into(), source: Source::Default })
 }
 
 /// What holds where nobody says anything but the profile.

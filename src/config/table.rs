@@ -46,7 +46,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         value: "ADDR:PORT",
         default: Text("0.0.0.0:3000, [::]:3000"),
         reason: "An address to listen on, repeatable; by default all of this machine, without \
-                 IPv6 where there is none.",
+                 IPv6 where there is none, or the sockets that systemd passes. Beside those, addresses \
+                 that are given here are opened, too.",
         many: true,
         set: |config, value| {
             let address = socket(value)?;
@@ -255,7 +256,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "config",
         value: "FILE",
         default: Nothing,
-        reason: "A TOML file with settings.",
+        reason: "A TOML file with settings. Under systemd also tillcast.toml in CONFIGURATION_DIRECTORY, \
+                 if it is there.",
         many: false,
         set: |config, value| path(value).map(|file| config.config = Some(file)),
     },
@@ -297,8 +299,13 @@ impl Setting {
 /// The first of the folders that systemd made for the service.
 fn state_directory(env: &Env, _: Limits) -> OsString {
     let paths = env("STATE_DIRECTORY").unwrap_or_default();
-    let first = paths.as_bytes().split(|byte| *byte == b':').find(|path| !path.is_empty());
-    first.map_or_else(|| "./tillcast-data".into(), |path| OsStr::from_bytes(path).into())
+    first_of(&paths).map_or_else(|| "./tillcast-data".into(), OsStr::to_owned)
+}
+
+/// The first of several paths.
+pub(super) fn first_of(paths: &OsStr) -> Option<&OsStr> {
+    let paths = paths.as_bytes().split(|byte| *byte == b':');
+    paths.map(OsStr::from_bytes).find(|path| !path.is_empty())
 }
 
 fn cores(_: &Env, limits: Limits) -> OsString {
