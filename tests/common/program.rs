@@ -29,8 +29,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Self {
-        let mut command = command(arguments, variables, folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(command(arguments, variables, folder).stdin(Stdio::null()))
+    }
+
+    /// The same with a command of the test's own, which may start the program.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = sync_channel(LINES_MAX);
         follow(child.stdout.take().unwrap(), sender.clone());

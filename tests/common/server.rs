@@ -4,7 +4,8 @@ use super::{Client, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -27,6 +28,7 @@ pub(crate) struct Server {
     log: Arc<Log>,
     address: SocketAddr,
     data: Arc<TempDir>,
+    starter: Vec<String>,
     flags: Vec<String>,
     admin_password: String,
 }
@@ -56,7 +58,26 @@ impl Server {
 
     /// The same, started by another program: `["prlimit", "--nofile=300"]`.
     pub(crate) fn under(starter: &[&str], flags: &[&str]) -> Self {
-        Self::started_by(starter, Arc::new(tempfile::tempdir().unwrap()), flags, None)
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::started_by(starter, data, flags, None, Stdio::null())
+    }
+
+    /// A server that is passed a socket, as by a service manager which goes on holding it; on the data
+    /// directory that another one left, if there is one.
+    pub(crate) fn passed(socket: &TcpListener, flags: &[&str], left: Option<Self>) -> Self {
+        // A socket is inherited as standard input only, unless one is unsafe about it.
+        const PASS: &str = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 0</dev/null";
+        let address = socket.local_addr().unwrap().to_string();
+        let flags = [&["--listen", &address], flags].concat();
+        let (data, password) = match left {
+            Some(mut left) => {
+                assert!(left.child.try_wait().unwrap().is_some(), "the other one is still there");
+                (Arc::clone(&left.data), Some(std::mem::take(&mut left.admin_password)))
+            }
+            None => (Arc::new(tempfile::tempdir().unwrap()), None),
+        };
+        let socket = OwnedFd::from(socket.try_clone().unwrap());
+        Self::started_by(&["sh", "-c", PASS], data, &flags, password, socket.into())
     }
 
     /// A store with the user `admin` and these, each named like its role and made by the CLI
@@ -72,7 +93,7 @@ impl Server {
     }
 
     pub(crate) fn on(data: Arc<TempDir>, flags: &[&str], admin_password: Option<String>) -> Self {
-        Self::started_by(&[], data, flags, admin_password)
+        Self::started_by(&[], data, flags, admin_password, Stdio::null())
     }
 
     fn started_by(
@@ -80,9 +101,11 @@ impl Server {
         data: Arc<TempDir>,
         flags: &[&str],
         admin_password: Option<String>,
+        stdin: Stdio,
     ) -> Self {
-        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
-        let (child, log) = spawn(data.path(), starter, &flags);
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let flags = owned(flags);
+        let (child, log) = spawn(data.path(), starter, &flags, stdin);
         let listening = log.wait_for("listening on 127.0.0.1:", PATIENCE);
         let admin_password = admin_password.unwrap_or_else(|| {
             let line = log.wait_for("first start: user admin, password ", PATIENCE);
@@ -91,7 +114,7 @@ impl Server {
         let port = word_after(&listening, "listening on 127.0.0.1:");
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port number")));
-        Self { child, log, address, data, flags, admin_password }
+        Self { child, log, address, data, starter: owned(starter), flags, admin_password }
     }
 
     /// Where it listens.
@@ -171,7 +194,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// The same data directory and flags once more, after `stop` or `kill`.
+    /// The same data directory, starter and flags once more, after `stop` or `kill`.
     pub(crate) fn again(self) -> Self {
         let flags = self.flags.clone();
         self.again_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())
@@ -182,7 +205,8 @@ impl Server {
         let exited = self.child.try_wait().unwrap();
         assert!(exited.is_some(), "stop or kill it before starting it again");
         let password = std::mem::take(&mut self.admin_password);
-        Self::on(Arc::clone(&self.data), flags, Some(password))
+        let starter: Vec<&str> = self.starter.iter().map(String::as_str).collect();
+        Self::started_by(&starter, Arc::clone(&self.data), flags, Some(password), Stdio::null())
     }
 
     /// Files and sockets that the process has open.
@@ -255,7 +279,7 @@ impl Log {
     }
 }
 
-fn spawn(data: &Path, starter: &[&str], flags: &[String]) -> (Child, Arc<Log>) {
+fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Child, Arc<Log>) {
     let mut command = program(starter, data);
     command.arg("serve");
     for [flag, value] in DEFAULTS {
@@ -264,7 +288,7 @@ fn spawn(data: &Path, starter: &[&str], flags: &[String]) -> (Child, Arc<Log>) {
         }
     }
     command.args(flags).arg("--data-dir").arg(data);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let log = Arc::new(Log::default());
     let (stderr, follower) = (child.stderr.take().unwrap(), Arc::clone(&log));

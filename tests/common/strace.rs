@@ -14,8 +14,12 @@ pub(crate) struct Strace {
 impl Strace {
     /// Attached to all threads of a process, those to come included.
     pub(crate) fn of(pid: u32, arguments: &[&str]) -> Self {
+        Self::of_thread(pid, &[&["-f"], arguments].concat())
+    }
+
+    /// Attached to one thread alone.
+    pub(crate) fn of_thread(pid: u32, arguments: &[&str]) -> Self {
         let mut child = Command::new("strace")
-            .arg("-f")
             .args(arguments)
             .args(["-p", &pid.to_string()])
             .stderr(Stdio::piped())

@@ -1,0 +1,123 @@
+//! Sockets that are passed: taken instead of the default, kept beside what somebody asked for, and
+//! refused with a reason where nobody could connect to them.
+
+use crate::common::{PATIENCE, Raw, Running, Server};
+use rustix::process::Signal;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+/// `systemd-socket-activate`, which starts the program once somebody connects.
+fn activate(sockets: &[&str], folder: &Path, flags: &[&str]) -> Running {
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(sockets).arg(env!("CARGO_BIN_EXE_tillcast"));
+    command.args(["serve", "--data-dir", "."]).args(flags).current_dir(folder);
+    Running::of(command.env_clear().stdin(Stdio::null()))
+}
+
+/// Free at this moment.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[track_caller]
+fn is_served(address: SocketAddr) {
+    let begun = Instant::now();
+    let stream = loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{address}: {error}"),
+        }
+        std::thread::yield_now();
+    };
+    let mut raw = Raw::over(stream).unwrap();
+    raw.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
+    assert_eq!(raw.answer(false).unwrap().expect("an answer").status, 200);
+}
+
+#[test]
+fn passed_sockets_are_served_in_place_of_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = [free_address(), free_address()];
+    let texts = addresses.map(|address| address.to_string());
+    let mut running = activate(&["-l", &texts[0], "-l", &texts[1]], folder.path(), &[]);
+    addresses.into_iter().for_each(is_served);
+    running.line_with(&format!("listening on {}", texts[0]));
+    running.line_with(&format!("listening on {}", texts[1]));
+    assert_eq!(running.end(Signal::TERM), Some(0));
+    assert_eq!(running.seen().matches(" listening on ").count(), 2, "{}", running.seen());
+}
+
+#[test]
+fn another_address_that_is_asked_for_is_opened_beside_a_passed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (passed, other) = (free_address(), free_address());
+    let (text, other_text) = (passed.to_string(), other.to_string());
+    let flags = ["--listen", &other_text, "--listen", &text];
+    let mut running = activate(&["-l", &text], folder.path(), &flags);
+    is_served(passed);
+    is_served(other);
+    assert_eq!(running.end(Signal::TERM), Some(0));
+    assert_eq!(running.seen().matches(" listening on ").count(), 2, "{}", running.seen());
+}
+
+/// How the program ends that is passed these as descriptors 3 and 4, and so many in its opinion.
+fn with_passed(sockets: [OwnedFd; 2], count: u32) -> Output {
+    // Standard input and output are all that is inherited, unless one is unsafe about it.
+    const PASS: &str = "export LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 4<&1 0</dev/null 1>&2";
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = sockets.map(Stdio::from);
+    let mut command = Command::new("sh");
+    command.args(["-c", PASS, env!("CARGO_BIN_EXE_tillcast"), "serve", "--data-dir", "."]);
+    command.env_clear().env("LISTEN_FDS", count.to_string()).current_dir(folder.path());
+    command.stdin(first).stdout(second).stderr(Stdio::piped());
+    command.spawn().unwrap().wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn is_refused(sockets: [OwnedFd; 2], count: u32, descriptors: &[u32]) {
+    let output = with_passed(sockets, count);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for descriptor in 3..6 {
+        let told = said.contains(&format!("descriptor {descriptor},"));
+        assert_eq!(told, descriptors.contains(&descriptor), "{descriptor}: {said}");
+    }
+}
+
+#[test]
+fn what_is_no_listening_tcp_socket_is_refused_with_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
+    let peer = listener();
+    let connected = TcpStream::connect(peer.local_addr().unwrap()).unwrap();
+    is_refused([unix.into(), connected.into()], 2, &[3, 4]);
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    is_refused([listener().into(), datagrams.into()], 2, &[4]);
+    // More than there are.
+    is_refused([listener().into(), listener().into()], 3, &[5]);
+}
+
+#[test]
+fn sockets_of_another_process_are_left_alone() {
+    let server = Server::under(&["env", "LISTEN_PID=1", "LISTEN_FDS=2"], &[]);
+    is_served(server.address());
+}
+
+#[test]
+fn a_passed_socket_takes_ipv4_and_ipv6_and_an_address_is_its_own() {
+    let socket = TcpListener::bind("[::]:0").unwrap(); // both, where sysctl does not say otherwise
+    let port = socket.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let four = format!("0.0.0.0:{port}");
+    let text = format!("[::]:{port}");
+    drop(socket);
+    let mut running = activate(&["-l", &text], folder.path(), &["--listen", &four]);
+    is_served(SocketAddr::from(([127, 0, 0, 1], port)));
+    is_served(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
+    assert_eq!(running.end(Signal::TERM), Some(0));
+}

@@ -1,0 +1,113 @@
+//! The units: systemd has nothing to say against them, they are as closed as they say, and their numbers
+//! are those of the program.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tillcast::limits::{
+    BUSY_TIMEOUT, FILES_BESIDE, LISTEN_BACKLOG, Limits, STOP_TIME_BEHIND_DRAIN,
+};
+
+use crate::common::run;
+
+/// What `systemd-analyze security` may find at most, in tenths.
+const EXPOSURE_MAX: &str = "12";
+/// The kernel's own share of a connection, as `tillcast limits` says.
+const KERNEL_BYTES: u64 = 4 * 1024;
+/// What has to be left for the pages of the database.
+const PAGE_CACHE_BYTES: u64 = 64 << 20;
+
+/// The last value of each key of a unit.
+fn unit(name: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(Path::new("systemd").join(name)).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn number(unit: &BTreeMap<String, String>, key: &str) -> u64 {
+    let value = &unit[key];
+    let digits = value.trim_end_matches('M');
+    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("{key}={value}"));
+    if digits == value { number } else { number << 20 }
+}
+
+/// What `tillcast limits` adds up to.
+fn limits_bytes(flags: &[&str]) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&[&["limits"], flags].concat(), &[], folder.path());
+    let table = String::from_utf8(output.stdout).unwrap();
+    let sum = table.lines().find(|line| line.starts_with("all together")).unwrap();
+    let kib: u64 = sum.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
+    kib << 10
+}
+
+#[test]
+fn systemd_has_nothing_to_say_against_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", "--recursive-errors=yes"]);
+    for unit in fs::read_dir("systemd").unwrap() {
+        let unit = unit.unwrap();
+        // The program need not be installed here.
+        let text = fs::read_to_string(unit.path()).unwrap();
+        let program = format!("ExecStart={} ", env!("CARGO_BIN_EXE_tillcast"));
+        let copy = folder.path().join(unit.file_name());
+        fs::write(&copy, text.replace("ExecStart=tillcast ", &program)).unwrap();
+        command.arg(copy);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn they_are_as_closed_as_they_say() {
+    for unit in ["tillcast.service", "tillcast-backup.service"] {
+        let path = Path::new("systemd").join(unit);
+        let output = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--threshold", EXPOSURE_MAX])
+            .arg(path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn the_memory_is_what_the_bounds_add_up_to_and_room_for_the_pages() {
+    let service = unit("tillcast.service");
+    let memory = number(&service, "MemoryMax");
+    let kernel = Limits::DEFAULT.connections as u64 * KERNEL_BYTES;
+    let tls = ["--workers", "4", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let needed = limits_bytes(&tls) + kernel + PAGE_CACHE_BYTES;
+    assert!((needed..needed * 3 / 2).contains(&memory), "{memory} for {needed}");
+
+    // What the comment says of the smallest boards.
+    let tiny = [&["--profile", "tiny"], &tls[2..]].concat();
+    let kernel = Limits::TINY.connections as u64 * KERNEL_BYTES;
+    assert!(limits_bytes(&tiny) + kernel + PAGE_CACHE_BYTES / 2 <= 96 << 20);
+}
+
+#[test]
+fn their_numbers_are_those_of_the_program() {
+    let (service, socket) = (unit("tillcast.service"), unit("tillcast.socket"));
+    let files = (Limits::DEFAULT.connections + FILES_BESIDE) as u64;
+    assert!(number(&service, "LimitNOFILE") >= files);
+    assert_eq!(number(&socket, "Backlog"), u64::try_from(LISTEN_BACKLOG).unwrap());
+    assert_eq!(number(&service, "RestartSec"), 5);
+    assert_eq!(service["RestartPreventExitStatus"], "2 3");
+    // A command that waits for another program's lock is not stuck.
+    assert!(number(&service, "WatchdogSec") > 4 * BUSY_TIMEOUT.as_secs());
+    for (flag, default, _) in tillcast::config::settings() {
+        if flag.starts_with("--listen ") {
+            assert!(default.contains(&format!("0.0.0.0:{}", socket["ListenStream"])), "{default}");
+        }
+        if flag.starts_with("--drain ") {
+            let drain: u64 = default.trim_end_matches('s').parse().unwrap();
+            let stop = drain + STOP_TIME_BEHIND_DRAIN.as_secs();
+            assert!(number(&service, "TimeoutStopSec") > stop);
+        }
+    }
+}
