@@ -37,7 +37,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::UserList => users::list(dir),
         Command::UserPasswd { name } => users::passwd(dir, cost, &name),
         Command::UserDisable { name } => users::disable(dir, &name),
-        Command::Backup { file } => files::backup(dir, &file),
+        Command::Backup { file } => files::backup(dir, &file, config.backup_keep),
         Command::Restore { file } => files::restore(dir, &file),
         Command::Check => files::check(dir),
         Command::Events { follow, since } => files::events(dir, follow, since),

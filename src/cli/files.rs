@@ -7,14 +7,21 @@ use crate::cli::{complain, say, told};
 use crate::limits::PAGE_MAX;
 use crate::store::{self, Direct, Range};
 
-/// Writes a consistent copy of the database; the server may run.
-pub(super) fn backup(data_dir: &Path, file: &Path) -> Result<(), String> {
-    store::backup(data_dir, file).map_err(|error| error.to_string())?;
-    say(&format!(
-        "{} is a complete copy of {}\n",
-        file.display(),
-        store::database_file(data_dir).display()
-    ))
+/// Writes a consistent copy of the database; the server may run. In a folder that is there, one a day is
+/// made, and so many are kept.
+pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), String> {
+    let made = if target.is_dir() {
+        store::backup_today(data_dir, target, keep)
+    } else {
+        store::backup(data_dir, target).map(|()| Some(target.to_owned()))
+    };
+    let database = store::database_file(data_dir);
+    match made.map_err(|error| error.to_string())? {
+        Some(file) => {
+            say(&format!("{} is a complete copy of {}\n", file.display(), database.display()))
+        }
+        None => say(&format!("{} has today's backup already\n", target.display())),
+    }
 }
 
 /// Puts a backup in the place of the database.

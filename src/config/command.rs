@@ -155,7 +155,8 @@ pub(super) static FORMS: &[Form] = &[
     Form {
         words: "backup",
         operand: FILE,
-        reason: "Copy the database, consistent even while the server runs.",
+        reason: "Copy the database, consistent even while the server runs; into a folder, one a day, and \
+                 --backup-keep of them stay.",
         start: || Command::Backup { file: PathBuf::new() },
     },
     Form {

@@ -3,7 +3,8 @@
 //! and the clients do not leave, and thus come back, all in one instant.
 
 use crate::common::{
-    Answer, Client, PATIENCE, Raw, Server, head, json_request, log_after, outside_order, unique,
+    Answer, Client, PATIENCE, Raw, Server, amount, head, json_request, log_after, outside_order,
+    unique,
 };
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -24,8 +25,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const FLAGS: [&str; 2] = ["--drain", "2s"];
 /// They leave 8 ms apart, about a second for all of them.
 const SPREAD: Duration = Duration::from_millis(500);
-/// The total of the last order.
-const LAST: f64 = 4711.0;
+/// The total of the last order, in cents.
+const LAST: u64 = 4_711_00;
 
 /// What everybody sees of the shop.
 struct Shop {
@@ -48,16 +49,16 @@ fn an_upgrade_under_load_loses_nobody_and_nothing() {
         let visitor = threads.spawn(|| shop.visit());
         for upgrades in 1..=UPGRADES {
             shop.wait_for(upgrades * ORDERS);
+            shop.wait_for_followers();
             assert_eq!(server.stop(), Some(0));
             server = Server::passed(&port, &FLAGS, Some(server));
         }
         shop.wait_for((UPGRADES + 1) * ORDERS);
         shop.closing.store(true, Ordering::Release);
-        let mut totals: Vec<Value> =
-            sellers.into_iter().flat_map(|one| one.join().unwrap()).collect();
+        let mut sold: Vec<u64> = sellers.into_iter().flat_map(|one| one.join().unwrap()).collect();
         assert!(visitor.join().unwrap() > ORDERS);
         let client = shop.client.separate();
-        outside_order(&client, LAST);
+        outside_order(&client, 4711.0);
 
         let closings: Vec<Vec<Instant>> =
             followers.into_iter().map(|one| one.join().unwrap()).collect();
@@ -69,21 +70,22 @@ fn an_upgrade_under_load_loses_nobody_and_nothing() {
             assert!(left[FOLLOWERS - 1] - left[0] >= SPREAD);
         }
 
-        totals.push(json!(LAST));
-        let mut made: Vec<Value> =
-            log_after(&client, first).iter().map(|event| total(event)).collect();
-        let by_amount = |total: &Value| (total.as_f64().unwrap() * 100.0).round() as u64;
-        totals.sort_by_key(by_amount);
-        made.sort_by_key(by_amount);
-        assert_eq!(made, totals, "each order exists once");
+        sold.push(LAST);
+        sold.sort_unstable();
+        let mut made: Vec<u64> =
+            log_after(&client, first).iter().map(|event| cents(event)).collect();
+        made.sort_unstable();
+        assert!(made == sold, "{} orders were sold, {} exist", sold.len(), made.len());
         server
     });
     assert_eq!(server.stop(), Some(0));
     assert!(server.cli(&["check"], "").status.success());
 }
 
-fn total(event: &str) -> Value {
-    serde_json::from_str::<Value>(event).unwrap()["data"]["total"].clone()
+/// The total of the order that an event is about.
+fn cents(event: &str) -> u64 {
+    let event: Value = serde_json::from_str(event).unwrap();
+    event["data"]["total"].to_string().replace('.', "").parse().unwrap()
 }
 
 impl Shop {
@@ -91,6 +93,15 @@ impl Shop {
         let begun = Instant::now();
         while self.sold.load(Ordering::Acquire) < sold {
             assert!(begun.elapsed() < 3 * PATIENCE, "nothing is sold any more");
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Until all of them have come, or come back.
+    fn wait_for_followers(&self) {
+        let (client, begun) = (self.client.separate(), Instant::now());
+        while client.metric("websockets") < FOLLOWERS {
+            assert!(begun.elapsed() < 3 * PATIENCE, "they do not come back");
             thread::sleep(PAUSE);
         }
     }
@@ -107,20 +118,19 @@ impl Shop {
         visits
     }
 
-    /// Sells until the shop closes; the totals of what was sold. What was not answered is asked again.
-    fn sell(&self) -> Vec<Value> {
+    /// Sells until the shop closes; the totals of what was sold, in cents. What was not answered is asked
+    /// again.
+    fn sell(&self) -> Vec<u64> {
         let mut totals = Vec::new();
         while !self.closing.load(Ordering::Acquire) {
             let cents = self.sold.fetch_add(1, Ordering::AcqRel) + 1;
-            let total: Value =
-                serde_json::from_str(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap();
+            let total = amount(&format!("{}.{:02}", cents / 100, cents % 100));
             let body = json!({"total": total, "currency": "USD"});
-            let key = unique("till");
-            let begun = Instant::now();
+            let (key, begun) = (unique("till"), Instant::now());
             while self.ask(&key, &body).is_none_or(|answer| answer.status != 201) {
                 assert!(begun.elapsed() < PATIENCE, "an order is not taken");
             }
-            totals.push(total);
+            totals.push(cents as u64);
         }
         totals
     }
@@ -149,7 +159,7 @@ impl Shop {
                         let event: Value = serde_json::from_str(&text).unwrap();
                         assert_eq!(event["seq"], seq + 1, "{event}");
                         seq += 1;
-                        if event["data"]["total"] == LAST {
+                        if cents(&text) == LAST {
                             return sent_away;
                         }
                     }
