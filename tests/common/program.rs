@@ -9,6 +9,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 
 /// More lines than any test lets a program write.
 const LINES_MAX: usize = 100_000;
+/// Names another build of the program to be tested, or what runs it there with its arguments first:
+/// `qemu-arm -cpu cortex-a7 PATH`, a word each. The tests themselves stay as they are, so that a
+/// program for a board is tested as it will be installed. `tests/arm` sets it.
+const PROGRAM_VARIABLE: &str = "TILLCAST_TEST_PROGRAM";
+
+/// The program, started by another one where there is a starter, in a folder, with nothing of this
+/// shell's environment, so that no setting of it can leak in.
+pub(crate) fn program(starter: &[&str], folder: &Path) -> Command {
+    let beside = || env!("CARGO_BIN_EXE_tillcast").to_owned();
+    let program = std::env::var(PROGRAM_VARIABLE).unwrap_or_else(|_| beside());
+    let mut words = starter.iter().copied().chain(program.split_whitespace());
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env_clear().current_dir(folder);
+    command
+}
 
 /// What a command printed and how it ended, in a folder of its own and with this environment only.
 #[track_caller]
@@ -115,7 +130,7 @@ fn follow(stream: impl Read + Send + 'static, lines: SyncSender<String>) {
 }
 
 fn command(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tillcast"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).current_dir(folder);
+    let mut command = program(&[], folder);
+    command.args(arguments).envs(variables.iter().copied());
     command
 }

@@ -1,5 +1,6 @@
 //! One running `tillcast serve`: started, watched through its log, stopped, killed, restarted.
 
+use super::program::program;
 use super::{Client, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
@@ -281,7 +282,7 @@ impl Log {
 
 fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Child, Arc<Log>) {
     let mut command = program(starter, data);
-    command.arg("serve");
+    command.env("RUST_BACKTRACE", "1").arg("serve");
     for [flag, value] in DEFAULTS {
         if !flags.iter().any(|given| given == flag) {
             command.args([flag, value]);
@@ -299,7 +300,7 @@ fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Chil
 /// Runs a short command of the program to its end.
 fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = program(&[], data);
-    command.args(arguments).arg("--data-dir").arg(data);
+    command.env("RUST_BACKTRACE", "1").args(arguments).arg("--data-dir").arg(data);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -309,14 +310,6 @@ fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
     }
     drop(stdin);
     child.wait_with_output().unwrap()
-}
-
-/// The program with nothing of this shell's environment, so that no setting of it can leak in.
-fn program(starter: &[&str], data: &Path) -> Command {
-    let mut words = starter.iter().copied().chain([env!("CARGO_BIN_EXE_tillcast")]);
-    let mut command = Command::new(words.next().unwrap());
-    command.args(words).env_clear().env("RUST_BACKTRACE", "1").current_dir(data);
-    command
 }
 
 fn word_after<'line>(line: &'line str, text: &str) -> &'line str {
