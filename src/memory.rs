@@ -1,7 +1,10 @@
 //! The allocator's settings: the one room with unsafe code.
-#![expect(
-    unsafe_code,
-    reason = "glibc's settings have no safe door; each call says why it is sound"
+#![cfg_attr(
+    target_env = "gnu",
+    expect(
+        unsafe_code,
+        reason = "glibc's settings have no safe door; each call says why it is sound"
+    )
 )]
 
 /// Sets the allocator up for a small board. To be called before the first thread starts.
