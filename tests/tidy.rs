@@ -166,6 +166,17 @@ fn the_map_names_every_room() {
     }
 }
 
+/// Else a test would start this machine's program where `tests/arm` means a board's.
+#[test]
+fn one_place_starts_the_program_of_the_tests() {
+    let (mut tests, mut places) = (Vec::new(), Vec::new());
+    gather(Path::new("tests"), &mut tests);
+    for (path, text) in tests {
+        places.extend(text.contains(concat!("CARGO_BIN", "_EXE")).then_some(path));
+    }
+    assert_eq!(places, ["tests/common/program.rs"]);
+}
+
 #[test]
 fn the_readme_names_every_setting_with_its_default() {
     let readme = fs::read_to_string("README.md").unwrap();
@@ -194,7 +205,7 @@ fn gather(folder: &Path, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             gather(&path, found);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push((path.to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()));
         }
     }
