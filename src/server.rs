@@ -366,7 +366,7 @@ impl Opened {
         };
         tracing::info!("stopping");
         accepting.abort_all();
-        manager.stopping(server.drain).await;
+        manager.stopping(server.drain);
         let drained = tokio::time::timeout(server.drain, server.leave()).await;
         if drained.is_err() {
             tracing::warn!("not everything was done within --drain");

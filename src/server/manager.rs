@@ -58,10 +58,9 @@ impl Manager {
     }
 
     /// Everybody is sent home, which takes at most so long.
-    pub(super) async fn stopping(&self, drain: Duration) {
-        let time = drain.saturating_add(STOP_TIME_BEHIND_DRAIN);
-        let time = time.as_micros();
-        self.say(&format!("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC={time}")).await;
+    pub(super) fn stopping(&self, drain: Duration) {
+        let time = drain.saturating_add(STOP_TIME_BEHIND_DRAIN).as_micros();
+        self.drop_word(&format!("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC={time}"));
     }
 
     /// Tells how it goes, where that has changed, and feeds the watchdog once all parts have moved since
@@ -113,7 +112,7 @@ impl Manager {
         }
     }
 
-    /// The same where nobody can wait.
+    /// The same where nobody waits.
     fn drop_word(&self, text: &str) {
         if let Err(error) = self.send(text) {
             tracing::debug!(%error, "the service manager hears nothing");
