@@ -127,8 +127,7 @@ impl Server {
     /// Opens the data directory and the ports, beside those that were passed. The error is a sentence
     /// for the operator.
     pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Opened, String> {
-        let manager = Manager::from_env();
-        manager.starting(store::database_bytes(&settings.data_dir));
+        let manager = Manager::starting(store::database_bytes(&settings.data_dir));
         let limits = settings.limits;
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
@@ -161,8 +160,6 @@ impl Server {
             settings.connections_max,
         );
         let listeners = listen(settings, passed)?;
-        let addresses =
-            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let doors = Arc::new(Doors::new(bounds(settings), Arc::clone(&metrics)));
         let api = Api {
             store,
@@ -191,16 +188,17 @@ impl Server {
             daily: settings.daily.clone(),
         };
         // Heard from here on, before anybody is told that there is a server to stop.
-        let hear = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+        let [terminate, interrupt] =
+            [hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?];
         Ok(Opened {
             server: Arc::new(server),
+            addresses: listeners.iter().filter_map(|one| one.local_addr().ok()).collect(),
             listeners,
             writer: opened.writer,
             crowd,
             manager,
-            terminate: hear(SignalKind::terminate())?,
-            interrupt: hear(SignalKind::interrupt())?,
-            addresses,
+            terminate,
+            interrupt,
         })
     }
 
@@ -374,6 +372,10 @@ impl Opened {
         server.hub.stop();
         failed.map_or(Ok(writer), Err)
     }
+}
+
+fn hear(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("signals cannot be heard: {error}"))
 }
 
 fn bounds(settings: &Settings) -> Bounds {

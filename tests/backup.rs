@@ -152,6 +152,30 @@ fn a_backup_never_overwrites() {
 }
 
 #[test]
+fn a_folder_gets_one_backup_a_day_and_keeps_some() {
+    let server = Server::start();
+    let folder = tempdir().unwrap();
+    for day in 1..6 {
+        fs::write(folder.path().join(format!("tillcast-2020-01-0{day}.db")), "old").unwrap();
+    }
+    let backup = || {
+        let path = folder.path().to_str().unwrap();
+        let output = server.cli(&["backup", path, "--backup-keep", "3"], "");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = backup();
+    let today = told.split(' ').next().unwrap();
+    let kept = || folder.path().read_dir().unwrap().count();
+    assert_eq!(kept(), 3);
+    fs::rename(today, database(&folder)).unwrap();
+    is_sound(folder.path());
+    fs::rename(database(&folder), today).unwrap();
+    assert!(backup().contains("today's backup already"));
+    fs::metadata(today).unwrap();
+}
+
+#[test]
 fn a_damaged_file_is_found_out_and_not_touched() {
     let folder = shop();
     let file = database(&folder);

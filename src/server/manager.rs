@@ -30,7 +30,7 @@ pub(super) type Beat = (&'static str, u64);
 
 impl Manager {
     /// What the environment says.
-    pub(super) fn from_env() -> Self {
+    fn from_env() -> Self {
         let address = env::var_os("NOTIFY_SOCKET").and_then(|name| match name.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name).ok(),
             _ => SocketAddr::from_pathname(&name).ok(),
@@ -43,13 +43,15 @@ impl Manager {
 
     /// The shop is about to open, and so much has to be looked through before that. It may take longer
     /// than the manager would wait.
-    pub(super) fn starting(&self, bytes: u64) {
+    pub(super) fn starting(bytes: u64) -> Self {
+        let manager = Self::from_env();
         let mib = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
         let time = START_TIME_LEAST.saturating_add(START_TIME_PER_MIB.saturating_mul(mib));
-        self.drop_word(&format!(
+        manager.drop_word(&format!(
             "STATUS=opening a database of {mib} MiB\nEXTEND_TIMEOUT_USEC={}",
             time.as_micros()
         ));
+        manager
     }
 
     /// Everything listens.
@@ -93,7 +95,7 @@ impl Manager {
                 sleep(every / 10).await;
             }
             let now = status();
-            let news = (now != told).then(|| format!("STATUS={now}\n")).unwrap_or_default();
+            let news = if now == told { String::new() } else { format!("STATUS={now}\n") };
             told = now;
             let food = if self.watchdog.is_some() { "WATCHDOG=1\n" } else { "" };
             self.say(&(news + food)).await;

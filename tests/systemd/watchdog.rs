@@ -89,12 +89,13 @@ fn a_writer_that_waits_for_a_slow_disk_is_fed() {
 fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
     let manager = Manager::at_path();
     let server = manager.start(Some(TIME), &[]);
+    // By then each thread has its name.
+    manager.hears_of("WATCHDOG=1");
     let thread = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().find_map(|thread| {
         let thread = thread.unwrap();
         let name = fs::read_to_string(thread.path().join("comm")).unwrap();
         (name.trim() == "sockets").then(|| thread.file_name().to_str().unwrap().parse().unwrap())
     });
-    manager.hears_of("WATCHDOG=1");
     let arguments = kept("?epoll_wait,?epoll_pwait,?epoll_pwait2", KEPT);
     let arguments = arguments.each_ref().map(String::as_str);
     let strace = Strace::of_thread(thread.unwrap(), &arguments);
@@ -103,8 +104,8 @@ fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
     manager.hears_of("WATCHDOG=1");
 }
 
-/// The thread that is kept may be the one that all others of the runtime wait for; then there is not
-/// even a word.
+/// The thread that is kept may be the one that brings the time to all others of the runtime; then there
+/// is not a word, or the writer is missed, which gets no tick.
 #[test]
 fn a_stuck_accept_loop_stops_the_feeding() {
     let manager = Manager::at_path();
@@ -113,5 +114,5 @@ fn a_stuck_accept_loop_stops_the_feeding() {
     let _strace = keep(&server, "accept4", KEPT);
     let _client = TcpStream::connect(server.address()).unwrap();
     let said = is_not_fed(&manager);
-    assert!(["", "STATUS=an accept loop does not move"].contains(&&*said), "{said}");
+    assert!(said.is_empty() || said.ends_with(" does not move"), "{said}");
 }
