@@ -121,12 +121,6 @@ impl Feed {
         newer.fold(0, |kinds, kind| kinds | 1 << kind.index())
     }
 
-    /// How far the log goes on behind a cursor; 0 where it wants none of that.
-    pub fn unsent(&self, cursor: &Cursor) -> i64 {
-        let wanted = self.kinds_behind(cursor.position) & cursor.kinds() != 0;
-        if wanted { self.head() - cursor.position } else { 0 }
-    }
-
     /// Bytes of all frames that were ever in the ring.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)

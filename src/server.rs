@@ -8,17 +8,16 @@ mod listen;
 mod manager;
 mod proxy;
 mod redirect;
+mod settings;
 mod stream;
 
 use std::net::{SocketAddr, TcpListener as Passed};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
@@ -27,65 +26,26 @@ use tokio::time::{Instant, interval, sleep};
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::auth::sessions::{Lifetimes, Sessions};
+use crate::auth::sessions::Sessions;
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, Limits, REFUSALS_MAX, STRANGER_TURN_EIGHTHS,
+    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, REFUSALS_MAX, STRANGER_TURN_EIGHTHS,
     SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::store::{self, Outlets, Retention, Store};
+use crate::store::{self, Outlets, Store};
 use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
 pub use backups::Daily;
-use doors::{Bounds, Doors};
+use doors::Doors;
 use listen::listen;
 pub use listen::passed;
 use manager::{Beat, Manager};
 use proxy::Proxies;
-
-/// What the server needs to know.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where to listen.
-    pub listen: Vec<SocketAddr>,
-    /// Nobody asked for these: passed sockets take their place, and an address family that this
-    /// machine does not have may be left out.
-    pub listen_is_default: bool,
-    /// Where the database is.
-    pub data_dir: PathBuf,
-    /// How long sessions live.
-    pub lifetimes: Lifetimes,
-    /// Connections in all.
-    pub connections_max: usize,
-    /// Connections of one address.
-    pub connections_per_address_max: usize,
-    /// WebSockets of one user.
-    pub sockets_per_user_max: usize,
-    /// New connections of one address a second.
-    pub connect_rate: u32,
-    /// Origins that may ask, beside the own host.
-    pub allow_origin: Vec<String>,
-    /// How long the stop may take.
-    pub drain: Duration,
-    /// How long events are kept.
-    pub retention: Retention,
-    /// What the server proves itself with; without it, nothing speaks TLS.
-    pub identity: Option<Arc<Identity>>,
-    /// How long browsers shall come over TLS only; none tells them nothing.
-    pub hsts: Option<Duration>,
-    /// The reverse proxies whose word about their clients counts.
-    pub proxies: Vec<IpNet>,
-    /// The daily backup, if there is to be one.
-    pub daily: Option<Daily>,
-    /// The bounds of the profile.
-    pub limits: Limits,
-    /// Milliseconds since 1970, UTC, as the board knows them now.
-    pub clock: fn() -> i64,
-}
+pub use settings::Settings;
 
 /// A server that listens.
 pub struct Server {
@@ -128,14 +88,14 @@ impl Server {
     /// for the operator.
     pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Opened, String> {
         let manager = Manager::starting(store::database_bytes(&settings.data_dir));
-        let limits = settings.limits;
+        let (limits, lifetimes) = (settings.limits, settings.lifetimes);
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
         let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
-        let sessions =
-            Arc::new(Sessions::new(limits.sessions, settings.lifetimes, move || look.look()));
+        let sessions = Sessions::new(limits.sessions, lifetimes, move || look.look());
+        let sessions = Arc::new(sessions);
         let outlets = outlets(&feed, &sessions, &metrics);
         let (dir, clock) = (&settings.data_dir, settings.clock);
         let opened = Store::open(dir, settings.retention, limits, clock, &metrics, outlets)
@@ -144,13 +104,8 @@ impl Server {
         let made = Feed::new(opened.head, move || ring.ring());
         let feed = Arc::clone(feed.get_or_init(|| Arc::new(made)));
         sessions.restore(opened.sessions, opened.now);
-        let auth = Auth::new(
-            Arc::clone(&store),
-            sessions,
-            settings.lifetimes,
-            limits.hash,
-            Arc::clone(&metrics),
-        );
+        let hash = limits.hash;
+        let auth = Auth::new(Arc::clone(&store), sessions, lifetimes, hash, Arc::clone(&metrics));
         let crowd = Crowd::new(
             Arc::clone(&hub),
             inbox,
@@ -160,7 +115,7 @@ impl Server {
             settings.connections_max,
         );
         let listeners = listen(settings, passed)?;
-        let doors = Arc::new(Doors::new(bounds(settings), Arc::clone(&metrics)));
+        let doors = Arc::new(Doors::new(settings.bounds(), Arc::clone(&metrics)));
         let api = Api {
             store,
             auth: Arc::new(auth),
@@ -175,7 +130,7 @@ impl Server {
             hub,
             doors,
             identity: settings.identity.clone(),
-            hsts: settings.hsts.and_then(hsts),
+            hsts: settings.hsts(),
             proxies: Proxies(settings.proxies.clone()),
             http_places: Semaphore::new(limits.http_connections),
             stranger_turns: Semaphore::new(limits.http_connections * STRANGER_TURN_EIGHTHS / 8),
@@ -376,19 +331,6 @@ impl Opened {
 
 fn hear(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("signals cannot be heard: {error}"))
-}
-
-fn bounds(settings: &Settings) -> Bounds {
-    Bounds {
-        connections: settings.connections_max,
-        per_address: settings.connections_per_address_max,
-        per_second: settings.connect_rate,
-    }
-}
-
-/// The value of `Strict-Transport-Security` (RFC 6797, section 6.1).
-fn hsts(time: Duration) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok()
 }
 
 /// Where the writer's results go.

@@ -104,9 +104,11 @@ impl Connection {
         self.cursor.kinds()
     }
 
-    /// Events that it has still to be sent.
+    /// How far the log goes on behind what it was sent; 0 where it wants none of that.
     pub(super) fn unsent(&self, view: &View) -> i64 {
-        view.feed.unsent(&self.cursor).max(self.socket.is_blocked().into())
+        let behind = view.feed.head() - self.cursor.position;
+        let wanted = view.feed.kinds_behind(self.cursor.position) & self.cursor.kinds() != 0;
+        (behind * i64::from(wanted)).max(self.socket.is_blocked().into())
     }
 
     /// Passes over events of kinds that it does not follow.

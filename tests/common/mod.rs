@@ -27,7 +27,7 @@ pub(crate) use answers::{amount, events_after, happened, head, log_after};
 pub(crate) use disk::Disk;
 pub(crate) use frame::{close_frame, frame, text_frame, unmasked};
 pub(crate) use http::{Answer, Client};
-pub(crate) use program::{Running, run};
+pub(crate) use program::{Running, program, run};
 pub(crate) use raw::{Raw, json_request};
 pub(crate) use reader::Reader;
 pub(crate) use secure::{Keys, Secure, certificate_in, curl, shown_certificate};

@@ -1,21 +1,20 @@
 //! Sockets that are passed: taken instead of the default, kept beside what somebody asked for, and
 //! refused with a reason where nobody could connect to them.
 
-use crate::common::{PATIENCE, Raw, Running, Server};
+use crate::common::{PATIENCE, Raw, Running, Server, program};
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Instant;
 
 /// `systemd-socket-activate`, which starts the program once somebody connects.
 fn activate(sockets: &[&str], folder: &Path, flags: &[&str]) -> Running {
-    let mut command = Command::new("systemd-socket-activate");
-    command.args(sockets).arg(env!("CARGO_BIN_EXE_tillcast"));
-    command.args(["serve", "--data-dir", "."]).args(flags).current_dir(folder);
-    Running::of(command.env_clear().stdin(Stdio::null()))
+    let mut command = program(&[&["systemd-socket-activate"], sockets].concat(), folder);
+    command.args(["serve", "--data-dir", "."]).args(flags);
+    Running::of(command.stdin(Stdio::null()))
 }
 
 /// Free at this moment.
@@ -70,9 +69,8 @@ fn with_passed(sockets: [OwnedFd; 2], count: u32) -> Output {
     const PASS: &str = "export LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 4<&1 0</dev/null 1>&2";
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = sockets.map(Stdio::from);
-    let mut command = Command::new("sh");
-    command.args(["-c", PASS, env!("CARGO_BIN_EXE_tillcast"), "serve", "--data-dir", "."]);
-    command.env_clear().env("LISTEN_FDS", count.to_string()).current_dir(folder.path());
+    let mut command = program(&["sh", "-c", PASS], folder.path());
+    command.args(["serve", "--data-dir", "."]).env("LISTEN_FDS", count.to_string());
     command.stdin(first).stdout(second).stderr(Stdio::piped());
     command.spawn().unwrap().wait_with_output().unwrap()
 }

@@ -50,11 +50,10 @@ fn systemd_has_nothing_to_say_against_them() {
     command.args(["verify", "--man=no", "--recursive-errors=yes"]);
     for unit in fs::read_dir("systemd").unwrap() {
         let unit = unit.unwrap();
-        // The program need not be installed here.
+        // The program need not be installed here, but something has to be.
         let text = fs::read_to_string(unit.path()).unwrap();
-        let program = format!("ExecStart={} ", env!("CARGO_BIN_EXE_tillcast"));
         let copy = folder.path().join(unit.file_name());
-        fs::write(&copy, text.replace("ExecStart=tillcast ", &program)).unwrap();
+        fs::write(&copy, text.replace("ExecStart=tillcast ", "ExecStart=/bin/true ")).unwrap();
         command.arg(copy);
     }
     let output = command.output().unwrap();
