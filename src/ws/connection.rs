@@ -104,11 +104,12 @@ impl Connection {
         self.cursor.kinds()
     }
 
-    /// How far the log goes on behind what it was sent; 0 where it wants none of that.
+    /// How far the log goes on behind it; 0 where it wants none of that.
     pub(super) fn unsent(&self, view: &View) -> i64 {
-        let behind = view.feed.head() - self.cursor.position;
-        let wanted = view.feed.kinds_behind(self.cursor.position) & self.cursor.kinds() != 0;
-        (behind * i64::from(wanted)).max(self.socket.is_blocked().into())
+        let position = self.cursor.position;
+        let wanted = view.feed.kinds_behind(position) & self.kinds() != 0;
+        let behind = if wanted { view.feed.head() - position } else { 0 };
+        behind.max(self.socket.is_blocked().into())
     }
 
     /// Passes over events of kinds that it does not follow.
