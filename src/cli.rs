@@ -35,7 +35,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Demo { rate } => demo::demo(config, rate),
         Command::UserAdd { name, role } => users::add(dir, cost, &name, &role),
         Command::UserList => users::list(dir),
-        Command::UserPasswd { name } => users::passwd(dir, cost, &name),
+        Command::UserPasswd { name, random } => users::passwd(dir, cost, &name, random),
         Command::UserDisable { name } => users::disable(dir, &name),
         Command::Backup { file } => files::backup(dir, &file, config.backup_keep),
         Command::Restore { file } => files::restore(dir, &file),

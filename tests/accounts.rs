@@ -101,6 +101,22 @@ fn a_new_password_ends_the_sessions_of_the_old_one() {
 }
 
 #[test]
+fn a_random_password_is_told_once_and_holds() {
+    let server = Server::with_users(&["staff"], &[]);
+    let set = || {
+        let output = server.cli(&["user", "passwd", "staff", "--random"], "");
+        is_done(&output);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split([' ', ';']).find(|word| word.matches('-').count() == 3).unwrap().to_owned()
+    };
+    let (first, second) = (set(), set());
+    assert!(first != second && second.len() >= 16);
+    server.anonymous().try_login("staff", &first).expect(401);
+    server.anonymous().login("staff", &second).get("/api/orders").expect(200);
+    assert!(!server.log().contains(&second));
+}
+
+#[test]
 fn who_is_disabled_is_out() {
     let server = Server::with_users(&["staff"], &[]);
     let staff = server.login("staff");

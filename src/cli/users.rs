@@ -3,12 +3,14 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use crate::auth::password;
+use crate::auth::{one_time_password, password};
 use crate::cli::{say, told};
 use crate::domain::check::check_line;
 use crate::domain::{Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
 use crate::store::{Direct, UserPatch};
+
+const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
 /// Makes a user, with a password from the terminal or standard input.
 pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Result<(), String> {
@@ -41,13 +43,25 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
     }
 }
 
-/// Sets a user's password and ends the user's sessions.
-pub(super) fn passwd(data_dir: &Path, cost: HashCost, name: &str) -> Result<(), String> {
+/// Sets a user's password and ends the user's sessions. A random one is printed once it holds, and is
+/// written down nowhere.
+pub(super) fn passwd(
+    data_dir: &Path,
+    cost: HashCost,
+    name: &str,
+    random: bool,
+) -> Result<(), String> {
     let store = open(data_dir)?;
     let user = store.find_user(name).map_err(|_| no_such_user(name))?;
-    let patch = UserPatch { password_hash: Some(read_password(cost)?), ..UserPatch::default() };
+    let made = random.then(|| one_time_password().ok_or(NO_RANDOMNESS)).transpose()?;
+    let hash = match &made {
+        Some(password) => password::hash(password, cost).ok_or(NO_RANDOMNESS)?,
+        None => read_password(cost)?,
+    };
+    let patch = UserPatch { password_hash: Some(hash), ..UserPatch::default() };
     store.update_user(user.id, &patch).map_err(told)?;
-    say(&format!("password of {} set; the user's sessions have ended\n", user.username))
+    let shown = made.map(|password| format!(": {}", password.0)).unwrap_or_default();
+    say(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))
 }
 
 /// Keeps a user from logging in and ends the user's sessions.
@@ -84,5 +98,5 @@ fn read_password(cost: HashCost) -> Result<Secret, String> {
     };
     let password = Secret(text);
     password::check(&password).map_err(|why| format!("the password {why}"))?;
-    password::hash(&password, cost).ok_or_else(|| "the system gives no random bytes".to_owned())
+    password::hash(&password, cost).ok_or_else(|| NO_RANDOMNESS.to_owned())
 }

@@ -28,6 +28,8 @@ pub enum Command {
     UserPasswd {
         /// The user's name, not empty.
         name: String,
+        /// Make one and print it, instead of reading one.
+        random: bool,
     },
     /// Keep a user out from now on.
     UserDisable {
@@ -96,7 +98,7 @@ pub(super) struct OwnFlag {
 
 const NAME: Option<(&str, Set)> = Some(("NAME", |command, value| {
     use Command::{UserAdd, UserDisable, UserPasswd};
-    if let UserAdd { name, .. } | UserPasswd { name } | UserDisable { name } = command {
+    if let UserAdd { name, .. } | UserPasswd { name, .. } | UserDisable { name } = command {
         text(value)?.clone_into(name);
     }
     Ok(())
@@ -143,8 +145,9 @@ pub(super) static FORMS: &[Form] = &[
     Form {
         words: "user passwd",
         operand: NAME,
-        reason: "Give a user another password, read like that of a new one.",
-        start: || Command::UserPasswd { name: String::new() },
+        reason: "Give a user another password, read like that of a new one; --random makes one and \
+                 prints it, this once.",
+        start: || Command::UserPasswd { name: String::new(), random: false },
     },
     Form {
         words: "user disable",
@@ -218,6 +221,19 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         set: |command, value| {
             if let Command::UserAdd { role, .. } = command {
                 choice(value, ROLES)?.clone_into(role);
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "random",
+        value: "",
+        required: false,
+        many: false,
+        command: "user passwd",
+        set: |command, _| {
+            if let Command::UserPasswd { random, .. } = command {
+                *random = true;
             }
             Ok(())
         },

@@ -21,7 +21,8 @@ user --role STAFF add ana => UserAdd { name: "ana", role: "staff" }
 user add ana --role=display => UserAdd { name: "ana", role: "display" }
 user add help --role admin => UserAdd { name: "help", role: "admin" }
 user list => UserList
-user passwd ana => UserPasswd { name: "ana" }
+user passwd ana => UserPasswd { name: "ana", random: false }
+user passwd --random ana => UserPasswd { name: "ana", random: true }
 user disable ana --data-dir /d => UserDisable { name: "ana" }
 backup /b.db => Backup { file: "/b.db" }
 restore /b.db => Restore { file: "/b.db" }
