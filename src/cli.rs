@@ -5,6 +5,7 @@ mod demo;
 mod files;
 mod journal;
 mod limits;
+mod owner;
 mod serve;
 mod users;
 
@@ -46,7 +47,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Help => say(&config::help()),
         Command::Version => say(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),
     };
-    match done {
+    match done.and_then(|()| if serves { Ok(()) } else { owner::give_back(dir) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) if serves && store::is_read_only(dir) => {
             complain(&why);
