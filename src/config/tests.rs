@@ -2,6 +2,7 @@
 
 mod commands;
 mod file;
+mod packaged;
 mod values;
 
 use std::ffi::OsString;
