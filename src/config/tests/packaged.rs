@@ -42,7 +42,7 @@ fn what_it_shows_can_be_set() {
         .lines()
         .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
         .filter(|line| !line.contains('\u{2026}'))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     let config = File::new("uncommented", &uncommented).read();
     assert_eq!(config.unwrap().1.session_max.as_secs(), 30 * 24 * 60 * 60);
