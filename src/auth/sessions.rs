@@ -73,6 +73,12 @@ impl Session {
         let code = self.ended.load(Ordering::Acquire);
         Ended::ALL.into_iter().find(|ended| *ended as u8 == code)
     }
+
+    /// By how much the file is behind with its use, in milliseconds.
+    fn unwritten(&self) -> u64 {
+        let written = self.written.load(Ordering::Acquire);
+        self.used.load(Ordering::Acquire).saturating_sub(written)
+    }
 }
 
 /// How long sessions live.
@@ -222,13 +228,15 @@ impl Sessions {
         self.end_all(ended, Ended::Disabled);
     }
 
-    /// Ends what has expired, and tells what should be written down: at each call only the uses
-    /// that the file is far behind with, at the stop all of them.
+    /// Ends what has expired, and tells what should be written down: nothing before the file is far
+    /// behind with one of the uses, then all of them, so that an idle shop with many screens writes
+    /// a few times a day and not for each. At the stop all of them.
     pub fn sweep(&self, stopping: bool) -> Swept {
         let (mut swept, now) = (Swept::default(), self.now());
         let patience = if stopping { 1 } else { millis(self.lifetimes.idle) / 8 };
-        let mut ended = Vec::new();
-        self.table().retain(|token_hash, session| {
+        let (mut ended, mut due) = (Vec::new(), false);
+        let mut table = self.table();
+        table.retain(|token_hash, session| {
             if self.has_expired(session) {
                 swept.expired.push(*token_hash);
                 ended.push(Arc::clone(session));
@@ -237,13 +245,18 @@ impl Sessions {
             if session.sockets.load(Ordering::Acquire) > 0 {
                 session.used.store(now, Ordering::Release);
             }
-            let used = session.used.load(Ordering::Acquire);
-            if used.saturating_sub(session.written.load(Ordering::Acquire)) >= patience {
-                session.written.store(used, Ordering::Release);
-                swept.used.push((*token_hash, i64::try_from(now - used).unwrap_or(0)));
-            }
+            due |= session.unwritten() >= patience;
             true
         });
+        if due {
+            for (token_hash, session) in table.iter().filter(|(_, one)| one.unwritten() > 0) {
+                let used = session.used.load(Ordering::Acquire);
+                session.written.store(used, Ordering::Release);
+                let ago = i64::try_from(now.saturating_sub(used)).unwrap_or(0);
+                swept.used.push((*token_hash, ago));
+            }
+        }
+        drop(table);
         self.end_all(ended, Ended::Expired);
         swept
     }
@@ -320,4 +333,43 @@ impl Drop for Attached {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 60 * 60 * 1000;
+    const NOW: i64 = 1_000 * HOUR;
+
+    /// A session of each of these ages, in hours since it was written down, with an open socket.
+    fn open(ages: &[i64]) -> (Arc<Sessions>, Vec<Attached>) {
+        let lifetimes = Lifetimes {
+            idle: Duration::from_secs(12 * 60 * 60),
+            max: Duration::from_secs(30 * 24 * 60 * 60),
+        };
+        let sessions = Arc::new(Sessions::new(100, lifetimes, || ()));
+        let snapshot = |(number, age): (u8, &i64)| Snapshot {
+            token_hash: TokenHash([number; 32]),
+            user_id: 1,
+            username: "ana".to_owned(),
+            role: Role::Staff,
+            created_at: NOW - age * HOUR,
+            used_at: NOW - age * HOUR,
+        };
+        sessions.restore((0..).zip(ages).map(snapshot).collect(), NOW);
+        let found: Vec<_> = sessions.table().values().map(Arc::clone).collect();
+        let attached = found.into_iter().filter_map(|one| sessions.attach(one, 100)).collect();
+        (sessions, attached)
+    }
+
+    #[test]
+    fn open_sockets_are_written_down_all_at_once_and_seldom() {
+        let (fresh, _sockets) = open(&[1, 1, 1]);
+        assert!(fresh.sweep(false).used.is_empty(), "an hour behind is not far");
+        assert_eq!(fresh.sweep(true).used.len(), 3);
+        let (old, _sockets) = open(&[2, 1, 1]);
+        assert_eq!(old.sweep(false).used.len(), 3, "one is due, the others go along");
+        assert!(old.sweep(false).used.is_empty());
+    }
 }
