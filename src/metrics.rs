@@ -1,6 +1,6 @@
 //! What the server counts: the home of the metrics library. `/metrics` prints it.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -41,6 +41,10 @@ pub struct Metrics {
     pub commit: Histogram,
     /// Commands in one commit.
     pub batch: Histogram,
+    /// Bytes that commits added to the write-ahead log: what their changes need.
+    pub wal_bytes: Counter,
+    /// Bytes that the process gave to disks, set when the page is asked for.
+    pub disk_bytes: Counter,
     /// Pages that sockets read from the log because the ring did not reach back.
     pub catch_ups: Counter,
     /// Frames handed to the kernel.
@@ -85,6 +89,8 @@ impl Metrics {
                 Some(Unit::Seconds),
             ),
             batch: histogram(r, "commit_commands", "Commands in one commit", &sizes, None),
+            wal_bytes: counter(r, "wal_bytes", "Bytes that commits added to the write-ahead log"),
+            disk_bytes: counter(r, "disk_written_bytes", "Bytes that were given to disks to write"),
             catch_ups: counter(r, "catch_ups", "Pages of the log read for sockets behind the ring"),
             frames: counter(r, "frames", "Event frames handed to the kernel"),
             unsent: gauge(
@@ -104,8 +110,9 @@ impl Metrics {
         }
     }
 
-    /// The numbers in OpenMetrics text, memory read now.
+    /// The numbers in OpenMetrics text, those of the process read now.
     pub fn text(&self) -> String {
+        self.disk_bytes.inner().store(written_bytes(), Ordering::Relaxed);
         self.rss.set(memory_bytes("VmRSS:"));
         self.rss_anon.set(memory_bytes("RssAnon:"));
         let mut text = String::with_capacity(8192);
@@ -155,4 +162,12 @@ fn memory_bytes(line: &str) -> i64 {
     let value = status.lines().find_map(|text| text.strip_prefix(line));
     let kib = value.and_then(|text| text.trim().trim_end_matches(" kB").parse::<i64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+/// What the kernel counted for this process: pages that it changed in files on disks. Those are whole
+/// pages of what it writes itself, without the file system's own journal; 0 where nothing is told.
+fn written_bytes() -> u64 {
+    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let value = counts.lines().find_map(|text| text.strip_prefix("write_bytes: "));
+    value.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -12,6 +12,7 @@ mod boot;
 mod check;
 mod clock;
 mod command;
+mod complaint;
 mod direct;
 mod effects;
 mod events;
@@ -26,6 +27,7 @@ mod rows;
 mod sessions;
 mod unit;
 mod users;
+mod wal;
 mod writer;
 
 use std::fmt::Display;
@@ -135,7 +137,8 @@ impl Store {
             full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
             sound,
-            complaint: writer::Complaint::default(),
+            complaint: complaint::Complaint::default(),
+            wal: wal::Wal::default(),
             data_version,
             watched: Instant::now(),
         };

@@ -7,8 +7,10 @@
 
 mod baseline;
 mod clients;
+mod disk;
 mod growth;
 mod http;
+mod idle;
 mod latency;
 mod memory;
 mod orders;
@@ -52,6 +54,8 @@ const ROWS: &[Row] = &[
     ("orders", orders::orders),
     ("promptness", orders::promptness),
     ("scale", scale::scale),
+    ("disk", disk::disk),
+    ("idle", idle::idle),
 ];
 
 /// What is measured, and how long.

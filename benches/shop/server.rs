@@ -185,6 +185,22 @@ impl Server {
         Clock::read(&self.child.id().to_string())
     }
 
+    /// Bytes that it made the disk write.
+    pub(crate) fn written(&self) -> Outcome<f64> {
+        number_in(&format!("/proc/{}/io", self.child.id()), "write_bytes:")
+    }
+
+    /// How often one of its threads came or went.
+    pub(crate) fn switches(&self) -> Outcome<f64> {
+        let mut all = 0.0;
+        for entry in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let status = entry?.path().join("status").display().to_string();
+            all += number_in(&status, "voluntary_ctxt_switches:")?;
+            all += number_in(&status, "nonvoluntary_ctxt_switches:")?;
+        }
+        Ok(all)
+    }
+
     /// What it has in memory now.
     pub(crate) fn memory(&self) -> Outcome<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -212,6 +228,13 @@ impl Drop for Server {
             eprintln!("{:?} cannot be ended: {error}", self.kind);
         }
     }
+}
+
+/// The number behind a name in one of the kernel's files.
+fn number_in(file: &str, name: &str) -> Outcome<f64> {
+    let text = fs::read_to_string(file)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    Ok(value.ok_or_else(|| format!("{file} has no {name}"))?.trim().parse()?)
 }
 
 /// Processor time by thread, in nanoseconds.

@@ -14,15 +14,17 @@ use tokio::sync::mpsc;
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
-use crate::limits::{COMPLAINT_INTERVAL, IDEMPOTENCY_KEPT, WATCH_INTERVAL};
+use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
 use crate::metrics::Metrics;
 use crate::store::clock::{Time, clock};
 use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
+use crate::store::complaint::Complaint;
 use crate::store::events::Retention;
 use crate::store::open::OpenError;
 use crate::store::reserve::{Reserve, is_full};
 use crate::store::sessions::Snapshot;
 use crate::store::unit::Unit;
+use crate::store::wal::Wal;
 use crate::store::{answers, audit, boot, events, failed, look, open, sessions};
 
 /// What the writer is asked to do.
@@ -69,6 +71,7 @@ pub(super) struct Writer {
     /// All pages were looked through. Until then nothing is written but the write-ahead log.
     pub(super) sound: bool,
     pub(super) complaint: Complaint,
+    pub(super) wal: Wal,
     pub(super) data_version: i64,
     pub(super) watched: Instant,
 }
@@ -150,6 +153,7 @@ impl Writer {
                 self.metrics.commit.observe(begun.elapsed().as_secs_f64());
                 let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
                 self.metrics.batch.observe(f64::from(count));
+                self.note_growth();
                 if !events.is_empty() {
                     (self.outlets.publish)(events);
                 }
@@ -221,6 +225,15 @@ impl Writer {
         Ok((events, log))
     }
 
+    /// Counts what the last commit added to the write-ahead log.
+    fn note_growth(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        match self.wal.added(conn) {
+            Ok(bytes) => drop(self.metrics.wal_bytes.inc_by(bytes)),
+            Err(error) => tracing::debug!(%error, "the write-ahead log cannot be measured"),
+        }
+    }
+
     /// Opens the database again after a failed commit. Whether that commit is in the log after
     /// all is read from the log, never assumed.
     fn revive(&mut self) {
@@ -286,21 +299,6 @@ impl Writer {
     }
 }
 
-/// What was complained about last, and when: said once, and again after a while if it stays.
-#[derive(Default)]
-pub(super) struct Complaint(Option<(String, Instant)>);
-
-impl Complaint {
-    fn is_due(&mut self, text: &str, now: Instant) -> bool {
-        let said = |(said, at): &(String, Instant)| said == text && now - *at < COMPLAINT_INTERVAL;
-        let due = !self.0.as_ref().is_some_and(said);
-        if due {
-            self.0 = Some((text.to_owned(), now));
-        }
-        due
-    }
-}
-
 /// A commit that changes nothing shows whether the disk takes commits again.
 fn prove(conn: &Connection) -> rusqlite::Result<()> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -345,17 +343,6 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_repeated_once_a_minute() {
-        let (mut complaint, begun) = (Complaint::default(), Instant::now());
-        let mut said = |text, second| complaint.is_due(text, begun + Duration::from_secs(second));
-        assert!(said("no disk", 0));
-        assert!(!said("no disk", 1));
-        assert!(said("no room", 2));
-        assert!(!said("no room", 61));
-        assert!(said("no room", 62));
-    }
-
-    #[test]
     fn who_is_rejected_late_takes_nobody_along() {
         let data = tempfile::tempdir().unwrap();
         let cache_kib = Limits::DEFAULT.writer_cache_kib;
@@ -387,6 +374,7 @@ mod tests {
             oldest: Arc::default(),
             sound: true,
             complaint: Complaint::default(),
+            wal: Wal::default(),
             data_version: 0,
             watched: Instant::now(),
         };

@@ -1,0 +1,46 @@
+//! What orders make the disk write, beside what their changes need: the frames that they add to the
+//! write-ahead log. The kernel counts the pages that the server changed; the disk itself gets the file
+//! system's journal as well.
+
+use crate::clients::Crowd;
+use crate::http::{Publisher, Wish};
+use crate::server::Kind;
+use crate::stream::{Until, float, push};
+use crate::table::{Goal, Line};
+use crate::{Bench, Outcome};
+
+/// Many times what goes into the database in one go.
+const ORDERS: u64 = 20_000;
+
+/// Bytes for an order, one at a time and from 64 writers.
+pub(crate) fn disk(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (writers, most) in [(1, 3.0), (64, 1.2)] {
+        let [written, wal, ratio] = bench.compare(&[Kind::Tillcast], |kind| {
+            let server = bench.programs.start(kind)?;
+            let mut crowd = Crowd::new()?;
+            crowd.write(&server, writers)?;
+            let mut publisher = Publisher::new(&server, Wish::Order);
+            let orders = if bench.quick { ORDERS / 10 } else { ORDERS };
+            let look = || -> Outcome<[f64; 2]> {
+                let wal = server.metric("tillcast_wal_bytes_total")?;
+                Ok([server.written()?, wal])
+            };
+            push(&mut crowd, &mut publisher, writers, Until::Sent(orders / 10))?;
+            let [written, wal] = look()?;
+            let events = push(&mut crowd, &mut publisher, writers, Until::Sent(orders))?.events;
+            let [written_after, wal_after] = look()?;
+            let (written, wal) = (written_after - written, wal_after - wal);
+            let each = |bytes: f64| bytes / float(events) / 1024.0;
+            Ok([each(written), each(wal), written / wal])
+        })?;
+        let mut line = |what: &str, figures, goal| {
+            let what = format!("{what}, {writers} writers");
+            lines.push(Line { what, goal, figures });
+        };
+        line("KiB written for an order", written, Goal::None);
+        line("KiB that it adds to the write-ahead log", wal, Goal::None);
+        line("the one to the other", ratio, Goal::AtMost(most));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,24 @@
+//! The write-ahead log: how much each commit adds to it, and when its pages go into the database.
+
+use rusqlite::Connection;
+use rusqlite::wal::CheckpointMode;
+
+/// A page with its head in the log (<https://sqlite.org/fileformat2.html#walformat>).
+const FRAME_BYTES: u64 = 4096 + 24;
+
+/// How long the log was when it was last looked at.
+#[derive(Default)]
+pub(super) struct Wal {
+    frames: i32,
+}
+
+impl Wal {
+    /// The bytes that were added since the last call, after a commit. A log of which all is in the
+    /// database begins anew.
+    pub(super) fn added(&mut self, conn: &Connection) -> rusqlite::Result<u64> {
+        let (frames, _) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP)?;
+        let before = std::mem::replace(&mut self.frames, frames);
+        let added = if frames < before { frames } else { frames - before };
+        Ok(u64::try_from(added).unwrap_or(0) * FRAME_BYTES)
+    }
+}
