@@ -25,7 +25,7 @@ use crate::auth::origin::Origins;
 use crate::auth::{Auth, Found};
 use crate::domain::Reject;
 use crate::feed::Feed;
-use crate::limits::{ANSWER_BYTES_MAX, PAGE_WAIT};
+use crate::limits::{ANSWER_BYTES_MAX, LOG_PATH_CHARS, PAGE_WAIT};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -83,6 +83,8 @@ impl Api {
         cors::admit(&mut reply, ask.header(&header::ORIGIN), &self.origins);
         self.metrics.requests.inc();
         let (method, path) = (&ask.parts.method, ask.parts.uri.path());
+        // Hyper's paths are ASCII, so no character is cut in two.
+        let path = path.get(..LOG_PATH_CHARS).unwrap_or(path);
         tracing::debug!(%method, path, status = reply.status().as_u16(), "answered");
         reply
     }

@@ -209,6 +209,20 @@ pub const HASHES_AT_ONCE: usize = 1;
 /// Logins that wait for a hash. Above: `429`.
 pub const HASH_QUEUE_MAX: usize = 32;
 
+// ---- The log ---------------------------------------------------------------------------------
+
+/// Lines that may come at once. Above, and while they come faster than the next, they are counted and
+/// left out, the least important first.
+pub const LOG_LINES_BURST: f64 = 500.0;
+/// Lines a second from then on: some 13 MB a day, however long somebody keeps it up.
+pub const LOG_LINES_PER_SECOND: f64 = 1.0;
+/// A kind of line that did not come for that long comes in any case.
+pub const LOG_KIND_PAUSE: Duration = Duration::from_secs(60);
+/// How often is told that lines were left out.
+pub const LOG_REPORT_PAUSE: Duration = Duration::from_secs(60);
+/// What a line tells of a request's path.
+pub const LOG_PATH_CHARS: usize = 200;
+
 // ---- The store -------------------------------------------------------------------------------
 
 /// Threads that read, each with a connection of its own: a list never waits for a catch-up.

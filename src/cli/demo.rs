@@ -39,7 +39,7 @@ const OPEN_ORDERS_MAX: usize = 50;
 
 /// Serves a temporary shop, with so many actions a second, until a signal.
 pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
-    let level = journal::start(config);
+    let log = journal::start(config);
     let dir = tempfile::Builder::new()
         .prefix("tillcast-demo-")
         .tempdir()
@@ -54,7 +54,7 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
         introduce(address, rate, &logins)?;
         let staff =
             logins.iter().find(|login| login.role == Role::Staff).cloned().ok_or("no staff")?;
-        tokio::spawn(journal::follow_hangups(level, None));
+        tokio::spawn(log.keep(None));
         let shop = tokio::spawn(keep_shop(address, staff, rate));
         let served = opened.run().await;
         shop.abort();

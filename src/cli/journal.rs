@@ -1,4 +1,6 @@
-//! The log: to standard error, a line each. `SIGHUP` reads its level again, and the certificate.
+//! The log: to standard error, a line each, not too many. `SIGHUP` reads its level again, and the certificate.
+
+mod brake;
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -13,14 +15,23 @@ use tracing_subscriber::{fmt, reload};
 use crate::config::{self, Config, LogFormat};
 use crate::tls::Identity;
 
+use brake::Brake;
+
 /// The log's level, to be set again.
-pub(super) type Level = reload::Handle<LevelFilter, Registry>;
+type Level = reload::Handle<LevelFilter, Registry>;
+
+/// The log, once it has been started.
+pub(super) struct Log {
+    level: Level,
+    brake: Brake,
+}
 
 /// Starts the log, and lets panics speak through it.
-pub(super) fn start(config: &Config) -> Level {
+pub(super) fn start(config: &Config) -> Log {
     let (filter, level) = reload::Layer::new(config.log_level);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
-    let registry = tracing_subscriber::registry().with(filter);
+    let brake = Brake::new();
+    let registry = tracing_subscriber::registry().with(filter).with(brake.clone());
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match (config.log_format, journal) {
         (LogFormat::Json, _) => registry.with(lines.json()).init(),
@@ -31,12 +42,25 @@ pub(super) fn start(config: &Config) -> Level {
         }
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
-    level
+    Log { level, brake }
+}
+
+impl Log {
+    /// A handle of what keeps it short.
+    pub(super) fn brake(&self) -> Brake {
+        self.brake.clone()
+    }
+
+    /// Does what the log needs while the server runs: listens for `SIGHUP`, and tells what was left
+    /// out. Never returns.
+    pub(super) async fn keep(self, identity: Option<Arc<Identity>>) {
+        tokio::join!(self.brake.report_now_and_then(), follow_hangups(self.level, identity));
+    }
 }
 
 /// Reads the settings anew at each `SIGHUP` and takes the log level from them, and reads the
 /// certificate and its key anew. Never returns.
-pub(super) async fn follow_hangups(level: Level, identity: Option<Arc<Identity>>) {
+async fn follow_hangups(level: Level, identity: Option<Arc<Identity>>) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),

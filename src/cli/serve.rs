@@ -54,16 +54,19 @@ fn daily(config: &Config) -> Option<Daily> {
 /// Serves the data directory until a signal.
 pub(super) fn serve(config: &Config, brought: Brought) -> Result<(), String> {
     let Brought { sockets, identity } = brought;
-    let level = journal::start(config);
+    let log = journal::start(config);
+    let brake = log.brake();
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
-        tokio::spawn(journal::follow_hangups(level, identity));
+        tokio::spawn(log.keep(identity));
         opened.run().await
     });
-    end(runtime, served)
+    let ended = end(runtime, served);
+    brake.report();
+    ended
 }
 
 /// Lets everything go and waits until the database is closed.

@@ -1,0 +1,179 @@
+//! Keeps the log from filling the card: a client that misbehaves ten thousand times, or a disk that
+//! fails at each try, takes a bounded number of lines.
+//!
+//! Errors may take what there is, warnings three quarters of it, and so on down, so that a flood of
+//! the small ones leaves room for the great. A kind of line, the place in the program that it comes
+//! from, that was not seen for a minute is always let through.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tracing::callsite::Identifier;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+use crate::limits::{LOG_KIND_PAUSE, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPORT_PAUSE};
+
+/// A handle of the one brake of a log.
+#[derive(Clone)]
+pub(in crate::cli) struct Brake(Arc<Shared>);
+
+struct Shared {
+    budget: Mutex<Budget>,
+    /// Rung when a line was left out.
+    missing: Notify,
+}
+
+/// How many lines may still come, and what was left out since that was last told.
+struct Budget {
+    lines: f64,
+    refilled: Instant,
+    /// When each kind last came through: as many as there are places in the program that log.
+    kinds: HashMap<Identifier, Instant>,
+    left_out: u64,
+    errors_left_out: u64,
+}
+
+impl Brake {
+    pub(super) fn new() -> Self {
+        let budget = Mutex::new(Budget::new(Instant::now()));
+        Self(Arc::new(Shared { budget, missing: Notify::new() }))
+    }
+
+    /// Tells, now and then, how many lines were left out. Never returns.
+    pub(in crate::cli) async fn report_now_and_then(&self) {
+        loop {
+            self.0.missing.notified().await;
+            self.report();
+            sleep(LOG_REPORT_PAUSE).await;
+        }
+    }
+
+    /// Tells how many lines were left out, if any were.
+    pub(in crate::cli) fn report(&self) {
+        let mut budget = self.budget();
+        let left_out = std::mem::take(&mut budget.left_out);
+        let errors = std::mem::take(&mut budget.errors_left_out);
+        drop(budget);
+        if left_out > 0 {
+            tracing::warn!(left_out, errors, "lines were left out: there were too many");
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.0.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Brake {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let line = event.metadata();
+        // What is said here is rare by itself.
+        let comes = line.module_path() == Some(module_path!())
+            || self.budget().lets_through(line, Instant::now());
+        if !comes {
+            self.0.missing.notify_one();
+        }
+        comes
+    }
+}
+
+impl Budget {
+    fn new(now: Instant) -> Self {
+        Self {
+            lines: LOG_LINES_BURST,
+            refilled: now,
+            kinds: HashMap::new(),
+            left_out: 0,
+            errors_left_out: 0,
+        }
+    }
+
+    fn lets_through(&mut self, line: &Metadata<'_>, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.refilled);
+        self.refilled = now;
+        let refill = passed.as_secs_f64() * LOG_LINES_PER_SECOND;
+        self.lines = (self.lines + refill).min(LOG_LINES_BURST);
+        let affordable = self.lines - 1.0 >= LOG_LINES_BURST * kept_from(*line.level());
+        let seen = self.kinds.get(&line.callsite());
+        let long_ago = |seen: &Instant| now.saturating_duration_since(*seen) >= LOG_KIND_PAUSE;
+        let comes = affordable || seen.is_none_or(long_ago);
+        if comes {
+            self.kinds.insert(line.callsite(), now);
+            self.lines = (self.lines - 1.0).max(0.0);
+        } else {
+            self.left_out += 1;
+            self.errors_left_out += u64::from(*line.level() == Level::ERROR);
+        }
+        comes
+    }
+}
+
+/// The share of the budget that is none of this level's: more important lines have it to themselves.
+fn kept_from(level: Level) -> f64 {
+    match level {
+        Level::ERROR => 0.0,
+        Level::WARN => 0.25,
+        Level::INFO => 0.5,
+        _ => 0.75,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// What came through, by level.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Lines {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    #[test]
+    fn a_flood_is_bounded_and_leaves_room_for_what_matters() {
+        let (brake, lines) = (Brake::new(), Lines::default());
+        let log = tracing_subscriber::registry().with(brake.clone()).with(lines.clone());
+        let came = |level| lines.0.lock().unwrap().iter().filter(|one| **one == level).count();
+        tracing::subscriber::with_default(log, || {
+            for _ in 0..10_000 {
+                tracing::info!("a client is a nuisance");
+            }
+            for _ in 0..10_000 {
+                tracing::error!("the disk fails");
+            }
+            tracing::info!("of another kind");
+            brake.report();
+        });
+        let half = (250..260).contains(&came(Level::INFO));
+        assert!(half, "{} small lines", came(Level::INFO));
+        let rest = (250..260).contains(&came(Level::ERROR));
+        assert!(rest, "{} errors", came(Level::ERROR));
+        assert_eq!(came(Level::WARN), 1, "what was left out is told");
+    }
+
+    #[test]
+    fn time_brings_new_lines() {
+        // Only a log that takes it gives a span its metadata.
+        let span = || tracing::info_span!("any").metadata().unwrap();
+        let site = tracing::subscriber::with_default(tracing_subscriber::registry(), span);
+        let begun = Instant::now();
+        let mut budget = Budget::new(begun);
+        let mut came = |at: f64| {
+            let now = begun + Duration::from_secs_f64(at);
+            (0..10_000).filter(|_| budget.lets_through(site, now)).count()
+        };
+        assert_eq!((came(0.0), came(1.0), came(2.0)), (250, 1, 1));
+        assert_eq!(came(10_000.0), 250);
+    }
+}
