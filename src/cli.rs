@@ -42,7 +42,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Restore { file } => files::restore(dir, &file),
         Command::Check => files::check(dir),
         Command::Events { follow, since } => files::events(dir, follow, since),
-        Command::Cert { dir: to, names } => cert::make(dir, to, names),
+        Command::Cert { dir: to, names } => cert::make(dir, to, names, config.mdns.as_deref()),
         Command::Limits => limits::print(config),
         Command::Help => say(&config::help()),
         Command::Version => say(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),

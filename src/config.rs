@@ -67,6 +67,8 @@ pub struct Config {
     pub hsts: Option<Duration>,
     /// The reverse proxies whose word about their clients counts.
     pub trusted_proxy: Vec<IpNet>,
+    /// The name under which the server is announced in the network.
+    pub mdns: Option<String>,
     /// How long a stop may take.
     pub drain: Duration,
     /// How long an event stays in the log.
@@ -211,6 +213,7 @@ impl Config {
             tls_key: None,
             hsts: None,
             trusted_proxy: Vec::new(),
+            mdns: None,
             drain: Duration::ZERO,
             event_retention: Duration::ZERO,
             event_retention_count: 0,

@@ -29,6 +29,7 @@
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
+//! | 0 | [`announce`] | tells the shop's network where the server is; `mdns-sd` |
 //! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
 //! | 1 | [`feed`] | the ring; `heapless` |
 //! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |
@@ -38,6 +39,7 @@
 //! | 4 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
 //! | 5 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
 
+pub mod announce;
 pub mod auth;
 pub mod cli;
 pub mod config;

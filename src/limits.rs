@@ -209,6 +209,14 @@ pub const HASHES_AT_ONCE: usize = 1;
 /// Logins that wait for a hash. Above: `429`.
 pub const HASH_QUEUE_MAX: usize = 32;
 
+// ---- The announcement in the network ---------------------------------------------------------
+
+/// How often is looked whether this machine has another address, such as that of a Wi-Fi that came up
+/// after the start.
+pub const MDNS_LOOK_SECONDS: u32 = 20;
+/// How long the stop waits for the goodbye.
+pub const MDNS_GOODBYE_WAIT: Duration = Duration::from_secs(1);
+
 // ---- The log ---------------------------------------------------------------------------------
 
 /// Lines that may come at once. Above, and while they come faster than the next, they are counted and

@@ -16,6 +16,7 @@ const ROOMS: &[Room] = &[
     ("throttle", &["limits"], &["heapless"]),
     ("tls", &["limits"], &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", &[], &["libc"]),
+    ("announce", &["limits"], &["if_addrs", "mdns_sd"]),
     ("store", &["domain", "limits", "metrics"], &["rusqlite", "rustix", "tempfile"]),
     ("feed", &["domain", "limits"], &["heapless"]),
     (
@@ -51,7 +52,7 @@ const ROOMS: &[Room] = &[
     ("config", &["limits"], &["humantime", "ipnet", "lexopt", "toml"]),
     (
         "cli",
-        &["auth", "config", "domain", "limits", "server", "store", "tls"],
+        &["announce", "auth", "config", "domain", "limits", "server", "store", "tls"],
         // The demo is a client of the API, so it speaks HTTP too.
         &[
             "bytes",

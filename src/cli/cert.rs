@@ -6,13 +6,20 @@ use std::path::{Path, PathBuf};
 use crate::cli::say;
 use crate::tls::{self, Files};
 
-/// Makes a certificate for this machine and for more names, and says what to do with it.
-pub(super) fn make(data_dir: &Path, to: Option<PathBuf>, more: Vec<String>) -> Result<(), String> {
+/// Makes a certificate for this machine, under the name that it is announced with as well, and for
+/// more names; says what to do with it.
+pub(super) fn make(
+    data_dir: &Path,
+    to: Option<PathBuf>,
+    more: Vec<String>,
+    announced: Option<&str>,
+) -> Result<(), String> {
     let dir = to.unwrap_or_else(|| data_dir.join("tls"));
     // The files are named in full: the server may be started elsewhere.
     let dir = std::path::absolute(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let mut names = more;
     names.extend(own_names()?);
+    names.extend(announced.map(|name| format!("{name}.local")));
     names.sort();
     names.dedup();
     let made = tls::make(&dir, &names)?;

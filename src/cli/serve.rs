@@ -1,7 +1,7 @@
 //! `tillcast serve`: the log, the runtime, the first admin, the server.
 
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
+use crate::announce::Announcement;
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
 use crate::cli::{journal, told};
@@ -61,12 +62,21 @@ pub(super) fn serve(config: &Config, brought: Brought) -> Result<(), String> {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
+        let announced = announce(config, &opened.addresses, identity.is_some());
         tokio::spawn(log.keep(identity));
-        opened.run().await
+        let served = opened.run().await;
+        announced.into_iter().for_each(Announcement::withdraw);
+        served
     });
     let ended = end(runtime, served);
     brake.report();
     ended
+}
+
+/// Announces the server, if that is wanted. Without it the shop opens all the same.
+fn announce(config: &Config, addresses: &[SocketAddr], secure: bool) -> Option<Announcement> {
+    let begun = Announcement::begin(config.mdns.as_deref()?, addresses, secure);
+    begun.inspect_err(|error| tracing::warn!("the server is not announced: {error}")).ok()
 }
 
 /// Lets everything go and waits until the database is closed.

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use tracing::level_filters::LevelFilter;
 
-use super::values::{choice, duration, network, origin, path, profile, rate, socket, whole};
+use super::values::{choice, duration, label, network, origin, path, profile, rate, socket, whole};
 use super::{Config, Env, LogFormat};
 use crate::limits::Limits;
 use Fallback::{Found, Nothing, Text};
@@ -174,6 +174,16 @@ pub(super) static SETTINGS: &[Setting] = &[
                  repeatable: what it says in X-Forwarded-For, -Proto and -Host is believed.",
         many: true,
         set: |config, value| network(value).map(|net| config.trusted_proxy.push(net)),
+    },
+    Setting {
+        flag: "mdns",
+        value: "NAME",
+        default: Nothing,
+        reason: "Announces the server in the local network, by multicast DNS: with tillcast, tills find \
+                 it as tillcast.local and as the service _tillcast._tcp. Not by itself, for it tells \
+                 everybody in that network.",
+        many: false,
+        set: |config, value| label(value).map(|name| config.mdns = Some(name)),
     },
     Setting {
         flag: "drain",

@@ -88,6 +88,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         tls_key: None,
         hsts: None,
         trusted_proxy: vec![],
+        mdns: None,
         drain: Duration::from_secs(10),
         event_retention: hours(30 * 24),
         event_retention_count: 1_000_000,
@@ -107,7 +108,7 @@ fn each_flag_sets_its_own_field() {
     let config = config(
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
          --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
-         --connect-rate 5 --allow-origin http://a --allow-origin=http://b --drain 0s \
+         --connect-rate 5 --mdns Shop.local --allow-origin http://a --allow-origin=http://b --drain 0s \
          --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
          --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
          --audit-retention 2s --backup-dir /b \
@@ -129,6 +130,7 @@ fn each_flag_sets_its_own_field() {
         tls_key: Some("/k.pem".into()),
         hsts: Some(Duration::from_secs(3600)),
         trusted_proxy: vec!["127.0.0.1/32".parse().unwrap(), "fd00::/8".parse().unwrap()],
+        mdns: Some("shop".to_owned()),
         drain: Duration::ZERO,
         event_retention: Duration::from_secs(1),
         event_retention_count: 1,

@@ -137,6 +137,19 @@ pub(super) fn host(value: &OsStr) -> Result<String, String> {
         .ok_or_else(|| "must be a host name or an address, such as till.example".into())
 }
 
+/// A name for the local network, in lower case, without the `.local` behind it.
+pub(super) fn label(value: &OsStr) -> Result<String, String> {
+    let text = text(value)?.to_ascii_lowercase();
+    let name = text.strip_suffix(".local").unwrap_or(&text);
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let whole = (1..=63).contains(&name.len()) && name.bytes().all(valid);
+    if whole && !name.starts_with('-') && !name.ends_with('-') {
+        Ok(name.to_owned())
+    } else {
+        Err("must be one word of letters, digits and hyphens, such as tillcast".into())
+    }
+}
+
 fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     let colon = text.rfind(':').filter(|colon| !text[*colon..].contains(']'));
     let (host, port) = text.split_at(colon.unwrap_or(text.len()));

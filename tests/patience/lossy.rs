@@ -1,7 +1,7 @@
 //! A Wi-Fi that loses every tenth packet: clients give up, come back, and repeat what they do not
 //! know the fate of. Nothing is lost and nothing is there twice, on either side.
 
-use super::network::Network;
+use crate::common::Network;
 use crate::common::{Client, PATIENCE, Raw, Server, Socket, head, json_request};
 use serde_json::json;
 use std::net::TcpStream;

@@ -6,14 +6,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "a helper that panics is a failed test"
 )]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod lossy;
-mod network;
 mod slow;
 mod vanished;
 

@@ -1,6 +1,6 @@
 //! Peers that are gone without a word: a tablet out of the Wi-Fi's reach, a pulled plug.
 
-use super::network::Network;
+use crate::common::Network;
 use crate::common::{PATIENCE, Server, Socket, outside_order};
 use std::time::{Duration, Instant};
 

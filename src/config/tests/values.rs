@@ -25,6 +25,7 @@ tls-cert =>
 tls-key =>
 hsts => 12, -1s, 101years
 trusted-proxy => localhost, 1.2.3.4:5, 10.0.0.1/8, 10.0.0.0/33, ::1/129, /8, 10/8
+mdns => two words, -shop, shop-, shop.example, käse
 drain => 12, -1s, 10m 1ms
 event-retention => 12, 0s, 999ms, 101years
 event-retention-count => 0, -1, 1.5, 1000000000001

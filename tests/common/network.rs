@@ -3,6 +3,7 @@
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,18 +16,40 @@ impl Network {
     /// Makes one, and moves this thread into it: what the thread starts and opens from now on is
     /// there.
     pub(crate) fn enter() -> Self {
+        let network = Self::make();
+        let namespace = File::open(format!("/run/netns/{}", network.name)).unwrap();
+        let kind = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+        network
+    }
+
+    /// Makes one that nobody is in yet.
+    pub(crate) fn make() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("tillcast-{}-{number}", std::process::id());
         run(&["ip", "netns", "add", &name]);
         let network = Self { name };
-        let namespace = File::open(format!("/run/netns/{}", network.name)).unwrap();
-        let kind = Some(LinkNameSpaceType::Network);
-        move_into_link_name_space(namespace.as_fd(), kind).unwrap();
-        run(&["ip", "link", "set", "lo", "up"]);
+        network.ip("link set lo up");
         network.nft("add table inet bad");
         network.nft("add chain inet bad road { type filter hook input priority 0; }");
         network
+    }
+
+    /// A cable to another network, and the addresses of its ends.
+    pub(crate) fn connect(&self, address: &str, other: &Self, other_address: &str) {
+        self.ip(&format!("link add cable type veth peer name cable netns {}", other.name));
+        for (network, address) in [(self, address), (other, other_address)] {
+            network.ip(&format!("addr add {address}/24 dev cable"));
+            network.ip("link set cable up");
+        }
+    }
+
+    /// A command that runs there.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
     }
 
     /// From now on packets that fit this description do not arrive.
@@ -39,6 +62,11 @@ impl Network {
         let rules = self.nft("list table inet bad");
         let counts = rules.split("packets ").skip(1);
         counts.map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    fn ip(&self, words: &str) {
+        let words: Vec<&str> = words.split(' ').collect();
+        run(&[&["ip", "-n", &self.name], &words[..]].concat());
     }
 
     /// Rules of this network's packet filter.
