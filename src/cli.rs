@@ -21,7 +21,8 @@ use crate::store;
 const EXIT_READ_ONLY: u8 = 3;
 
 /// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why; 2: it
-/// was not tried, for a file that a setting names, or a socket that was passed, is wrong; 3: nor can it be done by another try.
+/// was not tried, for a file that a setting names, or a socket that was passed, is wrong; 3: nor can it
+/// be done by another try.
 pub fn run(command: Command, config: &Config) -> ExitCode {
     let (dir, cost) = (&config.data_dir, config.limits.hash);
     let serves = command == Command::Serve;

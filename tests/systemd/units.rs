@@ -2,6 +2,7 @@
 //! are those of the program.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -48,8 +49,12 @@ fn systemd_has_nothing_to_say_against_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=yes"]);
-    for unit in fs::read_dir("systemd").unwrap() {
-        let unit = unit.unwrap();
+    let entries = fs::read_dir("systemd").unwrap().map(Result::unwrap);
+    let is_unit = |path: &Path| {
+        path.extension()
+            .is_some_and(|kind| ["service", "socket", "timer"].map(OsStr::new).contains(&kind))
+    };
+    for unit in entries.filter(|entry| is_unit(&entry.path())) {
         // The program need not be installed here, but something has to be.
         let text = fs::read_to_string(unit.path()).unwrap();
         let copy = folder.path().join(unit.file_name());
