@@ -56,26 +56,38 @@ impl Identity {
 
     /// What the shopkeeper should know about the files, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let Files { cert, key } = &self.files;
+        self.open_key().into_iter().chain(self.ending()).collect()
+    }
+
+    /// Others can read the key.
+    pub fn open_key(&self) -> Option<String> {
+        let key = &self.files.key;
         let open = fs::metadata(key).is_ok_and(|key| key.mode() & 0o077 != 0);
-        let open = open.then(|| {
-            let key = key.display();
-            format!("{key}: others than its owner may read this key; chmod 600 {key}")
-        });
-        let ends = CertificateDer::from_pem_file(cert).ok().and_then(|cert| end_of(&cert));
-        let left = ends.map(|ends| ends.as_secs().checked_sub(UnixTime::now().as_secs()));
-        let ending = left.and_then(|left| {
-            let cert = cert.display();
-            match left.map(Duration::from_secs) {
-                None => Some(format!("{cert}: the certificate has expired, clients refuse it")),
-                Some(left) if left < CERTIFICATE_WARNING => {
-                    let days = left.as_secs() / (24 * 60 * 60);
-                    Some(format!("{cert}: the certificate expires in {days} days"))
-                }
-                Some(_) => None,
+        let key = key.display();
+        open.then(|| format!("{key}: others than its owner may read this key; chmod 600 {key}"))
+    }
+
+    /// The certificate ends soon, or has ended.
+    pub fn ending(&self) -> Option<String> {
+        let cert = self.files.cert.display();
+        let left = self.end()?.as_secs().checked_sub(UnixTime::now().as_secs());
+        match left.map(Duration::from_secs) {
+            None => Some(format!("{cert}: the certificate has expired, clients refuse it")),
+            Some(left) if left < CERTIFICATE_WARNING => {
+                let days = left.as_secs() / (24 * 60 * 60);
+                Some(format!("{cert}: the certificate expires in {days} days"))
             }
-        });
-        open.into_iter().chain(ending).collect()
+            Some(_) => None,
+        }
+    }
+
+    /// Clients refuse the certificate.
+    pub fn has_expired(&self) -> bool {
+        self.end().is_some_and(|end| end < UnixTime::now())
+    }
+
+    fn end(&self) -> Option<UnixTime> {
+        end_of(&CertificateDer::from_pem_file(&self.files.cert).ok()?)
     }
 }
 
