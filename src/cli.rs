@@ -2,6 +2,7 @@
 
 mod cert;
 mod demo;
+mod doctor;
 mod files;
 mod journal;
 mod limits;
@@ -42,6 +43,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Backup { file } => files::backup(dir, &file, config.backup_keep),
         Command::Restore { file } => files::restore(dir, &file),
         Command::Check => files::check(dir),
+        Command::Doctor => doctor::examine(config),
         Command::Events { follow, since } => files::events(dir, follow, since),
         Command::Cert { dir: to, names } => cert::make(dir, to, names, config.mdns.as_deref()),
         Command::Limits => limits::print(config),

@@ -276,6 +276,21 @@ pub const PRUNE_STEP: i64 = 512;
 /// How often is looked whether today's backup is there.
 pub const BACKUP_LOOK: Duration = Duration::from_secs(60 * 60);
 
+// ---- The doctor ------------------------------------------------------------------------------
+
+/// No right clock tells a time before that: 1 January 2026, the year of this program. Earlier: bad.
+pub const CLOCK_LEAST_MS: i64 = 1_767_225_600_000;
+/// How many days old the newest of the daily backups may be: a day was left out. From then on: warned.
+pub const BACKUP_AGE_WARNING_DAYS: i64 = 2;
+/// The same for a week, whose sales would be lost with the card. From then on: bad.
+pub const BACKUP_AGE_BAD_DAYS: i64 = 7;
+/// More files than the server makes in a day, backups and logs. With fewer left: bad.
+pub const FREE_FILES_LEAST: u64 = 64;
+/// How long an address may take to answer.
+pub const DOCTOR_PATIENCE: Duration = Duration::from_secs(5);
+/// What is read of an answer; Tillcast's own have a few hundred bytes.
+pub const DOCTOR_ANSWER_BYTES_MAX: u64 = 4 * 1024;
+
 // ---- The feed and its sockets ----------------------------------------------------------------
 
 /// Events in the ring. Who is further behind reads the log.

@@ -42,7 +42,7 @@ pub(super) fn brought(config: &Config) -> Result<Brought, Mistakes> {
 }
 
 /// The daily backup: beside the database, where no other place is named.
-fn daily(config: &Config) -> Option<Daily> {
+pub(super) fn daily(config: &Config) -> Option<Daily> {
     let beside = || config.data_dir.join("backups");
     (config.backup_keep > 0).then(|| Daily {
         data_dir: config.data_dir.clone(),
@@ -122,8 +122,7 @@ fn connections_that_fit(wanted: usize) -> usize {
         tracing::warn!(%error, "the limit of open files could not be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let fit = files - FILES_BESIDE.min(files / 2);
+    let fit = connections_for(files);
     if fit < wanted {
         let enough = wanted.saturating_add(FILES_BESIDE);
         tracing::warn!(
@@ -132,6 +131,12 @@ fn connections_that_fit(wanted: usize) -> usize {
         );
     }
     fit.min(wanted)
+}
+
+/// For how many connections so many open files are enough.
+pub(super) fn connections_for(files: u64) -> usize {
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    files - FILES_BESIDE.min(files / 2)
 }
 
 /// The runtime; one worker needs no threads of its own.

@@ -48,6 +48,8 @@ pub enum Command {
     },
     /// Check a data directory.
     Check,
+    /// Look at all that the shop stands on.
+    Doctor,
     /// Make a certificate for the server, and an authority that signs it where there is none.
     Cert {
         /// Where to; none is `tls` in the data directory.
@@ -174,6 +176,13 @@ pub(super) static FORMS: &[Form] = &[
         operand: None,
         reason: "Check that a data directory is whole.",
         start: || Command::Check,
+    },
+    Form {
+        words: "doctor",
+        operand: None,
+        reason: "Look at clock, disk, card, permissions, database, port, certificate and backups, and say \
+                 what to do; changes nothing, and the server may run.",
+        start: || Command::Doctor,
     },
     Form {
         words: "cert",

@@ -80,6 +80,11 @@ const BEFORE_DATE: &str = "tillcast-";
 const DATE: &str = "0000-00-00";
 const AFTER_DATE: &str = ".db";
 
+/// The newest of the daily backups of a folder.
+pub fn newest_backup(folder: &Path) -> io::Result<Option<PathBuf>> {
+    Ok(of_days(folder)?.pop())
+}
+
 /// The daily backups of a folder, oldest first.
 fn of_days(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_date = |text: &str| {

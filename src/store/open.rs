@@ -73,7 +73,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// A database was made here before: an empty place is a loss, not a beginning.
-fn was_made(data_dir: &Path) -> bool {
+pub fn was_made(data_dir: &Path) -> bool {
     lock_file(data_dir).metadata().is_ok_and(|lock| lock.len() > 0)
 }
 
@@ -153,12 +153,39 @@ pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
 pub(super) fn reader(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database(data_dir);
     let conn = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let version = check_identity(&conn, &file)?;
+    for_reading(conn, &file, cache_kib)
+}
+
+/// The same without making or changing any file: SQLite makes some beside a database even to read it,
+/// unless it is told that nobody writes.
+pub(super) fn bystander(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
+    let file = database(data_dir);
+    if beside(&file, "-wal").exists() {
+        return reader(data_dir, cache_kib);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let still = Connection::open_with_flags(still(&file), flags | OpenFlags::SQLITE_OPEN_URI);
+    for_reading(still.map_err(|error| unusable(&file, &error))?, &file, cache_kib)
+}
+
+/// The name of a file that nobody writes (<https://sqlite.org/uri.html>).
+fn still(file: &Path) -> String {
+    let part = |byte: &u8| match byte {
+        b'/' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let name: String = file.as_os_str().as_encoded_bytes().iter().map(part).collect();
+    format!("file:{name}?immutable=1")
+}
+
+/// Refuses what is not up to date.
+fn for_reading(conn: Connection, file: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
+    let version = check_identity(&conn, file)?;
     if version < MIGRATIONS.len() {
         let text = "is of an older version; start `tillcast serve` once, it brings it up to date";
         return Err(OpenError(format!("{}: {text}", file.display())));
     }
-    conn.pragma_update(None, "cache_size", -cache_kib).map_err(|error| unusable(&file, &error))?;
+    conn.pragma_update(None, "cache_size", -cache_kib).map_err(|error| unusable(file, &error))?;
     Ok(conn)
 }
 

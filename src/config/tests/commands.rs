@@ -28,6 +28,7 @@ backup /b.db => Backup { file: "/b.db" }
 restore /b.db => Restore { file: "/b.db" }
 backup -- --odd => Backup { file: "--odd" }
 check => Check
+doctor => Doctor
 cert => Cert { dir: None, names: [] }
 cert --name Till.example --dir /d --name ::1 => Cert { dir: Some("/d"), names: ["till.example", "::1"] }
 events => Events { follow: false, since: 0 }
@@ -59,6 +60,7 @@ backup => backup: FILE is missing
 restore => restore: FILE is missing
 backup a b => backup: unexpected argument; it takes one FILE
 limits 5 => limits: unexpected argument; it takes none
+doctor /d => doctor: unexpected argument; it takes none
 user => user: must be followed by add, list, passwd or disable
 user del ana => user: must be followed by add, list, passwd or disable
 user passwd => user passwd: NAME is missing
@@ -96,7 +98,7 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines =
             lines.replace("must be a host name or an address, such as till.example", "HOST");
         let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
-                        backup, restore, check, cert, events or limits";
+                        backup, restore, check, doctor, cert, events or limits";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = mistakes(run(&["user", "passwd", ""], &[]));

@@ -1,0 +1,51 @@
+//! Whether there is a backup to go back to, for the day on which the card fails.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::serve::daily;
+use crate::config::Config;
+use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
+use crate::store;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// What to do where the server has not made one.
+const MAKE: &str =
+    "the server's log says why (`journalctl -u tillcast`); `tillcast backup FOLDER` makes one now";
+
+/// Looks at the newest of the daily backups.
+pub(super) fn look(config: &Config, now: i64) -> Vec<Finding> {
+    let Some(daily) = daily(config) else {
+        return vec![ok("none is wanted (--backup-keep 0)")];
+    };
+    let name = daily.folder.display();
+    let newest = match store::newest_backup(&daily.folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return vec![unseen(&daily.folder, &error)];
+        }
+        newest => newest.ok().flatten(),
+    };
+    let Some(newest) = newest else {
+        let text = "there is no backup; the server makes the first in its first hours";
+        return vec![warn(format!("{name}: {text}, or {MAKE}"))];
+    };
+    match fs::metadata(&newest) {
+        Ok(found) => vec![aged(&newest, (now - found.mtime() * 1000) / DAY_MS)],
+        Err(error) => vec![unseen(&newest, &error)],
+    }
+}
+
+fn aged(newest: &Path, days: i64) -> Finding {
+    let name = newest.display();
+    let text = format!("{name}: the newest backup is {days} days old");
+    if days >= BACKUP_AGE_BAD_DAYS {
+        bad(format!("{text}; {MAKE}"))
+    } else if days >= BACKUP_AGE_WARNING_DAYS {
+        warn(format!("{text}; {MAKE}"))
+    } else {
+        ok(text)
+    }
+}

@@ -1,0 +1,40 @@
+//! Whether the certificate and its key, where there are some, are what clients accept.
+
+use std::fs::File;
+
+use super::{Finding, bad, ok, unseen, warn};
+use crate::config::Config;
+use crate::tls::{Files, Identity};
+
+/// How another certificate is made and taken.
+const RENEW: &str = "`tillcast cert` makes a new one, `systemctl reload tillcast` takes it";
+
+/// Looks at the files that the settings name.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
+        return vec![ok("none is wanted; clients come over plain HTTP")];
+    };
+    let hidden = [&cert, &key].into_iter().find_map(|file| {
+        let error = File::open(file).err()?;
+        let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+        denied.then(|| unseen(file, &error))
+    });
+    if let Some(hidden) = hidden {
+        return vec![hidden];
+    }
+    let name = cert.display().to_string();
+    match Identity::load(&Files { cert, key }) {
+        Err(wrong) => wrong.into_iter().map(|wrong| bad(format!("{wrong}; {RENEW}"))).collect(),
+        Ok(identity) => {
+            let open = identity.open_key().map(warn);
+            let judge = if identity.has_expired() { bad } else { warn };
+            let ending = identity.ending().map(|ending| judge(format!("{ending}; {RENEW}")));
+            let found: Vec<_> = open.into_iter().chain(ending).collect();
+            if found.is_empty() {
+                vec![ok(format!("{name}: valid, and the key is its"))]
+            } else {
+                found
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Whether the database opens, is this program's, and up to date.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::{Finding, bad, ok, unseen, warn};
+use crate::store;
+
+/// Looks at the database; returns the newest time in it, too.
+pub(super) fn look(data_dir: &Path) -> (Finding, Option<i64>) {
+    let file = store::database_file(data_dir);
+    let name = file.display();
+    match File::open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !store::was_made(data_dir) => {
+            let text = "there is no shop yet; `tillcast serve` makes one. If there should be one, give \
+                        --data-dir";
+            return (warn(format!("{name}: {text}")), None);
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return (unseen(&file, &error), None);
+        }
+        _ => {}
+    }
+    match store::newest_time(data_dir) {
+        Ok(newest) => {
+            let text = "opens; `tillcast check` looks at all that is in it";
+            (ok(format!("{name}: {text}")), Some(newest))
+        }
+        Err(error) => (bad(error.to_string()), None),
+    }
+}

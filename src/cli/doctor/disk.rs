@@ -1,0 +1,102 @@
+//! Whether the disk takes what the shop writes.
+
+use std::path::Path;
+
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
+use super::mount::Mount;
+use super::{Finding, bad, ok, unseen, warn};
+use crate::limits::{FREE_FILES_LEAST, RESERVE_BYTES};
+use crate::store;
+
+/// File systems without permissions, or without a journal.
+const SIMPLE: &[&str] = &["exfat", "fuseblk", "msdos", "ntfs", "ntfs3", "vfat"];
+/// File systems whose locks and syncs are another machine's word.
+const DISTANT: &[&str] =
+    &["9p", "afs", "ceph", "cifs", "fuse.sshfs", "nfs", "nfs4", "smb3", "virtiofs"];
+/// File systems that are gone with the power.
+const FLEETING: &[&str] = &["ramfs", "tmpfs"];
+
+/// Looks at the disk of a data directory.
+pub(super) fn look(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
+    let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let disk = match statvfs(folder) {
+        Ok(disk) => disk,
+        Err(error) => return vec![unseen(folder, &error.into())],
+    };
+    let name = folder.display();
+    // One that was made read-only by an error says so only to who writes.
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) || store::is_read_only(folder) {
+        return vec![bad(format!(
+            "{name}: takes no writes; `dmesg` says why, often a card that is worn out: put in a new \
+             one and `tillcast restore` a backup"
+        ))];
+    }
+    let kind = mount.map_or("", |mount| mount.kind.as_str());
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let room = room(&format!("{name} ({kind})"), free, store::database_bytes(data_dir));
+    let files = (disk.f_files > 0 && disk.f_favail < FREE_FILES_LEAST).then(|| {
+        let left = disk.f_favail;
+        bad(format!("{name}: there can be only {left} more files; remove some that nobody needs"))
+    });
+    [Some(room), files, wrong_kind(&name.to_string(), kind)].into_iter().flatten().collect()
+}
+
+/// Room for orders comes first, then for the next backup.
+fn room(name: &str, free: u64, database: u64) -> Finding {
+    let mib = free >> 20;
+    let needed = database.saturating_add(2 * RESERVE_BYTES);
+    if free < RESERVE_BYTES {
+        bad(format!(
+            "{name}: only {mib} MiB are free, soon no order is taken; remove what nobody needs"
+        ))
+    } else if free < needed {
+        let needed = needed >> 20;
+        warn(format!(
+            "{name}: only {mib} MiB are free, and a backup beside the shop needs {needed}; remove what \
+             nobody needs, or take a larger card"
+        ))
+    } else {
+        ok(format!("{name}: {mib} MiB are free"))
+    }
+}
+
+fn wrong_kind(name: &str, kind: &str) -> Option<Finding> {
+    let why = if SIMPLE.contains(&kind) {
+        "keeps nobody from the shop's files, and a power cut may damage it"
+    } else if DISTANT.contains(&kind) {
+        "is on another machine, and a database there may be damaged"
+    } else if FLEETING.contains(&kind) {
+        "is in memory: without power, the shop is gone"
+    } else {
+        return None;
+    };
+    Some(warn(format!("{name}: {kind} {why}; move the data directory to a disk with ext4")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    #[test]
+    fn orders_need_the_reserve_and_backups_the_size_of_the_shop() {
+        let verdict = |free| room("shop", free, 1 << 30).verdict;
+        assert_eq!(verdict((1 << 30) + 2 * RESERVE_BYTES), Verdict::Ok);
+        assert_eq!(verdict(1 << 30), Verdict::Warn);
+        assert_eq!(verdict(RESERVE_BYTES), Verdict::Warn);
+        assert_eq!(verdict(RESERVE_BYTES - 1), Verdict::Bad);
+    }
+
+    #[test]
+    fn a_file_system_that_is_none_for_a_shop_is_told() {
+        for kind in ["ext4", "btrfs", "xfs", "f2fs", "overlay", ""] {
+            assert_eq!(wrong_kind("shop", kind), None);
+        }
+        for (kind, said) in
+            [("vfat", "power cut"), ("nfs4", "another machine"), ("tmpfs", "memory")]
+        {
+            assert!(wrong_kind("shop", kind).unwrap().text.contains(said), "{kind}");
+        }
+    }
+}

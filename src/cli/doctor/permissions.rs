@@ -1,0 +1,56 @@
+//! Whether the shop's files are for their owner alone, and all are its.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Finding, bad, ok, unseen, warn};
+
+/// What anybody else may do.
+const OTHERS: u32 = 0o077;
+/// What lets others put files into a folder, or take them out.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Looks at the data directory and the files in it.
+pub(super) fn look(data_dir: &Path) -> Vec<Finding> {
+    match faults(data_dir) {
+        Ok(faults) if faults.is_empty() => {
+            vec![ok(format!("{}: only its owner may look", data_dir.display()))]
+        }
+        Ok(faults) => faults,
+        // The database's line says that there is no shop.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => vec![unseen(data_dir, &error)],
+    }
+}
+
+fn faults(data_dir: &Path) -> io::Result<Vec<Finding>> {
+    let (folder, name) = (fs::metadata(data_dir)?, data_dir.display());
+    let mut found = Vec::new();
+    let open = format!("{name}: others than its owner may");
+    if folder.mode() & OTHERS_WRITE != 0 {
+        found.push(bad(format!("{open} change what is in it; chmod 700 {name}")));
+    } else if folder.mode() & OTHERS != 0 {
+        found.push(warn(format!("{open} see what is in it; chmod 700 {name}")));
+    }
+    for entry in fs::read_dir(data_dir)? {
+        let entry = entry?;
+        // One that the server has just removed is no fault.
+        let Ok(file) = entry.metadata() else { continue };
+        if !file.is_file() || !entry.file_name().as_encoded_bytes().starts_with(b"tillcast") {
+            continue;
+        }
+        let file_name = entry.path();
+        let file_name = file_name.display();
+        if file.mode() & OTHERS != 0 {
+            let text = "others than its owner have access to it";
+            found.push(bad(format!("{file_name}: {text}; chmod 600 {file_name}")));
+        }
+        if file.uid() != folder.uid() {
+            let text = "belongs to another user than its folder, so the server may not write it";
+            found.push(bad(format!("{file_name}: {text}; chown --reference={name} {file_name}")));
+        }
+    }
+    Ok(found)
+}
