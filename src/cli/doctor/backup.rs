@@ -29,8 +29,8 @@ pub(super) fn look(config: &Config, now: i64) -> Vec<Finding> {
         newest => newest.ok().flatten(),
     };
     let Some(newest) = newest else {
-        let text = "there is no backup; the server makes the first in its first hours";
-        return vec![warn(format!("{name}: {text}, or {MAKE}"))];
+        let text = "there is no backup yet; if the server has been open for some hours";
+        return vec![warn(format!("{name}: {text}, {MAKE}"))];
     };
     match fs::metadata(&newest) {
         Ok(found) => vec![aged(&newest, (now - found.mtime() * 1000) / DAY_MS)],

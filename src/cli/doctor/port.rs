@@ -2,7 +2,6 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use super::{Finding, bad, ok, warn};
 use crate::cli::demo::reachable;
@@ -12,6 +11,8 @@ use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_PATIENCE};
 /// What is at an address.
 enum There {
     Nobody,
+    /// Something that says nothing.
+    Mute,
     /// Something that is not Tillcast.
     Stranger,
     /// Tillcast, over TLS: what it would say there is not asked.
@@ -46,6 +47,10 @@ fn told(address: SocketAddr, there: There) -> Finding {
             "{address}: nobody answers, but at another address somebody does; restart the server, if \
              this one is new"
         )),
+        There::Mute => bad(format!(
+            "{address}: is taken, but nobody answers; if that is Tillcast (`systemctl status tillcast`), \
+             it is starting or stuck: restart it. Else stop that program (`ss -ltnp` names it)"
+        )),
         There::Stranger => bad(format!(
             "{address}: another program answers; stop that one (`ss -ltnp` names it), or give another \
              --listen"
@@ -64,43 +69,44 @@ fn told(address: SocketAddr, there: There) -> Finding {
 }
 
 fn ask(address: SocketAddr) -> There {
-    let get = |path| get(address, path, DOCTOR_PATIENCE);
-    let health = match get("/healthz") {
-        Ok(answer) => answer,
-        Err(error) if is_nobody(&error) => return There::Nobody,
-        Err(_) => return There::Stranger,
+    let health = match get(address, "/healthz") {
+        Ok(health) => health,
+        Err(there) => return there,
     };
-    match (status(&health), get("/readyz").unwrap_or_default()) {
-        (Some("308"), _) if health.contains("location: https://") => There::Secure,
-        (Some("429"), _) if health.contains("application/problem+json") => There::Crowded,
-        (Some("200"), _) if !health.ends_with("{\"status\":\"ok\"}") => There::Stranger,
-        (Some("200"), ready) if status(&ready) == Some("200") => There::Ready,
-        (Some("200"), ready) => There::Unready(detail(&ready)),
+    match status(&health) {
+        Some("308") if health.contains("location: https://") => There::Secure,
+        Some("429") if health.contains("application/problem+json") => There::Crowded,
+        Some("200") if health.ends_with("{\"status\":\"ok\"}") => match get(address, "/readyz") {
+            Ok(ready) if status(&ready) == Some("200") => There::Ready,
+            Ok(ready) => There::Unready(detail(&ready)),
+            Err(there) => there,
+        },
         _ => There::Stranger,
     }
 }
 
-/// Nothing listens there, or there is no such address here.
-fn is_nobody(error: &io::Error) -> bool {
-    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, NetworkUnreachable, Unsupported};
-    let kinds = [AddrNotAvailable, ConnectionRefused, NetworkUnreachable, Unsupported];
-    kinds.contains(&error.kind())
+/// A whole answer, or the beginning of a long one; or who is there that gives none.
+fn get(address: SocketAddr, path: &str) -> Result<String, There> {
+    let stream = TcpStream::connect_timeout(&address, DOCTOR_PATIENCE);
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => There::Mute,
+        // Nothing listens there, or there is no such address here.
+        _ => There::Nobody,
+    })?;
+    talk(stream, address, path).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => There::Mute,
+        _ => There::Stranger,
+    })
 }
 
-/// A whole answer, or the beginning of a long one.
-fn get(address: SocketAddr, path: &str, patience: Duration) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, patience)?;
-    let asked = || {
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.take(DOCTOR_ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    // Who takes a connection and then refuses is somebody.
-    asked().map_err(|error: io::Error| io::Error::other(error))
+fn talk(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<String> {
+    stream.set_read_timeout(Some(DOCTOR_PATIENCE))?;
+    stream.set_write_timeout(Some(DOCTOR_PATIENCE))?;
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(DOCTOR_ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// `200`, of an answer over HTTP.
