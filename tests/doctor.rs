@@ -175,6 +175,7 @@ fn what_others_may_touch_is_told() {
     let data_dir = server.data_dir();
     let lock = data_dir.join("tillcast.lock");
     let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&data_dir, 0o700);
     of(&server).has("ok", "permissions", "only its owner");
     mode(&data_dir, 0o755);
     of(&server).has("warn", "permissions", "may see what is in it; chmod 700");
@@ -191,6 +192,7 @@ fn what_others_may_touch_is_told() {
 #[test]
 fn a_user_who_may_not_look_is_told_how_to() {
     let server = Server::start();
+    fs::set_permissions(server.data_dir(), Permissions::from_mode(0o700)).unwrap();
     let mut command = program(&["setpriv", "--reuid=65534", "--clear-groups"], Path::new("/"));
     let address = server.address().to_string();
     command.args(["doctor", "--listen", &address, "--data-dir"]).arg(server.data_dir());

@@ -87,17 +87,16 @@ pub(super) fn examine(config: &Config) -> Result<(), String> {
         ("backup", backup::look(config, store::clock())),
         ("files", vec![files::look(config.max_connections)]),
     ];
-    let (mut out, mut worst) = (String::new(), 0);
+    let mut bad = 0;
     for (subject, findings) in subjects {
         for Finding { verdict, text } in findings {
-            out += &format!("{verdict:<5}{subject}: {text}\n");
-            worst += usize::from(verdict == Verdict::Bad);
+            say(&format!("{verdict:<5}{subject}: {text}\n"))?;
+            bad += usize::from(verdict == Verdict::Bad);
         }
     }
-    say(&out)?;
-    match worst {
+    match bad {
         0 => Ok(()),
         1 => Err("one finding is bad; its line says what to do".to_owned()),
-        _ => Err(format!("{worst} findings are bad; their lines say what to do")),
+        _ => Err(format!("{bad} findings are bad; their lines say what to do")),
     }
 }

@@ -101,7 +101,9 @@ mod tests {
         fs::create_dir_all(system.path().join("sys/dev/block")).unwrap();
         let link = system.path().join("sys/dev/block/179:2");
         std::os::unix::fs::symlink("../../block/mmcblk0/mmcblk0p2", link).unwrap();
-        files.iter().for_each(|(file, text)| write(file, text));
+        for (file, text) in files {
+            write(file, text);
+        }
         let mount = Mount { kind: "ext4".to_owned(), device: "179:2".to_owned() };
         look(Some(&mount), system.path())
     }

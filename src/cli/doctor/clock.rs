@@ -14,7 +14,7 @@ const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a
 pub(super) fn look(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
     let time = timestamp::text(now);
     if now < CLOCK_LEAST_MS {
-        return vec![bad(format!("it is not {time}: this program is younger than that; {SET}"))];
+        return vec![bad(format!("it cannot be {time}: this program was made later; {SET}"))];
     }
     if let Some(newest) = newest.filter(|newest| *newest > now + CLOCK_STEP_MS) {
         let newest = timestamp::text(newest);
