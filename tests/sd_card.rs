@@ -1,6 +1,5 @@
 //! Guards a card that wears out by what is written to it: an idle shop that writes all the same, a log
 //! that somebody makes endless. Needs root, for a disk of its own.
-#![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
 
 mod common;
 
