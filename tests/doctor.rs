@@ -144,6 +144,9 @@ fn a_full_disk_is_told_and_what_the_server_says_of_it() {
     let disk = Disk::in_memory(48);
     let mut server = disk.server();
     of(&server).has("warn", "disk", "tmpfs is in memory").has("ok", "disk", "MiB are free");
+    disk.remount("nr_inodes=60");
+    of(&server).has("bad", "disk", "more files");
+    disk.remount("nr_inodes=6000");
     server.kill();
     fs::remove_file(disk.path().join("tillcast.reserve")).unwrap();
     let ballast = disk.fill();
@@ -232,6 +235,16 @@ fn who_is_at_each_address_is_told() {
         .has("bad", "port", &format!("{other}: another program answers"))
         .has("bad", "port", &format!("{mute}: is taken, but nobody answers"))
         .has("warn", "port", &format!("{nobody}: nobody answers"));
+}
+
+#[test]
+fn a_server_with_too_many_connections_is_told_apart() {
+    let server = Server::with(&["--max-connections", "2"]);
+    let admin = server.admin();
+    // The login's connection has the other place.
+    let socket = admin.ws();
+    of(&server).has("warn", "port", "as many connections as it may");
+    drop(socket);
 }
 
 #[test]

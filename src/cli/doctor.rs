@@ -87,16 +87,16 @@ pub(super) fn examine(config: &Config) -> Result<(), String> {
         ("backup", backup::look(config, store::clock())),
         ("files", vec![files::look(config.max_connections)]),
     ];
-    let mut bad = 0;
+    let mut count = 0;
     for (subject, findings) in subjects {
         for Finding { verdict, text } in findings {
             say(&format!("{verdict:<5}{subject}: {text}\n"))?;
-            bad += usize::from(verdict == Verdict::Bad);
+            count += usize::from(verdict == Verdict::Bad);
         }
     }
-    match bad {
+    match count {
         0 => Ok(()),
         1 => Err("one finding is bad; its line says what to do".to_owned()),
-        _ => Err(format!("{bad} findings are bad; their lines say what to do")),
+        _ => Err(format!("{count} findings are bad; their lines say what to do")),
     }
 }
