@@ -75,7 +75,7 @@ fn a_server_that_nobody_can_reach_opens_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["serve", "--listen", "127.0.0.1:0", "--mdns", "tillcast", "--data-dir", "."];
     let mut server = Running::start(&flags, &[], folder.path());
-    server.line_with("nobody else can reach where it listens");
+    server.line_with("only this machine can reach it");
     assert_eq!(server.end(Signal::TERM), Some(0));
     let wrong = run(&["serve", "--mdns", "two words"], &[], folder.path());
     assert_eq!(wrong.status.code(), Some(2));

@@ -37,6 +37,10 @@ const WORKER_BYTES: usize = 512 * KIB;
 const SESSION_BYTES: usize = 256;
 /// A counter in one of the small tables, with its key.
 const COUNTER_BYTES: usize = 48;
+/// A record of another's announcement, with its name.
+const RECORD_BYTES: usize = KIB;
+/// The threads and sockets of the announcement.
+const ANNOUNCEMENT_BYTES: usize = 512 * KIB;
 /// The program itself: 5.1 MiB of code that was touched, and 1.3 MiB of stacks, tables and schemas.
 const BASE_BYTES: usize = 6528 * KIB;
 
@@ -77,6 +81,13 @@ fn bounds(config: &Config) -> Vec<Bound> {
             bound("TLS records in the HTTP phase", records, RECORDS_BYTES),
         ]
     });
+    let announcement = config.mdns.iter().flat_map(|_| {
+        let records = usize::try_from(l::MDNS_RECORDS_MAX).unwrap_or(0);
+        [
+            bound("the announcement in the network (--mdns)", 1, ANNOUNCEMENT_BYTES),
+            bound("what others announce there, records", records, RECORD_BYTES),
+        ]
+    });
     let mut all = vec![
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
@@ -101,6 +112,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
     ];
     all.extend(tls);
+    all.extend(announcement);
     all
 }
 
