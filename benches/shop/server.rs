@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -199,6 +200,15 @@ impl Server {
             all += number_in(&status, "nonvoluntary_ctxt_switches:")?;
         }
         Ok(all)
+    }
+
+    /// The bytes of its database, with what is in the write-ahead log alone; its data is of a seed.
+    pub(crate) fn stored(&self) -> Outcome<f64> {
+        let data = self.data.as_ref().ok_or("no data of its own")?;
+        let conn = Connection::open(data.path().join("tillcast.db"))?;
+        let pages: u32 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        Ok(f64::from(pages) * f64::from(page))
     }
 
     /// What it has in memory now.
