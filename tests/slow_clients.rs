@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Client, Reader, Server, Socket, cheap_events, outside_order, unique};
+use common::{Client, PATIENCE, Reader, Server, Socket, cheap_events, outside_order, unique};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use serde_json::json;
 use std::net::TcpStream;
@@ -143,24 +143,52 @@ fn in_time(client: &Client, order_id: i64, healthy: &mut Reader, last: u64) -> u
 /// With 40 connections, 30 KiB may wait for sockets to take them.
 const FEW: &str = "40";
 const GREEDY: usize = 20;
+/// Changes that are made at the same time, so that their events leave together.
+const AT_ONCE: u64 = 16;
+/// Enough to fill what the kernel holds for a socket.
+const ROUNDS: usize = 10;
 
 #[test]
 fn who_would_wait_with_too_much_is_closed_and_misses_nothing() {
     let server = Server::with(&["--max-connections", FEW]);
     let admin = server.admin();
     let order = outside_order(&admin, 9.99);
-    let greedy: Vec<Socket> = (0..GREEDY).map(|_| stuck_socket(&admin)).collect();
     let path = format!("/api/orders/{order}");
+    let tills: Vec<Client> = (0..AT_ONCE).map(|_| admin.separate()).collect();
+    // 6 KiB of text, and several in one write: the kernel takes a single one whole or not at all, but some
+    // part of many waits at each socket that is full.
+    let change = || {
+        std::thread::scope(|threads| {
+            for till in &tills {
+                threads.spawn(|| {
+                    let notes = format!("{}{}", unique("note"), "\u{20ac}".repeat(1_900));
+                    till.patch(&path, &json!({"notes": notes})).expect(200);
+                });
+            }
+        });
+    };
     let mut last = 1;
-    while admin.metric("websockets") == GREEDY {
+    let (first, greedy) = loop {
+        let first = last;
+        let greedy: Vec<Socket> = (0..GREEDY).map(|_| stuck_socket(&admin)).collect();
+        let closed = (0..ROUNDS).any(|_| {
+            change();
+            last += AT_ONCE;
+            admin.metric("websockets") < GREEDY
+        });
+        if closed {
+            break (first, greedy);
+        }
+        // All may have been full at the end of a frame; then others are.
         assert!(last < 5_000, "nobody was closed");
-        // 6 KiB of text: some part of such a frame waits at each socket that is full.
-        let notes = format!("{}{}", unique("note"), "\u{20ac}".repeat(1_900));
-        admin.patch(&path, &json!({"notes": notes})).expect(200);
-        last += 1;
-    }
+        drop(greedy);
+        let begun = Instant::now();
+        while admin.metric("websockets") > 0 {
+            assert!(begun.elapsed() < PATIENCE, "who left is still there");
+        }
+    };
     for mut socket in greedy {
-        let mut had = 1;
+        let mut had = first;
         while had < last {
             let Ok(message) = socket.recv_message() else {
                 socket = admin.ws();
