@@ -135,3 +135,43 @@ impl Manager {
 fn stuck(before: &[Beat], now: &[Beat]) -> Option<&'static str> {
     before.iter().zip(now).find(|(before, now)| before == now).map(|(before, _)| before.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// The time does not pass by itself here, so only what the parts do decides.
+    #[tokio::test(start_paused = true)]
+    async fn one_part_that_stands_still_ends_the_feeding_until_it_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let heard = UnixDatagram::bind(folder.path().join("manager")).unwrap();
+        heard.set_nonblocking(true).unwrap();
+        let manager =
+            Manager { address: heard.local_addr().ok(), watchdog: Some(Duration::from_secs(60)) };
+        let hear = || {
+            let mut bytes = [0; 256];
+            let length = heard.recv(&mut bytes).ok()?;
+            Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
+        };
+        let [moving, standing, free] = [(); 3].map(|()| AtomicU64::new(0));
+        let beats = || {
+            let rounds = [("the writer", &moving), ("an accept loop", &standing)];
+            rounds.map(|(name, rounds)| (name, rounds.load(Ordering::Relaxed))).to_vec()
+        };
+        let nudge = || {
+            moving.fetch_add(1, Ordering::Relaxed);
+            standing.fetch_add(free.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        let serve = |time| timeout(time, manager.report(String::new, beats, nudge));
+        assert!(serve(Duration::from_secs(3600)).await.is_err());
+        assert_eq!(hear().unwrap(), "STATUS=an accept loop does not move");
+        assert_eq!(hear(), None);
+        free.store(1, Ordering::Relaxed);
+        assert!(serve(Duration::from_secs(100)).await.is_err());
+        for _ in 0..3 {
+            assert_eq!(hear().unwrap(), "WATCHDOG=1\n");
+        }
+        assert_eq!(hear(), None);
+    }
+}
