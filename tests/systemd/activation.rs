@@ -1,7 +1,7 @@
 //! Sockets that are passed: taken instead of the default, kept beside what somebody asked for, and
 //! refused with a reason where nobody could connect to them.
 
-use crate::common::{PATIENCE, Raw, Running, Server, program};
+use crate::common::{Keys, PATIENCE, Raw, Running, Server, program};
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -48,6 +48,21 @@ fn passed_sockets_are_served_in_place_of_the_default() {
     running.line_with(&format!("listening on {}", texts[1]));
     assert_eq!(running.end(Signal::TERM), Some(0));
     assert_eq!(running.seen().matches(" listening on ").count(), 2, "{}", running.seen());
+}
+
+#[test]
+fn a_passed_socket_speaks_tls_where_there_is_a_certificate() {
+    let keys = Keys::make();
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| keys.file(name));
+    let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let mut running = activate(&["-l", &address.to_string()], folder.path(), &flags);
+    running.line_with("Listening on");
+    keys.curl(address, "/healthz", &[]).expect(200);
+    let mut plain = Raw::connect(address).unwrap();
+    plain.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
+    assert_eq!(plain.answer(false).unwrap().expect("an answer").status, 308);
+    assert_eq!(running.end(Signal::TERM), Some(0));
 }
 
 #[test]
