@@ -1,127 +1,79 @@
 //! Tells the shop's network where the server is, by multicast DNS: a till finds `tillcast.local` and
 //! the service `_tillcast._tcp` without an address that somebody typed in (RFC 6762, RFC 6763).
 //!
-//! The crate's thread parses what anybody in the network sends, so it runs only where it is asked for.
-//! It asks for nothing itself, and still keeps some of what others announce unasked: that is counted.
+//! The crate parses what anybody in the network sends, and keeps of that what it likes for as long as it
+//! likes. So this belongs into a process that has nothing else to lose.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
 
-use crate::limits::{MDNS_GOODBYE_WAIT, MDNS_LOOK_SECONDS, MDNS_RECORDS_MAX, MDNS_WATCH_INTERVAL};
+use crate::limits::MDNS_LOOK_SECONDS;
 
 /// The kind of service that tills look for.
 const SERVICE: &str = "_tillcast._tcp.local.";
 /// Where a WebSocket is opened.
 const PATH: &str = "/ws";
 
-/// An announcement that holds until it is withdrawn.
-pub struct Announcement {
-    wanted: SyncSender<()>,
-    keeper: JoinHandle<()>,
+/// What has happened, as a sentence.
+pub enum News {
+    /// As it should be.
+    Good(String),
+    /// Not so.
+    Bad(String),
 }
 
-impl Announcement {
-    /// Announces the server as `name.local`, with the port of the first of these addresses that others
-    /// reach: at all of this machine's, also those that it gets later, or where it listens. The error
-    /// is a sentence for the operator.
-    pub fn begin(name: &str, addresses: &[SocketAddr], secure: bool) -> Result<Self, String> {
-        if_addrs::get_if_addrs().map_err(|error| format!("no network can be seen: {error}"))?;
-        let reached: Vec<_> =
-            addresses.iter().copied().filter(|address| !address.ip().is_loopback()).collect();
-        let service = service(name, &reached, secure)?;
-        let unheard = unheard(&reached);
-        let begin = move || Voice::begin(service.clone(), unheard.clone());
-        let voice = begin().map_err(|error| error.to_string())?;
-        let (wanted, withdrawn) = sync_channel(0);
-        let keeper = thread::Builder::new().name("announcement".to_owned());
-        let keeper = keeper.spawn(move || keep(voice, begin, &withdrawn));
-        let keeper = keeper.map_err(|error| format!("no thread can be started: {error}"))?;
-        Ok(Self { wanted, keeper })
-    }
-
-    /// Says goodbye, so that nobody looks for the server where it is no more.
-    pub fn withdraw(self) {
-        drop(self.wanted);
-        if self.keeper.join().is_err() {
-            tracing::error!("the announcement ended by a panic");
-        }
-    }
-}
-
-/// Keeps it up until it is withdrawn. Where others have said too much, it begins anew: the crate lets
-/// go of nothing before its time.
-fn keep(mut voice: Voice, begin: impl Fn() -> mdns_sd::Result<Voice>, withdrawn: &Receiver<()>) {
-    while withdrawn.recv_timeout(MDNS_WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        voice.tell();
-        if voice.records() > MDNS_RECORDS_MAX {
-            tracing::warn!("too much is announced in this network; the server begins anew with it");
-            voice.leave();
-            match begin() {
-                Ok(anew) => voice = anew,
-                Err(error) => return tracing::error!(%error, "the server is no longer announced"),
+/// Announces a server as `name.local`, with the port of the first of these addresses: at all of this
+/// machine's, also those that it gets later, or where it listens. Says goodbye and returns once `end`
+/// has, which gets a thread of its own. The error is a sentence for the operator.
+pub fn announce(
+    name: &str,
+    addresses: &[SocketAddr],
+    secure: bool,
+    tell: impl Fn(News),
+    end: impl FnOnce() + Send + 'static,
+) -> Result<(), String> {
+    if_addrs::get_if_addrs().map_err(|error| format!("no network can be seen: {error}"))?;
+    let service = service(name, addresses, secure)?;
+    let (daemon, events) = begin(service, addresses).map_err(|error| error.to_string())?;
+    thread::spawn(move || {
+        end();
+        // It says goodbye, and what it has to tell ends with it. Where it has ended already, so has that.
+        drop(daemon.shutdown());
+    });
+    let mut announced = false;
+    for event in events {
+        match event {
+            DaemonEvent::Announce(what, _) if !announced => {
+                announced = true;
+                tell(News::Good(format!("announced in the network as {what}")));
             }
+            DaemonEvent::NameChange(change) => tell(News::Bad(format!(
+                "{} is another's name in this network; this server is {} there",
+                change.original, change.new_name
+            ))),
+            DaemonEvent::Error(error) => tell(News::Bad(format!("announcing failed: {error}"))),
+            _ => {}
         }
     }
-    voice.leave();
+    Ok(())
 }
 
-/// The crate's thread, and what it has to tell.
-struct Voice {
-    daemon: ServiceDaemon,
-    events: mdns_sd::Receiver<DaemonEvent>,
-    announced: bool,
-}
-
-impl Voice {
-    fn begin(service: ServiceInfo, unheard: Vec<IfKind>) -> mdns_sd::Result<Self> {
-        let daemon = ServiceDaemon::new()?;
-        daemon.set_ip_check_interval(MDNS_LOOK_SECONDS)?;
-        daemon.disable_interface(unheard)?;
-        let events = daemon.monitor()?;
-        daemon.register(service)?;
-        Ok(Self { daemon, events, announced: false })
-    }
-
-    /// How much it keeps of what others said.
-    fn records(&self) -> i64 {
-        let metrics = self.daemon.get_metrics().ok();
-        let metrics = metrics.and_then(|asked| asked.recv_timeout(MDNS_GOODBYE_WAIT).ok());
-        let counts = metrics.into_iter().flatten();
-        counts.filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum()
-    }
-
-    /// Tells the log what happened.
-    fn tell(&mut self) {
-        for event in self.events.try_iter() {
-            match event {
-                DaemonEvent::Announce(what, _) if !self.announced => {
-                    self.announced = true;
-                    tracing::info!("announced in the network as {what}");
-                }
-                DaemonEvent::NameChange(change) => tracing::warn!(
-                    "{} is another's name in this network; this server is {} there",
-                    change.original,
-                    change.new_name
-                ),
-                DaemonEvent::Error(error) => tracing::warn!(%error, "announcing failed"),
-                _ => {}
-            }
-        }
-    }
-
-    fn leave(self) {
-        let gone = self.daemon.shutdown().map(|done| done.recv_timeout(MDNS_GOODBYE_WAIT));
-        if !matches!(gone, Ok(Ok(_))) {
-            tracing::warn!("the network was not told that the server is gone");
-        }
-    }
+fn begin(
+    service: ServiceInfo,
+    addresses: &[SocketAddr],
+) -> mdns_sd::Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>)> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.set_ip_check_interval(MDNS_LOOK_SECONDS)?;
+    daemon.disable_interface(unheard(addresses))?;
+    let events = daemon.monitor()?;
+    daemon.register(service)?;
+    Ok((daemon, events))
 }
 
 fn service(name: &str, addresses: &[SocketAddr], secure: bool) -> Result<ServiceInfo, String> {
-    let port = addresses.first().map(SocketAddr::port).ok_or("only this machine can reach it")?;
+    let port = addresses.first().map(SocketAddr::port).ok_or("it listens nowhere")?;
     let same = addresses.iter().filter(|address| address.port() == port).map(SocketAddr::ip);
     let own: Vec<IpAddr> = same.collect();
     let everywhere = own.iter().any(IpAddr::is_unspecified);

@@ -1,5 +1,6 @@
 //! The commands: what `tillcast` does when it is called.
 
+mod announce;
 mod cert;
 mod demo;
 mod doctor;
@@ -46,6 +47,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Doctor => doctor::examine(config),
         Command::Events { follow, since } => files::events(dir, follow, since),
         Command::Cert { dir: to, names } => cert::make(dir, to, names, config.mdns.as_deref()),
+        Command::Announce { secure } => announce::speak(config, secure),
         Command::Limits => limits::print(config),
         Command::Help => say(&config::help()),
         Command::Version => say(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),

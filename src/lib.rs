@@ -29,7 +29,7 @@
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
-//! | 0 | [`announce`] | tells the shop's network where the server is; `mdns-sd` |
+//! | 0 | [`announce`] | tells the shop's network where the server is, in a process of its own; `mdns-sd` |
 //! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
 //! | 1 | [`feed`] | the ring; `heapless` |
 //! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |

@@ -214,14 +214,17 @@ pub const HASH_QUEUE_MAX: usize = 32;
 /// How often is looked whether this machine has another address, such as that of a Wi-Fi that came up
 /// after the start.
 pub const MDNS_LOOK_SECONDS: u32 = 20;
-/// Records that are kept of what others announce: those of a network with a hundred devices. Above, all
-/// are forgotten, and the server is announced anew.
-pub const MDNS_RECORDS_MAX: i64 = 2_000;
-/// How often they are counted. What comes within that time is on top, and where somebody floods the
-/// network the crate's thread first reads all that has come: 150 MiB after 14 s of it.
-pub const MDNS_WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of the process that announces: its own, and 6,000 records of what others announce, who are
+/// hundreds of devices then. Above, it ends, and another one begins with nothing.
+pub const MDNS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Its turns come behind those of the shop (`setpriority(2)`).
+pub const MDNS_NICENESS: i32 = 10;
+/// How long it stays away after it has ended; twice as long each time it does not last, up to the most.
+pub const MDNS_PAUSE_LEAST: Duration = Duration::from_secs(5);
+/// See [`MDNS_PAUSE_LEAST`].
+pub const MDNS_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long the stop waits for the goodbye.
-pub const MDNS_GOODBYE_WAIT: Duration = Duration::from_secs(1);
+pub const MDNS_GOODBYE_WAIT: Duration = Duration::from_secs(2);
 
 // ---- The log ---------------------------------------------------------------------------------
 

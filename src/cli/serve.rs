@@ -9,9 +9,9 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
-use crate::announce::Announcement;
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
+use crate::cli::announce::Announcement;
 use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;

@@ -64,6 +64,11 @@ pub enum Command {
         /// Print the events after this `seq`.
         since: u64,
     },
+    /// Announce a server that runs, until standard input ends.
+    Announce {
+        /// It speaks TLS.
+        secure: bool,
+    },
     /// Print every bound and its memory.
     Limits,
     /// Print the help.
@@ -200,6 +205,13 @@ pub(super) static FORMS: &[Form] = &[
         start: || Command::Events { follow: false, since: 0 },
     },
     Form {
+        words: "announce",
+        operand: None,
+        reason: "Announce a server at --listen as --mdns, until standard input ends; --secure says that it \
+                 speaks TLS. serve --mdns starts this by itself.",
+        start: || Command::Announce { secure: false },
+    },
+    Form {
         words: "limits",
         operand: None,
         reason: "Print every bound, and the memory that all of them together can take.",
@@ -269,6 +281,19 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         set: |command, value| {
             if let Command::Cert { names, .. } = command {
                 names.push(host(value)?);
+            }
+            Ok(())
+        },
+    },
+    OwnFlag {
+        flag: "secure",
+        value: "",
+        required: false,
+        many: false,
+        command: "announce",
+        set: |command, _| {
+            if let Command::Announce { secure } = command {
+                *secure = true;
             }
             Ok(())
         },

@@ -17,10 +17,15 @@ impl Network {
     /// there.
     pub(crate) fn enter() -> Self {
         let network = Self::make();
-        let namespace = File::open(format!("/run/netns/{}", network.name)).unwrap();
+        network.join();
+        network
+    }
+
+    /// Moves this thread into it.
+    pub(crate) fn join(&self) {
+        let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
         let kind = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), kind).unwrap();
-        network
     }
 
     /// Makes one that nobody is in yet.

@@ -86,6 +86,10 @@ impl Running {
         &self.seen
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end, and waits for that.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {

@@ -33,6 +33,8 @@ cert => Cert { dir: None, names: [] }
 cert --name Till.example --dir /d --name ::1 => Cert { dir: Some("/d"), names: ["till.example", "::1"] }
 events => Events { follow: false, since: 0 }
 events --since 7 --follow => Events { follow: true, since: 7 }
+announce => Announce { secure: false }
+announce --mdns shop --secure => Announce { secure: true }
 limits => Limits
 --drain 1s limits => Limits
 --version => Version
@@ -98,7 +100,7 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines =
             lines.replace("must be a host name or an address, such as till.example", "HOST");
         let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
-                        backup, restore, check, doctor, cert, events or limits";
+                        backup, restore, check, doctor, cert, events, announce or limits";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = mistakes(run(&["user", "passwd", ""], &[]));
