@@ -97,11 +97,8 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("commands that wait for the writer", limits.write_queue, COMMAND_BYTES),
         bound("pages of the log for who is behind", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),
         bound("page cache of the writer", 1, kib(limits.writer_cache_kib)),
-        bound(
-            "page cache of the readers, and of the look through all pages",
-            l::READERS + 1,
-            kib(l::READER_CACHE_KIB),
-        ),
+        // And of the look through all pages at the start.
+        bound("page caches of those who read", l::READERS + 1, kib(l::READER_CACHE_KIB)),
         bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
     ];
     all.extend(tls);
