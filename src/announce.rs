@@ -9,7 +9,7 @@ use std::thread;
 
 use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
 
-use crate::limits::MDNS_LOOK_SECONDS;
+use crate::limits::MDNS_CHECK_SECONDS;
 
 /// The kind of service that tills look for.
 const SERVICE: &str = "_tillcast._tcp.local.";
@@ -65,7 +65,7 @@ fn begin(
     addresses: &[SocketAddr],
 ) -> mdns_sd::Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>)> {
     let daemon = ServiceDaemon::new()?;
-    daemon.set_ip_check_interval(MDNS_LOOK_SECONDS)?;
+    daemon.set_ip_check_interval(MDNS_CHECK_SECONDS)?;
     daemon.disable_interface(unheard(addresses))?;
     let events = daemon.monitor()?;
     daemon.register(service)?;

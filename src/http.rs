@@ -25,7 +25,7 @@ use crate::auth::origin::Origins;
 use crate::auth::{Auth, Found};
 use crate::domain::Reject;
 use crate::feed::Feed;
-use crate::limits::{ANSWER_BYTES_MAX, LOG_PATH_CHARS, PAGE_WAIT};
+use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -149,7 +149,7 @@ impl Api {
     fn room(&self) -> impl Fn(usize) -> Result<Room, Reject> + Send + 'static {
         let pages = Arc::clone(&self.shares.pages);
         move |bytes| match bytes {
-            0..=ANSWER_BYTES_MAX => Ok(None),
+            0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),
             _ => Arc::clone(&pages).try_acquire_owned().map(Some).map_err(|_| Reject::Busy),
         }
     }

@@ -14,7 +14,7 @@ pub struct Limits {
     pub workers: usize,
     /// Connections that are in the HTTP phase, each with its buffers and a small answer. A connection
     /// whose request is not complete waits in the kernel and does not count; above, complete ones
-    /// wait too. See `HTTP_SHORT_EIGHTHS`.
+    /// wait too. See `KEEP_ALIVE_EIGHTHS_MAX`.
     pub http_connections: usize,
     /// Bodies of all requests together, KiB; above, the next ones wait for their turn.
     pub bodies_kib: u32,
@@ -115,7 +115,7 @@ pub const PAGE_MAX: usize = 200;
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// The largest answer of one entity that needs no place of a page: the longest notes have 8 KB, and
 /// only an order with many long lines is larger. Without a place: `503`, and nothing is done.
-pub const ANSWER_BYTES_MAX: usize = 12 * 1024;
+pub const SMALL_RESPONSE_BYTES_MAX: usize = 12 * 1024;
 /// How long a page waits for its turn.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.
@@ -128,10 +128,10 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 /// Files that stay for everything but connections: the database, the listeners, who is being refused.
 /// Where the system's limit of open files leaves fewer than `--max-connections` beside them, there
 /// are that many fewer, and the log says so; so the database never goes without.
-pub const FILES_BESIDE: usize = 128;
+pub const FILES_RESERVED: usize = 128;
 /// How long nobody is accepted where the system has no file descriptor left for another connection;
 /// who has one is served all the while.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// One in so many places may be half-open: connected, without a whole request yet. Then, and where
 /// all places are taken, the one that has been half-open for the longest makes room for the next.
 /// So those who say nothing never keep out who does.
@@ -141,12 +141,12 @@ pub const HALF_OPEN_SHARE: usize = 2;
 pub const RESERVED_SHARE: usize = 16;
 /// From so many eighths of the HTTP phase's places on, answers say `Connection: close`, so that
 /// places become free.
-pub const HTTP_SHORT_EIGHTHS: usize = 4;
+pub const KEEP_ALIVE_EIGHTHS_MAX: usize = 4;
 /// The same where a request comes without a session: strangers go first.
-pub const HTTP_SHORT_STRANGER_EIGHTHS: usize = 2;
+pub const ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX: usize = 2;
 /// So many eighths of the places may be busy with requests without a session, so that their slow
 /// bodies do not stop the shop. Above: `429`.
-pub const STRANGER_TURN_EIGHTHS: usize = 5;
+pub const ANONYMOUS_REQUEST_EIGHTHS_MAX: usize = 5;
 /// The buffer of one HTTP connection: room for the head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// How long a connection may take to send its first request's head, or the next one's. Then it is
@@ -158,7 +158,7 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same for a request that is turned away before it is looked at, because there are too many. Its
 /// answer may be lost then.
-pub const TURN_AWAY_TIMEOUT: Duration = Duration::from_millis(100);
+pub const REJECTED_SKIP_TIMEOUT: Duration = Duration::from_millis(100);
 /// Refused connections that are still being told so. Above, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 /// Addresses whose connection rate is watched at the same time; above, the one that was quiet the
@@ -190,7 +190,7 @@ pub const AUTHORITY_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 60 * 60
 /// How long before its end a certificate is warned about, at the start and once a day.
 pub const CERTIFICATE_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How often the certificate and its key are looked at for that.
-pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 // ---- Sessions and logins ---------------------------------------------------------------------
 
@@ -213,16 +213,16 @@ pub const HASH_QUEUE_MAX: usize = 32;
 
 /// How often is looked whether this machine has another address, such as that of a Wi-Fi that came up
 /// after the start.
-pub const MDNS_LOOK_SECONDS: u32 = 20;
+pub const MDNS_CHECK_SECONDS: u32 = 20;
 /// Bytes of the process that announces: its own, and 6,000 records of what others announce, who are
 /// hundreds of devices then. Above, it ends, and another one begins with nothing.
 pub const MDNS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Its turns come behind those of the shop (`setpriority(2)`).
 pub const MDNS_NICENESS: i32 = 10;
 /// How long it stays away after it has ended; twice as long each time it does not last, up to the most.
-pub const MDNS_PAUSE_LEAST: Duration = Duration::from_secs(5);
-/// See [`MDNS_PAUSE_LEAST`].
-pub const MDNS_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+pub const MDNS_RESTART_DELAY_MIN: Duration = Duration::from_secs(5);
+/// See [`MDNS_RESTART_DELAY_MIN`].
+pub const MDNS_RESTART_DELAY_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long the stop waits for the goodbye.
 pub const MDNS_GOODBYE_WAIT: Duration = Duration::from_secs(2);
 
@@ -234,9 +234,9 @@ pub const LOG_LINES_BURST: f64 = 500.0;
 /// Lines a second from then on: some 13 MB a day, however long somebody keeps it up.
 pub const LOG_LINES_PER_SECOND: f64 = 1.0;
 /// A kind of line that did not come for that long comes in any case.
-pub const LOG_KIND_PAUSE: Duration = Duration::from_secs(60);
+pub const LOG_REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// How often is told that lines were left out.
-pub const LOG_REPORT_PAUSE: Duration = Duration::from_secs(60);
+pub const LOG_DROPPED_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// What a line tells of a request's path.
 pub const LOG_PATH_CHARS: usize = 200;
 
@@ -254,14 +254,14 @@ pub const READER_CACHE_KIB: i64 = 128;
 /// Each row of a database up to this size is looked at before the shop opens, some ten thousand orders
 /// in a few milliseconds; of a larger one the pages, and its rows while the shop is open, unless it was
 /// not closed in good order.
-pub const LOOK_FIRST_BYTES: u64 = 4 * 1024 * 1024;
+pub const ROW_CHECK_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How much of the database is mapped into memory for that look; what is behind is read page by page.
 /// Pages of the file's cache, so that it takes no memory from anybody.
-pub const LOOK_MAPPED_BYTES: i64 = 1024 * 1024 * 1024;
+pub const CHECK_MAPPED_BYTES: i64 = 1024 * 1024 * 1024;
 /// The buffer with which the database is read from one end to the other before that.
-pub const LOOK_READ_BYTES: usize = 64 * 1024;
+pub const CHECK_READ_BYTES: usize = 64 * 1024;
 /// So long after the start: when the clients of before have come back.
-pub const LOOK_AFTER: Duration = Duration::from_secs(1);
+pub const BACKGROUND_CHECK_DELAY: Duration = Duration::from_secs(1);
 /// How large the write-ahead log stays after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// The file that is given up when the disk is full: room to finish a full queue of orders, and for
@@ -272,9 +272,9 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A clock that is set ahead by less is taken as it is: nobody's session ends noticeably early.
 pub const CLOCK_STEP_MS: i64 = 10_000;
 /// How often a disk that keeps failing is complained about: the log may be on the same card.
-pub const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+pub const REPEATED_ERROR_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the writer looks whether another program changed users.
-pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
+pub const EXTERNAL_CHANGE_INTERVAL: Duration = Duration::from_millis(400);
 /// Entries of the audit trail that one page looks through for those that are wanted: some
 /// megabytes to read. Then the page ends, and `next` says where to go on.
 pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;
@@ -283,20 +283,20 @@ pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;
 pub const PRUNE_STEP: i64 = 512;
 
 /// How often is looked whether today's backup is there.
-pub const BACKUP_LOOK: Duration = Duration::from_secs(60 * 60);
+pub const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 // ---- The doctor ------------------------------------------------------------------------------
 
 /// No right clock tells a time before that: 1 January 2026, the year of this program. Earlier: bad.
-pub const CLOCK_LEAST_MS: i64 = 1_767_225_600_000;
+pub const CLOCK_MIN_MS: i64 = 1_767_225_600_000;
 /// How many days old the newest of the daily backups may be: a day was left out. From then on: warned.
 pub const BACKUP_AGE_WARNING_DAYS: i64 = 2;
 /// The same for a week, whose sales would be lost with the card. From then on: bad.
 pub const BACKUP_AGE_BAD_DAYS: i64 = 7;
 /// More files than the server makes in a day, backups and logs. With fewer left: bad.
-pub const FREE_FILES_LEAST: u64 = 64;
+pub const FREE_FILES_MIN: u64 = 64;
 /// How long an address may take to answer.
-pub const DOCTOR_PATIENCE: Duration = Duration::from_secs(5);
+pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is read of an answer; Tillcast's own have a few hundred bytes.
 pub const DOCTOR_ANSWER_BYTES_MAX: u64 = 4 * 1024;
 
@@ -317,43 +317,43 @@ pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
 /// After a round of writes to all subscribers, news waits for so many times as long as the round
 /// took, and leaves in the same writes: a write costs the kernel far more than the bytes in it, and
 /// two thirds of a core stay for who brings more. The first news after a pause leaves at once.
-pub const GATHER_ROUNDS: u32 = 2;
+pub const COALESCE_ROUNDS: u32 = 2;
 /// So many bytes of news do not wait for company: with one commit more they just fit into a write.
-pub const GATHER_BYTES_MAX: u64 = 28 * 1024;
+pub const COALESCE_BYTES_MAX: u64 = 28 * 1024;
 /// News never waits longer than that for company.
-pub const GATHER_MAX: Duration = Duration::from_millis(25);
+pub const COALESCE_DELAY_MAX: Duration = Duration::from_millis(25);
 /// Below that there is nothing to gain.
-pub const GATHER_MIN: Duration = Duration::from_millis(1);
+pub const COALESCE_DELAY_MIN: Duration = Duration::from_millis(1);
 /// Subscribers that are told without a pause, so that an order that comes in while a thousand are
 /// told waits for some of them, not for all.
-pub const ROUND_SLICE: usize = 64;
+pub const BROADCAST_SLICE: usize = 64;
 /// Clients that wait to be taken in by the thread of the sockets; above, handshakes wait.
-pub const GUESTS_MAX: usize = 64;
+pub const NEW_SOCKETS_MAX: usize = 64;
 /// Bytes that wait for sockets to take them, for each connection that may be there, all together;
 /// above, a socket that adds to them is closed, and resumes where it was when it comes back. A
 /// WebSocket needs that much less than the handshake before it.
-pub const WAITING_BYTES_EACH: usize = 768;
+pub const UNSENT_BYTES_PER_CONNECTION: usize = 768;
 /// Sockets that one look at the system brings at most; the others come with the next.
-pub const READY_AT_ONCE: usize = 256;
+pub const POLL_EVENTS_MAX: usize = 256;
 /// Sockets that read the log at the same time, so that a thousand that come back together do not
 /// drown the disk; the others wait.
 pub const CATCH_UPS_MAX: usize = 4;
 /// How long the log is left alone after it could not be read.
-pub const PAGE_RETRY: Duration = Duration::from_millis(100);
+pub const CATCH_UP_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Events of one page of the log.
-pub const CATCH_UP_PAGE: usize = 64;
+pub const CATCH_UP_PAGE_EVENTS: usize = 64;
 /// Entries of the log that one page looks through for the subscribed channels.
-pub const SCAN_MAX: i64 = 4096;
+pub const CATCH_UP_SCAN_MAX: i64 = 4096;
 /// A message from a client; the longest that means something has 80 bytes. Above: close `1009`.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
 /// What is read from a socket at once.
 pub const READ_BYTES: usize = 4096;
-/// Errors that a client may make within `ERROR_WINDOW`. Then close `1008`.
-pub const ERRORS_MAX: u8 = 20;
+/// Errors that a client may make within `CLIENT_ERROR_WINDOW`. Then close `1008`.
+pub const CLIENT_ERRORS_MAX: u8 = 20;
 /// How long errors count.
-pub const ERROR_WINDOW: Duration = Duration::from_secs(10);
+pub const CLIENT_ERROR_WINDOW: Duration = Duration::from_secs(10);
 /// How often every socket looks at its clock.
-pub const TICK: Duration = Duration::from_secs(5);
+pub const SOCKET_TICK: Duration = Duration::from_secs(5);
 /// A socket without traffic is pinged, at the tick before 30 s are over.
 pub const PING_AFTER: Duration = Duration::from_secs(25);
 /// A silent peer is closed, at the tick before 75 s are over.
@@ -372,14 +372,14 @@ pub const DRAIN_STEP: Duration = Duration::from_millis(8);
 /// How often it is told how it goes, if that has changed and no watchdog sets the pace.
 pub const STATUS_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may be too busy to hear something. Then that stays unsaid.
-pub const NOTIFY_WAIT: Duration = Duration::from_secs(10);
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often is tried meanwhile.
-pub const NOTIFY_RETRY: Duration = Duration::from_millis(50);
+pub const NOTIFY_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// How long a start may take with a small database, and beyond that for each MiB of a large one: the
 /// slowest card and the slowest board look through more than that. Then the manager tries again.
-pub const START_TIME_LEAST: Duration = Duration::from_secs(90);
-/// See `START_TIME_LEAST`.
+pub const START_TIME_MIN: Duration = Duration::from_secs(90);
+/// See `START_TIME_MIN`.
 pub const START_TIME_PER_MIB: Duration = Duration::from_secs(1);
 /// How long the write-ahead log may take to be moved into the database, when everybody has left. Then
 /// the manager ends the process, and nothing is lost.
-pub const STOP_TIME_BEHIND_DRAIN: Duration = Duration::from_secs(60);
+pub const STOP_TIME_AFTER_DRAIN: Duration = Duration::from_secs(60);

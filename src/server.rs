@@ -30,8 +30,8 @@ use crate::auth::sessions::Sessions;
 use crate::feed::Feed;
 use crate::http::{Api, Shares};
 use crate::limits::{
-    ACCEPT_PAUSE, CERTIFICATE_LOOK, DRAIN_STEP, REFUSALS_MAX, STRANGER_TURN_EIGHTHS,
-    SWEEP_INTERVAL, TRIM_INTERVAL,
+    ACCEPT_RETRY_DELAY, ANONYMOUS_REQUEST_EIGHTHS_MAX, CERTIFICATE_CHECK_INTERVAL, DRAIN_STEP,
+    REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
 };
 use crate::memory;
 use crate::metrics::Metrics;
@@ -133,7 +133,9 @@ impl Server {
             hsts: settings.hsts(),
             proxies: Proxies(settings.proxies.clone()),
             http_places: Semaphore::new(limits.http_connections),
-            stranger_turns: Semaphore::new(limits.http_connections * STRANGER_TURN_EIGHTHS / 8),
+            stranger_turns: Semaphore::new(
+                limits.http_connections * ANONYMOUS_REQUEST_EIGHTHS_MAX / 8,
+            ),
             http_places_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: Notify::new(),
@@ -174,7 +176,7 @@ impl Server {
             failing = accepted.is_err();
             let Ok((stream, from)) = accepted else {
                 // No file descriptors, or no memory: some will be given back soon.
-                sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             };
             let admitted = if self.proxies.trust(from.ip()) {
@@ -197,7 +199,7 @@ impl Server {
     async fn keep_house(&self, writer: &JoinHandle<()>, crowd: &JoinHandle<()>) -> &'static str {
         let mut second = interval(Duration::from_secs(1));
         let mut trim = interval(TRIM_INTERVAL);
-        let mut certificate = interval(CERTIFICATE_LOOK);
+        let mut certificate = interval(CERTIFICATE_CHECK_INTERVAL);
         let mut connections_before = 0;
         loop {
             tokio::select! {

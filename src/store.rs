@@ -44,7 +44,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{Kind, Reject, Row, event};
-use crate::limits::{Limits, WATCH_INTERVAL};
+use crate::limits::{EXTERNAL_CHANGE_INTERVAL, Limits};
 use crate::metrics::Metrics;
 
 pub use answers::{Answer, Repeat};
@@ -181,7 +181,7 @@ impl Store {
     /// Wakes the writer now and then, so that it sees what other programs wrote and prunes the
     /// log. Never returns.
     pub async fn tick(&self) {
-        let mut tick = tokio::time::interval(WATCH_INTERVAL + Duration::from_millis(50));
+        let mut tick = tokio::time::interval(EXTERNAL_CHANGE_INTERVAL + Duration::from_millis(50));
         loop {
             tick.tick().await;
             if self.jobs.try_send(writer::Job::Tick).is_err() {

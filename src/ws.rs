@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::auth::sessions::Attached;
-use crate::limits::{CATCH_UPS_MAX, GUESTS_MAX};
+use crate::limits::{CATCH_UPS_MAX, NEW_SOCKETS_MAX};
 use crate::store::{Page, Range};
 use crate::tls;
 
@@ -90,7 +90,7 @@ impl Hub {
     pub fn new() -> io::Result<(Self, Inbox)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let (guests_in, guests) = mpsc::channel(GUESTS_MAX);
+        let (guests_in, guests) = mpsc::channel(NEW_SOCKETS_MAX);
         let (pages_in, pages) = mpsc::channel(CATCH_UPS_MAX);
         let hub = Self {
             guests: guests_in,

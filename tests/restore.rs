@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tempfile::{TempDir, tempdir};
-use tillcast::limits::LOOK_FIRST_BYTES;
+use tillcast::limits::ROW_CHECK_BYTES_MAX;
 
 /// A stopped shop, the path of a backup of it, and its event log.
 struct Shop {
@@ -59,7 +59,7 @@ impl Shop {
                 SELECT n, (SELECT max(at) FROM events), 0, hex(zeroblob(100)) FROM n";
         assert_eq!(conn.execute(fill, []).unwrap(), 30_000);
         conn.close().map_err(|(_, error)| error).unwrap();
-        assert!(shop.database().metadata().unwrap().len() > LOOK_FIRST_BYTES);
+        assert!(shop.database().metadata().unwrap().len() > ROW_CHECK_BYTES_MAX);
         shop
     }
 

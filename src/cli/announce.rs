@@ -17,7 +17,8 @@ use crate::announce::{News, announce};
 use crate::cli::say;
 use crate::config::Config;
 use crate::limits::{
-    MDNS_BYTES_MAX, MDNS_GOODBYE_WAIT, MDNS_NICENESS, MDNS_PAUSE_LEAST, MDNS_PAUSE_MAX,
+    MDNS_BYTES_MAX, MDNS_GOODBYE_WAIT, MDNS_NICENESS, MDNS_RESTART_DELAY_MAX,
+    MDNS_RESTART_DELAY_MIN,
 };
 
 /// Begins a line that is no good news.
@@ -91,7 +92,7 @@ impl Announcement {
 
 /// Starts it, and another one whenever it ends, until it is withdrawn.
 fn keep(mut command: Command, input: &PipeReader, withdrawn: &Receiver<()>) {
-    let mut pause = MDNS_PAUSE_LEAST;
+    let mut pause = MDNS_RESTART_DELAY_MIN;
     loop {
         let begun = Instant::now();
         let child = input.try_clone().and_then(|input| command.stdin(input).spawn());
@@ -99,15 +100,15 @@ fn keep(mut command: Command, input: &PipeReader, withdrawn: &Receiver<()>) {
         if rest(Duration::ZERO, withdrawn) {
             return;
         }
-        if begun.elapsed() > MDNS_PAUSE_MAX {
-            pause = MDNS_PAUSE_LEAST;
+        if begun.elapsed() > MDNS_RESTART_DELAY_MAX {
+            pause = MDNS_RESTART_DELAY_MIN;
         }
         let why = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
         tracing::warn!("the announcement has ended ({why}) and begins anew in {pause:?}");
         if rest(pause, withdrawn) {
             return;
         }
-        pause = MDNS_PAUSE_MAX.min(2 * pause);
+        pause = MDNS_RESTART_DELAY_MAX.min(2 * pause);
     }
 }
 

@@ -30,7 +30,7 @@ const TLS_BASE_BYTES: usize = 512 * KIB;
 /// What a KiB of a body becomes before its answer is made: the body, the row, the event.
 const BODY_KIB_BYTES: usize = 4 * KIB;
 /// A command that waits, or waits for its commit, with what it answers.
-const COMMAND_BYTES: usize = 2 * KIB + l::ANSWER_BYTES_MAX;
+const COMMAND_BYTES: usize = 2 * KIB + l::SMALL_RESPONSE_BYTES_MAX;
 /// A thread's stack, the frames that it puts together, and one body as JSON.
 const WORKER_BYTES: usize = 512 * KIB;
 /// A session in its table.

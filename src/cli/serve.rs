@@ -15,7 +15,7 @@ use crate::cli::announce::Announcement;
 use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
-use crate::limits::{BACKUP_LOOK, FILES_BESIDE};
+use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
 use crate::server::{self, Daily, Server, Settings};
 use crate::store::{self, Direct, Retention};
 use crate::tls::{Files, Identity};
@@ -48,7 +48,7 @@ pub(super) fn daily(config: &Config) -> Option<Daily> {
         data_dir: config.data_dir.clone(),
         folder: config.backup_dir.clone().unwrap_or_else(beside),
         keep: config.backup_keep,
-        wait: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_LOOK },
+        wait: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_CHECK_INTERVAL },
     })
 }
 
@@ -124,7 +124,7 @@ fn connections_that_fit(wanted: usize) -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let fit = connections_for(files);
     if fit < wanted {
-        let enough = wanted.saturating_add(FILES_BESIDE);
+        let enough = wanted.saturating_add(FILES_RESERVED);
         tracing::warn!(
             "the limit of {files} open files is enough for {fit} connections, not for the {wanted} of \
              --max-connections; raise it to {enough} (ulimit -n, LimitNOFILE=)"
@@ -136,7 +136,7 @@ fn connections_that_fit(wanted: usize) -> usize {
 /// For how many connections so many open files are enough.
 pub(super) fn connections_for(files: u64) -> usize {
     let files = usize::try_from(files).unwrap_or(usize::MAX);
-    files - FILES_BESIDE.min(files / 2)
+    files - FILES_RESERVED.min(files / 2)
 }
 
 /// The runtime; one worker needs no threads of its own.

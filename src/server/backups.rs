@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
-use crate::limits::BACKUP_LOOK;
+use crate::limits::BACKUP_CHECK_INTERVAL;
 use crate::store;
 
 /// Which database is copied every day, and where to.
@@ -26,7 +26,7 @@ pub struct Daily {
 /// Makes a backup a day. A failed one is tried again at the next look. Never returns.
 pub(super) async fn make(daily: Option<Daily>) {
     let Some(daily) = daily else { return pending().await };
-    let mut look = interval_at(Instant::now() + daily.wait, BACKUP_LOOK);
+    let mut look = interval_at(Instant::now() + daily.wait, BACKUP_CHECK_INTERVAL);
     loop {
         look.tick().await;
         let Daily { data_dir, folder, keep, .. } = daily.clone();
@@ -57,12 +57,12 @@ mod tests {
             data_dir: data.path().to_owned(),
             folder: folder.clone(),
             keep: 1,
-            wait: BACKUP_LOOK,
+            wait: BACKUP_CHECK_INTERVAL,
         };
         let making = tokio::spawn(make(Some(daily)));
-        sleep(BACKUP_LOOK / 2).await;
+        sleep(BACKUP_CHECK_INTERVAL / 2).await;
         assert!(!folder.exists());
-        sleep(BACKUP_LOOK).await;
+        sleep(BACKUP_CHECK_INTERVAL).await;
         let names = folder.read_dir().unwrap().map(|file| file.unwrap().file_name());
         let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
         assert!(matches!(&names[..], [one] if one.starts_with("tillcast-")), "{names:?}");

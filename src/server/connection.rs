@@ -24,9 +24,9 @@ use crate::auth::Found;
 use crate::auth::sessions::Attached;
 use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
 use crate::limits::{
-    CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, HTTP_SHORT_EIGHTHS,
-    HTTP_SHORT_STRANGER_EIGHTHS, KERNEL_STALL_MAX, LOGIN_BYTES_MAX, SEND_BUFFER_BYTES,
-    TURN_AWAY_TIMEOUT,
+    ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES,
+    KEEP_ALIVE_EIGHTHS_MAX, KERNEL_STALL_MAX, LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT,
+    SEND_BUFFER_BYTES,
 };
 use crate::server::doors::{CROWDED, Place, Refusal};
 use crate::server::redirect::redirect;
@@ -158,7 +158,7 @@ impl Server {
         }
         // Places are short: whoever wants more asks for one again, strangers sooner than others.
         let taken = self.http_places_max - self.http_places.available_permits();
-        let eighths = if known { HTTP_SHORT_EIGHTHS } else { HTTP_SHORT_STRANGER_EIGHTHS };
+        let eighths = if known { KEEP_ALIVE_EIGHTHS_MAX } else { ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX };
         let short = turned_away || taken * 8 > self.http_places_max * eighths;
         if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply = closing(reply);
@@ -325,7 +325,7 @@ fn closing(mut reply: Reply) -> Reply {
 /// Reads away what comes soon: an unread byte would turn the answer into a reset.
 async fn skip(body: Incoming) {
     let read = Limited::new(body, LOGIN_BYTES_MAX).collect();
-    drop(timeout(TURN_AWAY_TIMEOUT, read).await);
+    drop(timeout(REJECTED_SKIP_TIMEOUT, read).await);
 }
 
 /// Small packets at once, little in the kernel for who does not read, and an end for who takes

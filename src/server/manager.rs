@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::limits::{
-    NOTIFY_RETRY, NOTIFY_WAIT, START_TIME_LEAST, START_TIME_PER_MIB, STATUS_INTERVAL,
-    STOP_TIME_BEHIND_DRAIN,
+    NOTIFY_RETRY_DELAY, NOTIFY_TIMEOUT, START_TIME_MIN, START_TIME_PER_MIB, STATUS_INTERVAL,
+    STOP_TIME_AFTER_DRAIN,
 };
 
 /// Whom to tell, and how often.
@@ -46,7 +46,7 @@ impl Manager {
     pub(super) fn starting(bytes: u64) -> Self {
         let manager = Self::from_env();
         let mib = u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
-        let time = START_TIME_LEAST.saturating_add(START_TIME_PER_MIB.saturating_mul(mib));
+        let time = START_TIME_MIN.saturating_add(START_TIME_PER_MIB.saturating_mul(mib));
         manager.drop_word(&format!(
             "STATUS=opening a database of {mib} MiB\nEXTEND_TIMEOUT_USEC={}",
             time.as_micros()
@@ -61,7 +61,7 @@ impl Manager {
 
     /// Everybody is sent home, which takes at most so long.
     pub(super) fn stopping(&self, drain: Duration) {
-        let time = drain.saturating_add(STOP_TIME_BEHIND_DRAIN).as_micros();
+        let time = drain.saturating_add(STOP_TIME_AFTER_DRAIN).as_micros();
         self.drop_word(&format!("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC={time}"));
     }
 
@@ -106,10 +106,10 @@ impl Manager {
     async fn say(&self, text: &str) {
         let said = async {
             while self.send(text).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-                sleep(NOTIFY_RETRY).await;
+                sleep(NOTIFY_RETRY_DELAY).await;
             }
         };
-        if timeout(NOTIFY_WAIT, said).await.is_err() {
+        if timeout(NOTIFY_TIMEOUT, said).await.is_err() {
             tracing::warn!("the service manager hears nothing");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::limits::COMPLAINT_INTERVAL;
+use crate::limits::REPEATED_ERROR_INTERVAL;
 
 /// What was complained about last, and when.
 #[derive(Default)]
@@ -11,7 +11,8 @@ pub(super) struct Complaint(Option<(String, Instant)>);
 impl Complaint {
     /// It is news, or was said long ago.
     pub(super) fn is_due(&mut self, text: &str, now: Instant) -> bool {
-        let said = |(said, at): &(String, Instant)| said == text && now - *at < COMPLAINT_INTERVAL;
+        let said =
+            |(said, at): &(String, Instant)| said == text && now - *at < REPEATED_ERROR_INTERVAL;
         let due = !self.0.as_ref().is_some_and(said);
         if due {
             self.0 = Some((text.to_owned(), now));

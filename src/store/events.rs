@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::domain::event::Event;
 use crate::domain::{Kind, Reject};
-use crate::limits::{PRUNE_STEP, SCAN_MAX};
+use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
 use crate::store::unit::Unit;
 
@@ -62,7 +62,7 @@ pub(super) fn append(unit: &mut Unit<'_>, event: Event) -> Result<(), Reject> {
 pub(super) fn page(conn: &Connection, range: Range) -> Result<Page, Reject> {
     let snapshot = conn.unchecked_transaction().map_err(failed)?;
     let log = Log::read(&snapshot).map_err(failed)?;
-    let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(SCAN_MAX));
+    let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
     let sql = "
         SELECT seq, channel, body FROM events
         WHERE seq > ? AND seq <= ? AND (1 << channel) & ? ORDER BY seq LIMIT ?";

@@ -12,7 +12,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{
-    LOOK_AFTER, LOOK_FIRST_BYTES, LOOK_MAPPED_BYTES, LOOK_READ_BYTES, READER_CACHE_KIB,
+    BACKGROUND_CHECK_DELAY, CHECK_MAPPED_BYTES, CHECK_READ_BYTES, READER_CACHE_KIB,
+    ROW_CHECK_BYTES_MAX,
 };
 use crate::store::open::{self, OpenError, beside, unusable};
 use crate::store::readers;
@@ -37,7 +38,7 @@ pub(super) fn examine(data_dir: &Path) -> Result<(), OpenError> {
 pub(super) fn first(data_dir: &Path) -> Result<bool, OpenError> {
     let file = open::database(data_dir);
     let bytes = |file: &Path| file.metadata().map_or(0, |file| file.len());
-    if bytes(&file) > LOOK_FIRST_BYTES && bytes(&beside(&file, "-wal")) == 0 {
+    if bytes(&file) > ROW_CHECK_BYTES_MAX && bytes(&beside(&file, "-wal")) == 0 {
         if let Some(conn) = open_what_is_ours(&file)? {
             read(&file).map_err(|error| unusable(&file, &error))?;
             walk(&conn).map_err(|error| unusable(&file, &error))?;
@@ -52,7 +53,7 @@ pub(super) fn first(data_dir: &Path) -> Result<bool, OpenError> {
 /// is mapped, it would be a signal.
 fn read(file: &Path) -> io::Result<()> {
     let mut file = File::open(file)?;
-    let mut piece = vec![0; LOOK_READ_BYTES];
+    let mut piece = vec![0; CHECK_READ_BYTES];
     while file.read(&mut piece)? > 0 {}
     Ok(())
 }
@@ -61,7 +62,7 @@ fn read(file: &Path) -> io::Result<()> {
 fn walk(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cell_size_check", true)?;
     // Returns a row, as a question does.
-    conn.pragma_update_and_check(None, "mmap_size", LOOK_MAPPED_BYTES, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "mmap_size", CHECK_MAPPED_BYTES, |_| Ok(()))?;
     let trees = "SELECT format('SELECT count(*) FROM \"%w\" ', tbl_name)
                      || iif(type = 'table', 'NOT INDEXED', format('INDEXED BY \"%w\"', name))
                  FROM sqlite_schema WHERE rootpage > 0";
@@ -81,7 +82,7 @@ pub(super) fn later(
 ) -> Result<(), OpenError> {
     let data_dir = data_dir.to_owned();
     let look = move || {
-        std::thread::sleep(LOOK_AFTER);
+        std::thread::sleep(BACKGROUND_CHECK_DELAY);
         if let Err(error) = rustix::process::nice(19) {
             tracing::debug!(%error, "the look through the database is not made in idle time");
         }

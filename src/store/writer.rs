@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::Reject;
 use crate::domain::event::Event;
-use crate::limits::{IDEMPOTENCY_KEPT, WATCH_INTERVAL};
+use crate::limits::{EXTERNAL_CHANGE_INTERVAL, IDEMPOTENCY_KEPT};
 use crate::metrics::Metrics;
 use crate::store::clock::{Time, clock};
 use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
@@ -278,7 +278,7 @@ impl Writer {
     /// Looks whether another program (`tillcast user`) wrote, and passes on who may be logged in.
     fn watch(&mut self) {
         let Some(conn) = &self.conn else { return };
-        if self.watched.elapsed() < WATCH_INTERVAL {
+        if self.watched.elapsed() < EXTERNAL_CHANGE_INTERVAL {
             return;
         }
         self.watched = Instant::now();

@@ -7,7 +7,8 @@ use crate::domain::Kind;
 use crate::domain::event::Event;
 use crate::feed::{Batch, Copied, Cursor, put_text_frame};
 use crate::limits::{
-    CATCH_UP_PAGE, ERROR_WINDOW, ERRORS_MAX, PING_AFTER, SILENCE_MAX, STALL_MAX, WRITE_BYTES,
+    CATCH_UP_PAGE_EVENTS, CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, PING_AFTER, SILENCE_MAX,
+    STALL_MAX, WRITE_BYTES,
 };
 use crate::store::{Page, Range};
 use crate::ws::crowd::View;
@@ -241,7 +242,7 @@ impl Connection {
         Range {
             after: self.cursor.position,
             kinds: self.cursor.kinds(),
-            limit: CATCH_UP_PAGE,
+            limit: CATCH_UP_PAGE_EVENTS,
             bytes: WRITE_BYTES,
         }
     }
@@ -361,11 +362,11 @@ impl Connection {
     fn count_error(&mut self, view: &View, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
         put_text_frame(output, &protocol::error(wrong));
         let now = view.seconds;
-        if u64::from(now - self.errors_since) > ERROR_WINDOW.as_secs() {
+        if u64::from(now - self.errors_since) > CLIENT_ERROR_WINDOW.as_secs() {
             (self.errors, self.errors_since) = (0, now);
         }
         self.errors += 1;
-        if self.errors >= ERRORS_MAX {
+        if self.errors >= CLIENT_ERRORS_MAX {
             return Err(End::Close(1008, "too many errors"));
         }
         Ok(())

@@ -18,8 +18,9 @@ use tokio::sync::mpsc;
 use crate::domain::{Kind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
-    CATCH_UPS_MAX, GATHER_BYTES_MAX, GATHER_MAX, GATHER_MIN, GATHER_ROUNDS, PAGE_RETRY, READ_BYTES,
-    READY_AT_ONCE, ROUND_SLICE, TICK, WAITING_BYTES_EACH,
+    BROADCAST_SLICE, CATCH_UP_RETRY_DELAY, CATCH_UPS_MAX, COALESCE_BYTES_MAX, COALESCE_DELAY_MAX,
+    COALESCE_DELAY_MIN, COALESCE_ROUNDS, POLL_EVENTS_MAX, READ_BYTES, SOCKET_TICK,
+    UNSENT_BYTES_PER_CONNECTION,
 };
 use crate::metrics::Metrics;
 use crate::store::{Page, Range, Store};
@@ -115,7 +116,7 @@ impl Crowd {
                 more_to_hear: false,
             },
             started: now,
-            next_tick: now + TICK,
+            next_tick: now + SOCKET_TICK,
             unfinished: 0,
             round_began: now,
             next_round: now,
@@ -123,13 +124,13 @@ impl Crowd {
             pages_asked: 0,
             unheard: Vec::new(),
             waiting: 0,
-            waiting_max: connections_max.saturating_mul(WAITING_BYTES_EACH),
+            waiting_max: connections_max.saturating_mul(UNSENT_BYTES_PER_CONNECTION),
         }
     }
 
     /// Serves everybody until `Hub::stop`.
     pub fn serve(mut self) {
-        let mut events = Events::with_capacity(READY_AT_ONCE);
+        let mut events = Events::with_capacity(POLL_EVENTS_MAX);
         while !self.view.hub.stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, Some(self.patience())) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -173,14 +174,14 @@ impl Crowd {
         }
         let tick = Instant::now() >= self.next_tick;
         if self.view.hub.look.swap(false, Ordering::AcqRel) || tick {
-            self.next_tick = Instant::now() + TICK;
+            self.next_tick = Instant::now() + SOCKET_TICK;
             for at in 0..self.connections.capacity() {
                 self.attend(at, Connection::look);
             }
             let unsent = self.connections.iter().map(|(_, one)| one.unsent(&self.view)).max();
             self.view.metrics.unsent.set(unsent.unwrap_or(0));
         }
-        let full = self.view.feed.written() - self.written >= GATHER_BYTES_MAX;
+        let full = self.view.feed.written() - self.written >= COALESCE_BYTES_MAX;
         if full || Instant::now() >= self.next_round {
             self.tell_news();
         }
@@ -301,7 +302,7 @@ impl Crowd {
                     self.unfinished |= wish;
                 }
                 told += 1;
-                if told % ROUND_SLICE == 0 {
+                if told % BROADCAST_SLICE == 0 {
                     thread::yield_now();
                 }
             }
@@ -317,8 +318,8 @@ impl Crowd {
         if self.view.feed.head() == self.head {
             return Duration::ZERO;
         }
-        let gather = (self.round_began.elapsed() * GATHER_ROUNDS).min(GATHER_MAX);
-        if gather < GATHER_MIN { Duration::ZERO } else { gather }
+        let gather = (self.round_began.elapsed() * COALESCE_ROUNDS).min(COALESCE_DELAY_MAX);
+        if gather < COALESCE_DELAY_MIN { Duration::ZERO } else { gather }
     }
 
     /// Asks for the next pages of the log, a few at a time.
@@ -348,7 +349,7 @@ impl Crowd {
     fn pass_on(&mut self, Answer { who: (at, number), asked, page }: Answer) {
         self.pages_asked -= 1;
         if page.is_none() {
-            self.next_tick = self.next_tick.min(Instant::now() + PAGE_RETRY);
+            self.next_tick = self.next_tick.min(Instant::now() + CATCH_UP_RETRY_DELAY);
         }
         if self.connections.get(at).is_some_and(|one| one.number() == number) {
             self.attend(at, |one, view| one.take_page(view, asked, page.as_ref()));

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use tillcast::limits::{
-    BUSY_TIMEOUT, FILES_BESIDE, LISTEN_BACKLOG, Limits, STOP_TIME_BEHIND_DRAIN,
+    BUSY_TIMEOUT, FILES_RESERVED, LISTEN_BACKLOG, Limits, STOP_TIME_AFTER_DRAIN,
 };
 
 use crate::common::run;
@@ -97,7 +97,7 @@ fn the_memory_is_what_the_bounds_add_up_to_and_room_for_the_pages() {
 #[test]
 fn their_numbers_are_those_of_the_program() {
     let (service, socket) = (unit("tillcast.service"), unit("tillcast.socket"));
-    let files = (Limits::DEFAULT.connections + FILES_BESIDE) as u64;
+    let files = (Limits::DEFAULT.connections + FILES_RESERVED) as u64;
     assert!(number(&service, "LimitNOFILE") >= files);
     assert_eq!(number(&socket, "Backlog"), u64::try_from(LISTEN_BACKLOG).unwrap());
     assert_eq!(number(&service, "RestartSec"), 5);
@@ -110,7 +110,7 @@ fn their_numbers_are_those_of_the_program() {
         }
         if flag.starts_with("--drain ") {
             let drain: u64 = default.trim_end_matches('s').parse().unwrap();
-            let stop = drain + STOP_TIME_BEHIND_DRAIN.as_secs();
+            let stop = drain + STOP_TIME_AFTER_DRAIN.as_secs();
             assert!(number(&service, "TimeoutStopSec") > stop);
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Finding, bad, ok, warn};
 use crate::domain::timestamp;
-use crate::limits::{CLOCK_LEAST_MS, CLOCK_STEP_MS};
+use crate::limits::{CLOCK_MIN_MS, CLOCK_STEP_MS};
 
 /// What to do about a wrong one.
 const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a board without a battery \
@@ -13,7 +13,7 @@ const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a
 /// Looks at this time, that of the newest event, if there is one, and at who sets the clock.
 pub(super) fn look(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
     let time = timestamp::text(now);
-    if now < CLOCK_LEAST_MS {
+    if now < CLOCK_MIN_MS {
         return vec![bad(format!("it cannot be {time}: this program was made later; {SET}"))];
     }
     if let Some(newest) = newest.filter(|newest| *newest > now + CLOCK_STEP_MS) {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    const NOW: i64 = CLOCK_LEAST_MS + 1;
+    const NOW: i64 = CLOCK_MIN_MS + 1;
 
     #[test]
     fn a_time_that_cannot_be_is_bad() {
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(verdict(NOW, None), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS)), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS + 1)), Verdict::Bad);
-        assert_eq!(verdict(CLOCK_LEAST_MS - 1, None), Verdict::Bad);
+        assert_eq!(verdict(CLOCK_MIN_MS - 1, None), Verdict::Bad);
     }
 
     #[test]

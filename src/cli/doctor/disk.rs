@@ -6,7 +6,7 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::mount::Mount;
 use super::{Finding, bad, ok, unseen, warn};
-use crate::limits::{FREE_FILES_LEAST, RESERVE_BYTES};
+use crate::limits::{FREE_FILES_MIN, RESERVE_BYTES};
 use crate::store;
 
 /// File systems without permissions, or without a journal.
@@ -35,7 +35,7 @@ pub(super) fn look(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
     let kind = mount.map_or("", |mount| mount.kind.as_str());
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let room = room(&format!("{name} ({kind})"), free, store::database_bytes(data_dir));
-    let files = (disk.f_files > 0 && disk.f_favail < FREE_FILES_LEAST).then(|| {
+    let files = (disk.f_files > 0 && disk.f_favail < FREE_FILES_MIN).then(|| {
         let left = disk.f_favail;
         bad(format!("{name}: there can be only {left} more files; remove some that nobody needs"))
     });

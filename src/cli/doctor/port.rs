@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::{Finding, bad, ok, warn};
 use crate::cli::demo::reachable;
 use crate::config::Config;
-use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_PATIENCE};
+use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_TIMEOUT};
 
 /// What is at an address.
 enum There {
@@ -87,7 +87,7 @@ fn ask(address: SocketAddr) -> There {
 
 /// A whole answer, or the beginning of a long one; or who is there that gives none.
 fn get(address: SocketAddr, path: &str) -> Result<String, There> {
-    let stream = TcpStream::connect_timeout(&address, DOCTOR_PATIENCE);
+    let stream = TcpStream::connect_timeout(&address, DOCTOR_TIMEOUT);
     let stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => There::Mute,
         // Nothing listens there, or there is no such address here.
@@ -100,8 +100,8 @@ fn get(address: SocketAddr, path: &str) -> Result<String, There> {
 }
 
 fn talk(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<String> {
-    stream.set_read_timeout(Some(DOCTOR_PATIENCE))?;
-    stream.set_write_timeout(Some(DOCTOR_PATIENCE))?;
+    stream.set_read_timeout(Some(DOCTOR_TIMEOUT))?;
+    stream.set_write_timeout(Some(DOCTOR_TIMEOUT))?;
     let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();

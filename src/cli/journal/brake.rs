@@ -15,7 +15,9 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::limits::{LOG_KIND_PAUSE, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPORT_PAUSE};
+use crate::limits::{
+    LOG_DROPPED_REPORT_INTERVAL, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPEAT_INTERVAL,
+};
 
 /// A handle of the one brake of a log.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ impl Brake {
         loop {
             self.0.missing.notified().await;
             self.report();
-            sleep(LOG_REPORT_PAUSE).await;
+            sleep(LOG_DROPPED_REPORT_INTERVAL).await;
         }
     }
 
@@ -99,7 +101,7 @@ impl Budget {
         self.lines = (self.lines + refill).min(LOG_LINES_BURST);
         let affordable = self.lines - 1.0 >= LOG_LINES_BURST * kept_from(*line.level());
         let seen = self.kinds.get(&line.callsite());
-        let long_ago = |seen: &Instant| now.saturating_duration_since(*seen) >= LOG_KIND_PAUSE;
+        let long_ago = |seen: &Instant| now.saturating_duration_since(*seen) >= LOG_REPEAT_INTERVAL;
         let comes = affordable || seen.is_none_or(long_ago);
         if comes {
             self.kinds.insert(line.callsite(), now);
