@@ -10,7 +10,7 @@ use serde_json::Value;
 use tillcast::domain::decimal::Decimal;
 use tillcast::domain::event::{self, Event};
 use tillcast::domain::input::Purpose;
-use tillcast::domain::{Cell, Input, Kind, Role, Row, order};
+use tillcast::domain::{Cell, EntityKind, Input, Role, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed, text_frame};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
@@ -23,7 +23,7 @@ fn main() {
 }
 
 fn an_order() -> Row {
-    Row { id: 1234, ..Row::blank(Kind::Order) }
+    Row { id: 1234, ..Row::blank(EntityKind::Order) }
         .with_int(&order::TOTAL, 5998)
         .with_text(&order::ITEMS, "[]")
 }
@@ -31,7 +31,7 @@ fn an_order() -> Row {
 /// An order before and after a change of its notes.
 fn patched() -> (Row, Row) {
     let before = an_order();
-    let notes = before.kind.shape().fields.iter().find(|field| field.name == "notes");
+    let notes = before.kind.schema().fields.iter().find(|field| field.name == "notes");
     let mut after = before.clone();
     if let Some(notes) = notes {
         after.set(notes, Cell::Text("no onions".to_owned()));
@@ -69,7 +69,7 @@ fn input_read_a_patch(bencher: Bencher<'_, '_>) {
 /// From the body's text to the input.
 fn read(bencher: Bencher<'_, '_>, purpose: Purpose, body: &str) {
     bencher.bench(|| match serde_json::from_str(black_box(body)) {
-        Ok(Value::Object(members)) => Input::read(Kind::Order, purpose, members).ok(),
+        Ok(Value::Object(members)) => Input::read(EntityKind::Order, purpose, members).ok(),
         _ => None,
     });
 }
@@ -102,7 +102,7 @@ fn feed_copy(bencher: Bencher<'_, '_>, events: i64) {
     let mut frames = Batch::new();
     let subscribed = || {
         let mut cursor = Cursor::new(0);
-        cursor.subscribe(Kind::Order, 0);
+        cursor.subscribe(EntityKind::Order, 0);
         cursor
     };
     bencher.with_inputs(subscribed).bench_local_values(|mut cursor| {
@@ -145,15 +145,18 @@ impl Shop {
         let opened = Store::open(data.path(), retention, limits, clock, &metrics, outlets)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let shop = Self { store: opened.store, runtime, _data: data };
-        shop.create(Kind::Product, r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#);
+        shop.create(
+            EntityKind::Product,
+            r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#,
+        );
         Ok(shop)
     }
 
     fn sell(&self) -> bool {
-        self.create(Kind::Order, r#"{"items":[{"product_id":1,"quantity":1}]}"#)
+        self.create(EntityKind::Order, r#"{"items":[{"product_id":1,"quantity":1}]}"#)
     }
 
-    fn create(&self, kind: Kind, body: &str) -> bool {
+    fn create(&self, kind: EntityKind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
         let asker = Asker { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };

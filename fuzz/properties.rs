@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 use tillcast::auth::token_in;
 use tillcast::domain::decimal::{self, Decimal};
 use tillcast::domain::input::Purpose;
-use tillcast::domain::{Input, Kind, Reject, Row, Secret};
+use tillcast::domain::{EntityKind, Input, Reject, Row, Secret};
 use tillcast::feed::Cursor;
 use tillcast::ws::{ClientMessage, Ear, Heard};
 
@@ -45,7 +45,7 @@ pub(crate) fn bodies(bytes: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Map<String, Value>>(bytes) else {
         return;
     };
-    for kind in Kind::ALL {
+    for kind in EntityKind::ALL {
         for purpose in [Purpose::Create, Purpose::Patch] {
             let input = Input::read(kind, purpose, body.clone());
             match input.and_then(|input| input.onto(&mut Row::blank(kind))) {
@@ -94,9 +94,10 @@ pub(crate) fn money(bytes: &[u8]) {
 /// A cursor remembers of each channel how far it got, whatever the other channels do.
 pub(crate) fn cursors(bytes: &[u8]) {
     let mut cursor = Cursor::new(64);
-    let mut marks = [None; Kind::ALL.len()];
+    let mut marks = [None; EntityKind::ALL.len()];
     for step in bytes.chunks_exact(2) {
-        let (kind, seq) = (Kind::ALL[usize::from(step[0]) % Kind::ALL.len()], i64::from(step[1]));
+        let (kind, seq) =
+            (EntityKind::ALL[usize::from(step[0]) % EntityKind::ALL.len()], i64::from(step[1]));
         match step[0] / 64 {
             0 | 1 => {
                 cursor.subscribe(kind, seq);
@@ -112,7 +113,7 @@ pub(crate) fn cursors(bytes: &[u8]) {
                 marks = marks.map(|mark: Option<i64>| mark.map(|mark| mark.max(position)));
             }
         }
-        for kind in Kind::ALL {
+        for kind in EntityKind::ALL {
             let mark = cursor.follows(kind).then(|| cursor.mark(kind));
             assert_eq!(mark, marks[kind.index()], "{kind:?} after {step:?}");
         }

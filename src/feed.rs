@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
 use heapless::Deque;
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 use crate::domain::event::Event;
 use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
@@ -19,7 +19,7 @@ pub use cursor::Cursor;
 
 /// An event as it goes over the wire: a whole WebSocket frame, the same for every subscriber.
 struct Slot {
-    kind: Kind,
+    kind: EntityKind,
     frame: Box<[u8]>,
 }
 
@@ -28,7 +28,7 @@ struct Ring {
     /// The `seq` of the newest slot, and of the log.
     head: i64,
     /// The newest `seq` of each kind; where the kind is older than this run, the head of then.
-    newest: [i64; Kind::ALL.len()],
+    newest: [i64; EntityKind::ALL.len()],
     bytes: usize,
 }
 
@@ -97,7 +97,7 @@ impl Feed {
     /// An empty ring behind a log that ends at `head`; `wake` is called whenever there is more,
     /// and must not wait.
     pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let newest = [head; Kind::ALL.len()];
+        let newest = [head; EntityKind::ALL.len()];
         let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
         Self {
             ring: RwLock::new(Box::new(ring)),
@@ -117,7 +117,7 @@ impl Feed {
     /// The kinds of the events behind a `seq`: bit n set for kind n.
     pub fn kinds_behind(&self, seq: i64) -> u8 {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let newer = Kind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq);
+        let newer = EntityKind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq);
         newer.fold(0, |kinds, kind| kinds | 1 << kind.index())
     }
 
@@ -155,7 +155,7 @@ impl Feed {
             ring.slots.clear();
             ring.bytes = 0;
             ring.head = head;
-            ring.newest = [head; Kind::ALL.len()];
+            ring.newest = [head; EntityKind::ALL.len()];
             self.head.store(head, Ordering::Release);
         }
         (self.wake)();
@@ -174,8 +174,8 @@ impl Feed {
             return Copied::Frames;
         }
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = |kind: Kind| ring.newest[kind.index()];
-        if !Kind::ALL
+        let newest = |kind: EntityKind| ring.newest[kind.index()];
+        if !EntityKind::ALL
             .into_iter()
             .any(|kind| cursor.wants(kind, newest(kind)) && newest(kind) > cursor.position)
         {
@@ -267,7 +267,7 @@ fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
 mod tests {
     use super::*;
 
-    fn event(seq: i64, kind: Kind, length: usize) -> Event {
+    fn event(seq: i64, kind: EntityKind, length: usize) -> Event {
         Event { seq, kind, body: "x".repeat(length) }
     }
 
@@ -287,10 +287,14 @@ mod tests {
     fn a_cursor_gets_each_wanted_event_once() {
         let feed = Feed::new(7, || ());
         let mut cursor = Cursor::new(7);
-        cursor.subscribe(Kind::Order, 7);
+        cursor.subscribe(EntityKind::Order, 7);
         publish(
             &feed,
-            &[event(8, Kind::Order, 10), event(9, Kind::Product, 10), event(10, Kind::Order, 10)],
+            &[
+                event(8, EntityKind::Order, 10),
+                event(9, EntityKind::Product, 10),
+                event(10, EntityKind::Order, 10),
+            ],
         );
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![8, 10]));
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![]));
@@ -300,11 +304,11 @@ mod tests {
     fn going_back_for_one_channel_repeats_no_other() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
-        cursor.subscribe(Kind::Order, 0);
-        publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
+        cursor.subscribe(EntityKind::Order, 0);
+        publish(&feed, &[event(1, EntityKind::Order, 9), event(2, EntityKind::Product, 9)]);
         assert_eq!(copied(&feed, &mut cursor).1, vec![1]);
-        cursor.subscribe(Kind::Product, 0);
-        publish(&feed, &[event(3, Kind::Order, 9)]);
+        cursor.subscribe(EntityKind::Product, 0);
+        publish(&feed, &[event(3, EntityKind::Order, 9)]);
         assert_eq!(copied(&feed, &mut cursor.clone()).1, vec![2, 3]);
         // What could not be sent is copied again, and still nothing twice.
         cursor.advance(2);
@@ -315,22 +319,22 @@ mod tests {
     fn who_wants_none_of_it_is_never_behind() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
-        cursor.subscribe(Kind::Customer, 0);
+        cursor.subscribe(EntityKind::Customer, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() * 2;
         for seq in 1..=last {
-            publish(&feed, &[event(seq, Kind::Order, 9)]);
+            publish(&feed, &[event(seq, EntityKind::Order, 9)]);
         }
         assert_eq!(copied(&feed, &mut cursor), (Copied::Frames, vec![]));
         assert_eq!(cursor.position, last);
-        publish(&feed, &[event(last + 1, Kind::Customer, 9)]);
+        publish(&feed, &[event(last + 1, EntityKind::Customer, 9)]);
         assert_eq!(copied(&feed, &mut cursor).1, vec![last + 1]);
     }
 
     #[test]
     fn a_batch_serves_only_who_wants_the_same() {
         let feed = Feed::new(0, || ());
-        publish(&feed, &[event(1, Kind::Order, 9), event(2, Kind::Product, 9)]);
-        let subscribed = |kinds: &[Kind], position| {
+        publish(&feed, &[event(1, EntityKind::Order, 9), event(2, EntityKind::Product, 9)]);
+        let subscribed = |kinds: &[EntityKind], position| {
             let mut cursor = Cursor::new(position);
             for kind in kinds {
                 cursor.subscribe(*kind, position);
@@ -338,28 +342,28 @@ mod tests {
             cursor
         };
         let mut batch = Batch::new();
-        let mut seqs = |kinds: &[Kind], position| {
+        let mut seqs = |kinds: &[EntityKind], position| {
             let copied = feed.copy(&mut subscribed(kinds, position), feed.head(), &mut batch);
             assert_eq!(copied, Copied::Frames);
             batch.ends.iter().map(|(_, seq)| *seq).collect::<Vec<_>>()
         };
-        assert_eq!(seqs(&[Kind::Order], 0), [1]);
-        assert_eq!(seqs(&[Kind::Order], 0), [1]);
-        assert_eq!(seqs(&[Kind::Product], 0), [2]);
-        assert_eq!(seqs(&[Kind::Order, Kind::Product], 0), [1, 2]);
-        assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2]);
-        publish(&feed, &[event(3, Kind::Order, 9)]);
-        assert_eq!(seqs(&[Kind::Order, Kind::Product], 1), [2, 3]);
+        assert_eq!(seqs(&[EntityKind::Order], 0), [1]);
+        assert_eq!(seqs(&[EntityKind::Order], 0), [1]);
+        assert_eq!(seqs(&[EntityKind::Product], 0), [2]);
+        assert_eq!(seqs(&[EntityKind::Order, EntityKind::Product], 0), [1, 2]);
+        assert_eq!(seqs(&[EntityKind::Order, EntityKind::Product], 1), [2]);
+        publish(&feed, &[event(3, EntityKind::Order, 9)]);
+        assert_eq!(seqs(&[EntityKind::Order, EntityKind::Product], 1), [2, 3]);
     }
 
     #[test]
     fn who_is_behind_the_ring_is_told() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
-        cursor.subscribe(Kind::Order, 0);
+        cursor.subscribe(EntityKind::Order, 0);
         let last = i64::try_from(RING_EVENTS).unwrap() + 1;
         for seq in 1..=last {
-            publish(&feed, &[event(seq, Kind::Order, 9)]);
+            publish(&feed, &[event(seq, EntityKind::Order, 9)]);
         }
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
         cursor.position = 1;
@@ -370,7 +374,7 @@ mod tests {
     fn the_ring_keeps_to_its_bytes() {
         let feed = Feed::new(0, || ());
         for seq in 1..=100 {
-            publish(&feed, &[event(seq, Kind::Order, RING_BYTES_MAX / 10)]);
+            publish(&feed, &[event(seq, EntityKind::Order, RING_BYTES_MAX / 10)]);
         }
         let (events, bytes) = feed.size();
         assert!(bytes <= RING_BYTES_MAX && events == 9, "{events} events, {bytes} bytes");
@@ -380,8 +384,8 @@ mod tests {
     fn a_jump_leaves_everybody_to_the_log() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
-        cursor.subscribe(Kind::Order, 0);
-        publish(&feed, &[event(1, Kind::Order, 9)]);
+        cursor.subscribe(EntityKind::Order, 0);
+        publish(&feed, &[event(1, EntityKind::Order, 9)]);
         feed.jump(5);
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
     }
@@ -391,9 +395,9 @@ mod tests {
     fn the_writer_waits_for_the_subscribers_but_not_for_long() {
         let feed = Feed::new(0, || ());
         let long = usize::try_from(LAG_BYTES_MAX).unwrap();
-        feed.publish(&[event(1, Kind::Order, long)]);
+        feed.publish(&[event(1, EntityKind::Order, long)]);
         let begun = std::time::Instant::now();
-        feed.publish(&[event(2, Kind::Order, 9)]);
+        feed.publish(&[event(2, EntityKind::Order, 9)]);
         assert!(begun.elapsed() >= LAG_WAIT_MAX);
         assert_eq!(feed.head(), 2);
     }

@@ -24,7 +24,7 @@
 //! | layer | room | what it is for |
 //! |---|---|---|
 //! | 0 | [`limits`] | every bound, why it is what it is, what happens when it is reached |
-//! | 0 | [`domain`] | entities, their shapes and rules, events, rejections; `time`, `iso_currency` |
+//! | 0 | [`domain`] | entities, their schemas and rules, events, rejections; `time`, `iso_currency` |
 //! | 0 | [`metrics`] | what is counted; `prometheus-client` |
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |

@@ -43,7 +43,7 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{Kind, Reject, Row, event};
+use crate::domain::{EntityKind, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, Limits};
 use crate::metrics::Metrics;
 
@@ -221,7 +221,7 @@ impl Store {
     pub async fn change<P: Send + 'static>(
         &self,
         actor: Actor,
-        kind: Kind,
+        kind: EntityKind,
         change: Change,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Option<Row>, P), Reject> {
@@ -238,7 +238,7 @@ impl Store {
     pub async fn create<P: Send + 'static>(
         &self,
         actor: Actor,
-        kind: Kind,
+        kind: EntityKind,
         change: Change,
         repeat: Option<Repeat>,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
@@ -248,7 +248,7 @@ impl Store {
             let answer = answers::once(unit, repeat.as_ref(), |unit| {
                 let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::Missing)?;
                 Ok(Answer {
-                    location: format!("/api/{}/{}", kind.shape().plural, row.id),
+                    location: format!("/api/{}/{}", kind.schema().plural, row.id),
                     etag: format!("\"{}\"", row.seq),
                     body: event::entity(&row),
                 })
@@ -262,7 +262,7 @@ impl Store {
     /// The entity with that id.
     pub async fn get<P: Send + 'static>(
         &self,
-        kind: Kind,
+        kind: EntityKind,
         id: i64,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Row, P), Reject> {
@@ -275,7 +275,7 @@ impl Store {
     }
 
     /// One page of a list, and whether more follow.
-    pub async fn list(&self, kind: Kind, query: Query) -> Result<(Vec<Row>, bool), Reject> {
+    pub async fn list(&self, kind: EntityKind, query: Query) -> Result<(Vec<Row>, bool), Reject> {
         self.read(move |conn| rows::list(conn, kind, &query)).await
     }
 

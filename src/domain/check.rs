@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::shape::Type;
+use crate::domain::schema::Type;
 use crate::domain::{Field, currency};
 use crate::limits::EMAIL_CHARS_MAX;
 

@@ -1,11 +1,11 @@
 //! Customers: personal data, for admin and staff only.
 
-use crate::domain::shape::Type;
-use crate::domain::{Field, Shape};
+use crate::domain::schema::Type;
+use crate::domain::{EntitySchema, Field};
 use crate::limits::{NAME_CHARS_MAX, PHONE_CHARS_MAX};
 
 /// The fields of a customer.
-pub const SHAPE: Shape = Shape {
+pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "customer",
     plural: "customers",
     channel: "customer_changes",
@@ -27,6 +27,6 @@ pub const SHAPE: Shape = Shape {
             .optional()
             .patchable(),
     ],
-    kept: "this customer has orders; clear the personal fields instead, or delete the orders first",
-    taken: "a customer with this email exists already",
+    in_use_message: "this customer has orders; clear the personal fields instead, or delete the orders first",
+    duplicate_message: "a customer with this email exists already",
 };

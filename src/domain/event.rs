@@ -1,8 +1,8 @@
 //! What clients read: an entity as JSON, and the envelope of an event.
 
 use crate::domain::decimal::write_whole;
-use crate::domain::shape::Type;
-use crate::domain::{Cell, Field, Kind, Row, currency, decimal, order, timestamp};
+use crate::domain::schema::Type;
+use crate::domain::{Cell, EntityKind, Field, Row, currency, decimal, order, timestamp};
 
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Event {
     /// Its place in the log: 1 and up, without holes.
     pub seq: i64,
     /// Whose channel it belongs to.
-    pub kind: Kind,
+    pub kind: EntityKind,
     /// The envelope as JSON, without line breaks.
     pub body: String,
 }
@@ -20,7 +20,7 @@ pub fn entity(row: &Row) -> String {
     let mut out = String::with_capacity(512);
     out.push_str("{\"id\":");
     write_whole(&mut out, row.id, 1);
-    for (field, cell) in row.kind.shape().fields.iter().zip(&row.cells) {
+    for (field, cell) in row.kind.schema().fields.iter().zip(&row.cells) {
         if field.visible() {
             put_member(&mut out, row, field, cell);
         }
@@ -50,10 +50,10 @@ pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) ->
         (Some(_), None) => "deleted",
     };
     let mut out = String::with_capacity(384);
-    let noun = state.kind.shape().noun;
+    let noun = state.kind.schema().noun;
     out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
     write_whole(&mut out, state.id, 1);
-    for (field, cell) in state.kind.shape().fields.iter().zip(&state.cells) {
+    for (field, cell) in state.kind.schema().fields.iter().zip(&state.cells) {
         if field.event {
             put_member(&mut out, state, field, cell);
         }
@@ -76,7 +76,7 @@ fn changes(before: &Row, after: &Row) -> Vec<(&'static Field, Cell)> {
     let differs = |(field, (old, new)): (&'static Field, (&Cell, &Cell))| {
         (old != new).then(|| (field, new.clone()))
     };
-    let fields = after.kind.shape().fields.iter();
+    let fields = after.kind.schema().fields.iter();
     let mut changed: Vec<_> = fields.zip(cells).filter_map(differs).collect();
     if changed.iter().any(|(field, _)| field.event) {
         changed.retain(|(field, _)| field.event);

@@ -1,12 +1,12 @@
-//! A request's body, read against the shape of its entity: all wrong fields at once.
+//! A request's body, read against the schema of its entity: all wrong fields at once.
 
 use serde_json::{Map, Value};
 
 use crate::domain::check::{check_text, whole};
 use crate::domain::decimal::{Decimal, Misfit};
 use crate::domain::line::{Line, read_lines};
-use crate::domain::shape::{Origin, Type};
-use crate::domain::{Cell, Field, FieldError, Kind, Reject, Row, currency, order};
+use crate::domain::schema::{Origin, Type};
+use crate::domain::{Cell, EntityKind, Field, FieldError, Reject, Row, currency, order};
 use crate::limits::COUNT_MAX;
 
 /// What the body is for.
@@ -29,18 +29,18 @@ pub enum Given {
     Lines(Vec<Line>),
 }
 
-/// The fields that a client gave, in the order of the shape.
+/// The fields that a client gave, in the order of the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Which entity it is for.
-    pub kind: Kind,
+    pub kind: EntityKind,
     given: Vec<Option<Given>>,
 }
 
 impl Input {
     /// Reads a body's members; the error lists every wrong one.
     pub fn read(
-        kind: Kind,
+        kind: EntityKind,
         purpose: Purpose,
         mut body: Map<String, Value>,
     ) -> Result<Self, Reject> {
@@ -64,11 +64,11 @@ impl Input {
                 }
             }
         };
-        let given = kind.shape().fields.iter().map(&mut read).collect();
+        let given = kind.schema().fields.iter().map(&mut read).collect();
         errors.extend(body.keys().map(|name| unknown(kind, name)));
         let input = Self { kind, given };
         if purpose == Purpose::Create {
-            if kind == Kind::Order {
+            if kind == EntityKind::Order {
                 let given = |field: &Field| input.get(field.name).is_some();
                 let (items, total) = (given(&order::ITEMS), given(&order::TOTAL));
                 errors.extend(order::check_new(items, total, input.text(&order::STATUS)));
@@ -91,7 +91,7 @@ impl Input {
 
     /// What the client gave for a field.
     pub fn get(&self, name: &str) -> Option<&Given> {
-        let place = self.kind.shape().position(name)?;
+        let place = self.kind.schema().position(name)?;
         self.given.get(place)?.as_ref()
     }
 
@@ -125,7 +125,7 @@ impl Input {
         }
         if row.id != 0 && row.currency() != old_currency {
             let money = |field: &&Field| matches!(field.ty, Type::Money(_));
-            let missing = row.kind.shape().fields.iter().filter(money);
+            let missing = row.kind.schema().fields.iter().filter(money);
             errors.extend(
                 missing
                     .filter(|field| self.get(field.name).is_none())
@@ -138,7 +138,7 @@ impl Input {
     /// The given amounts in minor units of a currency.
     fn amounts(&self, code: &str, errors: &mut Vec<FieldError>) -> Vec<(&'static Field, i64)> {
         let mut amounts = Vec::new();
-        for (field, given) in self.kind.shape().fields.iter().zip(&self.given) {
+        for (field, given) in self.kind.schema().fields.iter().zip(&self.given) {
             let Some(Given::Amount(amount)) = given else {
                 continue;
             };
@@ -151,10 +151,10 @@ impl Input {
     }
 }
 
-fn unknown(kind: Kind, name: &str) -> FieldError {
+fn unknown(kind: EntityKind, name: &str) -> FieldError {
     let message = match name {
         "id" | "created_at" | "updated_at" => "is set by the server".to_owned(),
-        _ => format!("is not a field of {}", kind.shape().plural),
+        _ => format!("is not a field of {}", kind.schema().plural),
     };
     // A name is the client's own text: it is given back, but not at any length.
     FieldError::new(name.chars().take(100).collect::<String>(), message)

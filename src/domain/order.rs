@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::line::Line;
-use crate::domain::shape::{Steps, Type};
-use crate::domain::{Cell, Field, FieldError, Kind, Reject, Row, Shape, product};
+use crate::domain::schema::{Transitions, Type};
+use crate::domain::{Cell, EntityKind, EntitySchema, Field, FieldError, Reject, Row, product};
 use crate::limits::{AMOUNT_MINOR_MAX, NOTES_CHARS_MAX};
 
-const STEPS: Steps = &[
+const TRANSITIONS: Transitions = &[
     ("pending", &["processing", "ready", "shipped", "completed", "cancelled"]),
     ("processing", &["ready", "shipped", "completed", "cancelled", "refunded"]),
     ("ready", &["shipped", "completed", "cancelled", "refunded"]),
@@ -21,11 +21,12 @@ const STEPS: Steps = &[
 ];
 
 /// Where the order stands.
-pub const STATUS: Field = Field::new("status", Type::Status(STEPS), "Where the order stands.")
-    .default("pending")
-    .patchable()
-    .in_event()
-    .filterable();
+pub const STATUS: Field =
+    Field::new("status", Type::Status(TRANSITIONS), "Where the order stands.")
+        .default("pending")
+        .patchable()
+        .in_event()
+        .filterable();
 /// How far it is paid.
 pub const PAYMENT_STATUS: Field = Field::new(
     "payment_status",
@@ -46,7 +47,7 @@ pub const TOTAL: Field = Field::new(
 /// Whose it is.
 pub const CUSTOMER_ID: Field = Field::new(
     "customer_id",
-    Type::Id(Kind::Customer),
+    Type::Id(EntityKind::Customer),
     "Whose it is; null for a sale over the counter.",
 )
 .optional()
@@ -69,7 +70,7 @@ pub const ITEMS: Field = Field::new(
 pub const KIOSK_ID: Field = Field::new("kiosk_id", Type::Owner, "The kiosk user that created it.");
 
 /// The fields of an order.
-pub const SHAPE: Shape = Shape {
+pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "order",
     plural: "orders",
     channel: "order_changes",
@@ -86,8 +87,8 @@ pub const SHAPE: Shape = Shape {
             .patchable(),
         KIOSK_ID,
     ],
-    kept: "this order has transactions or shipments; cancel it instead, or delete those first",
-    taken: "an order like this exists already",
+    in_use_message: "this order has transactions or shipments; cancel it instead, or delete those first",
+    duplicate_message: "an order like this exists already",
 };
 
 /// One line of a stored order.

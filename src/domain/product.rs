@@ -1,8 +1,8 @@
 //! Products: what the shop sells, and how many of it are there.
 
 use crate::domain::currency::DEFAULT_CURRENCY;
-use crate::domain::shape::Type;
-use crate::domain::{Field, Reject, Row, Shape};
+use crate::domain::schema::Type;
+use crate::domain::{EntitySchema, Field, Reject, Row};
 use crate::limits::{NAME_CHARS_MAX, SKU_CHARS_MAX};
 
 /// What it is called.
@@ -34,7 +34,7 @@ pub const STOCK: Field =
     Field::new("stock", Type::Count, "How many can be sold.").default_int(0).patchable().in_event();
 
 /// The fields of a product.
-pub const SHAPE: Shape = Shape {
+pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "product",
     plural: "products",
     channel: "product_changes",
@@ -48,8 +48,8 @@ pub const SHAPE: Shape = Shape {
             .default(DEFAULT_CURRENCY)
             .patchable(),
     ],
-    kept: "this product is in orders; set its status to archived instead",
-    taken: "a product with this sku exists already",
+    in_use_message: "this product is in orders; set its status to archived instead",
+    duplicate_message: "a product with this sku exists already",
 };
 
 /// The product after so many were ordered; refused where there are too few, or it is not for sale.

@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,24 +35,26 @@ impl Role {
     }
 
     /// May read entities of that kind over REST; a kiosk only its own orders.
-    pub fn may_read(self, kind: Kind) -> bool {
+    pub fn may_read(self, kind: EntityKind) -> bool {
         match self {
             Self::Admin | Self::Staff => true,
-            Self::Kiosk => matches!(kind, Kind::Product | Kind::Order),
-            Self::Display => matches!(kind, Kind::Order | Kind::Product | Kind::Shipment),
+            Self::Kiosk => matches!(kind, EntityKind::Product | EntityKind::Order),
+            Self::Display => {
+                matches!(kind, EntityKind::Order | EntityKind::Product | EntityKind::Shipment)
+            }
         }
     }
 
     /// May follow the kind's channel and read it in the event log.
-    pub fn may_follow(self, kind: Kind) -> bool {
+    pub fn may_follow(self, kind: EntityKind) -> bool {
         self.may_read(kind)
     }
 
     /// May create entities of that kind.
-    pub fn may_create(self, kind: Kind) -> bool {
+    pub fn may_create(self, kind: EntityKind) -> bool {
         match self {
             Self::Admin | Self::Staff => true,
-            Self::Kiosk => kind == Kind::Order,
+            Self::Kiosk => kind == EntityKind::Order,
             Self::Display => false,
         }
     }

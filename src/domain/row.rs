@@ -1,7 +1,7 @@
-//! One stored state of an entity: its cells, in the order of its shape.
+//! One stored state of an entity: its cells, in the order of its schema.
 
-use crate::domain::shape::{Origin, Type};
-use crate::domain::{Field, Kind, Reject};
+use crate::domain::schema::{Origin, Type};
+use crate::domain::{EntityKind, Field, Reject};
 
 /// A value as SQLite stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Cell {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Which entity it is.
-    pub kind: Kind,
+    pub kind: EntityKind,
     /// Its number, given by the server and never used again; 0 before it is stored.
     pub id: i64,
     /// The `seq` of the event that made this state: its version, and its `ETag`.
@@ -27,13 +27,13 @@ pub struct Row {
     pub created_at: i64,
     /// Milliseconds since 1970, UTC.
     pub updated_at: i64,
-    /// One for each field of the shape; null where SQL computes it.
+    /// One for each field of the schema; null where SQL computes it.
     pub cells: Vec<Cell>,
 }
 
 impl Row {
     /// A new entity with its defaults, not yet stored.
-    pub fn blank(kind: Kind) -> Self {
+    pub fn blank(kind: EntityKind) -> Self {
         let default = |field: &Field| match field.origin {
             Origin::Default(text) | Origin::Initial(text) => Cell::Text(text.to_owned()),
             Origin::DefaultInt(number) => Cell::Int(number),
@@ -45,14 +45,14 @@ impl Row {
             seq: 0,
             created_at: 0,
             updated_at: 0,
-            cells: kind.shape().fields.iter().map(default).collect(),
+            cells: kind.schema().fields.iter().map(default).collect(),
         }
     }
 
     /// The cell of a field; null for a field of another kind.
     pub fn cell(&self, field: &Field) -> &Cell {
-        let place = self.kind.shape().position(field.name);
-        place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Null)
+        let index = self.kind.schema().position(field.name);
+        index.and_then(|index| self.cells.get(index)).unwrap_or(&Cell::Null)
     }
 
     /// The text of a field; empty where it is null.
@@ -74,15 +74,15 @@ impl Row {
     /// The names of the fields that have another value than before, between commas.
     pub fn changed_since(&self, before: &Self) -> String {
         let cells = before.cells.iter().zip(&self.cells);
-        let fields = self.kind.shape().fields.iter().zip(cells);
+        let fields = self.kind.schema().fields.iter().zip(cells);
         let names = fields.filter(|(_, (old, new))| old != new).map(|(field, _)| field.name);
         names.collect::<Vec<_>>().join(",")
     }
 
     /// Sets a field.
     pub fn set(&mut self, field: &Field, cell: Cell) {
-        let place = self.kind.shape().position(field.name);
-        if let Some(slot) = place.and_then(|place| self.cells.get_mut(place)) {
+        let index = self.kind.schema().position(field.name);
+        if let Some(slot) = index.and_then(|index| self.cells.get_mut(index)) {
             *slot = cell;
         }
     }
@@ -103,25 +103,25 @@ impl Row {
 
     /// The code of the currency in which the row's amounts are.
     pub fn currency(&self) -> &str {
-        let fields = self.kind.shape().fields;
-        let place = fields.iter().position(|field| matches!(field.ty, Type::Currency));
-        match place.and_then(|place| self.cells.get(place)) {
+        let fields = self.kind.schema().fields;
+        let index = fields.iter().position(|field| matches!(field.ty, Type::Currency));
+        match index.and_then(|index| self.cells.get(index)) {
             Some(Cell::Text(code)) => code,
             _ => "",
         }
     }
 
     /// Refuses a status that cannot follow the one before.
-    pub fn check_steps(&self, before: &Self) -> Result<(), Reject> {
-        for field in self.kind.shape().fields {
-            let Type::Status(steps) = field.ty else {
+    pub fn check_transitions(&self, before: &Self) -> Result<(), Reject> {
+        for field in self.kind.schema().fields {
+            let Type::Status(transitions) = field.ty else {
                 continue;
             };
             let (old, new) = (before.text(field), self.text(field));
-            let next = steps.iter().find(|step| step.0 == old).map(|step| step.1);
+            let next = transitions.iter().find(|step| step.0 == old).map(|step| step.1);
             let next = next.unwrap_or_default();
             if old != new && !next.contains(&new) {
-                let noun = self.kind.shape().noun;
+                let noun = self.kind.schema().noun;
                 let ways = match next {
                     [] => "it stays so".to_owned(),
                     next => format!("it can become {}", next.join(", ")),

@@ -1,10 +1,10 @@
 //! Shipments: the parcels of an order.
 
-use crate::domain::shape::{Steps, Type};
-use crate::domain::{Field, Kind, Row, Shape};
+use crate::domain::schema::{Transitions, Type};
+use crate::domain::{EntityKind, EntitySchema, Field, Row};
 use crate::limits::NAME_CHARS_MAX;
 
-const STEPS: Steps = &[
+const TRANSITIONS: Transitions = &[
     ("pending", &["shipped", "in_transit", "delivered"]),
     ("shipped", &["in_transit", "delivered", "returned"]),
     ("in_transit", &["delivered", "returned"]),
@@ -14,19 +14,19 @@ const STEPS: Steps = &[
 
 /// The order that it brings.
 pub const ORDER_ID: Field =
-    Field::new("order_id", Type::Id(Kind::Order), "The order that it brings.")
+    Field::new("order_id", Type::Id(EntityKind::Order), "The order that it brings.")
         .required()
         .in_event()
         .filterable();
 /// Where it is.
-pub const STATUS: Field = Field::new("status", Type::Status(STEPS), "Where the parcel is.")
+pub const STATUS: Field = Field::new("status", Type::Status(TRANSITIONS), "Where the parcel is.")
     .default("pending")
     .patchable()
     .in_event()
     .filterable();
 
 /// The fields of a shipment.
-pub const SHAPE: Shape = Shape {
+pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "shipment",
     plural: "shipments",
     channel: "shipment_changes",
@@ -43,8 +43,8 @@ pub const SHAPE: Shape = Shape {
             .patchable()
             .in_event(),
     ],
-    kept: "others refer to this shipment",
-    taken: "a shipment like this exists already",
+    in_use_message: "others refer to this shipment",
+    duplicate_message: "a shipment like this exists already",
 };
 
 /// The parcel has left the shop.

@@ -1,15 +1,16 @@
 //! Transactions: payments and refunds of an order.
 
 use crate::domain::order::{self, Payments};
-use crate::domain::shape::{Steps, Type};
-use crate::domain::{Cell, Field, Kind, Reject, Row, Shape};
+use crate::domain::schema::{Transitions, Type};
+use crate::domain::{Cell, EntityKind, EntitySchema, Field, Reject, Row};
 use crate::limits::NAME_CHARS_MAX;
 
-const STEPS: Steps = &[("pending", &["completed", "failed"]), ("completed", &[]), ("failed", &[])];
+const TRANSITIONS: Transitions =
+    &[("pending", &["completed", "failed"]), ("completed", &[]), ("failed", &[])];
 
 /// The order that it is for.
 pub const ORDER_ID: Field =
-    Field::new("order_id", Type::Id(Kind::Order), "The order that it is for.")
+    Field::new("order_id", Type::Id(EntityKind::Order), "The order that it is for.")
         .required()
         .in_event()
         .filterable();
@@ -19,11 +20,12 @@ pub const TYPE: Field =
         .required()
         .in_event();
 /// Whether it went.
-pub const STATUS: Field = Field::new("status", Type::Status(STEPS), "Whether the money went.")
-    .default("pending")
-    .patchable()
-    .in_event()
-    .filterable();
+pub const STATUS: Field =
+    Field::new("status", Type::Status(TRANSITIONS), "Whether the money went.")
+        .default("pending")
+        .patchable()
+        .in_event()
+        .filterable();
 /// How much.
 pub const AMOUNT: Field =
     Field::new("amount", Type::Money(1), "How much, in the order's currency.")
@@ -33,7 +35,7 @@ pub const AMOUNT: Field =
 pub const CURRENCY: Field = Field::new("currency", Type::Currency, "The order's currency.");
 
 /// The fields of a transaction.
-pub const SHAPE: Shape = Shape {
+pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "transaction",
     plural: "transactions",
     channel: "transaction_changes",
@@ -48,8 +50,8 @@ pub const SHAPE: Shape = Shape {
             .in_event(),
         CURRENCY,
     ],
-    kept: "others refer to this transaction",
-    taken: "a transaction like this exists already",
+    in_use_message: "others refer to this transaction",
+    duplicate_message: "a transaction like this exists already",
 };
 
 /// A new transaction of an order: it has the order's currency, and an ended order takes no payment.

@@ -1,6 +1,6 @@
 //! A subscriber's place in the log.
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 
 /// Where a subscriber is in the log, and what it wants: 24 bytes, all that it owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Cursor {
     kinds: u8,
 }
 
-type Marks = [i64; Kind::ALL.len()];
+type Marks = [i64; EntityKind::ALL.len()];
 
 impl Cursor {
     /// Subscribed to nothing.
@@ -23,7 +23,7 @@ impl Cursor {
     }
 
     /// An event is wanted and was not sent yet.
-    pub fn wants(&self, kind: Kind, seq: i64) -> bool {
+    pub fn wants(&self, kind: EntityKind, seq: i64) -> bool {
         self.follows(kind) && self.marks.as_ref().is_none_or(|marks| seq > marks[kind.index()])
     }
 
@@ -33,12 +33,12 @@ impl Cursor {
     }
 
     /// The kind's channel is subscribed.
-    pub fn follows(&self, kind: Kind) -> bool {
+    pub fn follows(&self, kind: EntityKind) -> bool {
         self.kinds & (1 << kind.index()) != 0
     }
 
     /// The kind's events behind this `seq` are still to come.
-    pub fn mark(&self, kind: Kind) -> i64 {
+    pub fn mark(&self, kind: EntityKind) -> i64 {
         let mark = self.marks.as_ref().map_or(self.position, |marks| marks[kind.index()]);
         mark.max(self.position)
     }
@@ -58,8 +58,8 @@ impl Cursor {
 
     /// Wants a kind's events behind a `seq`; goes back for them where they were passed already.
     /// What other channels had in the meantime stays had.
-    pub fn subscribe(&mut self, kind: Kind, since: i64) {
-        let mut marks = Kind::ALL.map(|kind| self.mark(kind));
+    pub fn subscribe(&mut self, kind: EntityKind, since: i64) {
+        let mut marks = EntityKind::ALL.map(|kind| self.mark(kind));
         marks[kind.index()] = since;
         self.kinds |= 1 << kind.index();
         self.position = self.position.min(since);
@@ -68,7 +68,7 @@ impl Cursor {
     }
 
     /// Wants none of a kind's events any more.
-    pub fn unsubscribe(&mut self, kind: Kind) {
+    pub fn unsubscribe(&mut self, kind: EntityKind) {
         self.kinds &= !(1 << kind.index());
         self.settle();
     }
@@ -81,7 +81,9 @@ impl Cursor {
 
     /// Forgets marks that the position has passed.
     fn settle(&mut self) {
-        if !Kind::ALL.into_iter().any(|kind| self.follows(kind) && self.mark(kind) > self.position)
+        if !EntityKind::ALL
+            .into_iter()
+            .any(|kind| self.follows(kind) && self.mark(kind) > self.position)
         {
             self.marks = None;
         }

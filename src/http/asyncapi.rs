@@ -1,18 +1,18 @@
-//! `/asyncapi.json`: the WebSocket protocol, made from the same shapes as its events.
+//! `/asyncapi.json`: the WebSocket protocol, made from the same schemas as its events.
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 use crate::http::schemas::field_schema;
 
 /// The document, AsyncAPI 3.0.
 pub(super) fn document() -> Value {
-    let channels: Vec<&str> = Kind::ALL.iter().map(|kind| kind.shape().channel).collect();
+    let channels: Vec<&str> = EntityKind::ALL.iter().map(|kind| kind.schema().channel).collect();
     let mut messages = client_messages(&channels);
     messages.extend(server_messages(&channels));
-    for kind in Kind::ALL {
+    for kind in EntityKind::ALL {
         for verb in ["created", "updated", "deleted"] {
-            messages.insert(format!("{}_{verb}", kind.shape().noun), event_message(kind, verb));
+            messages.insert(format!("{}_{verb}", kind.schema().noun), event_message(kind, verb));
         }
     }
     let names: Vec<String> = messages.keys().cloned().collect();
@@ -81,10 +81,10 @@ fn message(properties: &Value, required: &[&str]) -> Value {
 }
 
 /// An event's envelope, its `data` with exactly the keys of its kind.
-fn event_message(kind: Kind, verb: &str) -> Value {
+fn event_message(kind: EntityKind, verb: &str) -> Value {
     let mut data = Map::new();
     data.insert("id".into(), json!({"type": "integer"}));
-    for field in kind.shape().fields.iter().filter(|field| field.event) {
+    for field in kind.schema().fields.iter().filter(|field| field.event) {
         data.insert(field.name.into(), field_schema(field, true));
     }
     if verb == "updated" {
@@ -93,12 +93,12 @@ fn event_message(kind: Kind, verb: &str) -> Value {
     }
     let keys: Vec<String> = data.keys().cloned().collect();
     let envelope = json!({
-        "event": {"const": format!("{}:{verb}", kind.shape().noun)},
+        "event": {"const": format!("{}:{verb}", kind.schema().noun)},
         "data": {"type": "object", "required": keys, "properties": data, "additionalProperties": false},
         "timestamp": {"type": "string", "format": "date-time"},
         "seq": {"type": "integer", "minimum": 1, "description": "The event's place in the log."},
     });
     let mut message = message(&envelope, &["event", "data", "timestamp", "seq"]);
-    message["summary"] = json!(format!("On {}.", kind.shape().channel));
+    message["summary"] = json!(format!("On {}.", kind.schema().channel));
     message
 }

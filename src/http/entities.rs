@@ -6,8 +6,8 @@ use hyper::{Method, StatusCode};
 use crate::auth::sessions::Session;
 use crate::domain::check::check_text;
 use crate::domain::input::Purpose;
-use crate::domain::shape::Type;
-use crate::domain::{Cell, Field, FieldError, Input, Kind, Row, event, order, timestamp};
+use crate::domain::schema::Type;
+use crate::domain::{Cell, EntityKind, Field, FieldError, Input, Row, event, order, timestamp};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::reply::{self, Holding, Problem, Reply};
@@ -19,7 +19,7 @@ impl Api {
     pub(super) async fn collection(
         &self,
         ask: &mut Ask,
-        kind: Kind,
+        kind: EntityKind,
         session: &Session,
     ) -> Result<Reply, Problem> {
         if ask.parts.method == Method::POST {
@@ -33,7 +33,7 @@ impl Api {
     pub(super) async fn entity(
         &self,
         ask: &mut Ask,
-        (kind, id): (Kind, i64),
+        (kind, id): (EntityKind, i64),
         session: &Session,
     ) -> Result<Reply, Problem> {
         let change = match ask.parts.method {
@@ -57,7 +57,12 @@ impl Api {
         .holding(room))
     }
 
-    async fn create(&self, ask: &mut Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
+    async fn create(
+        &self,
+        ask: &mut Ask,
+        kind: EntityKind,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
         may(session.role.may_create(kind), "create", kind, session)?;
         let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
         let repeat = ask.repeat(session.user_id, &bytes)?;
@@ -70,7 +75,7 @@ impl Api {
     async fn get(
         &self,
         ask: &Ask,
-        kind: Kind,
+        kind: EntityKind,
         id: i64,
         session: &Session,
     ) -> Result<Reply, Problem> {
@@ -89,7 +94,7 @@ impl Api {
         Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag).holding(room))
     }
 
-    async fn list(&self, ask: &Ask, kind: Kind, session: &Session) -> Result<Reply, Problem> {
+    async fn list(&self, ask: &Ask, kind: EntityKind, session: &Session) -> Result<Reply, Problem> {
         may(session.role.may_read(kind), "read", kind, session)?;
         let mut query = read_query(ask, kind)?;
         if is_narrowed(kind, session) {
@@ -110,12 +115,12 @@ pub(super) fn created(answer: crate::store::Answer) -> Reply {
 }
 
 /// The parameters of a list of a kind.
-pub(super) fn parameters(kind: Kind) -> Vec<&'static str> {
-    let filters = kind.shape().fields.iter().filter(|field| field.filter).map(|field| field.name);
+pub(super) fn parameters(kind: EntityKind) -> Vec<&'static str> {
+    let filters = kind.schema().fields.iter().filter(|field| field.filter).map(|field| field.name);
     ["limit", "after", "order", "updated_since"].into_iter().chain(filters).collect()
 }
 
-fn read_query(ask: &Ask, kind: Kind) -> Result<Query, Problem> {
+fn read_query(ask: &Ask, kind: EntityKind) -> Result<Query, Problem> {
     let mut errors = Vec::new();
     let pairs = ask.query(&parameters(kind), &mut errors);
     let mut query = Query { limit: page_limit(&pairs, &mut errors), ..Query::default() };
@@ -148,11 +153,11 @@ fn read_query(ask: &Ask, kind: Kind) -> Result<Query, Problem> {
 }
 
 fn read_filter(
-    kind: Kind,
+    kind: EntityKind,
     name: &str,
     value: &str,
 ) -> Result<Option<(&'static Field, Cell)>, FieldError> {
-    let Some(field) = kind.shape().fields.iter().find(|field| field.name == name) else {
+    let Some(field) = kind.schema().fields.iter().find(|field| field.name == name) else {
         return Ok(None);
     };
     let cell = match field.ty {
@@ -167,18 +172,18 @@ fn read_filter(
     Ok(Some((field, cell)))
 }
 
-fn is_narrowed(kind: Kind, session: &Session) -> bool {
-    kind == Kind::Order && session.role.sees_only_own_orders()
+fn is_narrowed(kind: EntityKind, session: &Session) -> bool {
+    kind == EntityKind::Order && session.role.sees_only_own_orders()
 }
 
 fn etag(row: &Row) -> String {
     format!("\"{}\"", row.seq)
 }
 
-fn may(allowed: bool, verb: &str, kind: Kind, session: &Session) -> Result<(), Problem> {
+fn may(allowed: bool, verb: &str, kind: EntityKind, session: &Session) -> Result<(), Problem> {
     if allowed {
         return Ok(());
     }
-    let (role, plural) = (session.role.name(), kind.shape().plural);
+    let (role, plural) = (session.role.name(), kind.schema().plural);
     Err(Problem::forbidden(format!("the role {role} may not {verb} {plural}")))
 }

@@ -1,7 +1,7 @@
 //! The event log over REST.
 
 use crate::auth::sessions::Session;
-use crate::domain::{FieldError, Kind};
+use crate::domain::{EntityKind, FieldError};
 use crate::http::Api;
 use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::reply::{self, Holding, Problem, Reply};
@@ -27,10 +27,10 @@ impl Api {
                     Err(error) => errors.push(error),
                 },
                 "channel" => {
-                    if let Some(kind) = Kind::of_channel(value) {
+                    if let Some(kind) = EntityKind::of_channel(value) {
                         channel = Some(kind);
                     } else {
-                        let names = Kind::ALL.map(|kind| kind.shape().channel).join(", ");
+                        let names = EntityKind::ALL.map(|kind| kind.schema().channel).join(", ");
                         errors.push(FieldError::new(name, format!("must be one of {names}")));
                     }
                 }
@@ -39,15 +39,18 @@ impl Api {
         }
         all_right((), errors)?;
         if let Some(kind) = channel.filter(|kind| !session.role.may_follow(*kind)) {
-            let (role, channel) = (session.role.name(), kind.shape().channel);
+            let (role, channel) = (session.role.name(), kind.schema().channel);
             return Err(Problem::forbidden(format!("the role {role} may not read {channel}")));
         }
-        let wanted = |kind: Kind| match channel {
+        let wanted = |kind: EntityKind| match channel {
             Some(only) => kind == only,
             None => session.role.may_follow(kind),
         };
-        range.kinds =
-            Kind::ALL.into_iter().filter(|kind| wanted(*kind)).map(|kind| 1 << kind.index()).sum();
+        range.kinds = EntityKind::ALL
+            .into_iter()
+            .filter(|kind| wanted(*kind))
+            .map(|kind| 1 << kind.index())
+            .sum();
         let place = self.page().await?;
         let page = self.store.events(range).await?;
         let data =

@@ -1,10 +1,10 @@
-//! `/openapi.json`: made from the routes and the shapes, so that it cannot say anything else.
+//! `/openapi.json`: made from the routes and the schemas, so that it cannot say anything else.
 
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use crate::domain::shape::Type;
-use crate::domain::{Kind, Role};
+use crate::domain::schema::Type;
+use crate::domain::{EntityKind, Role};
 use crate::http::audit;
 use crate::http::entities::parameters;
 use crate::http::route::Target;
@@ -107,23 +107,23 @@ fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<
     let (summary, request, answer) = match (target, method.as_str()) {
         (Target::Collection(kind), "POST") => {
             let name = title(kind);
-            let summary = format!("Create: {}", kind.shape().noun);
+            let summary = format!("Create: {}", kind.schema().noun);
             return (summary, Some(reference(&format!("New{name}"))), Some(reference(&name)));
         }
         (Target::Collection(kind), _) => {
-            let summary = format!("List {}, newest first", kind.shape().plural);
+            let summary = format!("List {}, newest first", kind.schema().plural);
             return (summary, None, Some(page_of(&reference(&title(kind)))));
         }
         (Target::Entity(kind, _), "PATCH") => {
             let name = title(kind);
-            let summary = format!("Change with a merge patch: {}", kind.shape().noun);
+            let summary = format!("Change with a merge patch: {}", kind.schema().noun);
             return (summary, Some(reference(&format!("{name}Patch"))), Some(reference(&name)));
         }
         (Target::Entity(kind, _), "DELETE") => {
-            return (format!("Delete: {}", kind.shape().noun), None, None);
+            return (format!("Delete: {}", kind.schema().noun), None, None);
         }
         (Target::Entity(kind, _), _) => {
-            return (format!("Read: {}", kind.shape().noun), None, Some(reference(&title(kind))));
+            return (format!("Read: {}", kind.schema().noun), None, Some(reference(&title(kind))));
         }
         (Target::Users, "POST") => {
             ("Create a user", Some(reference("NewUser")), Some(reference("User")))
@@ -177,13 +177,13 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
     let query = |name: &str, schema: Value| json!({"name": name, "in": "query", "schema": schema});
     let header =
         |name: &str, schema: Value| json!({"name": name, "in": "header", "schema": schema});
-    let list = |kind: Kind| {
+    let list = |kind: EntityKind| {
         let schema = |name: &str| match name {
             "limit" => limit.clone(),
             "after" => after.clone(),
             "order" => json!({"enum": ["asc", "desc"], "default": "desc"}),
             "updated_since" => json!({"type": "string", "format": "date-time"}),
-            name => kind.shape().fields.iter().find(|field| field.name == name).map_or(
+            name => kind.schema().fields.iter().find(|field| field.name == name).map_or(
                 json!({}),
                 |field| {
                     let mut schema = field_schema(field, true);
@@ -208,7 +208,7 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
         (Target::Collection(kind), _) => Value::Array(list(kind)),
         (Target::Users, _) => json!([query("limit", limit), query("after", after)]),
         (Target::Events, _) => {
-            let channels = Kind::ALL.map(|kind| kind.shape().channel);
+            let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
             json!([
                 query("limit", limit),
                 query("after", after),

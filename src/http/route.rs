@@ -2,15 +2,15 @@
 
 use hyper::Method;
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// All entities of a kind.
-    Collection(Kind),
+    Collection(EntityKind),
     /// One of them.
-    Entity(Kind, i64),
+    Entity(EntityKind, i64),
     /// All users.
     Users,
     /// One of them.
@@ -42,8 +42,9 @@ pub(super) enum Target {
 impl Target {
     /// Every target, an id standing for all.
     pub(super) fn all() -> Vec<Self> {
-        let entities =
-            Kind::ALL.into_iter().flat_map(|kind| [Self::Collection(kind), Self::Entity(kind, 1)]);
+        let entities = EntityKind::ALL
+            .into_iter()
+            .flat_map(|kind| [Self::Collection(kind), Self::Entity(kind, 1)]);
         let others = [
             Self::Users,
             Self::User(1),
@@ -79,8 +80,8 @@ impl Target {
             ["api", "audit"] => Self::Audit,
             ["api", "users"] => Self::Users,
             ["api", "users", id] => Self::User(id_in(id)?),
-            ["api", plural] => Self::Collection(Kind::of_plural(plural)?),
-            ["api", plural, id] => Self::Entity(Kind::of_plural(plural)?, id_in(id)?),
+            ["api", plural] => Self::Collection(EntityKind::of_plural(plural)?),
+            ["api", plural, id] => Self::Entity(EntityKind::of_plural(plural)?, id_in(id)?),
             _ => return None,
         })
     }
@@ -88,8 +89,8 @@ impl Target {
     /// The path, with `{id}` for an id.
     pub(super) fn template(self) -> String {
         match self {
-            Self::Collection(kind) => format!("/api/{}", kind.shape().plural),
-            Self::Entity(kind, _) => format!("/api/{}/{{id}}", kind.shape().plural),
+            Self::Collection(kind) => format!("/api/{}", kind.schema().plural),
+            Self::Entity(kind, _) => format!("/api/{}/{{id}}", kind.schema().plural),
             Self::Users => "/api/users".to_owned(),
             Self::User(_) => "/api/users/{id}".to_owned(),
             Self::Events => "/api/events".to_owned(),

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::shape::{Origin, Type};
-use crate::domain::{Field, Kind, Role};
+use crate::domain::schema::{Origin, Type};
+use crate::domain::{EntityKind, Field, Role};
 use crate::limits::{
     AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, PASSWORD_CHARS, QUANTITY_MAX,
     USERNAME_CHARS_MAX,
@@ -22,7 +22,7 @@ const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// The named ones.
 pub(super) fn schemas() -> Value {
     let mut schemas = Map::new();
-    for kind in Kind::ALL {
+    for kind in EntityKind::ALL {
         let name = title(kind);
         schemas.insert(format!("New{name}"), body_schema(kind, true));
         schemas.insert(format!("{name}Patch"), body_schema(kind, false));
@@ -79,15 +79,15 @@ pub(super) fn password_schema() -> Value {
 }
 
 /// The name of an entity's schema.
-pub(super) fn title(kind: Kind) -> String {
-    let noun = kind.shape().noun;
+pub(super) fn title(kind: EntityKind) -> String {
+    let noun = kind.schema().noun;
     noun[..1].to_uppercase() + &noun[1..]
 }
 
-fn entity_schema(kind: Kind) -> Value {
+fn entity_schema(kind: EntityKind) -> Value {
     let mut properties = Map::new();
     properties.insert("id".into(), json!({"type": "integer", "format": "int64"}));
-    for field in kind.shape().fields.iter().filter(|field| field.visible()) {
+    for field in kind.schema().fields.iter().filter(|field| field.visible()) {
         properties.insert(field.name.into(), field_schema(field, true));
     }
     for name in ["created_at", "updated_at"] {
@@ -96,18 +96,18 @@ fn entity_schema(kind: Kind) -> Value {
     closed(Value::Object(properties), None)
 }
 
-fn body_schema(kind: Kind, new: bool) -> Value {
+fn body_schema(kind: EntityKind, new: bool) -> Value {
     let client = |field: &&Field| match field.origin {
         Origin::Server | Origin::Initial(_) => false,
         _ => new || field.patch,
     };
-    let fields: Vec<&Field> = kind.shape().fields.iter().filter(client).collect();
+    let fields: Vec<&Field> = kind.schema().fields.iter().filter(client).collect();
     let properties: Map<String, Value> =
         fields.iter().map(|field| (field.name.to_owned(), field_schema(field, false))).collect();
     let must = |field: &&&Field| new && field.origin == Origin::Required;
     let required: Vec<&str> = fields.iter().filter(must).map(|field| field.name).collect();
     let mut schema = closed(Value::Object(properties), Some(&required));
-    if new && kind == Kind::Order {
+    if new && kind == EntityKind::Order {
         schema["anyOf"] = json!([{"required": ["items"]}, {"required": ["total"]}]);
     }
     schema

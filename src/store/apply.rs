@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use crate::domain::input::{Given, Input};
 use crate::domain::line::Line;
 use crate::domain::order::{self, ITEMS};
-use crate::domain::shape::Type;
-use crate::domain::{Cell, FieldError, Kind, Reject, Role, Row, product, transaction};
+use crate::domain::schema::Type;
+use crate::domain::{Cell, EntityKind, FieldError, Reject, Role, Row, product, transaction};
 use crate::store::audit::{self, Action, Asker, Note, Thing};
 use crate::store::effects::{self, parent};
 use crate::store::record::record;
@@ -42,7 +42,7 @@ pub struct Actor {
 pub(super) fn apply(
     unit: &mut Unit<'_>,
     actor: &Actor,
-    kind: Kind,
+    kind: EntityKind,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
     let (head, mut sold) = (unit.head, Vec::new());
@@ -80,7 +80,7 @@ pub(super) fn apply(
     Ok(after)
 }
 
-fn existing(conn: &Connection, actor: &Actor, kind: Kind, id: i64) -> Result<Row, Reject> {
+fn existing(conn: &Connection, actor: &Actor, kind: EntityKind, id: i64) -> Result<Row, Reject> {
     let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
     match &actor.if_match {
         Some(versions) if !versions.contains(&row.seq) => Err(Reject::Stale),
@@ -104,18 +104,18 @@ fn create(
     all_found(errors)?;
     let mut row = Row::blank(input.kind);
     match input.kind {
-        Kind::Order => {
+        EntityKind::Order => {
             order::set_items(&mut row, &[])?;
             if actor.role.sees_only_own_orders() {
                 check_kiosk(input)?;
                 row.set(&order::KIOSK_ID, Cell::Int(actor.asker.user_id));
             }
         }
-        Kind::Transaction => {
+        EntityKind::Transaction => {
             let order = parent(conn, input.id(&transaction::ORDER_ID))?;
             transaction::begin(&mut row, &order, input.text(&transaction::TYPE))?;
         }
-        Kind::Product | Kind::Customer | Kind::Shipment => {}
+        EntityKind::Product | EntityKind::Customer | EntityKind::Shipment => {}
     }
     if lines.is_empty() {
         input.onto(&mut row)?;
@@ -151,7 +151,7 @@ fn load_products(
 ) -> Result<Vec<Row>, Reject> {
     let mut products = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
-        match rows::load(conn, Kind::Product, line.product_id)? {
+        match rows::load(conn, EntityKind::Product, line.product_id)? {
             Some(product) => products.push(product),
             None => errors.push(FieldError::new(
                 format!("items[{at}].product_id"),
@@ -190,7 +190,7 @@ fn price(row: &mut Row, lines: &[Line], products: &[Row], input: &Input) -> Resu
 /// The total of an order with lines is their sum and cannot be patched.
 fn check_total(before: &Row, after: &Row) -> Result<(), Reject> {
     let changed =
-        before.kind == Kind::Order && before.int(&order::TOTAL) != after.int(&order::TOTAL);
+        before.kind == EntityKind::Order && before.int(&order::TOTAL) != after.int(&order::TOTAL);
     if changed && !order::items(before).is_empty() {
         return Err(Reject::field(
             order::TOTAL.name,
@@ -203,25 +203,25 @@ fn check_total(before: &Row, after: &Row) -> Result<(), Reject> {
 /// The references of an input that lead nowhere; a foreign key alone would not name them.
 fn missing_references(conn: &Connection, input: &Input) -> Result<Vec<FieldError>, Reject> {
     let mut errors = Vec::new();
-    for field in input.kind.shape().fields {
+    for field in input.kind.schema().fields {
         let (Type::Id(kind), Some(id)) = (field.ty, input.id(field)) else {
             continue;
         };
         if !exists(conn, kind, id)? {
-            let message = format!("there is no {} {id}", kind.shape().noun);
+            let message = format!("there is no {} {id}", kind.schema().noun);
             errors.push(FieldError::new(field.name, message));
         }
     }
     Ok(errors)
 }
 
-fn exists(conn: &Connection, kind: Kind, id: i64) -> Result<bool, Reject> {
+fn exists(conn: &Connection, kind: EntityKind, id: i64) -> Result<bool, Reject> {
     let sql = match kind {
-        Kind::Order => "SELECT 1 FROM orders WHERE id = ?",
-        Kind::Product => "SELECT 1 FROM products WHERE id = ?",
-        Kind::Customer => "SELECT 1 FROM customers WHERE id = ?",
-        Kind::Shipment => "SELECT 1 FROM shipments WHERE id = ?",
-        Kind::Transaction => "SELECT 1 FROM transactions WHERE id = ?",
+        EntityKind::Order => "SELECT 1 FROM orders WHERE id = ?",
+        EntityKind::Product => "SELECT 1 FROM products WHERE id = ?",
+        EntityKind::Customer => "SELECT 1 FROM customers WHERE id = ?",
+        EntityKind::Shipment => "SELECT 1 FROM shipments WHERE id = ?",
+        EntityKind::Transaction => "SELECT 1 FROM transactions WHERE id = ?",
     };
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     statement.exists([id]).map_err(failed)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::domain::{Kind, Reject};
+use crate::domain::{EntityKind, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
 use crate::store::unit::Unit;
@@ -63,7 +63,7 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing {
     /// An entity.
-    Entity(Kind),
+    Entity(EntityKind),
     /// A user.
     User,
 }
@@ -71,13 +71,13 @@ pub enum Thing {
 impl Thing {
     /// All there are; a thing's place is its number in the trail.
     pub fn all() -> impl Iterator<Item = Self> {
-        Kind::ALL.into_iter().map(Self::Entity).chain([Self::User])
+        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User])
     }
 
     /// What it is called: `order`, `user`.
     pub fn noun(self) -> &'static str {
         match self {
-            Self::Entity(kind) => kind.shape().noun,
+            Self::Entity(kind) => kind.schema().noun,
             Self::User => "user",
         }
     }
@@ -85,7 +85,7 @@ impl Thing {
     fn number(self) -> u8 {
         let index = match self {
             Self::Entity(kind) => kind.index(),
-            Self::User => Kind::ALL.len(),
+            Self::User => EntityKind::ALL.len(),
         };
         u8::try_from(index).unwrap_or(u8::MAX)
     }

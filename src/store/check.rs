@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::audit;
 use crate::store::open::{self, OpenError};
@@ -30,7 +30,7 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
         "SELECT 'from ' || min(seq) || ' to ' || max(seq) || ' there are ' || count(*) FROM events
                HAVING count(*) > 0 AND count(*) <> max(seq) - min(seq) + 1";
     gather("the event log has holes", texts(&conn, sql));
-    for kind in Kind::ALL {
+    for kind in EntityKind::ALL {
         gather("an entity without its event", rows_without_event(&conn, kind));
         gather("an event without its entity", events_without_row(&conn, kind));
     }
@@ -39,29 +39,29 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
 }
 
 /// The event that made a row's present state is in the log, unless it was pruned.
-fn rows_without_event(conn: &Connection, kind: Kind) -> rusqlite::Result<Vec<String>> {
+fn rows_without_event(conn: &Connection, kind: EntityKind) -> rusqlite::Result<Vec<String>> {
     let sql = format!(
         "SELECT '{noun} ' || r.id || ', seq ' || r.seq FROM {table} AS r
          WHERE r.seq >= coalesce((SELECT min(seq) FROM events), 1)
            AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.seq = r.seq AND e.channel = {channel}
                                                        AND e.body ->> '$.data.id' = r.id)",
-        noun = kind.shape().noun,
-        table = kind.shape().plural,
+        noun = kind.schema().noun,
+        table = kind.schema().plural,
         channel = kind.index(),
     );
     texts(conn, &sql)
 }
 
 /// The newest event of an entity tells its row's present state, or that it is gone.
-fn events_without_row(conn: &Connection, kind: Kind) -> rusqlite::Result<Vec<String>> {
+fn events_without_row(conn: &Connection, kind: EntityKind) -> rusqlite::Result<Vec<String>> {
     let sql = format!(
         "SELECT '{noun} ' || n.id || ', seq ' || n.seq FROM
              (SELECT max(seq) AS seq, body ->> '$.data.id' AS id, body ->> '$.event' AS name
               FROM events WHERE channel = {channel} GROUP BY 2) AS n
          LEFT JOIN {table} AS r ON r.id = n.id
          WHERE CASE WHEN n.name = '{noun}:deleted' THEN r.id IS NOT NULL ELSE r.seq IS NOT n.seq END",
-        noun = kind.shape().noun,
-        table = kind.shape().plural,
+        noun = kind.schema().noun,
+        table = kind.schema().plural,
         channel = kind.index(),
     );
     texts(conn, &sql)

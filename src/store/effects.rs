@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::domain::order::{self, Payments};
-use crate::domain::{Kind, Reject, Row, product, shipment, transaction};
+use crate::domain::{EntityKind, Reject, Row, product, shipment, transaction};
 use crate::store::record::record;
 use crate::store::unit::Unit;
 use crate::store::{failed, rows};
@@ -11,15 +11,15 @@ use crate::store::{failed, rows};
 /// Does what follows from a change of an entity.
 pub(super) fn follow(
     unit: &mut Unit<'_>,
-    kind: Kind,
+    kind: EntityKind,
     before: Option<&Row>,
     after: Option<&Row>,
 ) -> Result<(), Reject> {
     match kind {
-        Kind::Order => after_order(unit, before, after),
-        Kind::Shipment => after_shipment(unit, after),
-        Kind::Transaction => after_transaction(unit, before, after),
-        Kind::Product | Kind::Customer => Ok(()),
+        EntityKind::Order => after_order(unit, before, after),
+        EntityKind::Shipment => after_shipment(unit, after),
+        EntityKind::Transaction => after_transaction(unit, before, after),
+        EntityKind::Product | EntityKind::Customer => Ok(()),
     }
 }
 
@@ -44,7 +44,7 @@ fn after_order(
 
 fn give_back(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
     for (product_id, quantity) in order::quantities(order) {
-        if let Some(product) = rows::load(unit.conn, Kind::Product, product_id)? {
+        if let Some(product) = rows::load(unit.conn, EntityKind::Product, product_id)? {
             let after = product::returned(&product, quantity);
             record(unit, Some(&product), Some(after))?;
         }
@@ -117,7 +117,7 @@ fn after_shipment(unit: &mut Unit<'_>, after: Option<&Row>) -> Result<(), Reject
 /// The order that a transaction or a shipment is for.
 pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Reject> {
     let row = match order_id {
-        Some(id) => rows::load(conn, Kind::Order, id)?,
+        Some(id) => rows::load(conn, EntityKind::Order, id)?,
         None => None,
     };
     let missing = || format!("there is no order {}", order_id.unwrap_or_default());

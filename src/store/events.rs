@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::domain::event::Event;
-use crate::domain::{Kind, Reject};
+use crate::domain::{EntityKind, Reject};
 use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
 use crate::store::unit::Unit;
@@ -88,8 +88,8 @@ pub(super) fn page(conn: &Connection, range: Range) -> Result<Page, Reject> {
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
     let channel: u8 = row.get(1)?;
-    let kind =
-        Kind::at(usize::from(channel)).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
+    let kind = EntityKind::at(usize::from(channel))
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
     Ok(Event { seq: row.get(0)?, kind, body: row.get(2)? })
 }
 

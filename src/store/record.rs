@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::domain::{Kind, Reject, Row, event, order};
+use crate::domain::{EntityKind, Reject, Row, event, order};
 use crate::store::unit::Unit;
 use crate::store::{events, failed, rows};
 
@@ -24,7 +24,7 @@ pub(super) fn record(
             return Ok(Some(before.clone()));
         }
         (Some(before), Some(after)) => {
-            after.check_steps(before)?;
+            after.check_transitions(before)?;
             rows::update(unit.conn, before, &after)?;
             Some(after)
         }
@@ -48,7 +48,7 @@ pub(super) fn record(
 
 /// Notes which products a new order has.
 fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    if row.kind != Kind::Order {
+    if row.kind != EntityKind::Order {
         return Ok(());
     }
     let sql = "INSERT INTO order_products (product_id, order_id) VALUES (?, ?)";
@@ -61,7 +61,7 @@ fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
 
 /// Forgets the products of an order that goes.
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    if row.kind != Kind::Order {
+    if row.kind != EntityKind::Order {
         return Ok(());
     }
     let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";

@@ -1,15 +1,15 @@
-//! Entities in their tables: load, list, save, delete. The columns follow the shapes.
+//! Entities in their tables: load, list, save, delete. The columns follow the schemas.
 
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use crate::domain::{Cell, Field, Kind, Reject, Row};
+use crate::domain::{Cell, EntityKind, Field, Reject, Row};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::store::failed;
 
-/// The statements of one kind, made once from its shape.
+/// The statements of one kind, made once from its schema.
 struct Statements {
     select: String,
     insert: String,
@@ -17,12 +17,12 @@ struct Statements {
 }
 
 static STATEMENTS: LazyLock<Vec<Statements>> =
-    LazyLock::new(|| Kind::ALL.into_iter().map(Statements::of).collect());
+    LazyLock::new(|| EntityKind::ALL.into_iter().map(Statements::of).collect());
 
 impl Statements {
-    fn of(kind: Kind) -> Self {
-        let table = kind.shape().plural;
-        let names: Vec<&str> = kind.shape().stored().map(|(_, field)| field.name).collect();
+    fn of(kind: EntityKind) -> Self {
+        let table = kind.schema().plural;
+        let names: Vec<&str> = kind.schema().stored().map(|(_, field)| field.name).collect();
         let columns = names.join(", ");
         let marks = vec!["?"; names.len()].join(", ");
         Self {
@@ -34,7 +34,7 @@ impl Statements {
         }
     }
 
-    fn for_kind(kind: Kind) -> &'static Self {
+    fn for_kind(kind: EntityKind) -> &'static Self {
         &STATEMENTS[kind.index()]
     }
 }
@@ -68,7 +68,7 @@ pub struct Query {
 }
 
 /// The entity with that id.
-pub(super) fn load(conn: &Connection, kind: Kind, id: i64) -> Result<Option<Row>, Reject> {
+pub(super) fn load(conn: &Connection, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
     let mut sql = String::with_capacity(256);
     sql.push_str(&Statements::for_kind(kind).select);
     sql.push_str(" WHERE id = ?");
@@ -80,7 +80,7 @@ pub(super) fn load(conn: &Connection, kind: Kind, id: i64) -> Result<Option<Row>
 /// One page of a list, and whether more follow.
 pub(super) fn list(
     conn: &Connection,
-    kind: Kind,
+    kind: EntityKind,
     query: &Query,
 ) -> Result<(Vec<Row>, bool), Reject> {
     let mut sql = format!("{} WHERE 1", Statements::for_kind(kind).select);
@@ -129,10 +129,10 @@ pub(super) fn size(row: &Row) -> usize {
     row.cells.iter().map(size).sum()
 }
 
-fn read(kind: Kind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let mut cells = vec![Cell::Null; kind.shape().fields.len()];
-    for (column, (place, _)) in kind.shape().stored().enumerate() {
-        cells[place] = match row.get_ref(column + 4)? {
+fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let mut cells = vec![Cell::Null; kind.schema().fields.len()];
+    for (column, (index, _)) in kind.schema().stored().enumerate() {
+        cells[index] = match row.get_ref(column + 4)? {
             ValueRef::Integer(number) => Cell::Int(number),
             ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
             ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Null,
@@ -161,15 +161,15 @@ pub(super) fn insert(conn: &Connection, row: &mut Row) -> Result<(), Reject> {
 /// Stores an entity's new state: only what changed, so that SQLite leaves alone every index and
 /// every reference that is not touched.
 pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(), Reject> {
-    let shape = after.kind.shape();
+    let schema = after.kind.schema();
     let changed =
-        || shape.stored().filter(|(place, _)| before.cells[*place] != after.cells[*place]);
+        || schema.stored().filter(|(index, _)| before.cells[*index] != after.cells[*index]);
     let mut sql = String::with_capacity(256);
-    sql.extend(["UPDATE ", shape.plural, " SET seq = ?, updated_at = ?"]);
+    sql.extend(["UPDATE ", schema.plural, " SET seq = ?, updated_at = ?"]);
     changed().for_each(|(_, field)| sql.extend([", ", field.name, " = ?"]));
     sql.push_str(" WHERE id = ?");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let cells = changed().map(|(place, _)| after.cells[place].clone());
+    let cells = changed().map(|(index, _)| after.cells[index].clone());
     let values = [Cell::Int(after.seq), Cell::Int(after.updated_at)].into_iter();
     let values: Vec<Cell> = values.chain(cells).chain([Cell::Int(after.id)]).collect();
     let done = statement.execute(params_from_iter(values.iter().map(Bound)));
@@ -190,21 +190,21 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::R
     statement.raw_bind_parameter(1, row.seq)?;
     statement.raw_bind_parameter(2, row.created_at)?;
     statement.raw_bind_parameter(3, row.updated_at)?;
-    for (parameter, (place, _)) in (4..).zip(row.kind.shape().stored()) {
-        statement.raw_bind_parameter(parameter, Bound(&row.cells[place]))?;
+    for (parameter, (index, _)) in (4..).zip(row.kind.schema().stored()) {
+        statement.raw_bind_parameter(parameter, Bound(&row.cells[index]))?;
     }
     Ok(())
 }
 
 /// What SQLite's constraints say, by their code, never by their text.
-fn refused(kind: Kind, error: &rusqlite::Error) -> Reject {
+fn refused(kind: EntityKind, error: &rusqlite::Error) -> Reject {
     let code = error.sqlite_error().map(|error| error.extended_code);
     match code {
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => {
-            Reject::Conflict(kind.shape().taken.to_owned())
+            Reject::Conflict(kind.schema().duplicate_message.to_owned())
         }
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            Reject::Conflict(kind.shape().kept.to_owned())
+            Reject::Conflict(kind.schema().in_use_message.to_owned())
         }
         _ => {
             tracing::error!(%error, "the database refused a row");
@@ -217,22 +217,22 @@ fn refused(kind: Kind, error: &rusqlite::Error) -> Reject {
 mod tests {
     use super::*;
 
-    /// The table and the shape cannot drift apart.
+    /// The table and the schema cannot drift apart.
     #[test]
-    fn shapes_match_their_tables() {
+    fn schemas_match_their_tables() {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(include_str!("../../sql/0001_shop.sql")).unwrap();
-        for kind in Kind::ALL {
+        for kind in EntityKind::ALL {
             let sql = "SELECT name FROM pragma_table_xinfo(?)
                        WHERE name NOT IN ('id', 'seq', 'created_at', 'updated_at')";
             let mut statement = conn.prepare(sql).unwrap();
-            let columns = statement.query_map([kind.shape().plural], |row| row.get(0)).unwrap();
+            let columns = statement.query_map([kind.schema().plural], |row| row.get(0)).unwrap();
             let mut columns: Vec<String> = columns.map(Result::unwrap).collect();
             let mut fields: Vec<&str> =
-                kind.shape().fields.iter().map(|field| field.name).collect();
+                kind.schema().fields.iter().map(|field| field.name).collect();
             columns.sort_unstable();
             fields.sort_unstable();
-            assert_eq!(columns, fields, "{}", kind.shape().plural);
+            assert_eq!(columns, fields, "{}", kind.schema().plural);
         }
     }
 }

@@ -328,14 +328,14 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::domain::Kind;
+    use crate::domain::EntityKind;
     use crate::store::command::Asked;
 
     /// Makes an event, and then may be rejected all the same.
     fn command(keep: bool) -> Box<dyn Command> {
         let work = move |unit: &mut Unit<'_>| {
             let body = format!("kept: {keep}");
-            events::append(unit, Event { seq: unit.next_seq(), kind: Kind::Order, body })?;
+            events::append(unit, Event { seq: unit.next_seq(), kind: EntityKind::Order, body })?;
             if keep { Ok(()) } else { Err(Reject::Missing) }
         };
         let (tell, _) = oneshot::channel();

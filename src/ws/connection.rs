@@ -3,7 +3,7 @@
 use std::mem;
 
 use crate::auth::sessions::Attached;
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 use crate::domain::event::Event;
 use crate::feed::{Batch, Copied, Cursor, put_text_frame};
 use crate::limits::{
@@ -282,7 +282,7 @@ impl Connection {
 
     /// The log was pruned away under a cursor: tells which channels lost events.
     fn reset_lost(&mut self, oldest: i64, head: i64) {
-        for kind in Kind::ALL {
+        for kind in EntityKind::ALL {
             if self.cursor.follows(kind) && self.cursor.mark(kind) < oldest - 1 {
                 self.cursor.subscribe(kind, head);
                 self.say(&protocol::reset(kind, head));
@@ -323,7 +323,7 @@ impl Connection {
                 self.subscribe(view, kind, since)
             }
             Ok(ClientMessage::Subscribe(kind, _)) => {
-                let (role, channel) = (self.session.role.name(), kind.shape().channel);
+                let (role, channel) = (self.session.role.name(), kind.schema().channel);
                 let wrong = format!("the role {role} may not read {channel}");
                 return self.count_error(view, &wrong, output);
             }
@@ -337,7 +337,7 @@ impl Connection {
         Ok(())
     }
 
-    fn subscribe(&mut self, view: &View, kind: Kind, since: Option<i64>) -> String {
+    fn subscribe(&mut self, view: &View, kind: EntityKind, since: Option<i64>) -> String {
         let head = view.feed.head();
         match since {
             // Already subscribed: what it has not had yet still follows.

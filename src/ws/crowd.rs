@@ -15,7 +15,7 @@ use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::domain::{Kind, Reject};
+use crate::domain::{EntityKind, Reject};
 use crate::feed::{Batch, Feed};
 use crate::limits::{
     BROADCAST_SLICE, CATCH_UP_RETRY_DELAY, CATCH_UPS_MAX, COALESCE_BYTES_MAX, COALESCE_DELAY_MAX,
@@ -283,7 +283,7 @@ impl Crowd {
         let kinds = self.unfinished | self.view.feed.kinds_behind(self.head);
         let before = mem::replace(&mut self.head, head);
         self.written = written;
-        let mut wishes = [false; 1 << Kind::ALL.len()];
+        let mut wishes = [false; 1 << EntityKind::ALL.len()];
         for (_, connection) in &mut self.connections {
             if connection.kinds() & kinds == 0 {
                 connection.pass(before, head);

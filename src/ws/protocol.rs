@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 use crate::domain::event::put_text;
 
 /// What a client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
     /// Send me this channel's events: from now on, or all behind a `seq`.
-    Subscribe(Kind, Option<i64>),
+    Subscribe(EntityKind, Option<i64>),
     /// Send me no more of this channel.
-    Unsubscribe(Kind),
+    Unsubscribe(EntityKind),
     /// Are you there?
     Ping,
 }
@@ -26,7 +26,7 @@ impl ClientMessage {
             return Err("the message must be a JSON object".to_owned());
         };
         let kind = || match message.get("channel") {
-            Some(Value::String(name)) => Kind::of_channel(name).ok_or_else(|| {
+            Some(Value::String(name)) => EntityKind::of_channel(name).ok_or_else(|| {
                 format!("unknown channel {}; there are {}", quoted(name), channels())
             }),
             Some(_) => Err("channel must be a string".to_owned()),
@@ -59,7 +59,7 @@ fn since(value: Option<&Value>) -> Result<Option<i64>, String> {
 }
 
 fn channels() -> String {
-    Kind::ALL.map(|kind| kind.shape().channel).join(", ")
+    EntityKind::ALL.map(|kind| kind.schema().channel).join(", ")
 }
 
 /// A client's own word, given back in quotes and not at any length.
@@ -76,18 +76,18 @@ pub(super) fn connected(user_id: i64) -> String {
 }
 
 /// Every event of the channel behind this `seq` follows.
-pub(super) fn subscribed(kind: Kind, seq: i64) -> String {
-    format!("{{\"type\":\"subscribed\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.shape().channel)
+pub(super) fn subscribed(kind: EntityKind, seq: i64) -> String {
+    format!("{{\"type\":\"subscribed\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.schema().channel)
 }
 
 /// The log does not reach back: read again over REST; events behind this `seq` follow.
-pub(super) fn reset(kind: Kind, seq: i64) -> String {
-    format!("{{\"type\":\"reset\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.shape().channel)
+pub(super) fn reset(kind: EntityKind, seq: i64) -> String {
+    format!("{{\"type\":\"reset\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.schema().channel)
 }
 
 /// No further event of the channel follows.
-pub(super) fn unsubscribed(kind: Kind) -> String {
-    format!("{{\"type\":\"unsubscribed\",\"channel\":\"{}\"}}", kind.shape().channel)
+pub(super) fn unsubscribed(kind: EntityKind) -> String {
+    format!("{{\"type\":\"unsubscribed\",\"channel\":\"{}\"}}", kind.schema().channel)
 }
 
 /// The answer to a ping.
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn messages_are_read() {
         let parse = ClientMessage::parse;
-        let order = Kind::Order;
+        let order = EntityKind::Order;
         assert_eq!(parse(r#"{"type":"ping"}"#), Ok(ClientMessage::Ping));
         let subscribe = r#"{"type":"subscribe","channel":"order_changes","since":7}"#;
         assert_eq!(parse(subscribe), Ok(ClientMessage::Subscribe(order, Some(7))));

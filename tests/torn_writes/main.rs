@@ -25,7 +25,7 @@ use std::time::Duration;
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tillcast::auth::hash_request;
 use tillcast::domain::input::{Input, Purpose};
-use tillcast::domain::{Kind, Role};
+use tillcast::domain::{EntityKind, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::store::{self, Actor, Asker, Change, Outlets, Repeat, Retention, Store};
@@ -143,12 +143,12 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let key = order["notes"].as_str().unwrap();
     let body = sale(begin.product, key);
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
-    let input = Input::read(Kind::Order, Purpose::Create, body.as_object().unwrap().clone());
+    let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
     let asker = Asker { user_id: 1, address: [127, 0, 0, 1].into() };
     let actor = Actor { asker, role: Role::Admin, if_match: None };
     let repeat = Repeat { user_id: 1, key: key.to_owned(), request_hash };
     let change = Change::Create(input.unwrap());
-    let answer = store.create(actor, Kind::Order, change, Some(repeat), |_| Ok(())).await;
+    let answer = store.create(actor, EntityKind::Order, change, Some(repeat), |_| Ok(())).await;
     serde_json::from_str(&answer.unwrap().0.body).unwrap()
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Reading a body, the columns in SQL, the events and the API documents all follow this table.
 
-use crate::domain::Kind;
+use crate::domain::EntityKind;
 
 /// The statuses of a kind, each with those that may follow it.
-pub type Steps = &'static [(&'static str, &'static [&'static str])];
+pub type Transitions = &'static [(&'static str, &'static [&'static str])];
 
 /// A kind's names and fields.
 #[derive(Debug)]
-pub struct Shape {
+pub struct EntitySchema {
     /// `order`: the first half of an event's name.
     pub noun: &'static str,
     /// `orders`: the table and the path.
@@ -19,16 +19,16 @@ pub struct Shape {
     /// In the order in which they are sent; those of the event come first.
     pub fields: &'static [Field],
     /// What is told when others refer to it, so that it cannot be deleted.
-    pub kept: &'static str,
+    pub in_use_message: &'static str,
     /// What is told when a unique field is taken.
-    pub taken: &'static str,
+    pub duplicate_message: &'static str,
 }
 
 /// What a field's value may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Type {
     /// The id of another entity.
-    Id(Kind),
+    Id(EntityKind),
     /// The id of a user; kept for the server itself and never shown.
     Owner,
     /// `ORD-` and the order's id in ten digits: computed, never stored.
@@ -42,7 +42,7 @@ pub enum Type {
     /// One of these.
     Choice(&'static [&'static str]),
     /// One of these, reached only from some of them.
-    Status(Steps),
+    Status(Transitions),
     /// An amount in the row's own currency, at least so many minor units; stored in these.
     Money(i64),
     /// An ISO 4217 code.
@@ -179,14 +179,14 @@ impl Field {
     pub fn words(&self) -> Option<Vec<&'static str>> {
         match self.ty {
             Type::Choice(words) => Some(words.to_vec()),
-            Type::Status(steps) => Some(steps.iter().map(|step| step.0).collect()),
+            Type::Status(transitions) => Some(transitions.iter().map(|step| step.0).collect()),
             _ => None,
         }
     }
 }
 
-impl Shape {
-    /// The place of a field in a row.
+impl EntitySchema {
+    /// The index of a field in a row.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }

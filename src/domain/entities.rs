@@ -1,0 +1,28 @@
+//! Every kind with its schema, and the names by which clients ask for a kind.
+
+use crate::domain::kind::EntityKind;
+use crate::domain::schema::EntitySchema;
+use crate::domain::{customer, order, product, shipment, transaction};
+
+impl EntityKind {
+    /// The kind's names and fields.
+    pub fn schema(self) -> &'static EntitySchema {
+        match self {
+            Self::Order => &order::SCHEMA,
+            Self::Product => &product::SCHEMA,
+            Self::Customer => &customer::SCHEMA,
+            Self::Shipment => &shipment::SCHEMA,
+            Self::Transaction => &transaction::SCHEMA,
+        }
+    }
+
+    /// The kind whose channel has that name, such as `order_changes`.
+    pub fn of_channel(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.schema().channel == name)
+    }
+
+    /// The kind whose collection has that name, such as `orders`.
+    pub fn of_plural(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.schema().plural == name)
+    }
+}
