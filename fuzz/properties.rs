@@ -48,7 +48,7 @@ pub(crate) fn bodies(bytes: &[u8]) {
     for kind in EntityKind::ALL {
         for purpose in [Purpose::Create, Purpose::Patch] {
             let input = Input::read(kind, purpose, body.clone());
-            match input.and_then(|input| input.onto(&mut Row::blank(kind))) {
+            match input.and_then(|input| input.apply_to(&mut Row::blank(kind))) {
                 Ok(()) => {}
                 Err(Reject::Invalid(errors)) => {
                     assert!(!errors.is_empty());

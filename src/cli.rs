@@ -95,10 +95,10 @@ fn told(reject: Reject) -> String {
                 |error: &crate::domain::FieldError| format!("{} {}", error.field, error.message);
             errors.iter().map(line).collect::<Vec<_>>().join("; ")
         }
-        Reject::Missing => "there is no such thing".to_owned(),
+        Reject::NotFound => "there is no such thing".to_owned(),
         Reject::Conflict(detail) => detail,
-        Reject::Stale | Reject::KeyReused => "it was changed meanwhile".to_owned(),
-        Reject::Full => "the disk is full; nothing was done".to_owned(),
+        Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile".to_owned(),
+        Reject::DiskFull => "the disk is full; nothing was done".to_owned(),
         Reject::Busy | Reject::Unavailable => {
             "the database could not do it; see the lines above".to_owned()
         }

@@ -12,8 +12,8 @@ pub mod entities;
 pub mod event;
 pub mod input;
 pub mod kind;
-pub mod line;
 pub mod order;
+pub mod order_line;
 pub mod product;
 pub mod reject;
 pub mod role;
@@ -21,6 +21,7 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod shipment;
+pub mod text;
 pub mod timestamp;
 pub mod transaction;
 

@@ -1,6 +1,5 @@
 //! One request → one answer. This room is the home of hyper's requests and answers.
 
-mod ask;
 mod asyncapi;
 mod audit;
 mod cors;
@@ -9,6 +8,7 @@ mod events;
 mod login;
 mod openapi;
 mod reply;
+mod request;
 mod route;
 mod schemas;
 mod users;
@@ -29,15 +29,15 @@ use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-pub use ask::{Peer, text_of};
 pub use cors::may_act;
-pub use reply::{Problem, Reply, Text};
+pub use reply::{Problem, Reply, ReplyBody};
+pub use request::{Peer, header_text};
 
-use ask::Ask;
-use route::Target;
+use request::ApiRequest;
+use route::Route;
 
 /// The right to a large answer; none where it is small.
-type Room = Option<OwnedSemaphorePermit>;
+type ResponsePermit = Option<OwnedSemaphorePermit>;
 
 /// Everything that answers need.
 pub struct Api {
@@ -49,21 +49,21 @@ pub struct Api {
     pub feed: Arc<Feed>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The pages that may ask.
+    /// The origins whose pages may send requests.
     pub origins: Arc<Origins>,
     /// The server is about to stop: not ready any more.
     pub stopping: AtomicBool,
     /// What requests may hold at the same time.
-    pub shares: Shares,
+    pub memory_budget: MemoryBudget,
 }
 
 /// What requests may hold at the same time.
-pub struct Shares {
+pub struct MemoryBudget {
     bodies: Arc<Semaphore>,
     pages: Arc<Semaphore>,
 }
 
-impl Shares {
+impl MemoryBudget {
     /// For so many KiB of bodies and so many pages.
     pub fn new(bodies_kib: u32, pages: usize) -> Self {
         let semaphore = |places| Arc::new(Semaphore::new(places));
@@ -73,81 +73,84 @@ impl Shares {
 
 impl Api {
     /// Answers a request; never fails, a refusal is an answer too.
-    pub async fn answer(&self, request: Request<Incoming>, peer: Peer, session: Found) -> Reply {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer, session: Found) -> Reply {
         let (parts, body) = request.into_parts();
-        let mut ask = Ask::new(parts, body, (peer, session), Arc::clone(&self.shares.bodies));
-        let mut reply = self.respond(&mut ask).await.unwrap_or_else(Problem::into_reply);
-        if !ask.skip_body().await {
+        let mut request =
+            ApiRequest::new(parts, body, (peer, session), Arc::clone(&self.memory_budget.bodies));
+        let mut reply = self.dispatch(&mut request).await.unwrap_or_else(Problem::into_reply);
+        if !request.discard_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        cors::admit(&mut reply, ask.header(&header::ORIGIN), &self.origins);
+        cors::allow_origin(&mut reply, request.header(&header::ORIGIN), &self.origins);
         self.metrics.requests.inc();
-        let (method, path) = (&ask.parts.method, ask.parts.uri.path());
+        let (method, path) = (&request.parts.method, request.parts.uri.path());
         // Hyper's paths are ASCII, so no character is cut in two.
         let path = path.get(..LOG_PATH_CHARS).unwrap_or(path);
         tracing::debug!(%method, path, status = reply.status().as_u16(), "answered");
         reply
     }
 
-    async fn respond(&self, ask: &mut Ask) -> Result<Reply, Problem> {
-        let target = Target::find(ask.parts.uri.path()).ok_or_else(Problem::missing)?;
-        if let Some(reply) = cors::preflight(ask, target, &self.origins) {
+    async fn dispatch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let route = Route::find(request.parts.uri.path()).ok_or_else(Problem::not_found)?;
+        if let Some(reply) = cors::preflight(request, route, &self.origins) {
             return Ok(reply);
         }
-        let method = match &ask.parts.method {
+        let method = match &request.parts.method {
             &Method::HEAD => &Method::GET,
             method => method,
         };
-        if !target.methods().contains(method) {
+        if !route.methods().contains(method) {
             let allow =
-                HeaderValue::from_str(&target.allow()).unwrap_or(HeaderValue::from_static("GET"));
-            let problem = Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("there is {}", target.allow()),
-            );
+                HeaderValue::from_str(&route.allow()).unwrap_or(HeaderValue::from_static("GET"));
+            let problem =
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("there is {}", route.allow()));
             return Err(problem.with(header::ALLOW, allow));
         }
         if method != Method::GET {
-            self.check_origin(ask)?;
+            self.check_origin(request)?;
         }
-        match target {
-            Target::Health => Ok(reply::json("{\"status\":\"ok\"}".to_owned())),
-            Target::Ready => self.ready(),
-            Target::Metrics => Ok(self.numbers()),
-            Target::OpenApi => Ok(reply::json(openapi::document().to_string())),
-            Target::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
-            Target::Login => self.login(ask).await,
-            _ => self.respond_to_user(ask, target).await,
+        match route {
+            Route::Health => Ok(reply::json("{\"status\":\"ok\"}".to_owned())),
+            Route::Ready => self.ready(),
+            Route::Metrics => Ok(self.metrics_page()),
+            Route::OpenApi => Ok(reply::json(openapi::document().to_string())),
+            Route::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
+            Route::Login => self.login(request).await,
+            _ => self.dispatch_authenticated(request, route).await,
         }
     }
 
     /// What needs a session.
-    async fn respond_to_user(&self, ask: &mut Ask, target: Target) -> Result<Reply, Problem> {
-        let session = ask.session()?;
-        match target {
-            Target::Collection(kind) => self.collection(ask, kind, &session).await,
-            Target::Entity(kind, id) => self.entity(ask, (kind, id), &session).await,
-            Target::Users => self.users(ask, &session).await,
-            Target::User(id) => self.user(ask, id, &session).await,
-            Target::Events => self.events(ask, &session).await,
-            Target::Audit => self.audit(ask, &session).await,
-            Target::Logout => self.logout(ask, &session).await,
-            Target::Me => self.me(&session).await,
-            Target::Password => self.password(ask, &session).await,
-            _ => Err(Problem::missing()),
+    async fn dispatch_authenticated(
+        &self,
+        request: &mut ApiRequest,
+        route: Route,
+    ) -> Result<Reply, Problem> {
+        let session = request.session()?;
+        match route {
+            Route::Collection(kind) => self.collection(request, kind, &session).await,
+            Route::Entity(kind, id) => self.entity(request, (kind, id), &session).await,
+            Route::Users => self.users(request, &session).await,
+            Route::User(id) => self.user(request, id, &session).await,
+            Route::Events => self.events(request, &session).await,
+            Route::Audit => self.audit(request, &session).await,
+            Route::Logout => self.logout(request, &session).await,
+            Route::Me => self.me(&session).await,
+            Route::Password => self.password(request, &session).await,
+            _ => Err(Problem::not_found()),
         }
     }
 
     /// Waits for the right to make and send a page.
-    async fn page(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = Arc::clone(&self.shares.pages).acquire_owned();
+    async fn page_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let permit = Arc::clone(&self.memory_budget.pages).acquire_owned();
         let busy = || Problem::from(Reject::Busy);
-        tokio::time::timeout(PAGE_WAIT, place).await.map_err(|_| busy())?.map_err(|_| busy())
+        tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// Finds room for an answer of so many bytes before it is made, where nobody can wait for it.
-    fn room(&self) -> impl Fn(usize) -> Result<Room, Reject> + Send + 'static {
-        let pages = Arc::clone(&self.shares.pages);
+    fn response_permit(&self) -> impl Fn(usize) -> Result<ResponsePermit, Reject> + Send + 'static {
+        let pages = Arc::clone(&self.memory_budget.pages);
         move |bytes| match bytes {
             0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),
             _ => Arc::clone(&pages).try_acquire_owned().map(Some).map_err(|_| Reject::Busy),
@@ -155,8 +158,8 @@ impl Api {
     }
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.
-    fn check_origin(&self, ask: &Ask) -> Result<(), Problem> {
-        if cors::may_act(&ask.parts.headers, &self.origins, ask.peer.secure) {
+    fn check_origin(&self, request: &ApiRequest) -> Result<(), Problem> {
+        if cors::may_act(&request.parts.headers, &self.origins, request.peer.secure) {
             return Ok(());
         }
         Err(Problem::forbidden("a page of this origin may not do this; see --allow-origin"))
@@ -175,7 +178,7 @@ impl Api {
         Ok(reply::json("{\"status\":\"ready\"}".to_owned()))
     }
 
-    fn numbers(&self) -> Reply {
+    fn metrics_page(&self) -> Reply {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (events, bytes) = self.feed.size();
         self.metrics.ring_events.set(number(events));

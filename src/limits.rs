@@ -87,6 +87,8 @@ pub const EMAIL_CHARS_MAX: usize = 254;
 pub const NAME_CHARS_MAX: usize = 200;
 /// A product's number. Above: `422`.
 pub const SKU_CHARS_MAX: usize = 64;
+/// Characters of a client's own word that an error quotes; the rest is left out.
+pub const QUOTED_CHARS_MAX: usize = 100;
 /// A telephone number as people write it. Above: `422`.
 pub const PHONE_CHARS_MAX: usize = 40;
 /// Notes of an order. Above: `422`.

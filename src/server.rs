@@ -28,7 +28,7 @@ use crate::auth::Auth;
 use crate::auth::origin::Origins;
 use crate::auth::sessions::Sessions;
 use crate::feed::Feed;
-use crate::http::{Api, Shares};
+use crate::http::{Api, MemoryBudget};
 use crate::limits::{
     ACCEPT_RETRY_DELAY, ANONYMOUS_REQUEST_EIGHTHS_MAX, CERTIFICATE_CHECK_INTERVAL, DRAIN_STEP,
     REFUSALS_MAX, SWEEP_INTERVAL, TRIM_INTERVAL,
@@ -123,7 +123,7 @@ impl Server {
             metrics,
             origins: Arc::new(Origins(settings.allow_origin.clone())),
             stopping: AtomicBool::new(false),
-            shares: Shares::new(limits.bodies_kib, limits.pages_at_once),
+            memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
         };
         let server = Self {
             api,

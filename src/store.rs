@@ -165,7 +165,7 @@ impl Store {
 
     /// Refuses what can wait, as long as the disk is full.
     pub fn has_room(&self) -> Result<(), Reject> {
-        if self.full.load(Ordering::Acquire) { Err(Reject::Full) } else { Ok(()) }
+        if self.full.load(Ordering::Acquire) { Err(Reject::DiskFull) } else { Ok(()) }
     }
 
     /// The oldest `seq` that the event log holds, or will hold.
@@ -246,7 +246,7 @@ impl Store {
         self.has_room()?;
         self.write(move |unit| {
             let answer = answers::once(unit, repeat.as_ref(), |unit| {
-                let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::Missing)?;
+                let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::NotFound)?;
                 Ok(Answer {
                     location: format!("/api/{}/{}", kind.schema().plural, row.id),
                     etag: format!("\"{}\"", row.seq),
@@ -267,7 +267,7 @@ impl Store {
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Row, P), Reject> {
         self.read(move |conn| {
-            let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
+            let row = rows::load(conn, kind, id)?.ok_or(Reject::NotFound)?;
             let room = room(rows::size(&row))?;
             Ok((row, room))
         })
@@ -317,7 +317,7 @@ pub fn database_bytes(data_dir: &Path) -> u64 {
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
 fn failed(error: rusqlite::Error) -> Reject {
     if is_full(&error) {
-        return Reject::Full;
+        return Reject::DiskFull;
     }
     tracing::error!(%error, "the database failed");
     Reject::Unavailable

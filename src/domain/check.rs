@@ -1,4 +1,4 @@
-//! What a single value must be: texts, choices, whole numbers.
+//! What a single value must be: texts, choices, parse_integer numbers.
 
 use serde_json::Value;
 
@@ -6,16 +6,16 @@ use crate::domain::schema::Type;
 use crate::domain::{Field, currency};
 use crate::limits::EMAIL_CHARS_MAX;
 
-/// Reads a whole number within bounds.
-pub(super) fn whole(value: &Value, least: i64, most: i64) -> Result<i64, String> {
+/// Reads a parse_integer number within bounds.
+pub(super) fn parse_integer(value: &Value, least: i64, most: i64) -> Result<i64, String> {
     let Value::Number(number) = value else {
-        return Err("must be a whole number".to_owned());
+        return Err("must be a parse_integer number".to_owned());
     };
     match number.as_i64() {
-        Some(whole) if whole < least => Err(format!("must be at least {least}")),
-        Some(whole) if whole > most => Err(format!("must be at most {most}")),
-        Some(whole) => Ok(whole),
-        None => Err("must be a whole number".to_owned()),
+        Some(parse_integer) if parse_integer < least => Err(format!("must be at least {least}")),
+        Some(parse_integer) if parse_integer > most => Err(format!("must be at most {most}")),
+        Some(parse_integer) => Ok(parse_integer),
+        None => Err("must be a parse_integer number".to_owned()),
     }
 }
 
@@ -77,14 +77,14 @@ fn check_length(text: &str, least: usize, most: usize) -> Result<(), String> {
 fn check_email(text: &str) -> Result<(), String> {
     let plain = text.len() <= EMAIL_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
     let parts = text.rsplit_once('@');
-    let whole = parts.is_some_and(|(name, host)| {
+    let parse_integer = parts.is_some_and(|(name, host)| {
         !name.is_empty()
             && !name.contains('@')
             && !host.is_empty()
             && !host.starts_with('.')
             && !host.ends_with('.')
     });
-    if plain && whole {
+    if plain && parse_integer {
         Ok(())
     } else {
         Err("must be an e-mail address, such as ana@example.com".to_owned())

@@ -11,7 +11,7 @@ pub struct Decimal {
 
 /// Why a number is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misfit {
+pub enum AmountError {
     /// It has more decimals than the currency.
     Decimals,
     /// It is larger than `AMOUNT_MINOR_MAX`.
@@ -22,7 +22,7 @@ pub enum Misfit {
 
 impl Decimal {
     /// Reads the text of a JSON number (RFC 8259, section 6).
-    pub fn parse(number: &str) -> Result<Self, Misfit> {
+    pub fn parse(number: &str) -> Result<Self, AmountError> {
         let (mantissa, exponent) = match number.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)),
             None => (number, 0),
@@ -38,12 +38,12 @@ impl Decimal {
             return Ok(Self { digits: 0, exponent: 0 });
         }
         if negative {
-            return Err(Misfit::Negative);
+            return Err(AmountError::Negative);
         }
         let dropped = i32::try_from(digits.len() - significant.len()).unwrap_or(i32::MAX);
         let decimals = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
         let exponent = exponent.saturating_sub(decimals).saturating_add(dropped);
-        let too_long = if exponent < 0 { Misfit::Decimals } else { Misfit::Large };
+        let too_long = if exponent < 0 { AmountError::Decimals } else { AmountError::Large };
         let digits = significant.parse().map_err(|_| too_long)?;
         Ok(Self { digits, exponent })
     }
@@ -54,11 +54,11 @@ impl Decimal {
     }
 
     /// The amount in minor units of a currency with so many decimals.
-    pub fn minor(self, decimals: u32) -> Result<i64, Misfit> {
+    pub fn minor(self, decimals: u32) -> Result<i64, AmountError> {
         let shift = i64::from(self.exponent) + i64::from(decimals);
-        let shift = u32::try_from(shift).map_err(|_| Misfit::Decimals)?;
+        let shift = u32::try_from(shift).map_err(|_| AmountError::Decimals)?;
         let minor = 10_i64.checked_pow(shift).and_then(|factor| self.digits.checked_mul(factor));
-        minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or(Misfit::Large)
+        minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX).ok_or(AmountError::Large)
     }
 }
 
@@ -71,16 +71,16 @@ fn parse_exponent(text: &str) -> i32 {
 /// Appends an amount as a JSON number: 9999 minor units of a currency with 2 decimals are `99.99`.
 pub fn write(out: &mut String, minor: i64, decimals: u32) {
     let unit = 10_i64.pow(decimals.min(9));
-    write_whole(out, minor / unit, 1);
+    write_integer(out, minor / unit, 1);
     if decimals > 0 {
         out.push('.');
-        write_whole(out, minor % unit, decimals as usize);
+        write_integer(out, minor % unit, decimals as usize);
     }
 }
 
 /// Appends a whole number in at least so many digits. Every event has a dozen of them, and
 /// `format!` takes several times as long for each.
-pub fn write_whole(out: &mut String, number: i64, width: usize) {
+pub fn write_integer(out: &mut String, number: i64, width: usize) {
     const DIGITS_MAX: usize = 20;
     let mut text = [b'0'; DIGITS_MAX];
     let (mut start, mut rest) = (DIGITS_MAX, number.unsigned_abs());
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn minor(text: &str, decimals: u32) -> Result<i64, Misfit> {
+    fn minor(text: &str, decimals: u32) -> Result<i64, AmountError> {
         Decimal::parse(text)?.minor(decimals)
     }
 
@@ -119,20 +119,20 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        assert_eq!(minor("9.999", 2), Err(Misfit::Decimals));
-        assert_eq!(minor("0.5", 0), Err(Misfit::Decimals));
-        assert_eq!(minor("0.33333333333333333333333333", 2), Err(Misfit::Decimals));
-        assert_eq!(minor("1e-999999999999", 2), Err(Misfit::Decimals));
-        assert_eq!(minor("1e999999999999", 2), Err(Misfit::Large));
-        assert_eq!(minor("99999999999999999999", 2), Err(Misfit::Large));
-        assert_eq!(minor("-1", 2), Err(Misfit::Negative));
+        assert_eq!(minor("9.999", 2), Err(AmountError::Decimals));
+        assert_eq!(minor("0.5", 0), Err(AmountError::Decimals));
+        assert_eq!(minor("0.33333333333333333333333333", 2), Err(AmountError::Decimals));
+        assert_eq!(minor("1e-999999999999", 2), Err(AmountError::Decimals));
+        assert_eq!(minor("1e999999999999", 2), Err(AmountError::Large));
+        assert_eq!(minor("99999999999999999999", 2), Err(AmountError::Large));
+        assert_eq!(minor("-1", 2), Err(AmountError::Negative));
     }
 
     #[test]
     fn whole_numbers_have_their_digits() {
         let written = |number, width| {
             let mut text = String::new();
-            write_whole(&mut text, number, width);
+            write_integer(&mut text, number, width);
             text
         };
         assert_eq!(written(0, 1), "0");

@@ -1,6 +1,6 @@
 //! What clients read: an entity as JSON, and the envelope of an event.
 
-use crate::domain::decimal::write_whole;
+use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
 use crate::domain::{Cell, EntityKind, Field, Row, currency, decimal, order, timestamp};
 
@@ -19,7 +19,7 @@ pub struct Event {
 pub fn entity(row: &Row) -> String {
     let mut out = String::with_capacity(512);
     out.push_str("{\"id\":");
-    write_whole(&mut out, row.id, 1);
+    write_integer(&mut out, row.id, 1);
     for (field, cell) in row.kind.schema().fields.iter().zip(&row.cells) {
         if field.visible() {
             put_member(&mut out, row, field, cell);
@@ -52,7 +52,7 @@ pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) ->
     let mut out = String::with_capacity(384);
     let noun = state.kind.schema().noun;
     out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
-    write_whole(&mut out, state.id, 1);
+    write_integer(&mut out, state.id, 1);
     for (field, cell) in state.kind.schema().fields.iter().zip(&state.cells) {
         if field.event {
             put_member(&mut out, state, field, cell);
@@ -64,7 +64,7 @@ pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) ->
     out.push_str("},\"timestamp\":\"");
     timestamp::write(&mut out, at);
     out.push_str("\",\"seq\":");
-    write_whole(&mut out, seq, 1);
+    write_integer(&mut out, seq, 1);
     out.push('}');
     Some(Event { seq, kind: state.kind, body: out })
 }
@@ -102,13 +102,13 @@ fn put_member(out: &mut String, row: &Row, field: &Field, cell: &Cell) {
     match (field.ty, cell) {
         (Type::OrderNumber, _) => {
             out.push_str("\"ORD-");
-            write_whole(out, row.id, 10);
+            write_integer(out, row.id, 10);
             out.push('"');
         }
         (Type::Items, _) => put_items(out, row),
         (_, Cell::Null) => out.push_str("null"),
         (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, decimals(row)),
-        (_, Cell::Int(number)) => write_whole(out, *number, 1),
+        (_, Cell::Int(number)) => write_integer(out, *number, 1),
         (_, Cell::Text(text)) => put_text(out, text),
     }
 }
@@ -118,13 +118,13 @@ fn put_items(out: &mut String, row: &Row) {
     out.push('[');
     for (at, item) in order::items(row).iter().enumerate() {
         out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
-        write_whole(out, item.product_id, 1);
+        write_integer(out, item.product_id, 1);
         out.push_str(",\"name\":");
         put_text(out, &item.name);
         out.push_str(",\"sku\":");
         put_text(out, &item.sku);
         out.push_str(",\"quantity\":");
-        write_whole(out, item.quantity, 1);
+        write_integer(out, item.quantity, 1);
         out.push_str(",\"unit_price\":");
         decimal::write(out, item.unit_price, decimals);
         out.push_str(",\"line_total\":");

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::check::{check_text, whole};
-use crate::domain::decimal::{Decimal, Misfit};
-use crate::domain::line::{Line, read_lines};
+use crate::domain::check::{check_text, parse_integer};
+use crate::domain::decimal::{AmountError, Decimal};
+use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{Cell, EntityKind, Field, FieldError, Reject, Row, currency, order};
 use crate::limits::COUNT_MAX;
@@ -20,13 +20,13 @@ pub enum Purpose {
 
 /// A value that the client gave, as far as it can be read without the stored row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Given {
+pub enum Provided {
     /// Ready to be stored.
     Cell(Cell),
     /// An amount; its minor units need the row's currency.
     Amount(Decimal),
     /// The lines of a new order, not yet priced.
-    Lines(Vec<Line>),
+    Lines(Vec<OrderLine>),
 }
 
 /// The fields that a client gave, in the order of the schema.
@@ -34,7 +34,7 @@ pub enum Given {
 pub struct Input {
     /// Which entity it is for.
     pub kind: EntityKind,
-    given: Vec<Option<Given>>,
+    given: Vec<Option<Provided>>,
 }
 
 impl Input {
@@ -75,7 +75,7 @@ impl Input {
             }
             let row = Row::blank(kind);
             let code = match input.get("currency") {
-                Some(Given::Cell(Cell::Text(code))) => code,
+                Some(Provided::Cell(Cell::Text(code))) => code,
                 _ => row.currency(),
             };
             if !code.is_empty() {
@@ -90,7 +90,7 @@ impl Input {
     }
 
     /// What the client gave for a field.
-    pub fn get(&self, name: &str) -> Option<&Given> {
+    pub fn get(&self, name: &str) -> Option<&Provided> {
         let place = self.kind.schema().position(name)?;
         self.given.get(place)?.as_ref()
     }
@@ -98,7 +98,7 @@ impl Input {
     /// The id that the client gave for a field, none where it is absent or null.
     pub fn id(&self, field: &Field) -> Option<i64> {
         match self.get(field.name) {
-            Some(Given::Cell(Cell::Int(id))) => Some(*id),
+            Some(Provided::Cell(Cell::Int(id))) => Some(*id),
             _ => None,
         }
     }
@@ -106,16 +106,16 @@ impl Input {
     /// The text that the client gave for a field, empty where it is absent or null.
     pub fn text(&self, field: &Field) -> &str {
         match self.get(field.name) {
-            Some(Given::Cell(Cell::Text(text))) => text,
+            Some(Provided::Cell(Cell::Text(text))) => text,
             _ => "",
         }
     }
 
     /// Lays the given fields over a row.
-    pub fn onto(&self, row: &mut Row) -> Result<(), Reject> {
+    pub fn apply_to(&self, row: &mut Row) -> Result<(), Reject> {
         let old_currency = row.currency().to_owned();
         for (slot, given) in row.cells.iter_mut().zip(&self.given) {
-            if let Some(Given::Cell(cell)) = given {
+            if let Some(Provided::Cell(cell)) = given {
                 slot.clone_from(cell);
             }
         }
@@ -139,12 +139,14 @@ impl Input {
     fn amounts(&self, code: &str, errors: &mut Vec<FieldError>) -> Vec<(&'static Field, i64)> {
         let mut amounts = Vec::new();
         for (field, given) in self.kind.schema().fields.iter().zip(&self.given) {
-            let Some(Given::Amount(amount)) = given else {
+            let Some(Provided::Amount(amount)) = given else {
                 continue;
             };
             match amount.minor(currency::exponent(code).unwrap_or(0)) {
                 Ok(minor) => amounts.push((field, minor)),
-                Err(misfit) => errors.push(FieldError::new(field.name, misfit_text(misfit, code))),
+                Err(misfit) => {
+                    errors.push(FieldError::new(field.name, amount_message(misfit, code)))
+                }
             }
         }
         amounts
@@ -156,43 +158,46 @@ fn unknown(kind: EntityKind, name: &str) -> FieldError {
         "id" | "created_at" | "updated_at" => "is set by the server".to_owned(),
         _ => format!("is not a field of {}", kind.schema().plural),
     };
-    // A name is the client's own text: it is given back, but not at any length.
-    FieldError::new(name.chars().take(100).collect::<String>(), message)
+    FieldError::new(name, message)
 }
 
-fn misfit_text(misfit: Misfit, code: &str) -> String {
+fn amount_message(misfit: AmountError, code: &str) -> String {
     match misfit {
-        Misfit::Negative => "must not be negative".to_owned(),
-        Misfit::Large => "is too large".to_owned(),
-        Misfit::Decimals => match currency::exponent(code) {
-            Some(0) => format!("must be a whole number, {code} has no decimals"),
+        AmountError::Negative => "must not be negative".to_owned(),
+        AmountError::Large => "is too large".to_owned(),
+        AmountError::Decimals => match currency::exponent(code) {
+            Some(0) => format!("must be a parse_integer number, {code} has no decimals"),
             Some(decimals) => format!("has more decimals than the {decimals} of {code}"),
             None => "has too many decimals".to_owned(),
         },
     }
 }
 
-fn read_value(field: &Field, value: Value, errors: &mut Vec<FieldError>) -> Result<Given, String> {
+fn read_value(
+    field: &Field,
+    value: Value,
+    errors: &mut Vec<FieldError>,
+) -> Result<Provided, String> {
     let cell = match (field.ty, value) {
         (_, Value::Null) if field.nullable => Cell::Null,
         (_, Value::Null) => return Err("must not be null".to_owned()),
         (Type::Money(least), Value::Number(number)) => {
             let amount = Decimal::parse(&number.to_string());
-            let amount = amount.map_err(|misfit| misfit_text(misfit, ""))?;
+            let amount = amount.map_err(|misfit| amount_message(misfit, ""))?;
             if least > 0 && amount.is_zero() {
                 return Err("must be more than 0".to_owned());
             }
-            return Ok(Given::Amount(amount));
+            return Ok(Provided::Amount(amount));
         }
         (Type::Money(_), _) => return Err("must be a number, such as 9.99".to_owned()),
-        (Type::Items, value) => return Ok(Given::Lines(read_lines(value, errors))),
-        (Type::Id(_) | Type::Owner, value) => Cell::Int(whole(&value, 1, i64::MAX)?),
-        (Type::Count, value) => Cell::Int(whole(&value, 0, COUNT_MAX)?),
+        (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, errors))),
+        (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
+        (Type::Count, value) => Cell::Int(parse_integer(&value, 0, COUNT_MAX)?),
         (_, Value::String(text)) => {
             check_text(field, &text)?;
             Cell::Text(text)
         }
         _ => return Err("must be a string".to_owned()),
     };
-    Ok(Given::Cell(cell))
+    Ok(Provided::Cell(cell))
 }

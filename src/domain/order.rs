@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::currency::DEFAULT_CURRENCY;
-use crate::domain::line::Line;
+use crate::domain::order_line::OrderLine;
 use crate::domain::schema::{Transitions, Type};
 use crate::domain::{Cell, EntityKind, EntitySchema, Field, FieldError, Reject, Row, product};
 use crate::limits::{AMOUNT_MINOR_MAX, NOTES_CHARS_MAX};
@@ -130,7 +130,7 @@ pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<F
 /// Prices the lines of a new order: fills in its items, total and currency.
 ///
 /// `products` has the row of each line's product, in the order of the lines.
-pub fn price(order: &mut Row, lines: &[Line], products: &[Row]) -> Result<(), Reject> {
+pub fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), Reject> {
     let currency = products.first().map(Row::currency).unwrap_or_default();
     let mut errors = Vec::new();
     let mut items = Vec::with_capacity(lines.len());

@@ -1,5 +1,8 @@
 //! Why a request is refused: a closed set, turned into a status in one place only.
 
+use crate::domain::text::shorten;
+use crate::limits::QUOTED_CHARS_MAX;
+
 /// One wrong field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FieldError {
@@ -10,9 +13,13 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A mistake at `field`, told by `message`.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+    /// A mistake at `field`, explained by `message`. A field's name may be the client's own text, so
+    /// only its first `QUOTED_CHARS_MAX` characters are given back.
+    pub fn new(field: impl AsRef<str>, message: impl Into<String>) -> Self {
+        Self {
+            field: shorten(field.as_ref(), QUOTED_CHARS_MAX).to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -22,24 +29,24 @@ pub enum Reject {
     /// The body or the query breaks the rules of its fields: all of them, at once.
     Invalid(Vec<FieldError>),
     /// There is no such thing, or the asker may not know of it.
-    Missing,
+    NotFound,
     /// It does not fit what is there; the text says what to do instead.
     Conflict(String),
     /// `If-Match` names another version than the stored one.
-    Stale,
+    PreconditionFailed,
     /// The `Idempotency-Key` came before with another request.
     KeyReused,
     /// The write queue is full: nothing was done, and a later try may succeed.
     Busy,
     /// The disk is full: nothing was done.
-    Full,
+    DiskFull,
     /// The database could not do it; whether it was stored is not known.
     Unavailable,
 }
 
 impl Reject {
     /// One wrong field.
-    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn field(field: impl AsRef<str>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::domain::decimal::write_whole;
+use crate::domain::decimal::write_integer;
 
 /// Appends `2026-01-25T10:30:00.000Z`.
 pub fn write(out: &mut String, ms: i64) {
@@ -12,7 +12,7 @@ pub fn write(out: &mut String, ms: i64) {
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
     let mut part = |number, width, after| {
-        write_whole(out, number, width);
+        write_integer(out, number, width);
         out.push(after);
     };
     part(year.into(), 4, '-');

@@ -96,7 +96,7 @@ fn event_message(kind: EntityKind, verb: &str) -> Value {
         "event": {"const": format!("{}:{verb}", kind.schema().noun)},
         "data": {"type": "object", "required": keys, "properties": data, "additionalProperties": false},
         "timestamp": {"type": "string", "format": "date-time"},
-        "seq": {"type": "integer", "minimum": 1, "description": "The event's place in the log."},
+        "seq": {"type": "integer", "minimum": 1, "description": "The event's permit in the log."},
     });
     let mut message = message(&envelope, &["event", "data", "timestamp", "seq"]);
     message["summary"] = json!(format!("On {}.", kind.schema().channel));

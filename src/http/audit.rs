@@ -8,18 +8,22 @@ use serde_json::{Value, json};
 use crate::auth::sessions::Session;
 use crate::domain::{FieldError, timestamp};
 use crate::http::Api;
-use crate::http::ask::{Ask, all_right, number, page_limit};
-use crate::http::reply::{self, Holding, Problem, Reply, to_json};
+use crate::http::reply::{self, Problem, Reply, WithPermit, to_json};
+use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::http::schemas::closed;
 use crate::http::users::check_admin;
 use crate::store::{Action, Entry, Thing, Wanted};
 
 impl Api {
     /// `GET /api/audit`.
-    pub(super) async fn audit(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
+    pub(super) async fn audit(
+        &self,
+        request: &ApiRequest,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
         check_admin(session)?;
         let mut errors = Vec::new();
-        let pairs = ask.query(&["limit", "after", "user_id", "entity", "row_id"], &mut errors);
+        let pairs = request.query(&["limit", "after", "user_id", "entity", "row_id"], &mut errors);
         let mut wanted = Wanted { limit: page_limit(&pairs, &mut errors), ..Wanted::default() };
         for (name, value) in &pairs {
             let id = || number(name, value, 0, i64::MAX).map(Some);
@@ -37,10 +41,10 @@ impl Api {
             };
             errors.extend(read.err());
         }
-        all_right((), errors)?;
-        let place = self.page().await?;
+        into_result((), errors)?;
+        let permit = self.page_permit().await?;
         let (entries, next) = self.store.audit(wanted).await?;
-        Ok(reply::page(entries.iter().map(show), next).holding(place))
+        Ok(reply::page(entries.iter().map(show), next).with_permit(permit))
     }
 }
 

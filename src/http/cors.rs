@@ -5,31 +5,31 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use crate::auth::origin::Origins;
-use crate::http::ask::{Ask, text_of};
 use crate::http::reply::{self, RESOURCE_POLICY, Reply};
-use crate::http::route::Target;
+use crate::http::request::{ApiRequest, header_text};
+use crate::http::route::Route;
 
 /// A request with these headers, perhaps over TLS, may change something, or become a WebSocket.
 pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
     let named = headers.get_all(header::ORIGIN).iter().count();
-    let origin = text_of(headers, &header::ORIGIN);
+    let origin = header_text(headers, &header::ORIGIN);
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
     // What cannot be read is none of ours.
     let site = site.map(|site| site.to_str().unwrap_or_default());
     named == usize::from(origin.is_some())
-        && origins.allow(origin, site, text_of(headers, &header::HOST), secure)
+        && origins.allow(origin, site, header_text(headers, &header::HOST), secure)
 }
 
 /// The answer to a browser that asks before it sends a request of a page elsewhere.
-pub(super) fn preflight(ask: &Ask, target: Target, origins: &Origins) -> Option<Reply> {
-    let asks = ask.parts.method == Method::OPTIONS
-        && ask.parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let listed = ask.header(&header::ORIGIN).is_some_and(|origin| origins.lists(origin));
+pub(super) fn preflight(request: &ApiRequest, route: Route, origins: &Origins) -> Option<Reply> {
+    let asks = request.parts.method == Method::OPTIONS
+        && request.parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let listed = request.header(&header::ORIGIN).is_some_and(|origin| origins.lists(origin));
     if !asks || !listed {
         return None;
     }
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
-    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, &target.allow());
+    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, &route.allow());
     let headers = "content-type, idempotency-key, if-match, if-none-match";
     reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
     reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "600");
@@ -37,7 +37,7 @@ pub(super) fn preflight(ask: &Ask, target: Target, origins: &Origins) -> Option<
 }
 
 /// Lets the page read the answer, if its origin is configured.
-pub(super) fn admit(reply: &mut Reply, origin: Option<&str>, origins: &Origins) {
+pub(super) fn allow_origin(reply: &mut Reply, origin: Option<&str>, origins: &Origins) {
     let Some(origin) = origin.filter(|origin| origins.lists(origin)) else {
         return;
     };

@@ -9,8 +9,8 @@ use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::{Cell, EntityKind, Field, FieldError, Input, Row, event, order, timestamp};
 use crate::http::Api;
-use crate::http::ask::{Ask, all_right, number, page_limit};
-use crate::http::reply::{self, Holding, Problem, Reply};
+use crate::http::reply::{self, Problem, Reply, WithPermit};
+use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::BODY_BYTES_MAX;
 use crate::store::{Change, Query};
 
@@ -18,92 +18,98 @@ impl Api {
     /// A request to all entities of a kind.
     pub(super) async fn collection(
         &self,
-        ask: &mut Ask,
+        request: &mut ApiRequest,
         kind: EntityKind,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        if ask.parts.method == Method::POST {
-            self.create(ask, kind, session).await
+        if request.parts.method == Method::POST {
+            self.create(request, kind, session).await
         } else {
-            self.list(ask, kind, session).await
+            self.list(request, kind, session).await
         }
     }
 
     /// A request to one entity.
     pub(super) async fn entity(
         &self,
-        ask: &mut Ask,
+        request: &mut ApiRequest,
         (kind, id): (EntityKind, i64),
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let change = match ask.parts.method {
+        let change = match request.parts.method {
             Method::PATCH => {
-                may(session.role.may_change(), "change", kind, session)?;
-                let (body, _) = ask.object(BODY_BYTES_MAX).await?;
+                check_allowed(session.role.may_change(), "change", kind, session)?;
+                let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
                 Change::Update(id, Input::read(kind, Purpose::Patch, body)?)
             }
             Method::DELETE => {
-                may(session.role.may_change(), "delete", kind, session)?;
+                check_allowed(session.role.may_change(), "delete", kind, session)?;
                 Change::Delete(id)
             }
-            _ => return self.get(ask, kind, id, session).await,
+            _ => return self.get(request, kind, id, session).await,
         };
-        let actor = ask.actor(session);
-        let (row, room) = self.store.change(actor, kind, change, self.room()).await?;
+        let actor = request.actor(session);
+        let (row, room) = self.store.change(actor, kind, change, self.response_permit()).await?;
         Ok(match row {
             Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag(&row)),
             None => reply::empty(StatusCode::NO_CONTENT),
         }
-        .holding(room))
+        .with_permit(room))
     }
 
     async fn create(
         &self,
-        ask: &mut Ask,
+        request: &mut ApiRequest,
         kind: EntityKind,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        may(session.role.may_create(kind), "create", kind, session)?;
-        let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
-        let repeat = ask.repeat(session.user_id, &bytes)?;
+        check_allowed(session.role.may_create(kind), "create", kind, session)?;
+        let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
+        let repeat = request.idempotency_key(session.user_id, &bytes)?;
         let input = Input::read(kind, Purpose::Create, body)?;
-        let (actor, change) = (ask.actor(session), Change::Create(input));
-        let (answer, room) = self.store.create(actor, kind, change, repeat, self.room()).await?;
-        Ok(created(answer).holding(room))
+        let (actor, change) = (request.actor(session), Change::Create(input));
+        let (answer, room) =
+            self.store.create(actor, kind, change, repeat, self.response_permit()).await?;
+        Ok(created(answer).with_permit(room))
     }
 
     async fn get(
         &self,
-        ask: &Ask,
+        request: &ApiRequest,
         kind: EntityKind,
         id: i64,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        may(session.role.may_read(kind), "read", kind, session)?;
-        let (row, room) = self.store.get(kind, id, self.room()).await?;
+        check_allowed(session.role.may_read(kind), "read", kind, session)?;
+        let (row, room) = self.store.get(kind, id, self.response_permit()).await?;
         // Somebody else's order is, to a kiosk, no order.
-        if is_narrowed(kind, session) && row.int(&order::KIOSK_ID) != session.user_id {
-            return Err(Problem::missing());
+        if only_own_orders(kind, session) && row.int(&order::KIOSK_ID) != session.user_id {
+            return Err(Problem::not_found());
         }
         let etag = etag(&row);
-        if ask.has(&etag) {
+        if request.if_none_match(&etag) {
             let mut reply = reply::empty(StatusCode::NOT_MODIFIED);
             reply::set(&mut reply, header::ETAG, &etag);
             return Ok(reply);
         }
-        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag).holding(room))
+        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag).with_permit(room))
     }
 
-    async fn list(&self, ask: &Ask, kind: EntityKind, session: &Session) -> Result<Reply, Problem> {
-        may(session.role.may_read(kind), "read", kind, session)?;
-        let mut query = read_query(ask, kind)?;
-        if is_narrowed(kind, session) {
+    async fn list(
+        &self,
+        request: &ApiRequest,
+        kind: EntityKind,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        check_allowed(session.role.may_read(kind), "read", kind, session)?;
+        let mut query = read_query(request, kind)?;
+        if only_own_orders(kind, session) {
             query.filters.push((&order::KIOSK_ID, Cell::Int(session.user_id)));
         }
-        let place = self.page().await?;
+        let permit = self.page_permit().await?;
         let (rows, more) = self.store.list(kind, query).await?;
         let next = rows.last().filter(|_| more).map(|row| row.id);
-        Ok(reply::page(rows.iter().map(event::entity), next).holding(place))
+        Ok(reply::page(rows.iter().map(event::entity), next).with_permit(permit))
     }
 }
 
@@ -120,9 +126,9 @@ pub(super) fn parameters(kind: EntityKind) -> Vec<&'static str> {
     ["limit", "after", "order", "updated_since"].into_iter().chain(filters).collect()
 }
 
-fn read_query(ask: &Ask, kind: EntityKind) -> Result<Query, Problem> {
+fn read_query(request: &ApiRequest, kind: EntityKind) -> Result<Query, Problem> {
     let mut errors = Vec::new();
-    let pairs = ask.query(&parameters(kind), &mut errors);
+    let pairs = request.query(&parameters(kind), &mut errors);
     let mut query = Query { limit: page_limit(&pairs, &mut errors), ..Query::default() };
     for (name, value) in &pairs {
         let read = match name.as_str() {
@@ -149,7 +155,7 @@ fn read_query(ask: &Ask, kind: EntityKind) -> Result<Query, Problem> {
         };
         errors.extend(read.err());
     }
-    all_right(query, errors)
+    into_result(query, errors)
 }
 
 fn read_filter(
@@ -172,7 +178,7 @@ fn read_filter(
     Ok(Some((field, cell)))
 }
 
-fn is_narrowed(kind: EntityKind, session: &Session) -> bool {
+fn only_own_orders(kind: EntityKind, session: &Session) -> bool {
     kind == EntityKind::Order && session.role.sees_only_own_orders()
 }
 
@@ -180,7 +186,12 @@ fn etag(row: &Row) -> String {
     format!("\"{}\"", row.seq)
 }
 
-fn may(allowed: bool, verb: &str, kind: EntityKind, session: &Session) -> Result<(), Problem> {
+fn check_allowed(
+    allowed: bool,
+    verb: &str,
+    kind: EntityKind,
+    session: &Session,
+) -> Result<(), Problem> {
     if allowed {
         return Ok(());
     }

@@ -3,16 +3,20 @@
 use crate::auth::sessions::Session;
 use crate::domain::{EntityKind, FieldError};
 use crate::http::Api;
-use crate::http::ask::{Ask, all_right, number, page_limit};
-use crate::http::reply::{self, Holding, Problem, Reply};
+use crate::http::reply::{self, Problem, Reply, WithPermit};
+use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::store::Range;
 
 impl Api {
     /// `GET /api/events`.
-    pub(super) async fn events(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
+    pub(super) async fn events(
+        &self,
+        request: &ApiRequest,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
         let mut errors = Vec::new();
-        let pairs = ask.query(&["limit", "after", "channel"], &mut errors);
+        let pairs = request.query(&["limit", "after", "channel"], &mut errors);
         let mut range = Range {
             after: 0,
             kinds: 0,
@@ -37,7 +41,7 @@ impl Api {
                 _ => {}
             }
         }
-        all_right((), errors)?;
+        into_result((), errors)?;
         if let Some(kind) = channel.filter(|kind| !session.role.may_follow(*kind)) {
             let (role, channel) = (session.role.name(), kind.schema().channel);
             return Err(Problem::forbidden(format!("the role {role} may not read {channel}")));
@@ -51,7 +55,7 @@ impl Api {
             .filter(|kind| wanted(*kind))
             .map(|kind| 1 << kind.index())
             .sum();
-        let place = self.page().await?;
+        let permit = self.page_permit().await?;
         let page = self.store.events(range).await?;
         let data =
             page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
@@ -59,6 +63,6 @@ impl Api {
             if page.scanned < page.head { page.scanned.to_string() } else { "null".to_owned() };
         let (oldest, head) = (page.oldest, page.head);
         let ends = format!("\"next\":{next},\"oldest\":{oldest},\"head\":{head}");
-        Ok(reply::json(format!("{{\"data\":[{data}],{ends}}}")).holding(place))
+        Ok(reply::json(format!("{{\"data\":[{data}],{ends}}}")).with_permit(permit))
     }
 }

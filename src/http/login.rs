@@ -9,17 +9,17 @@ use crate::auth::password;
 use crate::auth::sessions::Session;
 use crate::domain::{FieldError, Secret};
 use crate::http::Api;
-use crate::http::ask::{Ask, all_right};
 use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::http::request::{ApiRequest, into_result};
 use crate::limits::LOGIN_BYTES_MAX;
 use crate::store::User;
 
 impl Api {
     /// `POST /api/auth/login`.
-    pub(super) async fn login(&self, ask: &mut Ask) -> Result<Reply, Problem> {
-        let [username, password] = self.two_texts(ask, ["username", "password"]).await?;
+    pub(super) async fn login(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let [username, password] = self.two_texts(request, ["username", "password"]).await?;
         let password = Secret(password);
-        let (peer, cookies) = (ask.peer, ask.header(&header::COOKIE));
+        let (peer, cookies) = (request.peer, request.header(&header::COOKIE));
         let from = (peer.address, peer.secure);
         let (user, cookie) = self.auth.login(username, password, from, cookies).await?;
         let mut reply = reply::json(show(&user));
@@ -28,8 +28,12 @@ impl Api {
     }
 
     /// `POST /api/auth/logout`.
-    pub(super) async fn logout(&self, ask: &Ask, session: &Session) -> Result<Reply, Problem> {
-        let cookie = self.auth.logout(session, ask.peer.secure).await?;
+    pub(super) async fn logout(
+        &self,
+        request: &ApiRequest,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        let cookie = self.auth.logout(session, request.peer.secure).await?;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
@@ -43,21 +47,25 @@ impl Api {
     /// `POST /api/auth/password`.
     pub(super) async fn password(
         &self,
-        ask: &mut Ask,
+        request: &mut ApiRequest,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let texts = self.two_texts(ask, ["current_password", "new_password"]).await?;
+        let texts = self.two_texts(request, ["current_password", "new_password"]).await?;
         let [current, new] = texts.map(Secret);
         if let Err(message) = password::check(&new) {
             return Err(Problem::invalid(vec![FieldError::new("new_password", message)]));
         }
-        self.auth.change_password(session, current, new, ask.peer.address).await?;
+        self.auth.change_password(session, current, new, request.peer.address).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 
     /// A body of exactly two texts.
-    async fn two_texts(&self, ask: &mut Ask, names: [&str; 2]) -> Result<[String; 2], Problem> {
-        let (mut body, _) = ask.object(LOGIN_BYTES_MAX).await?;
+    async fn two_texts(
+        &self,
+        request: &mut ApiRequest,
+        names: [&str; 2],
+    ) -> Result<[String; 2], Problem> {
+        let (mut body, _) = request.json_object(LOGIN_BYTES_MAX).await?;
         let mut errors = Vec::new();
         let texts = names.map(|name| match body.remove(name) {
             Some(Value::String(text)) => text,
@@ -70,9 +78,8 @@ impl Api {
                 String::new()
             }
         });
-        let unknown = body.keys().map(|name| name.chars().take(100).collect::<String>());
-        errors.extend(unknown.map(|name| FieldError::new(name, "is not a field here")));
-        all_right(texts, errors)
+        errors.extend(body.keys().map(|name| FieldError::new(name, "is not a field here")));
+        into_result(texts, errors)
     }
 }
 

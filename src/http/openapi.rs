@@ -7,26 +7,26 @@ use crate::domain::schema::Type;
 use crate::domain::{EntityKind, Role};
 use crate::http::audit;
 use crate::http::entities::parameters;
-use crate::http::route::Target;
+use crate::http::route::Route;
 use crate::http::schemas::{closed, field_schema, password_schema, schemas, title};
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 /// The document, OpenAPI 3.1.
 pub(super) fn document() -> Value {
     let mut paths = Map::new();
-    for target in Target::all() {
+    for route in Route::all() {
         let mut item = Map::new();
-        if matches!(target, Target::Entity(..) | Target::User(_)) {
+        if matches!(route, Route::Entity(..) | Route::User(_)) {
             let id = json!({"type": "integer", "format": "int64", "minimum": 1});
             item.insert(
                 "parameters".into(),
                 json!([{"name": "id", "in": "path", "required": true, "schema": id}]),
             );
         }
-        for method in target.methods() {
-            item.insert(method.as_str().to_ascii_lowercase(), operation(target, method));
+        for method in route.methods() {
+            item.insert(method.as_str().to_ascii_lowercase(), operation(route, method));
         }
-        paths.insert(target.template(), Value::Object(item));
+        paths.insert(route.template(), Value::Object(item));
     }
     json!({
         "openapi": "3.1.0",
@@ -47,39 +47,39 @@ pub(super) fn document() -> Value {
     })
 }
 
-fn operation(target: Target, method: &Method) -> Value {
-    let (summary, request, answer) = described(target, method);
+fn operation(route: Route, method: &Method) -> Value {
+    let (summary, request, answer) = described(route, method);
     let mut operation = json!({
         "summary": summary,
-        "operationId": operation_id(target, method),
-        "parameters": operation_parameters(target, method),
-        "responses": responses(target, method, answer),
+        "operationId": operation_id(route, method),
+        "parameters": operation_parameters(route, method),
+        "responses": responses(route, method, answer),
     });
     if let Some(request) = request {
         operation["requestBody"] =
             json!({"required": true, "content": {"application/json": {"schema": request}}});
     }
-    if is_public(target) {
+    if is_public(route) {
         operation["security"] = json!([]);
     }
     operation
 }
 
-fn operation_id(target: Target, method: &Method) -> String {
-    let path = target.template().replace(['/', '{', '}', '.'], " ");
+fn operation_id(route: Route, method: &Method) -> String {
+    let path = route.template().replace(['/', '{', '}', '.'], " ");
     let words = path.split_whitespace().collect::<Vec<_>>().join("_");
     format!("{}_{words}", method.as_str().to_ascii_lowercase())
 }
 
-fn is_public(target: Target) -> bool {
+fn is_public(route: Route) -> bool {
     matches!(
-        target,
-        Target::Login
-            | Target::Health
-            | Target::Ready
-            | Target::Metrics
-            | Target::OpenApi
-            | Target::AsyncApi
+        route,
+        Route::Login
+            | Route::Health
+            | Route::Ready
+            | Route::Metrics
+            | Route::OpenApi
+            | Route::AsyncApi
     )
 }
 
@@ -95,7 +95,7 @@ fn page_of(items: &Value) -> Value {
 }
 
 /// What an operation is for, what it takes, and what it gives.
-fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<Value>) {
+fn described(route: Route, method: &Method) -> (String, Option<Value>, Option<Value>) {
     let text = json!({"type": "string"});
     let password = password_schema();
     let who = closed(
@@ -104,54 +104,54 @@ fn described(target: Target, method: &Method) -> (String, Option<Value>, Option<
         None,
     );
     let object = json!({"type": "object"});
-    let (summary, request, answer) = match (target, method.as_str()) {
-        (Target::Collection(kind), "POST") => {
+    let (summary, request, answer) = match (route, method.as_str()) {
+        (Route::Collection(kind), "POST") => {
             let name = title(kind);
             let summary = format!("Create: {}", kind.schema().noun);
             return (summary, Some(reference(&format!("New{name}"))), Some(reference(&name)));
         }
-        (Target::Collection(kind), _) => {
+        (Route::Collection(kind), _) => {
             let summary = format!("List {}, newest first", kind.schema().plural);
             return (summary, None, Some(page_of(&reference(&title(kind)))));
         }
-        (Target::Entity(kind, _), "PATCH") => {
+        (Route::Entity(kind, _), "PATCH") => {
             let name = title(kind);
             let summary = format!("Change with a merge patch: {}", kind.schema().noun);
             return (summary, Some(reference(&format!("{name}Patch"))), Some(reference(&name)));
         }
-        (Target::Entity(kind, _), "DELETE") => {
+        (Route::Entity(kind, _), "DELETE") => {
             return (format!("Delete: {}", kind.schema().noun), None, None);
         }
-        (Target::Entity(kind, _), _) => {
+        (Route::Entity(kind, _), _) => {
             return (format!("Read: {}", kind.schema().noun), None, Some(reference(&title(kind))));
         }
-        (Target::Users, "POST") => {
+        (Route::Users, "POST") => {
             ("Create a user", Some(reference("NewUser")), Some(reference("User")))
         }
-        (Target::Users, _) => ("List users", None, Some(page_of(&reference("User")))),
-        (Target::User(_), "PATCH") => {
+        (Route::Users, _) => ("List users", None, Some(page_of(&reference("User")))),
+        (Route::User(_), "PATCH") => {
             ("Change a user", Some(reference("UserPatch")), Some(reference("User")))
         }
-        (Target::User(_), "DELETE") => ("Delete a user", None, None),
-        (Target::User(_), _) => ("Read a user", None, Some(reference("User"))),
-        (Target::Events, _) => ("Read the event log, oldest first", None, Some(events_schema())),
-        (Target::Audit, _) => {
+        (Route::User(_), "DELETE") => ("Delete a user", None, None),
+        (Route::User(_), _) => ("Read a user", None, Some(reference("User"))),
+        (Route::Events, _) => ("Read the event log, oldest first", None, Some(events_schema())),
+        (Route::Audit, _) => {
             ("Read the audit trail, newest first", None, Some(page_of(&audit::schema())))
         }
-        (Target::Login, _) => {
+        (Route::Login, _) => {
             ("Log in", Some(closed(json!({"username": text, "password": text}), None)), Some(who))
         }
-        (Target::Logout, _) => ("Log out", None, None),
-        (Target::Me, _) => ("Who is logged in", None, Some(who)),
-        (Target::Password, _) => {
+        (Route::Logout, _) => ("Log out", None, None),
+        (Route::Me, _) => ("Who is logged in", None, Some(who)),
+        (Route::Password, _) => {
             let passwords = json!({"current_password": text, "new_password": password});
             ("Change the own password", Some(closed(passwords, None)), None)
         }
-        (Target::Health, _) => ("The process lives", None, Some(object)),
-        (Target::Ready, _) => ("The process can take orders", None, Some(object)),
-        (Target::Metrics, _) => ("Numbers for a monitor", None, Some(object)),
-        (Target::OpenApi, _) => ("This document", None, Some(object)),
-        (Target::AsyncApi, _) => ("The description of the WebSocket", None, Some(object)),
+        (Route::Health, _) => ("The process lives", None, Some(object)),
+        (Route::Ready, _) => ("The process can take orders", None, Some(object)),
+        (Route::Metrics, _) => ("Numbers for a monitor", None, Some(object)),
+        (Route::OpenApi, _) => ("This document", None, Some(object)),
+        (Route::AsyncApi, _) => ("The description of the WebSocket", None, Some(object)),
     };
     (summary.to_owned(), request, answer)
 }
@@ -170,7 +170,7 @@ fn events_schema() -> Value {
     )
 }
 
-fn operation_parameters(target: Target, method: &Method) -> Value {
+fn operation_parameters(route: Route, method: &Method) -> Value {
     let limit =
         json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT});
     let after = json!({"type": "integer", "format": "int64", "minimum": 0});
@@ -199,15 +199,15 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
         parameters(kind).into_iter().map(|name| query(name, schema(name))).collect()
     };
     let tag = json!({"type": "string"});
-    match (target, method.as_str()) {
-        (Target::Collection(_) | Target::Users, "POST") => {
+    match (route, method.as_str()) {
+        (Route::Collection(_) | Route::Users, "POST") => {
             let key = json!({"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "minLength": 1,
                              "maxLength": IDEMPOTENCY_KEY_CHARS_MAX});
             json!([header("Idempotency-Key", key)])
         }
-        (Target::Collection(kind), _) => Value::Array(list(kind)),
-        (Target::Users, _) => json!([query("limit", limit), query("after", after)]),
-        (Target::Events, _) => {
+        (Route::Collection(kind), _) => Value::Array(list(kind)),
+        (Route::Users, _) => json!([query("limit", limit), query("after", after)]),
+        (Route::Events, _) => {
             let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
             json!([
                 query("limit", limit),
@@ -215,25 +215,24 @@ fn operation_parameters(target: Target, method: &Method) -> Value {
                 query("channel", json!({"enum": channels}))
             ])
         }
-        (Target::Audit, _) => json!([
+        (Route::Audit, _) => json!([
             query("limit", limit),
             query("after", after.clone()),
             query("user_id", after.clone()),
             query("entity", audit::nouns()),
             query("row_id", after)
         ]),
-        (Target::Entity(..) | Target::User(_), "GET") => json!([header("If-None-Match", tag)]),
-        (Target::Entity(..) | Target::User(_), _) => json!([header("If-Match", tag)]),
+        (Route::Entity(..) | Route::User(_), "GET") => json!([header("If-None-Match", tag)]),
+        (Route::Entity(..) | Route::User(_), _) => json!([header("If-Match", tag)]),
         _ => json!([]),
     }
 }
 
-fn responses(target: Target, method: &Method, answer: Option<Value>) -> Value {
+fn responses(route: Route, method: &Method, answer: Option<Value>) -> Value {
     let problem = json!({"application/problem+json": {"schema": reference("Problem")}});
     let content_type =
-        if target == Target::Metrics { "application/openmetrics-text" } else { "application/json" };
-    let created =
-        matches!((target, method.as_str()), (Target::Collection(_) | Target::Users, "POST"));
+        if route == Route::Metrics { "application/openmetrics-text" } else { "application/json" };
+    let created = matches!((route, method.as_str()), (Route::Collection(_) | Route::Users, "POST"));
     let good = match answer {
         Some(_) if created => "201",
         Some(_) => "200",
@@ -245,10 +244,10 @@ fn responses(target: Target, method: &Method, answer: Option<Value>) -> Value {
         done["content"][content_type]["schema"] = schema;
     }
     if created {
-        done["links"] = links(target);
+        done["links"] = links(route);
     }
     responses.insert(good.into(), done);
-    if method == Method::GET && matches!(target, Target::Entity(..) | Target::User(_)) {
+    if method == Method::GET && matches!(route, Route::Entity(..) | Route::User(_)) {
         responses.insert("304".into(), json!({"description": "Not modified"}));
     }
     responses.insert("default".into(), json!({"description": "A problem", "content": problem}));
@@ -256,10 +255,10 @@ fn responses(target: Target, method: &Method, answer: Option<Value>) -> Value {
 }
 
 /// Where to go from what was created.
-fn links(collection: Target) -> Value {
+fn links(collection: Route) -> Value {
     let one = match collection {
-        Target::Collection(kind) => Target::Entity(kind, 1),
-        _ => Target::User(1),
+        Route::Collection(kind) => Route::Entity(kind, 1),
+        _ => Route::User(1),
     };
     let link = |method: &Method| {
         let id = json!({"id": "$response.body#/id"});

@@ -17,7 +17,7 @@ use crate::domain::{FieldError, Reject};
 
 /// What every answer tells a browser: keep nothing of it, run and frame nothing in it, let no other
 /// site embed it, tell nobody where one came from, and take it for nothing but what it says it is.
-static GUARDS: [(HeaderName, HeaderValue); 5] = [
+static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::CONTENT_SECURITY_POLICY,
@@ -31,23 +31,23 @@ static GUARDS: [(HeaderName, HeaderValue); 5] = [
 /// Who may embed an answer (the Fetch standard, section 3.7).
 pub(super) const RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
-/// Room for the headers of any answer, so that they never move while it is made.
+/// Capacity for the headers of any answer, so that they never move while it is made.
 const HEADERS_MAX: usize = 12;
 
 /// What goes back to the client.
-pub type Reply = Response<Text>;
+pub type Reply = Response<ReplyBody>;
 
 /// The body of an answer: one text, none once it is with the connection.
-pub struct Text(Option<Bytes>);
+pub struct ReplyBody(Option<Bytes>);
 
-impl Text {
+impl ReplyBody {
     /// A body of this text.
     pub fn new(text: impl Into<Bytes>) -> Self {
         Self(Some(text.into()).filter(|text| !text.is_empty()))
     }
 }
 
-impl Body for Text {
+impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -67,15 +67,15 @@ impl Body for Text {
     }
 }
 
-/// An answer that keeps its place until it is sent, or its connection gone.
-pub(super) trait Holding {
-    /// With this place, if it needs one.
-    fn holding(self, place: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
+/// An answer that keeps its permit until it is sent, or its connection gone.
+pub(super) trait WithPermit {
+    /// With this permit, if it needs one.
+    fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
 }
 
-impl Holding for Reply {
-    fn holding(self, place: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
-        /// The bytes own the place: hyper lets go of the body as soon as it waits to be sent.
+impl WithPermit for Reply {
+    fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
+        /// The bytes own the permit: hyper lets go of the body as soon as it waits to be sent.
         struct Held(
             Bytes,
             #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit,
@@ -85,10 +85,10 @@ impl Holding for Reply {
                 &self.0
             }
         }
-        match place.into() {
-            Some(place) => {
-                self.map(|Text(text)| Text(text.map(|text| Bytes::from_owner(Held(text, place)))))
-            }
+        match permit.into() {
+            Some(permit) => self.map(|ReplyBody(text)| {
+                ReplyBody(text.map(|text| Bytes::from_owner(Held(text, permit))))
+            }),
             None => self,
         }
     }
@@ -110,7 +110,7 @@ impl Problem {
     }
 
     /// No such path, or no such entity.
-    pub fn missing() -> Self {
+    pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here")
     }
 
@@ -134,7 +134,7 @@ impl Problem {
     }
 
     /// Too much or too often; worth a try after that time.
-    pub fn later(status: StatusCode, detail: &str, wait: Duration) -> Self {
+    pub fn retry_after(status: StatusCode, detail: &str, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self::new(status, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
@@ -147,12 +147,13 @@ impl Problem {
     }
 
     /// The whole answer as it goes over the wire, for a connection that hyper never sees.
-    pub fn into_text(self) -> String {
+    pub fn into_raw(self) -> String {
         let (status, body) = (self.status, self.body());
         let line = |(name, value): &(HeaderName, HeaderValue)| {
             format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
         };
-        let headers: String = GUARDS.iter().chain(self.header.as_deref()).map(line).collect();
+        let headers: String =
+            SECURITY_HEADERS.iter().chain(self.header.as_deref()).map(line).collect();
         let length = body.len();
         format!(
             "HTTP/1.1 {status}\r\n{headers}content-type: application/problem+json\r\n\
@@ -199,9 +200,9 @@ impl From<Reject> for Problem {
         let soon = Duration::from_secs(1);
         match reject {
             Reject::Invalid(errors) => Self::invalid(errors),
-            Reject::Missing => Self::missing(),
+            Reject::NotFound => Self::not_found(),
             Reject::Conflict(detail) => Self::new(StatusCode::CONFLICT, detail),
-            Reject::Stale => {
+            Reject::PreconditionFailed => {
                 let detail = "it was changed since; read it again and use its new ETag";
                 Self::new(StatusCode::PRECONDITION_FAILED, detail)
             }
@@ -211,15 +212,15 @@ impl From<Reject> for Problem {
             }
             Reject::Busy => {
                 let detail = "too much is waiting; nothing was done";
-                Self::later(StatusCode::SERVICE_UNAVAILABLE, detail, soon)
+                Self::retry_after(StatusCode::SERVICE_UNAVAILABLE, detail, soon)
             }
-            Reject::Full => {
+            Reject::DiskFull => {
                 let detail = "the disk is full; nothing was done";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, detail)
             }
             Reject::Unavailable => {
                 let detail = "the store could not do it; repeat it with the same Idempotency-Key";
-                Self::later(StatusCode::SERVICE_UNAVAILABLE, detail, soon)
+                Self::retry_after(StatusCode::SERVICE_UNAVAILABLE, detail, soon)
             }
         }
     }
@@ -229,7 +230,7 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Wrong => Self::unauthorized("wrong username or password"),
-            Denied::TooMany(wait) => Self::later(
+            Denied::TooMany(wait) => Self::retry_after(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many logins; wait and try again",
                 wait,
@@ -241,10 +242,10 @@ impl From<Denied> for Problem {
 
 /// An answer of any kind of text.
 pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String) -> Reply {
-    let mut reply = Response::new(Text::new(body));
+    let mut reply = Response::new(ReplyBody::new(body));
     *reply.status_mut() = status;
     let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
-    headers.extend(GUARDS.iter().cloned());
+    headers.extend(SECURITY_HEADERS.iter().cloned());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     *reply.headers_mut() = headers;
     reply

@@ -6,7 +6,7 @@ use crate::domain::EntityKind;
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum Route {
     /// All entities of a kind.
     Collection(EntityKind),
     /// One of them.
@@ -39,8 +39,8 @@ pub(super) enum Target {
     AsyncApi,
 }
 
-impl Target {
-    /// Every target, an id standing for all.
+impl Route {
+    /// Every route, an id standing for all.
     pub(super) fn all() -> Vec<Self> {
         let entities = EntityKind::ALL
             .into_iter()
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn every_template_leads_to_its_target() {
-        for target in Target::all() {
-            let path = target.template().replace("{id}", "1");
-            assert_eq!(Target::find(&path), Some(target), "{path}");
+        for route in Route::all() {
+            let path = route.template().replace("{id}", "1");
+            assert_eq!(Route::find(&path), Some(route), "{path}");
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
             "/api/orders/x",
             "api",
         ] {
-            assert_eq!(Target::find(path), None, "{path}");
+            assert_eq!(Route::find(path), None, "{path}");
         }
     }
 }

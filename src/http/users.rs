@@ -9,15 +9,15 @@ use crate::auth::sessions::Session;
 use crate::domain::check::check_line;
 use crate::domain::{FieldError, Role, Secret, timestamp};
 use crate::http::Api;
-use crate::http::ask::{Ask, all_right, number, page_limit};
 use crate::http::entities::created;
-use crate::http::reply::{self, Holding, Problem, Reply, to_json};
+use crate::http::reply::{self, Problem, Reply, WithPermit, to_json};
+use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{User, UserPatch};
 
 /// What a body says of a user, as far as it is right.
 #[derive(Default)]
-struct Form {
+struct UserFields {
     username: Option<String>,
     role: Option<Role>,
     password: Option<Secret>,
@@ -26,72 +26,82 @@ struct Form {
 
 impl Api {
     /// A request to all users.
-    pub(super) async fn users(&self, ask: &mut Ask, session: &Session) -> Result<Reply, Problem> {
+    pub(super) async fn users(
+        &self,
+        request: &mut ApiRequest,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
         check_admin(session)?;
-        if ask.parts.method == Method::POST {
-            return self.create_user(ask, session).await;
+        if request.parts.method == Method::POST {
+            return self.create_user(request, session).await;
         }
         let mut errors = Vec::new();
-        let pairs = ask.query(&["limit", "after"], &mut errors);
+        let pairs = request.query(&["limit", "after"], &mut errors);
         let limit = page_limit(&pairs, &mut errors);
         let after = pairs.iter().find(|(name, _)| name == "after");
         let after = after.and_then(|(name, value)| {
             number(name, value, 0, i64::MAX).map_err(|error| errors.push(error)).ok()
         });
-        all_right((), errors)?;
-        let place = self.page().await?;
+        into_result((), errors)?;
+        let permit = self.page_permit().await?;
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
         users.truncate(limit);
         let next = users.last().filter(|_| more).map(|user| user.id);
-        Ok(reply::page(users.iter().map(show), next).holding(place))
+        Ok(reply::page(users.iter().map(show), next).with_permit(permit))
     }
 
     /// A request to one user.
     pub(super) async fn user(
         &self,
-        ask: &mut Ask,
+        request: &mut ApiRequest,
         id: i64,
         session: &Session,
     ) -> Result<Reply, Problem> {
         check_admin(session)?;
-        let user = match ask.parts.method {
+        let user = match request.parts.method {
             Method::PATCH => {
-                let (body, _) = ask.object(BODY_BYTES_MAX).await?;
-                let Form { username, role, password, disabled } = read(body, false)?;
+                let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
+                let UserFields { username, role, password, disabled } = read(body, false)?;
                 let password_hash = match password {
                     Some(password) => Some(self.auth.hash(password).await?),
                     None => None,
                 };
                 let patch = UserPatch { username, role, disabled, password_hash };
-                self.auth.update_user(id, patch, ask.if_match(), session, ask.peer.address).await?
+                self.auth
+                    .update_user(id, patch, request.if_match(), session, request.peer.address)
+                    .await?
             }
             Method::DELETE => {
-                self.auth.remove_user(id, ask.if_match(), ask.asker(session)).await?;
+                self.auth.remove_user(id, request.if_match(), request.caller(session)).await?;
                 return Ok(reply::empty(StatusCode::NO_CONTENT));
             }
             _ => self.store.user(id).await?,
         };
         let etag = format!("\"{}\"", user.version);
-        if ask.parts.method != Method::PATCH && ask.has(&etag) {
+        if request.parts.method != Method::PATCH && request.if_none_match(&etag) {
             return Ok(reply::empty(StatusCode::NOT_MODIFIED));
         }
         Ok(reply::json_with_etag(StatusCode::OK, show(&user), &etag))
     }
 
-    async fn create_user(&self, ask: &mut Ask, session: &Session) -> Result<Reply, Problem> {
-        let (body, bytes) = ask.object(BODY_BYTES_MAX).await?;
-        let repeat = ask.repeat(session.user_id, &bytes)?;
-        let form = read(body, true)?;
+    async fn create_user(
+        &self,
+        request: &mut ApiRequest,
+        session: &Session,
+    ) -> Result<Reply, Problem> {
+        let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
+        let repeat = request.idempotency_key(session.user_id, &bytes)?;
+        let fields = read(body, true)?;
         let (Some(username), Some(role), Some(password)) =
-            (form.username, form.role, form.password)
+            (fields.username, fields.role, fields.password)
         else {
-            return Err(Problem::missing()); // out of reach: `read` has named what is not there
+            return Err(Problem::not_found()); // out of reach: `read` has named what is not there
         };
         let hash = self.auth.hash(password).await?;
         let answer = self
             .store
-            .create_user((username, role, hash), repeat, show, ask.asker(session))
+            .create_user((username, role, hash), repeat, show, request.caller(session))
             .await?;
         Ok(created(answer))
     }
@@ -127,8 +137,8 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
 }
 
 /// Reads a user's body; a new user needs name, role and password.
-fn read(body: Map<String, Value>, new: bool) -> Result<Form, Problem> {
-    let (mut form, mut errors) = (Form::default(), Vec::new());
+fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
+    let (mut fields, mut errors) = (UserFields::default(), Vec::new());
     for name in ["username", "role", "password"].into_iter().filter(|_| new) {
         if !body.contains_key(name) {
             errors.push(FieldError::new(name, "is required"));
@@ -137,21 +147,21 @@ fn read(body: Map<String, Value>, new: bool) -> Result<Form, Problem> {
     for (name, value) in body {
         let set = match (name.as_str(), value) {
             ("username", Value::String(text)) => {
-                check_line(&text, 1, USERNAME_CHARS_MAX).map(|()| form.username = Some(text))
+                check_line(&text, 1, USERNAME_CHARS_MAX).map(|()| fields.username = Some(text))
             }
             ("role", Value::String(text)) => match Role::named(&text) {
                 Some(role) => {
-                    form.role = Some(role);
+                    fields.role = Some(role);
                     Ok(())
                 }
                 None => Err(format!("must be one of {}", Role::ALL.map(Role::name).join(", "))),
             },
             ("password", Value::String(text)) => {
                 let password = Secret(text);
-                password::check(&password).map(|()| form.password = Some(password))
+                password::check(&password).map(|()| fields.password = Some(password))
             }
             ("disabled", Value::Bool(disabled)) if !new => {
-                form.disabled = Some(disabled);
+                fields.disabled = Some(disabled);
                 Ok(())
             }
             ("disabled", _) if new => Err("cannot be set at creation".to_owned()),
@@ -161,8 +171,8 @@ fn read(body: Map<String, Value>, new: bool) -> Result<Form, Problem> {
             _ => Err("is not a field of users".to_owned()),
         };
         if let Err(message) = set {
-            errors.push(FieldError::new(name.chars().take(100).collect::<String>(), message));
+            errors.push(FieldError::new(name, message));
         }
     }
-    all_right(form, errors)
+    into_result(fields, errors)
 }

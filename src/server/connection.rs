@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::auth::Found;
 use crate::auth::sessions::Attached;
-use crate::http::{Peer, Problem, Reply, Text, may_act, text_of};
+use crate::http::{Peer, Problem, Reply, ReplyBody, header_text, may_act};
 use crate::limits::{
     ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES,
     KEEP_ALIVE_EIGHTHS_MAX, KERNEL_STALL_MAX, LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT,
@@ -130,7 +130,7 @@ impl Server {
         sender: Peer,
         place: Arc<Place>,
     ) -> Reply {
-        let session = self.api.auth.session(text_of(request.headers(), &header::COOKIE));
+        let session = self.api.auth.session(header_text(request.headers(), &header::COOKIE));
         let known = session.is_ok();
         let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
         let turned_away = !known && (place.reserved || turn.is_none());
@@ -142,7 +142,7 @@ impl Server {
             Ok(_) if self.identity.is_some() && !secure => closing(redirect(&request)),
             Ok(_) if turned_away => {
                 skip(request.into_body()).await;
-                Problem::later(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait)
+                Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait)
                     .into_reply()
             }
             Ok(client) if request.uri().path() == "/ws" => {
@@ -151,7 +151,7 @@ impl Server {
                     self.upgrade_or_refuse(request, secure, session, place)
                 })
             }
-            Ok(client) => self.api.answer(request, client, session).await,
+            Ok(client) => self.api.handle(request, client, session).await,
         };
         if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
             reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -174,7 +174,7 @@ impl Server {
         }
         let share = self.doors.admit_behind_proxy(client.address);
         let share = share.map_err(|Refusal { why, wait }| {
-            Problem::later(StatusCode::TOO_MANY_REQUESTS, why, wait)
+            Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, why, wait)
         })?;
         Ok(Arc::new((place, share)))
     }
@@ -215,10 +215,10 @@ impl Server {
             ));
         }
         let hello = ws::Hello {
-            connection: text_of(headers, &header::CONNECTION),
-            upgrade: text_of(headers, &header::UPGRADE),
-            version: text_of(headers, &header::SEC_WEBSOCKET_VERSION),
-            key: text_of(headers, &header::SEC_WEBSOCKET_KEY),
+            connection: header_text(headers, &header::CONNECTION),
+            upgrade: header_text(headers, &header::UPGRADE),
+            version: header_text(headers, &header::SEC_WEBSOCKET_VERSION),
+            key: header_text(headers, &header::SEC_WEBSOCKET_KEY),
         };
         let accept = ws::accept(hello).map_err(|wrong| {
             let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, wrong);
@@ -226,7 +226,7 @@ impl Server {
         })?;
         if self.api.stopping.load(Ordering::Acquire) {
             let wait = Duration::from_secs(1);
-            return Err(Problem::later(
+            return Err(Problem::retry_after(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the server is stopping",
                 wait,
@@ -234,7 +234,7 @@ impl Server {
         }
         let welcome = self.welcome(session)?;
         self.go_on_as_websocket(hyper::upgrade::on(&mut request), welcome, place);
-        let mut reply = Response::new(Text::new(""));
+        let mut reply = Response::new(ReplyBody::new(""));
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = reply.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -251,7 +251,11 @@ impl Server {
                 let attached = self.api.auth.sessions.attach(session, self.sockets_per_user_max);
                 let too_many = || {
                     let detail = "this user has as many connections as a user may";
-                    Problem::later(StatusCode::TOO_MANY_REQUESTS, detail, Duration::from_secs(5))
+                    Problem::retry_after(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        detail,
+                        Duration::from_secs(5),
+                    )
                 };
                 attached.map(Welcome::Session).ok_or_else(too_many)
             }
@@ -301,11 +305,12 @@ impl Server {
         let Ok(_place) = self.refusals.try_acquire() else {
             return;
         };
-        let problem = Problem::later(StatusCode::TOO_MANY_REQUESTS, refusal.why, refusal.wait);
+        let problem =
+            Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, refusal.why, refusal.wait);
         let told = async {
             let session = self.greet(&stream).await?;
             let mut stream = Stream::new(stream, session);
-            stream.write_all(problem.into_text().as_bytes()).await?;
+            stream.write_all(problem.into_raw().as_bytes()).await?;
             stream.shutdown().await?;
             // Until the peer has closed: an unread byte would turn the answer into a reset.
             let mut rest = [0; 1024];

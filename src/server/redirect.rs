@@ -4,7 +4,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Request, Response, StatusCode};
 
-use crate::http::{Problem, Reply, Text};
+use crate::http::{Problem, Reply, ReplyBody};
 
 /// Sends a client to the same host and path over TLS, with the port as it wrote it: a port speaks
 /// both, and port 80 leads to 443. The request has one host at most.
@@ -17,7 +17,7 @@ pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     // A request for `*` or for a tunnel has no path.
     let path = if path.starts_with('/') { path } else { "/" };
-    let mut reply = Response::new(Text::new(""));
+    let mut reply = Response::new(ReplyBody::new(""));
     *reply.status_mut() = StatusCode::PERMANENT_REDIRECT;
     if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) {
         reply.headers_mut().insert(header::LOCATION, location);

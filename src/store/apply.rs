@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::domain::input::{Given, Input};
-use crate::domain::line::Line;
+use crate::domain::input::{Input, Provided};
 use crate::domain::order::{self, ITEMS};
+use crate::domain::order_line::OrderLine;
 use crate::domain::schema::Type;
 use crate::domain::{Cell, EntityKind, FieldError, Reject, Role, Row, product, transaction};
 use crate::store::audit::{self, Action, Asker, Note, Thing};
@@ -55,7 +55,7 @@ pub(super) fn apply(
             let before = existing(unit.conn, actor, kind, *id)?;
             all_found(missing_references(unit.conn, input)?)?;
             let mut after = before.clone();
-            input.onto(&mut after)?;
+            input.apply_to(&mut after)?;
             check_total(&before, &after)?;
             (Some(before), Some(after))
         }
@@ -81,9 +81,9 @@ pub(super) fn apply(
 }
 
 fn existing(conn: &Connection, actor: &Actor, kind: EntityKind, id: i64) -> Result<Row, Reject> {
-    let row = rows::load(conn, kind, id)?.ok_or(Reject::Missing)?;
+    let row = rows::load(conn, kind, id)?.ok_or(Reject::NotFound)?;
     match &actor.if_match {
-        Some(versions) if !versions.contains(&row.seq) => Err(Reject::Stale),
+        Some(versions) if !versions.contains(&row.seq) => Err(Reject::PreconditionFailed),
         _ => Ok(row),
     }
 }
@@ -97,7 +97,7 @@ fn create(
 ) -> Result<Row, Reject> {
     let mut errors = missing_references(conn, input)?;
     let lines = match input.get(ITEMS.name) {
-        Some(Given::Lines(lines)) => lines.as_slice(),
+        Some(Provided::Lines(lines)) => lines.as_slice(),
         _ => &[],
     };
     let products = load_products(conn, lines, &mut errors)?;
@@ -118,7 +118,7 @@ fn create(
         EntityKind::Product | EntityKind::Customer | EntityKind::Shipment => {}
     }
     if lines.is_empty() {
-        input.onto(&mut row)?;
+        input.apply_to(&mut row)?;
     } else {
         price(&mut row, lines, &products, input)?;
         *sold = sell(lines, products)?;
@@ -127,7 +127,7 @@ fn create(
 }
 
 /// Takes the lines of an order from the stock: each product before and after.
-fn sell(lines: &[Line], products: Vec<Row>) -> Result<Vec<(Row, Row)>, Reject> {
+fn sell(lines: &[OrderLine], products: Vec<Row>) -> Result<Vec<(Row, Row)>, Reject> {
     let mut wanted = BTreeMap::new();
     for (line, product) in lines.iter().zip(products) {
         wanted.entry(product.id).or_insert((product, 0)).1 += line.quantity;
@@ -146,7 +146,7 @@ fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {
 /// The product of each line.
 fn load_products(
     conn: &Connection,
-    lines: &[Line],
+    lines: &[OrderLine],
     errors: &mut Vec<FieldError>,
 ) -> Result<Vec<Row>, Reject> {
     let mut products = Vec::with_capacity(lines.len());
@@ -174,10 +174,15 @@ fn check_kiosk(input: &Input) -> Result<(), Reject> {
 }
 
 /// Prices an order's lines; a total or a currency that the client gave must be the server's.
-fn price(row: &mut Row, lines: &[Line], products: &[Row], input: &Input) -> Result<(), Reject> {
+fn price(
+    row: &mut Row,
+    lines: &[OrderLine],
+    products: &[Row],
+    input: &Input,
+) -> Result<(), Reject> {
     order::price(row, lines, products)?;
     let priced = row.clone();
-    input.onto(row)?;
+    input.apply_to(row)?;
     for field in [&order::TOTAL, &order::CURRENCY] {
         if row.cell(field) != priced.cell(field) {
             let message = "is not what the server's prices make it; leave it out";

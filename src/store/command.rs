@@ -36,7 +36,7 @@ where
     }
 
     fn is_full(&self) -> bool {
-        matches!(self.done, Err(Reject::Full))
+        matches!(self.done, Err(Reject::DiskFull))
     }
 
     fn tell(self: Box<Self>, failed: Option<Reject>) {

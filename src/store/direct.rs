@@ -48,7 +48,7 @@ impl Direct {
 
     /// The user with that name.
     pub fn find_user(&self, username: &str) -> Result<User, Reject> {
-        users::find(&self.conn, username)?.map(|found| found.0).ok_or(Reject::Missing)
+        users::find(&self.conn, username)?.map(|found| found.0).ok_or(Reject::NotFound)
     }
 
     /// Users behind an id, newest first.

@@ -60,7 +60,7 @@ pub(super) fn get(conn: &Connection, id: i64) -> Result<User, Reject> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let user = statement.query_row([id], read).optional().map_err(failed)?;
-    user.ok_or(Reject::Missing)
+    user.ok_or(Reject::NotFound)
 }
 
 /// The user with that name, and the hash of the password.
@@ -196,7 +196,7 @@ pub(super) fn remove(unit: &Unit<'_>, id: i64, asker: Option<Asker>) -> Result<(
     let mut statement =
         unit.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
     match statement.execute([id]).map_err(failed)? {
-        0 => Err(Reject::Missing),
+        0 => Err(Reject::NotFound),
         _ => keep_an_admin(unit.conn),
     }
 }
@@ -236,7 +236,7 @@ pub(super) fn check_version(
 ) -> Result<(), Reject> {
     let version = get(conn, id)?.version;
     match if_match {
-        Some(versions) if !versions.contains(&version) => Err(Reject::Stale),
+        Some(versions) if !versions.contains(&version) => Err(Reject::PreconditionFailed),
         _ => Ok(()),
     }
 }

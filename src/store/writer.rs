@@ -161,7 +161,7 @@ impl Writer {
             }
             Err(error) if is_full(&error) => {
                 self.conn = Some(conn); // which undoes what does not fit, and goes on
-                refuse(commands, &Reject::Full);
+                refuse(commands, &Reject::DiskFull);
             }
             Err(error) => {
                 tracing::error!(%error, "a commit failed; the database is opened anew");
@@ -336,7 +336,7 @@ mod tests {
         let work = move |unit: &mut Unit<'_>| {
             let body = format!("kept: {keep}");
             events::append(unit, Event { seq: unit.next_seq(), kind: EntityKind::Order, body })?;
-            if keep { Ok(()) } else { Err(Reject::Missing) }
+            if keep { Ok(()) } else { Err(Reject::NotFound) }
         };
         let (tell, _) = oneshot::channel();
         Box::new(Asked { work, done: Err(Reject::Unavailable), tell })

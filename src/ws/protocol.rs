@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::EntityKind;
 use crate::domain::event::put_text;
+use crate::domain::text::shorten;
 
 /// What a client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,7 @@ fn channels() -> String {
 
 /// A client's own word, given back in quotes and not at any length.
 fn quoted(word: &str) -> String {
-    let short: String = word.chars().take(40).collect();
-    format!("{short:?}")
+    format!("{:?}", shorten(word, 40))
 }
 
 /// The first message.

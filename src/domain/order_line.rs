@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::domain::FieldError;
-use crate::domain::check::whole;
+use crate::domain::check::parse_integer;
 use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// One line of a new order as the client gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct OrderLine {
     /// Which product.
     pub product_id: i64,
     /// How many of it.
@@ -16,7 +16,7 @@ pub struct Line {
 }
 
 /// Reads the lines of a new order.
-pub(super) fn read_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<Line> {
+pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<OrderLine> {
     let Value::Array(lines) = value else {
         errors.push(FieldError::new("items", "must be an array of lines"));
         return Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn read_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<Line
     lines.filter_map(|(at, line)| read_line(at, line, errors)).collect()
 }
 
-fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Line> {
+fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<OrderLine> {
     let Value::Object(mut line) = line else {
         errors.push(FieldError::new(format!("items[{at}]"), "must be an object"));
         return None;
@@ -38,16 +38,15 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Lin
     let mut number = |name: &str, most| {
         match line.remove(name) {
             None => Err("is required".to_owned()),
-            Some(value) => whole(&value, 1, most),
+            Some(value) => parse_integer(&value, 1, most),
         }
         .map_err(|message| errors.push(FieldError::new(format!("items[{at}].{name}"), message)))
     };
     let product_id = number("product_id", i64::MAX);
     let quantity = number("quantity", QUANTITY_MAX);
-    let given_by_server = line.keys().map(|name| {
-        let name = name.chars().take(100).collect::<String>();
-        FieldError::new(format!("items[{at}].{name}"), "is not a field of a new line")
-    });
+    let given_by_server = line
+        .keys()
+        .map(|name| FieldError::new(format!("items[{at}].{name}"), "is not a field of a new line"));
     errors.extend(given_by_server);
-    Some(Line { product_id: product_id.ok()?, quantity: quantity.ok()? })
+    Some(OrderLine { product_id: product_id.ok()?, quantity: quantity.ok()? })
 }

@@ -35,10 +35,10 @@ pub struct Peer {
 }
 
 /// Why a body could not be read.
-type Broken = Box<dyn Error + Send + Sync>;
+type BodyError = Box<dyn Error + Send + Sync>;
 
 /// A request on its way through its handler.
-pub(super) struct Ask {
+pub(super) struct ApiRequest {
     /// Method, path and headers.
     pub parts: Parts,
     body: Option<Incoming>,
@@ -51,7 +51,7 @@ pub(super) struct Ask {
     session: Found,
 }
 
-impl Ask {
+impl ApiRequest {
     /// A request that was just received.
     pub(super) fn new(
         parts: Parts,
@@ -64,7 +64,7 @@ impl Ask {
 
     /// The text of a header, none where it is absent or not ASCII.
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
-        text_of(&self.parts.headers, name)
+        header_text(&self.parts.headers, name)
     }
 
     /// The session of the request's cookie.
@@ -77,13 +77,13 @@ impl Ask {
     }
 
     /// Who asks, and from where.
-    pub(super) fn asker(&self, session: &Session) -> Asker {
+    pub(super) fn caller(&self, session: &Session) -> Asker {
         Asker { user_id: session.user_id, address: self.peer.address }
     }
 
     /// Who asks for a change, and on which condition.
     pub(super) fn actor(&self, session: &Session) -> Actor {
-        Actor { asker: self.asker(session), role: session.role, if_match: self.if_match() }
+        Actor { asker: self.caller(session), role: session.role, if_match: self.if_match() }
     }
 
     /// The versions that `If-Match` names; none where anything matches.
@@ -94,7 +94,7 @@ impl Ask {
     }
 
     /// `If-None-Match` names this version.
-    pub(super) fn has(&self, etag: &str) -> bool {
+    pub(super) fn if_none_match(&self, etag: &str) -> bool {
         let named = self.header(&header::IF_NONE_MATCH).unwrap_or_default();
         let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
         named.split(',').map(str::trim).any(same)
@@ -117,13 +117,13 @@ impl Ask {
                 pairs.push((name.into_owned(), value.into_owned()));
                 continue;
             };
-            errors.push(FieldError::new(name.chars().take(100).collect::<String>(), message));
+            errors.push(FieldError::new(name, message));
         }
         pairs
     }
 
     /// The members of a body of at most so many bytes. The body is read at most once.
-    pub(super) async fn object(
+    pub(super) async fn json_object(
         &mut self,
         most: usize,
     ) -> Result<(Map<String, Value>, Bytes), Problem> {
@@ -186,8 +186,9 @@ impl Ask {
         let read = async move {
             let share = bodies.acquire_many_owned(kib).await?;
             let mut bytes = Vec::with_capacity(bytes.min(most));
-            each_piece(Limited::new(body, most), |piece| bytes.extend_from_slice(piece)).await?;
-            Ok::<_, Broken>((share, Bytes::from(bytes)))
+            for_each_chunk(Limited::new(body, most), |piece| bytes.extend_from_slice(piece))
+                .await?;
+            Ok::<_, BodyError>((share, Bytes::from(bytes)))
         };
         match tokio::time::timeout(BODY_TIMEOUT, read).await {
             Ok(Ok((share, bytes))) => {
@@ -203,10 +204,10 @@ impl Ask {
 
     /// Reads away a body that nobody wanted, if it is short and there; false where the connection
     /// cannot be used for another request.
-    pub(super) async fn skip_body(&mut self) -> bool {
+    pub(super) async fn discard_body(&mut self) -> bool {
         if let Some(body) = self.body.take() {
             let waits = self.parts.headers.contains_key(header::EXPECT);
-            let skip = each_piece(Limited::new(body, BODY_BYTES_MAX), |_| ());
+            let skip = for_each_chunk(Limited::new(body, BODY_BYTES_MAX), |_| ());
             let skipped =
                 !waits && matches!(tokio::time::timeout(SKIP_TIMEOUT, skip).await, Ok(Ok(())));
             self.body_ended = skipped;
@@ -215,7 +216,11 @@ impl Ask {
     }
 
     /// What makes the request a repeat, if it has an `Idempotency-Key`.
-    pub(super) fn repeat(&self, user_id: i64, body: &[u8]) -> Result<Option<Repeat>, Problem> {
+    pub(super) fn idempotency_key(
+        &self,
+        user_id: i64,
+        body: &[u8],
+    ) -> Result<Option<Repeat>, Problem> {
         let name = HeaderName::from_static("idempotency-key");
         let Some(value) = self.parts.headers.get(&name) else {
             return Ok(None);
@@ -235,10 +240,10 @@ impl Ask {
 
 /// Lends out a body piece by piece. Whoever kept a piece would keep the whole buffer that it came
 /// in: a body that came byte by byte held 8 KiB for each.
-async fn each_piece(
+async fn for_each_chunk(
     mut body: Limited<Incoming>,
     mut take: impl FnMut(&[u8]),
-) -> Result<(), Broken> {
+) -> Result<(), BodyError> {
     while let Some(frame) = body.frame().await {
         if let Ok(piece) = frame?.into_data() {
             take(&piece);
@@ -248,7 +253,7 @@ async fn each_piece(
 }
 
 /// The text of a header.
-pub fn text_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -285,6 +290,6 @@ pub(super) fn page_limit(pairs: &[(String, String)], errors: &mut Vec<FieldError
 }
 
 /// All mistakes of a query at once.
-pub(super) fn all_right<T>(value: T, errors: Vec<FieldError>) -> Result<T, Problem> {
+pub(super) fn into_result<T>(value: T, errors: Vec<FieldError>) -> Result<T, Problem> {
     if errors.is_empty() { Ok(value) } else { Err(Reject::Invalid(errors).into()) }
 }
