@@ -1,5 +1,5 @@
 //! Echoes every WebSocket message, through the code that serves `/ws` and within its limits: what a
-//! conformance suite says of this, it says of Tillcast (`tests/autobahn.rs`).
+//! conformance suite says of this, it says of Tillcast (`tests/judges/autobahn.rs`).
 //!
 //!     cargo run --example ws_echo [ADDR:PORT]
 

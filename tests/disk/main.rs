@@ -1,0 +1,23 @@
+//! The data directory: crashes, power cuts, full and failing disks, backups, upgrades, the clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that panics is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod backup;
+mod clock;
+mod crash;
+mod failing_disk;
+mod full_disk;
+mod migrations;
+mod owner;
+mod private_files;
+mod restore;
+mod sd_card;
+mod torn_writes;
+mod year_2038;

@@ -1,0 +1,139 @@
+//! Guards the shop of an older version: rows, events, logins or sessions that an upgrade loses. Of each
+//! released schema there is a database in `tests/disk/frozen`, and what the program of then said of it.
+//!
+//! A new schema gets its files with `TILLCAST_FREEZE=1 cargo test --test disk migrations`, from the program
+//! of that moment; files that are there are never made again.
+
+use crate::common::{
+    Client, Server, customer, head, order, outside_order, password_of, pay, product, shipment,
+    transaction,
+};
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const USERS: [&str; 4] = ["admin", "staff", "kiosk", "display"];
+/// Lists that show every table but the sessions and the kept answers.
+const LISTS: [&str; 7] =
+    ["orders", "products", "customers", "shipments", "transactions", "users", "audit"];
+/// However old the files become, nothing in them does.
+const FLAGS: [&str; 8] = [
+    "--session-idle",
+    "100years",
+    "--session-max",
+    "100years",
+    "--event-retention",
+    "100years",
+    "--audit-retention",
+    "100years",
+];
+/// The key of an order that can be repeated as long as its answer is kept.
+const KEY: [(&str, &str); 1] = [("idempotency-key", "frozen")];
+
+fn file(version: usize, suffix: &str) -> PathBuf {
+    Path::new("tests/disk/frozen").join(format!("{version:04}.{suffix}"))
+}
+
+/// The schema that this program makes.
+fn newest(server: &Server) -> usize {
+    let conn = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let version = conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    version.unwrap().try_into().unwrap()
+}
+
+/// What the program says of its shop.
+fn told(admin: &Client) -> Map<String, Value> {
+    let list = |name: &str| {
+        let page = admin.get(&format!("/api/{name}?limit=200")).expect(200).json();
+        (name.to_owned(), page["data"].clone())
+    };
+    let events = admin.get("/api/events?after=0&limit=200").expect(200).json();
+    LISTS.into_iter().map(list).chain([("events".to_owned(), events["data"].clone())]).collect()
+}
+
+fn repeat(client: &Client) -> Value {
+    let body = json!({"total": 12.5, "currency": "USD"});
+    client.post_with("/api/orders", &body, &KEY).expect(201).json()
+}
+
+/// A row at least in every table.
+fn fill(admin: &Client) {
+    let tea = product(admin, 2.5, 100);
+    let made = order(admin, tea, 2)["id"].as_i64().unwrap();
+    pay(admin, made, 5.0);
+    shipment(admin, made);
+    let ana = customer(admin);
+    let body = json!({"customer_id": ana, "total": 7.25, "currency": "EUR", "notes": "Grüße"});
+    let other = admin.post("/api/orders", &body).expect(201).id();
+    transaction(admin, other, "payment", "pending", 7.25);
+    let gone = outside_order(admin, 1.0);
+    admin.delete(&format!("/api/orders/{gone}")).expect(204);
+    admin.patch(&format!("/api/products/{tea}"), &json!({"price": 2.75})).expect(200);
+}
+
+/// Keeps a shop of this schema for ever.
+fn freeze(version: usize) {
+    let mut server = Server::with_users(&USERS, &FLAGS);
+    let admin = server.admin();
+    fill(&admin);
+    let repeated = repeat(&admin);
+    let session = admin.cookie().unwrap();
+    let told = json!({"session": session, "repeated": repeated, "told": told(&admin)});
+    fs::write(file(version, "json"), format!("{told:#}\n")).unwrap();
+    assert_eq!(server.stop(), Some(0));
+    let copy = std::path::absolute(file(version, "db")).unwrap();
+    assert!(server.cli(&["backup", copy.to_str().unwrap()], "").status.success());
+}
+
+/// All that was there is there and the same; there may be more.
+#[track_caller]
+fn holds(now: &Value, then: &Value) {
+    match (now, then) {
+        (Value::Object(now), Value::Object(then)) => {
+            then.iter().for_each(|(key, value)| holds(&now[key], value));
+        }
+        (Value::Array(now), Value::Array(then)) => {
+            assert_eq!(now.len(), then.len());
+            now.iter().zip(then).for_each(|(now, then)| holds(now, then));
+        }
+        _ => assert_eq!(now, then),
+    }
+}
+
+fn comes_through(version: usize) {
+    let data = Arc::new(tempfile::tempdir().unwrap());
+    fs::copy(file(version, "db"), data.path().join("tillcast.db")).unwrap();
+    let then = fs::read_to_string(file(version, "json")).unwrap();
+    let then: Value = serde_json::from_str(&then).unwrap();
+    let mut server = Server::on(data, &FLAGS, Some(password_of("admin")));
+    assert!(!server.log().contains("first start"), "{}", server.log());
+
+    let session = server.anonymous().with_cookie(then["session"].as_str());
+    holds(&Value::from(told(&session)), &then["told"]);
+    holds(&repeat(&session), &then["repeated"]);
+    for user in USERS {
+        server.login(user);
+    }
+    let before = head(&session);
+    assert_eq!(before, then["told"]["events"].as_array().unwrap().len() as u64);
+    outside_order(&session, 3.0);
+    assert_eq!(head(&session), before + 1);
+    assert_eq!(server.stop(), Some(0));
+    let checked = server.cli(&["check"], "");
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn a_shop_of_every_released_schema_comes_through_an_upgrade() {
+    let newest = newest(&Server::start());
+    if std::env::var_os("TILLCAST_FREEZE").is_some() && !file(newest, "db").exists() {
+        freeze(newest);
+    }
+    for version in 1..=newest {
+        comes_through(version);
+    }
+    let kept = fs::read_dir("tests/disk/frozen").unwrap().count();
+    assert_eq!(kept, 2 * newest, "each schema has two files");
+}

@@ -1,0 +1,79 @@
+//! Guards the shop's files against others on the same machine: customers, sessions and hashes of
+//! passwords that anybody may read, because somebody's umask said so.
+
+use crate::common::{Server, outside_order, program};
+use rustix::process::Signal;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// Starts the program with a umask that takes nothing away.
+const OPEN_UMASK: [&str; 3] = ["sh", "-c", "umask 0; exec \"$0\" \"$@\""];
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Every file of a data directory is the owner's alone; how many there are.
+#[track_caller]
+fn is_private(data: &Path) -> usize {
+    let files: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for file in &files {
+        assert_eq!(mode(file), 0o600, "{}", file.display());
+    }
+    files.len()
+}
+
+#[test]
+fn an_open_umask_opens_nothing() {
+    let server = Server::under(&OPEN_UMASK, &[]);
+    outside_order(&server.admin(), 5.25);
+    for helper in ["tillcast.db", "tillcast.db-wal", "tillcast.db-shm"] {
+        assert!(server.data_dir().join(helper).exists(), "{helper}");
+    }
+    assert!(is_private(&server.data_dir()) >= 3);
+    // Not even for the moment between making one and taking it from them.
+    assert!(!server.log().contains("others had access"), "{}", server.log());
+
+    let backup = server.data_dir().join("copy.db");
+    let mut command = program(&OPEN_UMASK, &server.data_dir());
+    let output = command.arg("backup").arg(&backup).arg("--data-dir").arg(server.data_dir());
+    let output = output.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(mode(&backup), 0o600);
+}
+
+#[test]
+fn a_directory_that_it_makes_is_private_and_one_that_is_there_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    let made = open.join("made").join("shop");
+    for data in [&made, &open] {
+        let mut list = program(&OPEN_UMASK, folder.path());
+        let output = list.args(["user", "list", "--data-dir"]).arg(data).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(mode(&data.join("tillcast.db")), 0o600);
+    }
+    assert_eq!([&open, &open.join("made"), &made].map(|dir| mode(dir)), [0o777, 0o700, 0o700]);
+}
+
+#[test]
+fn what_others_could_read_is_taken_from_them() {
+    let mut server = Server::under(&OPEN_UMASK, &[]);
+    let admin = server.admin();
+    server.kill(); // the log and its index stay
+    let files = ["db", "db-wal", "db-shm", "lock", "reserve"];
+    let files = files.map(|end| server.data_dir().join(format!("tillcast.{end}")));
+    for file in &files {
+        fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
+    }
+    let server = server.again();
+    assert_eq!(is_private(&server.data_dir()), files.len());
+    for file in &files {
+        server.wait_for_log(&format!("{}: others had access", file.display()));
+    }
+    server.adopt(&admin).get("/api/auth/me").expect(200);
+    server.signal(Signal::TERM);
+}

@@ -1,0 +1,64 @@
+//! Guards a card that wears out by what is written to it: an idle shop that writes all the same, a log
+//! that somebody makes endless. Needs root, for a disk of its own.
+
+use crate::common::{Client, Disk, PATIENCE, Server, outside_order};
+use std::time::Instant;
+
+/// Some seconds: each second the writer wakes twice, and the sessions are looked through.
+const ROUNDS: usize = 10;
+const SCREENS: usize = 20;
+/// Far more lines than may come at once.
+const REQUESTS: usize = 3_000;
+
+fn wait_for_rounds(client: &Client, count: usize) {
+    let rounds = || client.metric("writer_rounds_total");
+    let (before, begun) = (rounds(), Instant::now());
+    while rounds() < before + count {
+        assert!(begun.elapsed() < PATIENCE, "the writer does not wake");
+    }
+}
+
+#[test]
+fn a_shop_in_which_nothing_happens_writes_nothing() {
+    let disk = Disk::ext4(64);
+    let server = disk.server();
+    let admin = server.admin();
+    let _screens: Vec<_> = (0..SCREENS)
+        .map(|_| {
+            let mut socket = server.admin().ws();
+            socket.subscribe("order_changes");
+            socket
+        })
+        .collect();
+    outside_order(&admin, 9.99);
+    wait_for_rounds(&admin, 2);
+    let numbers = || ["disk_written_bytes_total", "wal_bytes_total"].map(|name| admin.metric(name));
+    let before = numbers();
+    wait_for_rounds(&admin, ROUNDS);
+    assert_eq!(numbers(), before);
+
+    outside_order(&admin, 9.99);
+    let after = numbers();
+    assert!(after[0] > before[0] && after[1] > before[1], "{before:?} {after:?}");
+    assert!(after[0] - before[0] <= 3 * (after[1] - before[1]), "{before:?} {after:?}");
+}
+
+#[test]
+fn nobody_makes_the_log_endless() {
+    let mut server = Server::with(&["--log-level", "debug"]);
+    let client = server.anonymous();
+    for _ in 0..REQUESTS {
+        client.get("/healthz").expect(200);
+    }
+    assert_eq!(server.stop(), Some(0));
+    let log = server.log();
+    let lines = log.matches("path=\"/healthz\"").count();
+    assert!((100..500).contains(&lines), "{lines} lines");
+    // What is rare comes through, and what is missing is told.
+    assert!(log.contains(" stopped"), "{log}");
+    let left_out = log
+        .lines()
+        .filter_map(|line| line.split_once("left_out="))
+        .map(|(_, rest)| rest.split(' ').next().unwrap().parse::<usize>().unwrap());
+    assert!(left_out.sum::<usize>() >= REQUESTS - lines, "{log}");
+}

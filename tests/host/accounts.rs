@@ -1,0 +1,137 @@
+//! Guards `tillcast user`: somebody who lost a device and is not kept out, a password in a list of
+//! processes, a shop that has to be stopped to let a new colleague in.
+
+use crate::common::{Client, PATIENCE, Server, password_of};
+use std::process::Output;
+use std::time::Instant;
+
+fn complaints(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn is_done(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", complaints(output));
+}
+
+#[track_caller]
+fn is_refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}", complaints(output));
+    complaints(output)
+}
+
+/// Asks until the session has ended: another process ended it.
+#[track_caller]
+fn session_ends(client: &Client) {
+    let deadline = Instant::now() + PATIENCE;
+    while client.get("/api/auth/me").status != 401 {
+        assert!(Instant::now() < deadline, "the session is still good");
+    }
+}
+
+#[test]
+fn a_user_who_is_added_while_it_serves_can_log_in() {
+    let server = Server::start();
+    let add = |name: &str, role: &str, password: &str| {
+        server.cli(&["user", "add", name, "--role", role], password)
+    };
+    for role in ["admin", "staff", "kiosk", "display"] {
+        let name = format!("new-{role}");
+        is_done(&add(&name, role, &password_of(&name)));
+        let me = server.login(&name).get("/api/auth/me").expect(200).json();
+        assert_eq!((&me["user"]["username"], &me["user"]["role"]), (&name.into(), &role.into()));
+    }
+    assert!(is_refused(&add("new-staff", "staff", "another one 1")).contains("exists"));
+    assert!(is_refused(&add("NEW-STAFF", "staff", "another one 1")).contains("exists"));
+    let secret = "s3cret!";
+    let short = is_refused(&add("eva", "staff", secret));
+    assert!(short.contains('8') && !short.contains(secret), "{short}");
+    is_refused(&add("eva", "staff", ""));
+    is_refused(&add(" ", "staff", "long enough 1"));
+    server.anonymous().try_login("eva", secret).expect(401);
+}
+
+#[test]
+fn a_password_is_never_an_argument() {
+    let server = Server::start();
+    let secret = "visible to all";
+    for arguments in [
+        &["user", "add", "eva", secret, "--role", "staff"][..],
+        &["user", "add", "eva", "--role", "staff", "--password", secret],
+        &["user", "passwd", "admin", secret],
+    ] {
+        let output = server.cli(arguments, "long enough 1");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!complaints(&output).contains(secret), "{}", complaints(&output));
+    }
+    server.admin().get("/api/auth/me").expect(200);
+}
+
+#[test]
+fn the_list_has_everybody_and_no_secret() {
+    let server = Server::with_users(&["staff", "display"], &[]);
+    is_done(&server.cli(&["user", "disable", "display"], ""));
+    let output = server.cli(&["user", "list"], "");
+    is_done(&output);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for (name, state) in [("admin", "active"), ("staff", "active"), ("display", "disabled")] {
+        let line = lines.iter().find(|line| line.ends_with(name)).unwrap();
+        assert!(line.contains(state), "{text}");
+    }
+    assert!(!text.contains("argon2"));
+}
+
+#[test]
+fn a_new_password_ends_the_sessions_of_the_old_one() {
+    let server = Server::with_users(&["staff"], &[]);
+    let staff = server.login("staff");
+    is_done(&server.cli(&["user", "passwd", "staff"], "another one 1"));
+    session_ends(&staff);
+    staff.try_login("staff", &password_of("staff")).expect(401);
+    let again = staff.login("staff", "another one 1");
+    again.get("/api/orders").expect(200);
+    let missing = server.cli(&["user", "passwd", "nobody"], "another one 1");
+    assert!(is_refused(&missing).contains("nobody"));
+    is_refused(&server.cli(&["user", "passwd", "staff"], "short"));
+    again.get("/api/orders").expect(200);
+}
+
+#[test]
+fn a_random_password_is_told_once_and_holds() {
+    let server = Server::with_users(&["staff"], &[]);
+    let set = || {
+        let output = server.cli(&["user", "passwd", "staff", "--random"], "");
+        is_done(&output);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split([' ', ';']).find(|word| word.matches('-').count() == 3).unwrap().to_owned()
+    };
+    let (first, second) = (set(), set());
+    assert!(first != second && second.len() >= 16);
+    server.anonymous().try_login("staff", &first).expect(401);
+    server.anonymous().login("staff", &second).get("/api/orders").expect(200);
+    assert!(!server.log().contains(&second));
+}
+
+#[test]
+fn who_is_disabled_is_out() {
+    let server = Server::with_users(&["staff"], &[]);
+    let staff = server.login("staff");
+    is_done(&server.cli(&["user", "disable", "staff"], ""));
+    session_ends(&staff);
+    staff.try_login("staff", &password_of("staff")).expect(401);
+    assert!(is_refused(&server.cli(&["user", "disable", "nobody"], "")).contains("nobody"));
+    // The last who can manage users stays.
+    is_refused(&server.cli(&["user", "disable", "admin"], ""));
+    server.admin().get("/api/users").expect(200);
+}
+
+#[test]
+fn users_are_made_before_the_first_start_too() {
+    // `with_users` makes them all by the command line, the admin included.
+    let server = Server::with_users(&["staff"], &[]);
+    assert!(!server.log().contains("first start"));
+    server.login("staff").get("/api/auth/me").expect(200);
+    server.admin().get("/api/users").expect(200);
+}

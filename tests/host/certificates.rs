@@ -1,0 +1,141 @@
+//! Guards the files that a shop's TLS stands on: who takes a wrong certificate for a right one, or has
+//! to trust a new authority each year, goes back to plain HTTP.
+//!
+//! Needs curl, a Debian package that `tests/run` installs.
+
+use crate::common::{Keys, certificate_in, curl, run, shown_certificate};
+use rustix::process::Signal;
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+#[test]
+fn a_new_certificate_is_shown_after_sighup_and_a_bad_one_is_not() {
+    let keys = Keys::make();
+    let server = keys.server(&[]);
+    let address = server.address();
+    let cookie = keys.log_in(&server);
+    let mut socket = keys.ws(address, &cookie);
+    socket.subscribe("order_changes");
+    let shown = || shown_certificate(keys.over(TcpStream::connect(address).unwrap()));
+    let first = shown();
+    assert_eq!(first, certificate_in(&keys.file("cert.pem")));
+
+    keys.renew();
+    server.signal(Signal::HUP);
+    server.wait_for_log("certificate read again");
+    let second = shown();
+    assert_ne!(second, first);
+    assert_eq!(second, certificate_in(&keys.file("cert.pem")));
+    keys.send(&server, &cookie, ["POST", "/api/orders", r#"{"total":1}"#]).expect(201);
+    assert_eq!(socket.recv_event()["event"], "order:created", "the old socket lives on");
+
+    fs::write(keys.file("cert.pem"), "rubbish").unwrap();
+    server.signal(Signal::HUP);
+    let line = server.wait_for_log("the certificate stays as it was");
+    assert!(line.contains(keys.file("cert.pem").to_str().unwrap()), "{line}");
+    assert_eq!(shown(), second);
+    socket.expect_quiet();
+}
+
+#[test]
+fn files_that_are_wrong_stop_the_start_and_are_named() {
+    let (keys, others) = (Keys::make(), Keys::make());
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file
+    };
+    let (cert, key) = (keys.file("cert.pem"), keys.file("key.pem"));
+    let missing = folder.path().join("nowhere.pem");
+    let rubbish = write("rubbish.pem", "rubbish");
+    let damaged =
+        write("damaged.pem", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
+    let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let no_certificate = write("no_certificate.pem", empty);
+    let other = others.file("key.pem");
+    for (cert, key, named) in [
+        (&missing, &key, vec![(&missing, "no such file")]),
+        (&cert, &missing, vec![(&missing, "no such file")]),
+        (&missing, &rubbish, vec![(&missing, "no such file"), (&rubbish, "no private key")]),
+        (&rubbish, &key, vec![(&rubbish, "no certificate")]),
+        (&damaged, &key, vec![(&damaged, "damaged")]),
+        (&no_certificate, &key, vec![(&no_certificate, "no valid certificate")]),
+        (&cert, &cert, vec![(&cert, "no private key")]),
+        (&cert, &other, vec![(&other, "not the key of the certificate in")]),
+    ] {
+        let flags =
+            ["--tls-cert", text(cert), "--tls-key", text(key), "--data-dir", text(folder.path())];
+        let output = run(&flags, &[], folder.path());
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        for (file, what) in named {
+            let says = |line: &str| line.contains(text(file)) && line.contains(what);
+            assert!(complaint.lines().any(says), "{what}: {complaint}");
+        }
+    }
+    let output = run(&["--tls-cert", text(&cert)], &[], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("--tls-cert: must come with --tls-key"), "{complaint}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_key_that_others_may_read_is_warned_about() {
+    let keys = Keys::make();
+    fs::set_permissions(keys.file("key.pem"), fs::Permissions::from_mode(0o640)).unwrap();
+    let server = keys.server(&[]);
+    let line = server.wait_for_log("others than its owner may read this key");
+    assert!(line.contains("WARN") && line.contains(text(&keys.file("key.pem"))), "{line}");
+}
+
+#[test]
+fn an_authority_is_made_once_and_signs_what_a_shop_has() {
+    let keys = Keys::make();
+    let read = |name: &str| fs::read_to_string(keys.file(name)).unwrap();
+    let before = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"].map(&read);
+    let mode = |name: &str| fs::metadata(keys.file(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(["ca-key.pem", "key.pem"].map(mode), [0o600; 2]);
+    let said = keys.renew();
+    for words in ["--tls-cert", "--tls-key", text(&keys.file("ca.pem")), "localhost", "127.0.0.1"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let after = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"].map(&read);
+    assert_eq!(after[..2], before[..2], "the authority stays");
+    assert_ne!(after[2], before[2]);
+    assert_ne!(after[3], before[3]);
+
+    let server = keys.server(&[]);
+    let authority = keys.file("ca.pem");
+    let port = server.address().port();
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{port}/healthz");
+        curl(&["--cacert", text(&authority), &url]).expect(200);
+    }
+    // It was not made for a bank, and cannot be made to sign for one.
+    let folder = text(authority.parent().unwrap());
+    let bank = ["cert", "--dir", folder, "--name", "bank.example"];
+    let output = run(&bank, &[], Path::new(folder));
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("cannot sign this"), "{complaint}");
+    assert_eq!(["cert.pem", "key.pem"].map(&read), after[2..], "nothing was touched");
+    // One that is made for a name can.
+    fs::remove_file(&authority).unwrap();
+    let output = run(&bank, &[], Path::new(folder));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("ca.pem is missing"));
+    fs::remove_file(keys.file("ca-key.pem")).unwrap();
+    assert!(run(&bank, &[], Path::new(folder)).status.success());
+    let said = String::from_utf8(
+        run(&[&bank[..], &["--name", "10.1.2.3"]].concat(), &[], Path::new(folder)).stdout,
+    )
+    .unwrap();
+    assert!(said.contains("bank.example") && said.contains("10.1.2.3"), "{said}");
+    assert!(!said.contains("PRIVATE"));
+}

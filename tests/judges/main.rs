@@ -1,0 +1,15 @@
+//! Judges that others wrote, and generated input: Autobahn, schemathesis, a browser, the fuzz targets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that panics is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod autobahn;
+mod example_client;
+mod fuzz;
+mod schemathesis;

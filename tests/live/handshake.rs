@@ -1,0 +1,187 @@
+//! Guards the door of the WebSocket: a web page elsewhere that rides on a user's cookie, a
+//! connection without a session that stays, or one that nobody is told the end of.
+
+use crate::common::{Answer, Client, PATIENCE, Server, Socket, outside_order};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+use tungstenite::Message;
+
+/// What a connection without a valid session meets: 101, then 1008 with a reason, nothing before.
+#[track_caller]
+fn is_turned_away(client: &Client, what: &str) {
+    let (code, reason) = client.upgrade(&[]).unwrap().expect_close();
+    assert_eq!(code, 1008, "{what}");
+    assert!(!reason.is_empty(), "{what}: no reason");
+}
+
+/// The status of a handshake from a page of this origin: 101 or what refused it.
+fn from_origin(client: &Client, origin: &str) -> u16 {
+    match client.upgrade(&[("origin", origin)]) {
+        Ok(mut socket) => {
+            assert_eq!(socket.recv()["type"], "connected", "{origin}");
+            101
+        }
+        Err(answer) => answer.status,
+    }
+}
+
+#[test]
+fn without_a_session_the_connection_is_closed_with_1008() {
+    let server = Server::start();
+    let admin = server.admin();
+    let anonymous = server.anonymous();
+    is_turned_away(&anonymous, "no cookie");
+    let good = admin.cookie().unwrap();
+    let (name, token) = good.split_once('=').unwrap();
+    let last = token.chars().last().unwrap();
+    let other = if last == 'a' { 'b' } else { 'a' };
+    let changed_at_front =
+        format!("{name}={}{}", if token.starts_with('a') { 'b' } else { 'a' }, &token[1..]);
+    for forged in [
+        format!("{name}="),
+        format!("{name}=x"),
+        format!("{name}={}", &token[1..]),
+        format!("{name}={token}{other}"),
+        changed_at_front,
+        format!("{name}={}", "A".repeat(token.len())),
+        format!("{name}=' OR 1=1 --"),
+        format!("{name}={}", "z".repeat(4000)),
+        format!("other={token}"),
+        token.to_owned(),
+    ] {
+        is_turned_away(&anonymous.with_cookie(Some(&forged)), &forged);
+    }
+    admin.post("/api/auth/logout", &serde_json::json!({})).expect(204);
+    is_turned_away(&admin, "a revoked session");
+}
+
+#[test]
+fn the_session_cookie_is_found_among_others() {
+    let server = Server::start();
+    let admin = server.admin();
+    let good = admin.cookie().unwrap();
+    let many = format!("theme=dark; {good}; tillcast_session_old=1; lang=de");
+    admin.with_cookie(Some(&many)).ws().expect_quiet();
+}
+
+#[test]
+fn a_page_from_elsewhere_is_refused_before_the_upgrade() {
+    let server = Server::with(&["--allow-origin", "https://shop.example"]);
+    let admin = server.admin();
+    let here = format!("http://{}", server.address());
+    for foreign in [
+        "https://evil.example",
+        "null",
+        "https://shop.example.evil.example",
+        "http://shop.example",
+        "https://shop.example:8443",
+        "http://127.0.0.1",
+        &format!("{here}.evil.example"),
+        &format!("http://evil.example/{}", server.address()),
+        &format!("http://localhost:{}", server.address().port()),
+    ] {
+        assert_eq!(from_origin(&admin, foreign), 403, "{foreign:?}");
+    }
+    assert_eq!(from_origin(&admin, &here), 101);
+    assert_eq!(from_origin(&admin, "https://shop.example"), 101);
+    // Not a browser: nothing can ride on its cookie.
+    admin.ws().expect_quiet();
+}
+
+#[test]
+fn a_plain_request_to_the_socket_is_told_to_upgrade() {
+    let server = Server::start();
+    let admin = server.admin();
+    let answer = admin.get("/ws");
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    assert!(answer.header("content-type").starts_with("application/problem+json"));
+    let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+    let old_version =
+        [("sec-websocket-version", "8"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")];
+    let answer = admin.get_with("/ws", &[upgrade, old_version].concat());
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    admin.ws().expect_quiet();
+}
+
+#[test]
+fn a_silent_connection_is_pinged_within_30_seconds() {
+    let server = Server::start();
+    let mut socket = server.admin().ws();
+    socket.set_patience(Duration::from_secs(35));
+    let started = Instant::now();
+    let message = socket.recv_message();
+    assert!(matches!(message, Ok(Message::Ping(_))), "{message:?}");
+    assert!(
+        started.elapsed() > Duration::from_secs(10),
+        "a ping too soon costs radios their sleep"
+    );
+    socket.expect_quiet();
+}
+
+#[test]
+fn a_stop_closes_every_socket_with_1001_and_exits_with_0() {
+    let mut server = Server::with(&["--drain", "2s"]);
+    let admin = server.admin();
+    let order = outside_order(&admin, 9.99);
+    let mut sockets: Vec<Socket> = (0..50).map(|_| admin.ws()).collect();
+    for socket in &mut sockets {
+        socket.subscribe("order_changes");
+    }
+    crate::common::cheap_events(&admin, order, 8);
+    server.signal(Signal::TERM);
+    for socket in &mut sockets {
+        socket.recv_events(8);
+        let (code, reason) = socket.expect_close();
+        assert_eq!(code, 1001);
+        assert!(!reason.is_empty());
+    }
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_client_that_does_not_answer() {
+    let mut server = Server::with(&["--drain", "1s"]);
+    let _silent = server.admin().ws();
+    let started = Instant::now();
+    assert_eq!(server.stop(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+/// Opens sockets until one is refused.
+fn until_refused(client: &Client, held: &mut Vec<Socket>) -> Answer {
+    for _ in 0..20 {
+        match client.upgrade(&[]) {
+            Ok(mut socket) => {
+                assert_eq!(socket.recv()["type"], "connected");
+                held.push(socket);
+            }
+            Err(answer) => return *answer,
+        }
+    }
+    unreachable!("20 connections of 5 were let in");
+}
+
+#[test]
+fn too_many_connections_are_told_when_to_come_back() {
+    for flag in ["--max-connections-per-address", "--max-connections", "--max-connections-per-user"]
+    {
+        let server = Server::with(&[flag, "5"]);
+        let admin = server.admin();
+        let mut held = Vec::new();
+        let answer = until_refused(&admin, &mut held);
+        assert_eq!(answer.status, 429, "{flag}: {}", answer.text());
+        let seconds: u64 = answer.header("retry-after").parse().unwrap();
+        assert!(seconds > 0, "{flag}");
+        assert!(held.len() >= 3, "{flag}: only {} of 5 were let in", held.len());
+        for socket in &mut held {
+            socket.expect_quiet();
+        }
+        held.clear();
+        // The server learns of a closed connection when it reads: nothing else tells us when.
+        let deadline = Instant::now() + PATIENCE;
+        while admin.upgrade(&[]).is_err() {
+            assert!(Instant::now() < deadline, "{flag}: the places never became free");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The WebSocket `/ws`: the handshake, frames, channels, resuming, and the end of access.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that panics is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod frames;
+mod handshake;
+mod patience;
+mod protocol;
+mod resume;
+mod revocation;

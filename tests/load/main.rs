@@ -1,0 +1,17 @@
+//! Many clients at once: floods, slow readers, too few file descriptors. Times are measured here, so
+//! nothing heavy runs beside these.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that panics is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod login_flood;
+mod login_time;
+mod open_files;
+mod slow_clients;
+mod strangers;

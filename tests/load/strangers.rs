@@ -1,0 +1,250 @@
+//! Guards the shop against who only takes places: connections that never say what they want, logins
+//! that never end, devices that connect in a loop. Whoever is logged in gets in and gets served.
+
+use crate::common::{Answer, Client, PATIENCE, Raw, Server, Socket, json_request};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::json;
+use socket2::{Domain, Type};
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+/// What is answered at once waits for nobody: the shortest of the server's timeouts is longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// Half-open connections are opened anew before the server cuts them.
+const RENEW: Duration = Duration::from_secs(9);
+const HALF_A_HEAD: &[u8] = b"GET /ws HTTP/1.1\r\nHost: shop\r\n";
+const LOGIN: &str = r#"{"username":"admin","password":"a wrong one"}"#;
+
+/// A connection from one of the millions of loopback addresses.
+fn connect_from(number: usize, server: &Server) -> TcpStream {
+    let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
+    let from = SocketAddr::from((Ipv4Addr::new(127, 1 + b, c, d), 0));
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    socket.into()
+}
+
+/// A WebSocket from there.
+fn upgrade_from(number: usize, server: &Server, client: &Client) -> Result<Socket, Box<Answer>> {
+    let stream = connect_from(number, server);
+    let mut socket = Socket::over(stream, server.address(), client.cookie(), &[])?;
+    assert_eq!(socket.recv()["type"], "connected");
+    Ok(socket)
+}
+
+/// Connections that never say what they want, the oldest first.
+struct HalfOpen<'s> {
+    server: &'s Server,
+    addresses: usize,
+    opened: VecDeque<(Instant, TcpStream)>,
+    came: usize,
+}
+
+impl<'s> HalfOpen<'s> {
+    /// So many, from so many addresses.
+    fn storm(server: &'s Server, count: usize, addresses: usize) -> Self {
+        let mut storm = Self { server, addresses, opened: VecDeque::new(), came: 0 };
+        (0..count).for_each(|_| storm.open());
+        storm
+    }
+
+    fn open(&mut self) {
+        let mut stream = connect_from(self.came % self.addresses, self.server);
+        self.came += 1;
+        // Some say nothing at all.
+        if !self.came.is_multiple_of(4) {
+            stream.write_all(HALF_A_HEAD).unwrap();
+        }
+        self.opened.push_back((Instant::now(), stream));
+    }
+
+    /// Opens one for each that will soon be cut.
+    fn renew(&mut self) {
+        while self.opened.front().is_some_and(|(at, _)| at.elapsed() > RENEW) {
+            self.open();
+            self.opened.pop_front();
+        }
+    }
+}
+
+/// What a new connection is answered.
+fn ask(server: &Server, request: &[u8]) -> Answer {
+    let mut raw = Raw::connect(server.address()).unwrap();
+    raw.send(request).unwrap();
+    raw.answer(false).unwrap().expect("an answer")
+}
+
+/// Who is not logged in is told to come back, and does not wait for that.
+#[track_caller]
+fn is_full_for_strangers(server: &Server) {
+    let login = json_request("POST", "/api/auth/login", None, "", LOGIN);
+    for request in [login, b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n".to_vec()] {
+        let begun = Instant::now();
+        let answer = ask(server, &request);
+        assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+        answer.problem(429);
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+    }
+}
+
+const SOCKETS: usize = 5_000;
+const HALF_OPEN: usize = 5_000;
+const ORDERS: usize = 100;
+
+/// With the bounds of a shop: the storm comes from so many addresses that none of them is too fast.
+#[test]
+fn an_order_goes_through_beside_ten_thousand_connections_half_of_them_half_open() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+
+    let server = Server::with(&["--connect-rate", "20/s", "--max-connections-per-address", "256"]);
+    let admin = server.admin();
+    let mut sockets: Vec<Socket> =
+        (0..SOCKETS).map(|at| upgrade_from(at % 100, &server, &admin).unwrap()).collect();
+    for socket in sockets.iter_mut().step_by(10) {
+        socket.subscribe("order_changes");
+    }
+    let mut storm = HalfOpen::storm(&server, HALF_OPEN, 100);
+    let (stop, stopped) = sync_channel::<()>(0);
+    let (mut took, most_bytes) = scope(|threads| {
+        let server = &server;
+        let raging = threads.spawn(move || {
+            let (pace, mut most_bytes) = (Duration::from_millis(20), 0);
+            while stopped.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
+                storm.renew();
+                most_bytes = server.resident_bytes().max(most_bytes);
+            }
+            most_bytes
+        });
+        let stop = stop;
+        let took = sell(server, &admin);
+        is_full_for_strangers(server);
+        upgrade_from(0, server, &admin).unwrap().expect_quiet();
+        let connections = admin.metric("connections");
+        assert!(connections > 9_900, "only {connections} connections were held");
+        drop(stop);
+        (took, raging.join().unwrap())
+    });
+    for socket in sockets.iter_mut().step_by(10) {
+        let events = socket.recv_events(ORDERS);
+        assert!((1..).zip(events).all(|(seq, event)| event["seq"] == seq));
+    }
+    took.sort();
+    let p99 = took[ORDERS - ORDERS / 100 - 1];
+    let sum = sum_of_limits(&server);
+    eprintln!("p99 of an order {p99:?}, {} KiB of {sum} KiB", most_bytes / 1024); // for --nocapture
+    assert!(p99 < Duration::from_secs(1), "p99 of an order: {p99:?}");
+    assert!(most_bytes / 1024 <= sum, "{} KiB, `limits` says {sum}", most_bytes / 1024);
+}
+
+/// Orders, each from a device that has just connected; how long each took.
+fn sell(server: &Server, admin: &Client) -> Vec<Duration> {
+    let body = json!({"total": 9.99, "currency": "USD"}).to_string();
+    let order = json_request("POST", "/api/orders", admin.cookie(), "", &body);
+    let sell = |_| {
+        let begun = Instant::now();
+        ask(server, &order).expect(201);
+        begun.elapsed()
+    };
+    (0..ORDERS).map(sell).collect()
+}
+
+fn sum_of_limits(server: &Server) -> u64 {
+    let text = String::from_utf8(server.cli(&["limits"], "").stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("all together")).unwrap();
+    line.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap()
+}
+
+/// Places, of which a sixteenth is reserved.
+const PLACES: &str = "64";
+const RESERVED: usize = 4;
+
+#[test]
+fn who_is_logged_in_gets_in_as_long_as_there_is_a_place_that_another_of_them_does_not_have() {
+    let server = Server::with(&["--max-connections", PLACES]);
+    let admin = server.admin();
+    let mut storm = HalfOpen::storm(&server, 200, 10);
+    // The connection of `admin` itself has a place, too.
+    let ordinary = 64 - RESERVED - 1;
+    let mut sockets: Vec<Socket> = (0..ordinary)
+        .map(|at| {
+            storm.open();
+            upgrade_from(at, &server, &admin).unwrap()
+        })
+        .collect();
+    is_full_for_strangers(&server);
+    assert_eq!(ask(&server, &get("/api/auth/me", &admin)).status, 200);
+    // The connection of that answer may still be leaving.
+    let begun = Instant::now();
+    while sockets.len() < ordinary + RESERVED {
+        match upgrade_from(sockets.len(), &server, &admin) {
+            Ok(socket) => sockets.push(socket),
+            Err(refusal) => assert!(begun.elapsed() < PATIENCE, "{refusal:?}"),
+        }
+    }
+    let refused = upgrade_from(0, &server, &admin).err().expect("all places are taken");
+    assert_eq!(refused.problem(429)["title"], "Too Many Requests");
+    sockets.iter_mut().for_each(Socket::expect_quiet);
+}
+
+fn get(path: &str, client: &Client) -> Vec<u8> {
+    let cookie = client.cookie().unwrap();
+    format!("GET {path} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n")
+        .into_bytes()
+}
+
+/// More logins that never end than connections may be in the HTTP phase, by far.
+const ENDLESS: usize = 200;
+
+#[test]
+fn logins_that_never_end_do_not_keep_an_order_waiting() {
+    let server = Server::with(&["--profile", "tiny"]);
+    let admin = server.admin();
+    let head = b"POST /api/auth/login HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n\
+                 Content-Length: 45\r\n\r\n{";
+    let _endless: Vec<TcpStream> = (0..ENDLESS)
+        .map(|at| {
+            let mut stream = connect_from(at, &server);
+            stream.write_all(head).unwrap();
+            stream
+        })
+        .collect();
+    let took = sell(&server, &admin);
+    // A body is waited for 30 s.
+    assert!(took.iter().all(|took| *took < Duration::from_secs(10)), "{took:?}");
+}
+
+#[test]
+fn who_connects_in_a_loop_is_told_to_wait_and_nobody_else_is() {
+    let server = Server::with(&["--connect-rate", "2/s"]);
+    let health = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
+    let from = |number| {
+        let mut raw = Raw::over(connect_from(number, &server)).unwrap();
+        raw.send(health).unwrap();
+        raw.answer(false).unwrap().expect("an answer")
+    };
+    // Ten seconds' worth at once, and what was earned meanwhile.
+    let begun = Instant::now();
+    let refused = (0..).map(|_| from(1)).take(100).find(|answer| answer.status != 200);
+    let refused = refused.expect("a burst of 100 is too much");
+    refused.problem(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(from(2).status, 200, "another address");
+    while from(1).status == 429 {
+        assert!(begun.elapsed() < PATIENCE, "it never gets in again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // More addresses than the table has room for: they are all let in, and take no memory.
+    let crowd = |first| (first..first + 2_000).for_each(|at| drop(from(at).expect(200)));
+    crowd(1_000);
+    let before = server.resident_bytes();
+    crowd(3_000);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 * 1024, "2,000 addresses took {grown} bytes");
+}

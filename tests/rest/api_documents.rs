@@ -1,0 +1,269 @@
+//! Guards the documents that other programs are generated from: a path that is not there, a field
+//! that the real answer does not have, an event that the document forgot.
+
+mod schema;
+
+use crate::common::{
+    Answer, Client, Server, customer, events_after, order, outside_order, product, shipment,
+    transaction, unique,
+};
+use schema::{check, resolved};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const PLURALS: [&str; 6] =
+    ["orders", "products", "customers", "shipments", "transactions", "users"];
+
+/// Every path of the contract with its methods.
+fn routes() -> Vec<(String, &'static [&'static str])> {
+    let mut routes: Vec<(String, &[&str])> = vec![
+        ("/api/auth/login".to_owned(), &["post"]),
+        ("/api/auth/logout".to_owned(), &["post"]),
+        ("/api/auth/me".to_owned(), &["get"]),
+        ("/api/auth/password".to_owned(), &["post"]),
+        ("/api/events".to_owned(), &["get"]),
+        ("/api/audit".to_owned(), &["get"]),
+        ("/healthz".to_owned(), &["get"]),
+        ("/readyz".to_owned(), &["get"]),
+        ("/metrics".to_owned(), &["get"]),
+        ("/openapi.json".to_owned(), &["get"]),
+        ("/asyncapi.json".to_owned(), &["get"]),
+    ];
+    for plural in PLURALS {
+        routes.push((format!("/api/{plural}"), &["get", "post"]));
+        routes.push((format!("/api/{plural}/{{id}}"), &["get", "patch", "delete"]));
+    }
+    routes
+}
+
+fn openapi(server: &Server) -> Value {
+    server.anonymous().get("/openapi.json").expect(200).json()
+}
+
+/// A new one; its path.
+fn make(admin: &Client, plural: &str) -> String {
+    let id = match plural {
+        "orders" => outside_order(admin, 5.25),
+        "products" => product(admin, 2.5, 10),
+        "customers" => customer(admin),
+        "shipments" => shipment(admin, outside_order(admin, 5.25)),
+        "transactions" => {
+            transaction(admin, outside_order(admin, 5.25), "payment", "pending", 5.25)
+        }
+        "users" => {
+            let body =
+                json!({"username": unique("user"), "password": "long enough 1", "role": "staff"});
+            admin.post("/api/users", &body).expect(201).id()
+        }
+        other => panic!("no sample of {other}"),
+    };
+    format!("/api/{plural}/{id}")
+}
+
+/// The schema that a document has for an answer of this operation.
+#[track_caller]
+fn schema_of<'doc>(
+    document: &'doc Value,
+    operation: &'doc Value,
+    answer: &Answer,
+) -> Option<&'doc Value> {
+    let responses = &operation["responses"];
+    let status = answer.status.to_string();
+    let response = responses.get(&status).unwrap_or(&responses["default"]);
+    let response = resolved(document, response);
+    assert!(response["description"].is_string(), "{status} is in no way foreseen in {operation}");
+    let media = answer.header("content-type").split(';').next().unwrap();
+    let Some(content) = response.get("content") else {
+        assert!(answer.body.is_empty(), "{status} has an unforeseen body: {}", answer.text());
+        return None;
+    };
+    let content = content.get(media).unwrap_or_else(|| panic!("{media} is not among {content}"));
+    content.get("schema").filter(|_| media.ends_with("json"))
+}
+
+#[test]
+fn the_document_has_every_route() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let version = document["openapi"].as_str().unwrap();
+    assert!(version.starts_with("3.1."), "{version}");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for (path, methods) in routes() {
+        for method in methods {
+            let operation = &document["paths"][&path][method];
+            assert!(operation.is_object(), "{method} {path} is missing");
+        }
+    }
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if method != "parameters" {
+                assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
+            }
+        }
+        let named = operations["parameters"].to_string().contains(r#""in":"path""#);
+        assert_eq!(named, path.contains('{'), "{path}");
+    }
+}
+
+#[test]
+fn every_operation_of_the_document_exists_and_answers_as_it_says() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let admin = server.admin();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if method == "parameters" {
+                continue;
+            }
+            let plural = path.split('/').nth(2).unwrap_or_default();
+            let target = if path.ends_with("/{id}") { make(&admin, plural) } else { path.clone() };
+            // Logging out is the last that a session does.
+            let client = if path == "/api/auth/logout" { server.admin() } else { admin.clone() };
+            let body = ["post", "patch"].contains(&method.as_str()).then_some(&b"{}"[..]);
+            let headers = [("content-type", "application/json")];
+            let answer = client.request(&method.to_uppercase(), &target, &headers, body);
+            assert!(
+                ![404, 405, 415].contains(&answer.status),
+                "{method} {target}: {}",
+                answer.status
+            );
+            assert!(answer.status < 500, "{method} {target}: {}", answer.text());
+            if let Some(schema) = schema_of(&document, operation, &answer) {
+                check(&document, schema, &answer.json());
+            }
+        }
+    }
+}
+
+#[test]
+fn real_entities_have_the_keys_of_the_document() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let admin = server.admin();
+    let product = product(&admin, 2.5, 10);
+    order(&admin, product, 2);
+    for plural in PLURALS {
+        let path = make(&admin, plural);
+        let operation = &document["paths"][format!("/api/{plural}/{{id}}")]["get"];
+        let answer = admin.get(&path).expect(200);
+        let schema = resolved(&document, schema_of(&document, operation, &answer).unwrap());
+        let keys = |value: &Value| -> BTreeSet<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(keys(&answer.json()), keys(&schema["properties"]), "{plural}");
+        check(&document, schema, &answer.json());
+
+        let listed = admin.get(&format!("/api/{plural}")).expect(200);
+        let operation = &document["paths"][format!("/api/{plural}")]["get"];
+        check(&document, schema_of(&document, operation, &listed).unwrap(), &listed.json());
+    }
+}
+
+#[test]
+fn the_fields_that_the_document_lets_a_client_send_are_read() {
+    let server = Server::start();
+    let document = openapi(&server);
+    let admin = server.admin();
+    for plural in PLURALS {
+        let one = make(&admin, plural);
+        for (path, method, target) in [
+            (format!("/api/{plural}"), "post", format!("/api/{plural}")),
+            (format!("/api/{plural}/{{id}}"), "patch", one),
+        ] {
+            let content =
+                document["paths"][&path][method]["requestBody"]["content"].as_object().unwrap();
+            let schema = resolved(&document, &content.values().next().unwrap()["schema"]);
+            let properties = schema["properties"].as_object().unwrap();
+            assert_eq!(schema["additionalProperties"], false, "{method} {path}");
+            // An object is the right value of no field: each is told to be of the wrong type.
+            let body: Value = properties.keys().map(|name| (name.clone(), json!({}))).collect();
+            let media = content.keys().next().unwrap();
+            let headers = [("content-type", media.as_str())];
+            let text = body.to_string();
+            let answer =
+                admin.request(&method.to_uppercase(), &target, &headers, Some(text.as_bytes()));
+            let names: Vec<String> = properties.keys().cloned().collect();
+            assert_eq!(answer.wrong_fields(), names, "{method} {path}");
+            for error in answer.json()["errors"].as_array().unwrap() {
+                let message = error["message"].as_str().unwrap();
+                assert!(message.starts_with("must"), "{method} {path}: {error}");
+            }
+        }
+    }
+}
+
+/// Makes each of the fifteen events happen.
+fn all_events(admin: &Client) -> Vec<Value> {
+    let tea = product(admin, 2.5, 10);
+    order(admin, tea, 1);
+    for (plural, patch) in [
+        ("orders", json!({"status": "ready"})),
+        ("products", json!({"price": 3.25})),
+        ("customers", json!({"phone": "5"})),
+        ("shipments", json!({"carrier": "DHL"})),
+        ("transactions", json!({"gateway": "card"})),
+    ] {
+        let path = make(admin, plural);
+        admin.patch(&path, &patch).expect(200);
+        admin.delete(&path).expect(204);
+    }
+    events_after(admin, 0)
+}
+
+#[test]
+fn the_document_of_the_socket_has_all_channels_and_events() {
+    let server = Server::start();
+    let document = server.anonymous().get("/asyncapi.json").expect(200).json();
+    assert!(document["asyncapi"].as_str().unwrap().starts_with("3.0."));
+    let admin = server.admin();
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let payload_of = |event: &str| {
+        let payloads = messages.values().map(|message| resolved(&document, &message["payload"]));
+        let mut found =
+            payloads.filter(|payload| payload["properties"]["event"]["const"] == *event);
+        found.next().unwrap_or_else(|| panic!("no message for {event}"))
+    };
+    let mut seen = BTreeSet::new();
+    for event in all_events(&admin) {
+        let name = event["event"].as_str().unwrap();
+        let payload = payload_of(name);
+        check(&document, payload, &event);
+        let data = resolved(&document, &payload["properties"]["data"]);
+        let keys = |value: &Value| -> BTreeSet<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(keys(&event["data"]), keys(&data["properties"]), "{name}");
+        seen.insert(name.to_owned());
+    }
+    assert_eq!(seen.len(), 15, "{seen:?}");
+    let text = document.to_string();
+    for noun in ["order", "product", "customer", "shipment", "transaction"] {
+        assert!(text.contains(&format!("\"{noun}_changes\"")), "no channel of {noun}s");
+    }
+}
+
+#[test]
+fn what_the_socket_says_is_in_its_document() {
+    let server = Server::start();
+    let document = server.anonymous().get("/asyncapi.json").expect(200).json();
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let mut socket = server.admin().upgrade(&[]).map_err(|answer| answer.text()).unwrap();
+    let mut answers = vec![socket.recv()];
+    for message in [
+        json!({"type": "subscribe", "channel": "order_changes"}),
+        json!({"type": "unsubscribe", "channel": "order_changes"}),
+        json!({"type": "ping"}),
+        json!({"type": "nonsense"}),
+    ] {
+        socket.send(&message);
+        answers.push(socket.recv());
+    }
+    for answer in answers {
+        let of_type = |payload: &&Value| payload["properties"]["type"]["const"] == answer["type"];
+        let mut payloads = messages.values().map(|message| &message["payload"]).filter(of_type);
+        // `ping` and `pong` look alike on both sides; the first that has the type will do.
+        let payload = payloads.next().unwrap_or_else(|| panic!("no message for {answer}"));
+        check(&document, payload, &answer);
+    }
+}

@@ -1,0 +1,31 @@
+//! The HTTP API: entities, money, stock, roles, logins, and what it answers to bad requests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that panics is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod api_documents;
+mod audit;
+mod entities;
+mod event_log;
+mod events;
+mod headers;
+mod health;
+mod hostile;
+mod idempotency;
+mod lists;
+mod money;
+mod origins;
+mod payments;
+mod proxy;
+mod refusals;
+mod roles;
+mod rules;
+mod sessions;
+mod shipping;
+mod stock;
