@@ -14,7 +14,7 @@ use tillcast::domain::{Cell, EntityKind, Input, Role, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed, text_frame};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{Actor, Asker, Change, Outlets, Retention, Store, clock};
+use tillcast::store::{Actor, Caller, Change, CommitSinks, Retention, Store, clock};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -134,10 +134,10 @@ struct Shop {
 impl Shop {
     fn open() -> Result<Self, Box<dyn Error>> {
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let outlets = Outlets {
+        let outlets = CommitSinks {
             publish: Box::new(|events| drop(black_box(events))),
-            jump: Box::new(|_| ()),
-            accounts: Box::new(|_| ()),
+            reset_to: Box::new(|_| ()),
+            sessions: Box::new(|_| ()),
         };
         let retention =
             Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
@@ -159,8 +159,8 @@ impl Shop {
     fn create(&self, kind: EntityKind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
-        let asker = Asker { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
-        let actor = Actor { asker, role: Role::Admin, if_match: None };
+        let caller = Caller { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
+        let actor = Actor { caller, role: Role::Admin, if_match: None };
         let created = self.store.create(actor, kind, Change::Create(input), None, |_| Ok(()));
         self.runtime.block_on(created).is_ok()
     }

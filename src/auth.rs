@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{FieldError, Reject, Secret};
 use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::metrics::Metrics;
-use crate::store::{Asker, Store, TokenHash, User, UserPatch};
+use crate::store::{Caller, Store, TokenHash, User, UserPatch};
 use crate::throttle::Failures;
 
 use password::Hasher;
@@ -145,7 +145,7 @@ impl Auth {
     ) -> Result<User, Reject> {
         let new_password = patch.password_hash.is_some();
         let keep = (by.user_id == id).then_some(by.token_hash);
-        let asker = Asker { user_id: by.user_id, address: from };
+        let asker = Caller { user_id: by.user_id, address: from };
         let sessions = Arc::clone(&self.sessions);
         let end = move |before: &User, after: &User| {
             let (but, why) = if after.disabled {
@@ -167,7 +167,7 @@ impl Auth {
         &self,
         id: i64,
         if_match: Option<Vec<i64>>,
-        asker: Asker,
+        asker: Caller,
     ) -> Result<(), Reject> {
         let sessions = Arc::clone(&self.sessions);
         let end = move || sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
@@ -224,7 +224,8 @@ impl Auth {
         let pick = self.picks.hash_one(username.to_lowercase());
         let pick = u32::try_from(pick >> 32).unwrap_or(0);
         // Whoever may not log in is checked all the same: the time must not tell who there is.
-        let found = self.store.find_user(username.to_owned(), pick).await?.ok_or(Denied::Wrong)?;
+        let found =
+            self.store.login_candidate(username.to_owned(), pick).await?.ok_or(Denied::Wrong)?;
         let user = found.user.filter(|user| !user.disabled);
         let hash = found.password_hash;
         let checked = place.check(password, hash.clone(), user.is_some()).await;
@@ -313,7 +314,7 @@ fn set_cookie(Secret(token): &Secret, max_age: Duration, secure: bool) -> String
 mod tests {
     use super::*;
     use crate::domain::Role;
-    use crate::store::Snapshot;
+    use crate::store::StoredSession;
     use password::Checked;
     use sessions::Swept;
 
@@ -322,7 +323,7 @@ mod tests {
     fn debug_masks_secrets() {
         let secret = || Secret("hunter22".to_owned());
         let token_hash = hash_token(&secret());
-        let snapshot = Snapshot {
+        let snapshot = StoredSession {
             token_hash,
             user_id: 1,
             username: "ana".to_owned(),

@@ -35,7 +35,7 @@ use crate::limits::{
 };
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::store::{self, Outlets, Store};
+use crate::store::{self, CommitSinks, Store};
 use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
@@ -96,9 +96,9 @@ impl Server {
         let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
         let sessions = Sessions::new(limits.sessions, lifetimes, move || look.look());
         let sessions = Arc::new(sessions);
-        let outlets = outlets(&feed, &sessions, &metrics);
+        let commit_sinks = commit_sinks(&feed, &sessions, &metrics);
         let (dir, clock) = (&settings.data_dir, settings.clock);
-        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, outlets)
+        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, commit_sinks)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
         let made = Feed::new(opened.head, move || ring.ring());
@@ -336,21 +336,21 @@ fn hear(kind: SignalKind) -> Result<Signal, String> {
 }
 
 /// Where the writer's results go.
-fn outlets(
+fn commit_sinks(
     feed: &Arc<OnceLock<Arc<Feed>>>,
     sessions: &Arc<Sessions>,
     metrics: &Arc<Metrics>,
-) -> Outlets {
+) -> CommitSinks {
     let (publish, jump) = (Arc::clone(feed), Arc::clone(feed));
     let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
-    Outlets {
+    CommitSinks {
         publish: Box::new(move |events| {
             metrics.events.inc_by(events.len() as u64);
             if let Some(feed) = publish.get() {
                 feed.publish(&events);
             }
         }),
-        jump: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
-        accounts: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
+        reset_to: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
+        sessions: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
     }
 }

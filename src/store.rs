@@ -4,7 +4,6 @@
 //! own. No call waits for a full queue: it is refused at once. This room is the home of rusqlite.
 
 mod accounts;
-mod answers;
 mod apply;
 mod audit;
 mod backup;
@@ -12,23 +11,24 @@ mod boot;
 mod check;
 mod clock;
 mod command;
-mod complaint;
-mod direct;
+mod console;
 mod effects;
 mod events;
+mod file_mode;
+mod idempotency;
 mod left;
 mod look;
 mod newest;
 mod open;
-mod private;
 mod readers;
 mod record;
+mod repeat_filter;
 mod reserve;
 mod rows;
 mod sessions;
-mod unit;
 mod users;
 mod wal;
+mod write_tx;
 mod writer;
 
 use std::fmt::Display;
@@ -47,23 +47,23 @@ use crate::domain::{EntityKind, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, Limits};
 use crate::metrics::Metrics;
 
-pub use answers::{Answer, Repeat};
 pub use apply::{Actor, Change};
-pub use audit::{Action, Asker, Entry, Note, Thing, Wanted};
+pub use audit::{Action, AuditEntry, AuditFilter, AuditRecord, AuditSubject, Caller};
 pub use backup::{backup, backup_today, newest_backup, restore};
 pub use check::check;
 pub use clock::clock;
-pub use direct::Direct;
-pub use events::{Page, Range, Retention};
+pub use console::Console;
+pub use events::{EventPage, EventRange, Retention};
+pub use idempotency::{IdempotencyKey, StoredResponse};
 use left::Left;
-pub use newest::newest_time;
-pub use open::{OpenError, is_read_only, was_made};
+pub use newest::last_recorded_time;
+pub use open::{OpenError, is_read_only, was_created};
 use reserve::{Reserve, is_full};
 pub use rows::Query;
-pub use sessions::{Snapshot, TokenHash};
-use unit::Unit;
-pub use users::{Found, User, UserPatch};
-pub use writer::Outlets;
+pub use sessions::{StoredSession, TokenHash};
+pub use users::{LoginCandidate, User, UserPatch};
+use write_tx::WriteTx;
+pub use writer::CommitSinks;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -86,7 +86,7 @@ pub struct Opened {
     /// The newest `seq` of the log.
     pub head: i64,
     /// The sessions that the last run left.
-    pub sessions: Vec<Snapshot>,
+    pub sessions: Vec<StoredSession>,
     /// What the clock says, never before the newest event: the time against which the sessions'
     /// times are read.
     pub now: i64,
@@ -100,7 +100,7 @@ impl Store {
         limits: Limits,
         clock: fn() -> i64,
         metrics: &Arc<Metrics>,
-        outlets: Outlets,
+        sinks: CommitSinks,
     ) -> Result<Opened, OpenError> {
         let lock = open::lock(data_dir)?;
         let sound = look::first(data_dir)?;
@@ -132,14 +132,14 @@ impl Store {
             time,
             answers_due: 0,
             audit_due: 0,
-            outlets,
+            sinks,
             metrics: Arc::clone(metrics),
             healthy: Arc::clone(&healthy),
             reserve,
             full: Arc::clone(&full),
             oldest: Arc::clone(&oldest),
             sound,
-            complaint: complaint::Complaint::default(),
+            complaint: repeat_filter::RepeatFilter::default(),
             wal: wal::Wal::default(),
             data_version,
             watched: Instant::now(),
@@ -194,7 +194,7 @@ impl Store {
     /// called a second time, where the transaction had to begin anew.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send + 'static,
+        work: impl FnMut(&mut WriteTx<'_>) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (tell, told) = oneshot::channel();
         let command = Box::new(command::Asked { work, done: Err(Reject::Unavailable), tell });
@@ -226,8 +226,8 @@ impl Store {
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Option<Row>, P), Reject> {
         self.has_room()?;
-        self.write(move |unit| {
-            let row = apply::apply(unit, &actor, kind, &change)?;
+        self.write(move |tx| {
+            let row = apply::apply(tx, &actor, kind, &change)?;
             let room = room(row.as_ref().map_or(0, rows::size))?;
             Ok((row, room))
         })
@@ -240,14 +240,14 @@ impl Store {
         actor: Actor,
         kind: EntityKind,
         change: Change,
-        repeat: Option<Repeat>,
+        repeat: Option<IdempotencyKey>,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
-    ) -> Result<(Answer, P), Reject> {
+    ) -> Result<(StoredResponse, P), Reject> {
         self.has_room()?;
-        self.write(move |unit| {
-            let answer = answers::once(unit, repeat.as_ref(), |unit| {
-                let row = apply::apply(unit, &actor, kind, &change)?.ok_or(Reject::NotFound)?;
-                Ok(Answer {
+        self.write(move |tx| {
+            let answer = idempotency::run_once(tx, repeat.as_ref(), |tx| {
+                let row = apply::apply(tx, &actor, kind, &change)?.ok_or(Reject::NotFound)?;
+                Ok(StoredResponse {
                     location: format!("/api/{}/{}", kind.schema().plural, row.id),
                     etag: format!("\"{}\"", row.seq),
                     body: event::entity(&row),
@@ -280,7 +280,7 @@ impl Store {
     }
 
     /// A part of the event log.
-    pub async fn events(&self, range: Range) -> Result<Page, Reject> {
+    pub async fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
         self.read(move |conn| events::page(conn, range)).await
     }
 
@@ -288,15 +288,18 @@ impl Store {
     /// thread, or is dropped there.
     pub fn read_events(
         &self,
-        range: Range,
-        then: impl FnOnce(Result<Page, Reject>) + Send + 'static,
+        range: EventRange,
+        then: impl FnOnce(Result<EventPage, Reject>) + Send + 'static,
     ) -> Result<(), Reject> {
         let read: Read = Box::new(move |conn| then(events::page(conn, range)));
         self.reads.try_send(read).map_err(|_| Reject::Busy)
     }
 
     /// A part of the audit trail, newest first, and the id before which there may be more.
-    pub async fn audit(&self, wanted: Wanted) -> Result<(Vec<Entry>, Option<i64>), Reject> {
+    pub async fn audit(
+        &self,
+        wanted: AuditFilter,
+    ) -> Result<(Vec<AuditEntry>, Option<i64>), Reject> {
         self.read(move |conn| audit::page(conn, wanted)).await
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::auth::sessions::Attached;
 use crate::limits::{CATCH_UPS_MAX, NEW_SOCKETS_MAX};
-use crate::store::{Page, Range};
+use crate::store::{EventPage, EventRange};
 use crate::tls;
 
 pub use crowd::Crowd;
@@ -57,8 +57,8 @@ pub struct Guest {
 struct Answer {
     /// Where the connection is in the crowd, and its number.
     who: (usize, u32),
-    asked: Range,
-    page: Option<Page>,
+    asked: EventRange,
+    page: Option<EventPage>,
 }
 
 /// Everybody's handle of the thread that serves the sockets.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::Role;
-use crate::store::{Snapshot, TokenHash, User};
+use crate::store::{StoredSession, TokenHash, User};
 
 /// Why a session ended; the text goes to the sockets that it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Sessions {
     }
 
     /// Takes over the sessions of the last run; `now` is the time against which theirs are read.
-    pub fn restore(&self, snapshots: Vec<Snapshot>, now: i64) {
+    pub fn restore(&self, snapshots: Vec<StoredSession>, now: i64) {
         let newest = snapshots.iter().map(|snapshot| snapshot.used_at).max();
         let now = now.max(newest.unwrap_or(now));
         let past = |at: i64| self.now().saturating_sub(u64::try_from(now - at).unwrap_or(0));
@@ -217,7 +217,7 @@ impl Sessions {
     /// Ends the sessions that are not among those that may be, or whose user has another role.
     ///
     /// Must be called by the writer's thread, between two transactions.
-    pub fn reconcile(&self, snapshots: &[Snapshot]) {
+    pub fn reconcile(&self, snapshots: &[StoredSession]) {
         let valid: HashMap<_, _> = snapshots.iter().map(|one| (one.token_hash, one.role)).collect();
         let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.role);
         let ended: Vec<_> = self
@@ -349,7 +349,7 @@ mod tests {
             max: Duration::from_secs(30 * 24 * 60 * 60),
         };
         let sessions = Arc::new(Sessions::new(100, lifetimes, || ()));
-        let snapshot = |(number, age): (u8, &i64)| Snapshot {
+        let snapshot = |(number, age): (u8, &i64)| StoredSession {
             token_hash: TokenHash([number; 32]),
             user_id: 1,
             username: "ana".to_owned(),

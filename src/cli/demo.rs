@@ -20,7 +20,7 @@ use crate::cli::{journal, say, told};
 use crate::config::Config;
 use crate::domain::{Role, Secret};
 use crate::server::Server;
-use crate::store::Direct;
+use crate::store::Console;
 
 const PRODUCTS: [(&str, &str); 8] = [
     ("Espresso", "2.40"),
@@ -70,7 +70,7 @@ struct Login {
 }
 
 fn make_users(config: &Config) -> Result<Vec<Login>, String> {
-    let store = Direct::open(&config.data_dir).map_err(|error| error.to_string())?;
+    let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
     let user = |role: Role| {
         let no_randomness = || "the system gives no random bytes".to_owned();
         let password = one_time_password().ok_or_else(no_randomness)?;

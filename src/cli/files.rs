@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::{complain, say, told};
 use crate::limits::PAGE_MAX;
-use crate::store::{self, Direct, Range};
+use crate::store::{self, Console, EventRange};
 
 /// Writes a consistent copy of the database; the server may run. In a folder that is there, one a day is
 /// made, and so many are kept.
@@ -50,10 +50,10 @@ pub(super) fn check(data_dir: &Path) -> Result<(), String> {
 /// Prints the event log, an envelope a line; then, if asked to, waits for more.
 pub(super) fn events(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
     const PAUSE: Duration = Duration::from_millis(200);
-    let store = Direct::open_to_read(data_dir).map_err(|error| error.to_string())?;
+    let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
     let mut after = i64::try_from(since).unwrap_or(i64::MAX);
     loop {
-        let range = Range { after, kinds: u8::MAX, limit: PAGE_MAX, bytes: usize::MAX };
+        let range = EventRange { after, kinds: u8::MAX, limit: PAGE_MAX, bytes: usize::MAX };
         let page = store.events(range).map_err(told)?;
         let lines = page.events.iter().flat_map(|event| [event.body.as_str(), "\n"]);
         say(&lines.collect::<String>())?;

@@ -17,7 +17,7 @@ use crate::config::{Config, Mistakes};
 use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
 use crate::server::{self, Daily, Server, Settings};
-use crate::store::{self, Direct, Retention};
+use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
 /// What a server starts with beside its settings.
@@ -152,7 +152,7 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
 
 /// A new data directory has no user: makes one, and says its password once.
 fn make_first_admin(config: &Config) -> Result<(), String> {
-    let store = Direct::open(&config.data_dir).map_err(|error| error.to_string())?;
+    let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
     if !store.has_no_user().map_err(told)? {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::cli::{say, told};
 use crate::domain::check::check_line;
 use crate::domain::{Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
-use crate::store::{Direct, UserPatch};
+use crate::store::{Console, UserPatch};
 
 const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
@@ -73,8 +73,8 @@ pub(super) fn disable(data_dir: &Path, name: &str) -> Result<(), String> {
     say(&format!("user {} disabled; the user's sessions have ended\n", user.username))
 }
 
-fn open(data_dir: &Path) -> Result<Direct, String> {
-    Direct::open(data_dir).map_err(|error| error.to_string())
+fn open(data_dir: &Path) -> Result<Console, String> {
+    Console::open(data_dir).map_err(|error| error.to_string())
 }
 
 fn no_such_user(name: &str) -> String {

@@ -12,7 +12,7 @@ use crate::http::reply::{self, Problem, Reply, WithPermit, to_json};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::http::schemas::closed;
 use crate::http::users::check_admin;
-use crate::store::{Action, Entry, Thing, Wanted};
+use crate::store::{Action, AuditEntry, AuditFilter, AuditSubject};
 
 impl Api {
     /// `GET /api/audit`.
@@ -24,7 +24,8 @@ impl Api {
         check_admin(session)?;
         let mut errors = Vec::new();
         let pairs = request.query(&["limit", "after", "user_id", "entity", "row_id"], &mut errors);
-        let mut wanted = Wanted { limit: page_limit(&pairs, &mut errors), ..Wanted::default() };
+        let mut wanted =
+            AuditFilter { limit: page_limit(&pairs, &mut errors), ..AuditFilter::default() };
         for (name, value) in &pairs {
             let id = || number(name, value, 0, i64::MAX).map(Some);
             let read = match name.as_str() {
@@ -32,10 +33,12 @@ impl Api {
                 "user_id" => id().map(|id| wanted.user_id = id),
                 "row_id" => id().map(|id| wanted.row_id = id),
                 "entity" => {
-                    wanted.thing = Thing::all().find(|thing| thing.noun() == value);
-                    let nouns = || Thing::all().map(Thing::noun).collect::<Vec<_>>().join(", ");
+                    wanted.subject = AuditSubject::all().find(|thing| thing.noun() == value);
+                    let nouns = || {
+                        AuditSubject::all().map(AuditSubject::noun).collect::<Vec<_>>().join(", ")
+                    };
                     let wrong = || FieldError::new(name, format!("must be one of {}", nouns()));
-                    wanted.thing.map(drop).ok_or_else(wrong)
+                    wanted.subject.map(drop).ok_or_else(wrong)
                 }
                 _ => Ok(()),
             };
@@ -49,7 +52,7 @@ impl Api {
 }
 
 /// An entry as JSON.
-fn show(entry: &Entry) -> String {
+fn show(entry: &AuditEntry) -> String {
     #[derive(Serialize)]
     struct Shown<'e> {
         id: i64,
@@ -64,8 +67,8 @@ fn show(entry: &Entry) -> String {
         first_seq: Option<i64>,
         last_seq: Option<i64>,
     }
-    let note = &entry.note;
-    let fields = match &note.action {
+    let record = &entry.record;
+    let fields = match &record.action {
         Action::Update(fields) => fields.split(',').filter(|name| !name.is_empty()).collect(),
         Action::Create | Action::Delete => Vec::new(),
     };
@@ -75,12 +78,12 @@ fn show(entry: &Entry) -> String {
         user_id: entry.user_id,
         username: entry.username.as_deref(),
         address: entry.address,
-        action: note.action.name(),
-        entity: note.thing.noun(),
-        row_id: note.row_id,
+        action: record.action.name(),
+        entity: record.subject.noun(),
+        row_id: record.row_id,
         fields,
-        first_seq: note.seqs.map(|(first, _)| first),
-        last_seq: note.seqs.map(|(_, last)| last),
+        first_seq: record.seqs.map(|(first, _)| first),
+        last_seq: record.seqs.map(|(_, last)| last),
     })
 }
 
@@ -106,5 +109,5 @@ pub(super) fn schema() -> Value {
 
 /// What may have been changed, in the API document.
 pub(super) fn nouns() -> Value {
-    json!({"enum": Thing::all().map(Thing::noun).collect::<Vec<_>>()})
+    json!({"enum": AuditSubject::all().map(AuditSubject::noun).collect::<Vec<_>>()})
 }

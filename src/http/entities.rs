@@ -114,7 +114,7 @@ impl Api {
 }
 
 /// The answer to a creation, first or repeated.
-pub(super) fn created(answer: crate::store::Answer) -> Reply {
+pub(super) fn created(answer: crate::store::StoredResponse) -> Reply {
     let mut reply = reply::json_with_etag(StatusCode::CREATED, answer.body, &answer.etag);
     reply::set(&mut reply, header::LOCATION, &answer.location);
     reply

@@ -6,7 +6,7 @@ use crate::http::Api;
 use crate::http::reply::{self, Problem, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::PAGE_BYTES_MAX;
-use crate::store::Range;
+use crate::store::EventRange;
 
 impl Api {
     /// `GET /api/events`.
@@ -17,7 +17,7 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let mut errors = Vec::new();
         let pairs = request.query(&["limit", "after", "channel"], &mut errors);
-        let mut range = Range {
+        let mut range = EventRange {
             after: 0,
             kinds: 0,
             limit: page_limit(&pairs, &mut errors),

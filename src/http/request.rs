@@ -23,7 +23,7 @@ use crate::limits::{
     BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, JSON_VALUES_MAX, PAGE_DEFAULT,
     PAGE_MAX, SKIP_TIMEOUT,
 };
-use crate::store::{Actor, Asker, Repeat};
+use crate::store::{Actor, Caller, IdempotencyKey};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +77,13 @@ impl ApiRequest {
     }
 
     /// Who asks, and from where.
-    pub(super) fn caller(&self, session: &Session) -> Asker {
-        Asker { user_id: session.user_id, address: self.peer.address }
+    pub(super) fn caller(&self, session: &Session) -> Caller {
+        Caller { user_id: session.user_id, address: self.peer.address }
     }
 
     /// Who asks for a change, and on which condition.
     pub(super) fn actor(&self, session: &Session) -> Actor {
-        Actor { asker: self.caller(session), role: session.role, if_match: self.if_match() }
+        Actor { caller: self.caller(session), role: session.role, if_match: self.if_match() }
     }
 
     /// The versions that `If-Match` names; none where anything matches.
@@ -220,7 +220,7 @@ impl ApiRequest {
         &self,
         user_id: i64,
         body: &[u8],
-    ) -> Result<Option<Repeat>, Problem> {
+    ) -> Result<Option<IdempotencyKey>, Problem> {
         let name = HeaderName::from_static("idempotency-key");
         let Some(value) = self.parts.headers.get(&name) else {
             return Ok(None);
@@ -234,7 +234,7 @@ impl ApiRequest {
             return Err(Problem::invalid(vec![FieldError::new("Idempotency-Key", message)]));
         };
         let request_hash = auth::hash_request(self.parts.uri.path(), body);
-        Ok(Some(Repeat { user_id, key: key.to_owned(), request_hash }))
+        Ok(Some(IdempotencyKey { user_id, key: key.to_owned(), request_hash }))
     }
 }
 

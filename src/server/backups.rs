@@ -45,13 +45,13 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::store::Direct;
+    use crate::store::Console;
 
     /// On a clock of its own, which runs while nobody works.
     #[tokio::test(start_paused = true)]
     async fn the_first_one_waits_until_the_shop_has_opened() {
         let data = tempfile::tempdir().unwrap();
-        drop(Direct::open(data.path()).unwrap());
+        drop(Console::open(data.path()).unwrap());
         let folder = data.path().join("backups");
         let daily = Daily {
             data_dir: data.path().to_owned(),

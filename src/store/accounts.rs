@@ -2,14 +2,18 @@
 
 use crate::domain::{Reject, Role, Secret};
 use crate::store::Store;
-use crate::store::answers::{self, Answer, Repeat};
-use crate::store::audit::Asker;
+use crate::store::audit::Caller;
+use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::sessions::{self, TokenHash};
-use crate::store::users::{self, Found, User, UserPatch};
+use crate::store::users::{self, LoginCandidate, User, UserPatch};
 
 impl Store {
     /// Against what a login with that name is checked; none where there is no user at all.
-    pub async fn find_user(&self, username: String, pick: u32) -> Result<Option<Found>, Reject> {
+    pub async fn login_candidate(
+        &self,
+        username: String,
+        pick: u32,
+    ) -> Result<Option<LoginCandidate>, Reject> {
         self.read(move |conn| users::find_or_other(conn, &username, pick)).await
     }
 
@@ -27,15 +31,15 @@ impl Store {
     pub async fn create_user(
         &self,
         (username, role, password_hash): (String, Role, Secret),
-        repeat: Option<Repeat>,
+        repeat: Option<IdempotencyKey>,
         show: fn(&User) -> String,
-        asker: Asker,
-    ) -> Result<Answer, Reject> {
+        caller: Caller,
+    ) -> Result<StoredResponse, Reject> {
         self.has_room()?;
-        self.write(move |unit| {
-            answers::once(unit, repeat.as_ref(), |unit| {
-                let user = users::add(unit, (&username, role, &password_hash), Some(asker))?;
-                Ok(Answer {
+        self.write(move |tx| {
+            idempotency::run_once(tx, repeat.as_ref(), |tx| {
+                let user = users::add(tx, (&username, role, &password_hash), Some(caller))?;
+                Ok(StoredResponse {
                     location: format!("/api/users/{}", user.id),
                     etag: format!("\"{}\"", user.version),
                     body: show(&user),
@@ -53,12 +57,12 @@ impl Store {
         patch: UserPatch,
         if_match: Option<Vec<i64>>,
         (keep, then): (Option<TokenHash>, impl Fn(&User, &User) + Send + 'static),
-        asker: Asker,
+        caller: Caller,
     ) -> Result<User, Reject> {
-        self.write(move |unit| {
-            users::check_version(unit.conn, id, if_match.as_ref())?;
-            let before = users::get(unit.conn, id)?;
-            let after = users::change(unit, &before, &patch, keep.as_ref(), Some(asker))?;
+        self.write(move |tx| {
+            users::check_version(tx.conn, id, if_match.as_ref())?;
+            let before = users::get(tx.conn, id)?;
+            let after = users::change(tx, &before, &patch, keep.as_ref(), Some(caller))?;
             then(&before, &after);
             Ok(after)
         })
@@ -71,11 +75,11 @@ impl Store {
         id: i64,
         if_match: Option<Vec<i64>>,
         then: impl Fn() + Send + 'static,
-        asker: Asker,
+        caller: Caller,
     ) -> Result<(), Reject> {
-        self.write(move |unit| {
-            users::check_version(unit.conn, id, if_match.as_ref())?;
-            users::remove(unit, id, Some(asker)).map(|()| then())
+        self.write(move |tx| {
+            users::check_version(tx.conn, id, if_match.as_ref())?;
+            users::remove(tx, id, Some(caller)).map(|()| then())
         })
         .await
     }
@@ -91,15 +95,15 @@ impl Store {
         add: impl Fn(&User) -> Vec<TokenHash> + Send + 'static,
     ) -> Result<Option<User>, Reject> {
         let mut ended = None;
-        self.write(move |unit| {
-            let found = users::find(unit.conn, &username)?;
+        self.write(move |tx| {
+            let found = users::find(tx.conn, &username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == password_hash);
             let Some((user, _)) = same else { return Ok(None) };
             if let Some(renewed) = &renewed {
-                users::renew(unit, user.id, renewed)?;
+                users::renew(tx, user.id, renewed)?;
             }
-            sessions::add(unit, &token_hash, user.id)?;
-            sessions::remove(unit, ended.get_or_insert_with(|| add(&user)))?;
+            sessions::add(tx, &token_hash, user.id)?;
+            sessions::remove(tx, ended.get_or_insert_with(|| add(&user)))?;
             Ok(Some(user))
         })
         .await
@@ -111,11 +115,11 @@ impl Store {
         token_hashes: Vec<TokenHash>,
         then: impl Fn() + Send + 'static,
     ) -> Result<(), Reject> {
-        self.write(move |unit| sessions::remove(unit, &token_hashes).map(|()| then())).await
+        self.write(move |tx| sessions::remove(tx, &token_hashes).map(|()| then())).await
     }
 
     /// Writes down how many milliseconds ago sessions were used.
     pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
-        self.write(move |unit| sessions::touch(unit, &used)).await
+        self.write(move |tx| sessions::touch(tx, &used)).await
     }
 }

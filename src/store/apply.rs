@@ -9,10 +9,10 @@ use crate::domain::order::{self, ITEMS};
 use crate::domain::order_line::OrderLine;
 use crate::domain::schema::Type;
 use crate::domain::{Cell, EntityKind, FieldError, Reject, Role, Row, product, transaction};
-use crate::store::audit::{self, Action, Asker, Note, Thing};
+use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::effects::{self, parent};
 use crate::store::record::record;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 use crate::store::{failed, rows};
 
 /// What is to be done to an entity.
@@ -30,7 +30,7 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// Which user, and from where.
-    pub asker: Asker,
+    pub caller: Caller,
     /// The user's role.
     pub role: Role,
     /// The versions of which the entity must be one; none for any.
@@ -40,42 +40,42 @@ pub struct Actor {
 /// Applies a change with everything that follows from it, and notes who did it; returns the entity
 /// as it is then, none after a deletion.
 pub(super) fn apply(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     actor: &Actor,
     kind: EntityKind,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
-    let (head, mut sold) = (unit.head, Vec::new());
+    let (head, mut sold) = (tx.head, Vec::new());
     let (before, proposed) = match change {
         Change::Create(input) => {
-            let row = create(unit.conn, actor, input, &mut sold)?;
+            let row = create(tx.conn, actor, input, &mut sold)?;
             (None, Some(row))
         }
         Change::Update(id, input) => {
-            let before = existing(unit.conn, actor, kind, *id)?;
-            all_found(missing_references(unit.conn, input)?)?;
+            let before = existing(tx.conn, actor, kind, *id)?;
+            all_found(missing_references(tx.conn, input)?)?;
             let mut after = before.clone();
             input.apply_to(&mut after)?;
             check_total(&before, &after)?;
             (Some(before), Some(after))
         }
-        Change::Delete(id) => (Some(existing(unit.conn, actor, kind, *id)?), None),
+        Change::Delete(id) => (Some(existing(tx.conn, actor, kind, *id)?), None),
     };
-    let after = record(unit, before.as_ref(), proposed)?;
+    let after = record(tx, before.as_ref(), proposed)?;
     for (before, after) in sold {
-        record(unit, Some(&before), Some(after))?;
+        record(tx, Some(&before), Some(after))?;
     }
-    effects::follow(unit, kind, before.as_ref(), after.as_ref())?;
-    if unit.head > head {
+    effects::follow(tx, kind, before.as_ref(), after.as_ref())?;
+    if tx.head > head {
         let action = match (&before, &after) {
             (None, _) => Action::Create,
             (Some(before), Some(after)) => Action::Update(after.changed_since(before)),
             (Some(_), None) => Action::Delete,
         };
         let row_id = after.as_ref().or(before.as_ref()).map_or(0, |row| row.id);
-        let seqs = Some((head + 1, unit.head));
-        let note = Note { action, thing: Thing::Entity(kind), row_id, seqs };
-        audit::note(unit, Some(actor.asker), &note)?;
+        let seqs = Some((head + 1, tx.head));
+        let note = AuditRecord { action, subject: AuditSubject::Entity(kind), row_id, seqs };
+        audit::note(tx, Some(actor.caller), &note)?;
     }
     Ok(after)
 }
@@ -108,7 +108,7 @@ fn create(
             order::set_items(&mut row, &[])?;
             if actor.role.sees_only_own_orders() {
                 check_kiosk(input)?;
-                row.set(&order::KIOSK_ID, Cell::Int(actor.asker.user_id));
+                row.set(&order::KIOSK_ID, Cell::Int(actor.caller.user_id));
             }
         }
         EntityKind::Transaction => {

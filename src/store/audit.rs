@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use crate::domain::{EntityKind, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// Who asks for a change over HTTP. Nobody's is the console's.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker {
+pub struct Caller {
     /// The user's id.
     pub user_id: i64,
     /// The client's address.
@@ -61,14 +61,14 @@ impl Action {
 
 /// To what it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thing {
+pub enum AuditSubject {
     /// An entity.
     Entity(EntityKind),
     /// A user.
     User,
 }
 
-impl Thing {
+impl AuditSubject {
     /// All there are; a thing's place is its number in the trail.
     pub fn all() -> impl Iterator<Item = Self> {
         EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User])
@@ -93,11 +93,11 @@ impl Thing {
 
 /// One change, as the trail keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct AuditRecord {
     /// What was done.
     pub action: Action,
     /// To what.
-    pub thing: Thing,
+    pub subject: AuditSubject,
     /// To which one.
     pub row_id: i64,
     /// The first and the last `seq` of the events that came of it; a user has none.
@@ -106,7 +106,7 @@ pub struct Note {
 
 /// A change with who made it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Grows with every entry.
     pub id: i64,
     /// Milliseconds since 1970, UTC.
@@ -118,12 +118,12 @@ pub struct Entry {
     /// From where.
     pub address: Option<IpAddr>,
     /// What.
-    pub note: Note,
+    pub record: AuditRecord,
 }
 
 /// Which entries are wanted, newest first.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct AuditFilter {
     /// At most so many.
     pub limit: usize,
     /// Those before this id.
@@ -131,18 +131,22 @@ pub struct Wanted {
     /// Those of this user.
     pub user_id: Option<i64>,
     /// Those about this.
-    pub thing: Option<Thing>,
+    pub subject: Option<AuditSubject>,
     /// Those about the one with this number.
     pub row_id: Option<i64>,
 }
 
 /// Writes down who made a change.
-pub(super) fn note(unit: &Unit<'_>, asker: Option<Asker>, note: &Note) -> Result<(), Reject> {
+pub(super) fn note(
+    tx: &WriteTx<'_>,
+    caller: Option<Caller>,
+    note: &AuditRecord,
+) -> Result<(), Reject> {
     let sql = "
         INSERT INTO audit (at, user_id, username, address, action, entity, row_id, fields, seq, events)
         VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    let address = asker.map(|asker| match asker.address {
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let address = caller.map(|caller| match caller.address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     });
@@ -151,15 +155,18 @@ pub(super) fn note(unit: &Unit<'_>, asker: Option<Asker>, note: &Note) -> Result
         Some((first, last)) => (Some(first), last - first + 1),
         None => (None, 0),
     };
-    let user_id = asker.map(|asker| asker.user_id);
+    let user_id = caller.map(|caller| caller.user_id);
     let values =
-        (unit.now, user_id, address, action, note.thing.number(), note.row_id, fields, seq, events);
+        (tx.now, user_id, address, action, note.subject.number(), note.row_id, fields, seq, events);
     statement.execute(values).map(drop).map_err(failed)
 }
 
 /// A part of the trail, and the id before which there may be more. Looks through a bounded number
 /// of entries, so that a rare wish does not occupy a reader for long.
-pub(super) fn page(conn: &Connection, wanted: Wanted) -> Result<(Vec<Entry>, Option<i64>), Reject> {
+pub(super) fn page(
+    conn: &Connection,
+    wanted: AuditFilter,
+) -> Result<(Vec<AuditEntry>, Option<i64>), Reject> {
     let snapshot = conn.unchecked_transaction().map_err(failed)?;
     let ends = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM audit";
     let (oldest, newest): (i64, i64) = snapshot
@@ -174,11 +181,11 @@ pub(super) fn page(conn: &Connection, wanted: Wanted) -> Result<(Vec<Entry>, Opt
           AND (?4 IS NULL OR entity = ?4) AND (?5 IS NULL OR row_id = ?5)
         ORDER BY id DESC LIMIT ?6";
     let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
-    let thing = wanted.thing.map(Thing::number);
+    let subject = wanted.subject.map(AuditSubject::number);
     let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-    let values = (before, from, wanted.user_id, thing, wanted.row_id, limit);
+    let values = (before, from, wanted.user_id, subject, wanted.row_id, limit);
     let entries = statement.query_map(values, read).and_then(Iterator::collect);
-    let entries: Vec<Entry> = entries.map_err(failed)?;
+    let entries: Vec<AuditEntry> = entries.map_err(failed)?;
     let seen = match entries.last() {
         Some(last) if entries.len() == wanted.limit => last.id,
         _ => from,
@@ -186,24 +193,25 @@ pub(super) fn page(conn: &Connection, wanted: Wanted) -> Result<(Vec<Entry>, Opt
     Ok((entries, (seen > oldest).then_some(seen)))
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
     let address: Option<Vec<u8>> = row.get(4)?;
     let address = address.and_then(|bytes| match bytes.len() {
         4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
         _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
     });
-    let thing: u8 = row.get(6)?;
-    let thing =
-        Thing::all().nth(thing.into()).ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
+    let subject: u8 = row.get(6)?;
+    let subject = AuditSubject::all()
+        .nth(subject.into())
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
     let (seq, events): (Option<i64>, i64) = (row.get(9)?, row.get(10)?);
-    let note = Note {
+    let record = AuditRecord {
         action: Action::read(row.get(5)?, row.get(8)?),
-        thing,
+        subject,
         row_id: row.get(7)?,
         seqs: seq.map(|first| (first, first + events - 1)),
     };
     let (id, at, user_id, username) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    Ok(Entry { id, at, user_id, username, address, note })
+    Ok(AuditEntry { id, at, user_id, username, address, record })
 }
 
 /// Removes one step's worth of what is older than `kept`; returns when to look again. The newest

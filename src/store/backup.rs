@@ -11,9 +11,9 @@ use crate::domain::timestamp;
 use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
 use crate::store::check::check;
 use crate::store::clock::clock;
+use crate::store::file_mode;
 use crate::store::look;
 use crate::store::open::{self, OpenError, beside};
-use crate::store::private;
 
 /// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
 pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
@@ -46,10 +46,10 @@ pub fn backup_today(
     if target.exists() {
         return Ok(None);
     }
-    private::make_dir(folder).map_err(fail)?;
+    file_mode::create_dir(folder).map_err(fail)?;
     // Always the same name: what a power cut left of the last try is overwritten.
     let part = folder.join(".tillcast-today");
-    private::make_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
+    file_mode::create_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
     let made = has_room(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
     if let Err(error) = made {
         // What is there of it would only fill the disk.

@@ -4,16 +4,16 @@ use rusqlite::{Connection, ffi};
 use tokio::sync::oneshot;
 
 use crate::domain::Reject;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// A command that remembers its answer, of whatever type, until it may be told.
 pub(super) trait Command: Send {
     /// Does the work in the open transaction; none of it may stay if this returns false. Where
     /// the transaction has to begin anew, the work is done again.
-    fn work(&mut self, unit: &mut Unit<'_>) -> bool;
+    fn work(&mut self, tx: &mut WriteTx<'_>) -> bool;
     /// Its work found no room on the disk.
     fn is_full(&self) -> bool;
-    /// Tells the asker; where the transaction is not on disk, why.
+    /// Tells the caller; where the transaction is not on disk, why.
     fn tell(self: Box<Self>, failed: Option<Reject>);
 }
 
@@ -26,12 +26,12 @@ pub(super) struct Asked<W, T> {
 
 impl<W, T> Command for Asked<W, T>
 where
-    W: FnMut(&mut Unit<'_>) -> Result<T, Reject> + Send,
+    W: FnMut(&mut WriteTx<'_>) -> Result<T, Reject> + Send,
     T: Send,
 {
-    fn work(&mut self, unit: &mut Unit<'_>) -> bool {
+    fn work(&mut self, tx: &mut WriteTx<'_>) -> bool {
         self.done = Err(Reject::Unavailable); // what the first try held is free for the second
-        self.done = (self.work)(unit);
+        self.done = (self.work)(tx);
         self.done.is_ok()
     }
 
@@ -41,7 +41,7 @@ where
 
     fn tell(self: Box<Self>, failed: Option<Reject>) {
         let answer = failed.map_or(self.done, Err);
-        // An asker who has gone does not need it.
+        // An caller who has gone does not need it.
         drop(self.tell.send(answer));
     }
 }
@@ -62,27 +62,27 @@ pub(super) fn check_room(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> 
 /// Does the commands one after the other; false if one was rejected when it had changed something
 /// already. That is rare, and a savepoint for each command costs a copy of every page that it
 /// touches.
-pub(super) fn in_a_row(unit: &mut Unit<'_>, commands: &mut [Box<dyn Command>]) -> bool {
+pub(super) fn in_a_row(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bool {
     commands.iter_mut().all(|command| {
-        let before = unit.conn.total_changes();
+        let before = tx.conn.total_changes();
         // A full disk may have ended the transaction.
-        command.work(unit) || (unit.conn.total_changes() == before && !unit.conn.is_autocommit())
+        command.work(tx) || (tx.conn.total_changes() == before && !tx.conn.is_autocommit())
     })
 }
 
 /// Does one command so that its rejection undoes its own changes and nobody else's.
 pub(super) fn in_savepoint(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     command: &mut Box<dyn Command>,
 ) -> rusqlite::Result<()> {
-    execute(unit.conn, "SAVEPOINT command")?;
-    let (head, events) = (unit.head, unit.events.len());
-    if !command.work(unit) {
-        execute(unit.conn, "ROLLBACK TO command")?;
-        unit.head = head;
-        unit.events.truncate(events);
+    execute(tx.conn, "SAVEPOINT command")?;
+    let (head, events) = (tx.head, tx.events.len());
+    if !command.work(tx) {
+        execute(tx.conn, "ROLLBACK TO command")?;
+        tx.head = head;
+        tx.events.truncate(events);
     }
-    execute(unit.conn, "RELEASE command")
+    execute(tx.conn, "RELEASE command")
 }
 
 /// Runs a statement that is kept prepared.

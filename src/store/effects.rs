@@ -5,27 +5,27 @@ use rusqlite::Connection;
 use crate::domain::order::{self, Payments};
 use crate::domain::{EntityKind, Reject, Row, product, shipment, transaction};
 use crate::store::record::record;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 use crate::store::{failed, rows};
 
 /// Does what follows from a change of an entity.
 pub(super) fn follow(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     kind: EntityKind,
     before: Option<&Row>,
     after: Option<&Row>,
 ) -> Result<(), Reject> {
     match kind {
-        EntityKind::Order => after_order(unit, before, after),
-        EntityKind::Shipment => after_shipment(unit, after),
-        EntityKind::Transaction => after_transaction(unit, before, after),
+        EntityKind::Order => after_order(tx, before, after),
+        EntityKind::Shipment => after_shipment(tx, after),
+        EntityKind::Transaction => after_transaction(tx, before, after),
         EntityKind::Product | EntityKind::Customer => Ok(()),
     }
 }
 
 /// An order that ends or goes while it holds stock gives it back. A new total may be paid already.
 fn after_order(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     before: Option<&Row>,
     after: Option<&Row>,
 ) -> Result<(), Reject> {
@@ -34,19 +34,19 @@ fn after_order(
     };
     let ends = after.is_none_or(|after| after.text(&order::STATUS) == "cancelled");
     if ends && order::holds_stock(before) {
-        give_back(unit, before)?;
+        give_back(tx, before)?;
     }
     match after {
-        Some(after) if after.int(&order::TOTAL) != before.int(&order::TOTAL) => settle(unit, after),
+        Some(after) if after.int(&order::TOTAL) != before.int(&order::TOTAL) => settle(tx, after),
         _ => Ok(()),
     }
 }
 
-fn give_back(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
+fn give_back(tx: &mut WriteTx<'_>, order: &Row) -> Result<(), Reject> {
     for (product_id, quantity) in order::quantities(order) {
-        if let Some(product) = rows::load(unit.conn, EntityKind::Product, product_id)? {
+        if let Some(product) = rows::load(tx.conn, EntityKind::Product, product_id)? {
             let after = product::returned(&product, quantity);
-            record(unit, Some(&product), Some(after))?;
+            record(tx, Some(&product), Some(after))?;
         }
     }
     Ok(())
@@ -54,22 +54,22 @@ fn give_back(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
 
 /// Money that moved changes how far the order is paid.
 fn after_transaction(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     before: Option<&Row>,
     after: Option<&Row>,
 ) -> Result<(), Reject> {
     let Some(row) = after.or(before) else {
         return Ok(());
     };
-    let order = parent(unit.conn, Some(row.int(&transaction::ORDER_ID)))?;
-    transaction::check_sums(payments(unit.conn, order.id)?)?;
-    settle(unit, &order)
+    let order = parent(tx.conn, Some(row.int(&transaction::ORDER_ID)))?;
+    transaction::check_sums(payments(tx.conn, order.id)?)?;
+    settle(tx, &order)
 }
 
 /// Brings an order's payment status in line with its transactions.
-fn settle(unit: &mut Unit<'_>, order: &Row) -> Result<(), Reject> {
-    let sums = payments(unit.conn, order.id)?;
-    record(unit, Some(order), Some(order::after_payments(order, sums)))?;
+fn settle(tx: &mut WriteTx<'_>, order: &Row) -> Result<(), Reject> {
+    let sums = payments(tx.conn, order.id)?;
+    record(tx, Some(order), Some(order::after_payments(order, sums)))?;
     Ok(())
 }
 
@@ -93,11 +93,11 @@ fn payments(conn: &Connection, order_id: i64) -> Result<Payments, Reject> {
 }
 
 /// A parcel that left makes its order shipped, the last that arrived makes it completed.
-fn after_shipment(unit: &mut Unit<'_>, after: Option<&Row>) -> Result<(), Reject> {
+fn after_shipment(tx: &mut WriteTx<'_>, after: Option<&Row>) -> Result<(), Reject> {
     let Some(parcel) = after else {
         return Ok(());
     };
-    let order = parent(unit.conn, Some(parcel.int(&shipment::ORDER_ID)))?;
+    let order = parent(tx.conn, Some(parcel.int(&shipment::ORDER_ID)))?;
     if order::is_ended(&order) && shipment::has_left(parcel) {
         let status = order.text(&order::STATUS);
         return Err(Reject::Conflict(format!(
@@ -105,12 +105,12 @@ fn after_shipment(unit: &mut Unit<'_>, after: Option<&Row>) -> Result<(), Reject
         )));
     }
     let sql = "SELECT count(*) FROM shipments WHERE order_id = ? AND status NOT IN ('delivered', 'returned')";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let open = statement.query_row([order.id], |row| row.get(0)).map_err(failed)?;
     drop(statement);
     let (left, arrived) = (shipment::has_left(parcel), shipment::has_arrived(parcel));
     let moved = order::after_shipment(&order, left, arrived, open);
-    record(unit, Some(&order), Some(moved))?;
+    record(tx, Some(&order), Some(moved))?;
     Ok(())
 }
 

@@ -8,11 +8,11 @@ use crate::domain::event::Event;
 use crate::domain::{EntityKind, Reject};
 use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// A part of the log.
 #[derive(Debug)]
-pub struct Page {
+pub struct EventPage {
     /// The events that were asked for, oldest first.
     pub events: Vec<Event>,
     /// Everything up to this `seq` was looked at.
@@ -25,7 +25,7 @@ pub struct Page {
 
 /// Which part of the log is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct EventRange {
     /// Events behind this `seq`.
     pub after: i64,
     /// Bit n set: events of kind n.
@@ -48,18 +48,18 @@ pub struct Retention {
 }
 
 /// Adds an event and moves the head.
-pub(super) fn append(unit: &mut Unit<'_>, event: Event) -> Result<(), Reject> {
+pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
     let sql = "INSERT INTO events (seq, at, channel, body) VALUES (?, ?, ?, ?)";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let channel = i64::try_from(event.kind.index()).unwrap_or(i64::MAX);
-    statement.execute((event.seq, unit.now, channel, &event.body)).map_err(failed)?;
-    unit.head = event.seq;
-    unit.events.push(event);
+    statement.execute((event.seq, tx.now, channel, &event.body)).map_err(failed)?;
+    tx.head = event.seq;
+    tx.events.push(event);
     Ok(())
 }
 
 /// Reads a part of the log. The bounds and the events are of one moment.
-pub(super) fn page(conn: &Connection, range: Range) -> Result<Page, Reject> {
+pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
     let snapshot = conn.unchecked_transaction().map_err(failed)?;
     let log = Log::read(&snapshot).map_err(failed)?;
     let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
@@ -83,7 +83,7 @@ pub(super) fn page(conn: &Connection, range: Range) -> Result<Page, Reject> {
         Some(event) if full => event.seq,
         _ => last.max(range.after),
     };
-    Ok(Page { events, scanned, oldest: log.oldest, head: log.head })
+    Ok(EventPage { events, scanned, oldest: log.oldest, head: log.head })
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {

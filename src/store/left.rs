@@ -6,12 +6,12 @@ use crate::domain::Reject;
 use crate::limits::Limits;
 use crate::store::boot::{self, Boot};
 use crate::store::clock::Time;
-use crate::store::sessions::{self, Snapshot};
-use crate::store::{answers, events, failed};
+use crate::store::sessions::{self, StoredSession};
+use crate::store::{events, failed, idempotency};
 
 pub(super) struct Left {
     pub(super) log: events::Log,
-    pub(super) sessions: Vec<Snapshot>,
+    pub(super) sessions: Vec<StoredSession>,
     /// Goes on where the last run was, also on a clock that went back meanwhile.
     pub(super) time: Time,
     /// `PRAGMA data_version` now.
@@ -31,7 +31,7 @@ impl Left {
         sessions::keep_newest(conn, limits.sessions)?;
         let log = events::Log::read(conn).map_err(failed)?;
         let last_at = sessions::last_at(conn).map_err(failed)?.max(log.last_at);
-        let served = answers::served(conn).map_err(failed)?;
+        let served = idempotency::uptime_total(conn).map_err(failed)?;
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         Ok(Self {
             log,

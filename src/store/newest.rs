@@ -9,7 +9,7 @@ use crate::store::sessions;
 
 /// The newest time in a data directory, 0 where nothing has happened; or why it cannot be read. Leaves
 /// all as it is.
-pub fn newest_time(data_dir: &Path) -> Result<i64, OpenError> {
+pub fn last_recorded_time(data_dir: &Path) -> Result<i64, OpenError> {
     let conn = open::bystander(data_dir, COMMAND_CACHE_KIB)?;
     let read = || Ok(Log::read(&conn)?.last_at.max(sessions::last_at(&conn)?));
     read().map_err(|error: rusqlite::Error| open::unusable(&open::database(data_dir), &error))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{BUSY_TIMEOUT, WAL_BYTES_KEPT};
-use crate::store::private;
+use crate::store::file_mode;
 
 /// `TLCS`: says that a SQLite file is ours.
 const APPLICATION_ID: i64 = 0x544C_4353;
@@ -62,8 +62,9 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     let fail = |what: &str, error: &dyn fmt::Display| {
         OpenError(format!("{}: {what}: {error}", data_dir.display()))
     };
-    private::make_dir(data_dir).map_err(|error| fail("cannot make the data directory", &error))?;
-    let file = private::make_file(&lock_file(data_dir))
+    file_mode::create_dir(data_dir)
+        .map_err(|error| fail("cannot make the data directory", &error))?;
+    let file = file_mode::create_file(&lock_file(data_dir))
         .map_err(|error| fail("cannot write into the data directory", &error))?;
     file.try_lock().map_err(|_| {
         let text = "another tillcast serves it; stop that one, or give --data-dir";
@@ -73,19 +74,19 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// A database was made here before: an empty place is a loss, not a beginning.
-pub fn was_made(data_dir: &Path) -> bool {
+pub fn was_created(data_dir: &Path) -> bool {
     lock_file(data_dir).metadata().is_ok_and(|lock| lock.len() > 0)
 }
 
 /// Writes down that a database was made here.
 pub(super) fn note_made(data_dir: &Path) -> Result<(), OpenError> {
     let note = || {
-        let mut file = private::make_file(&lock_file(data_dir))?;
+        let mut file = file_mode::create_file(&lock_file(data_dir))?;
         file.write_all(MADE)?;
         file.sync_all()?;
         File::open(data_dir)?.sync_all()
     };
-    if was_made(data_dir) {
+    if was_created(data_dir) {
         return Ok(());
     }
     note().map_err(|error| OpenError(format!("{}: {error}", lock_file(data_dir).display())))
@@ -123,13 +124,13 @@ pub(super) fn writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, Open
             file.display()
         ))
     };
-    let made = was_made(data_dir);
+    let made = was_created(data_dir);
     if made && !file.exists() {
         return Err(lost());
     }
     check_sqlite(rusqlite::version_number())?;
     let make_private = || {
-        let made = private::make_database(&file);
+        let made = file_mode::create_database(&file);
         made.map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))
     };
     if !file.exists() {

@@ -3,16 +3,16 @@
 use rusqlite::Connection;
 
 use crate::domain::{EntityKind, Reject, Row, event, order};
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 use crate::store::{events, failed, rows};
 
 /// Stores one change, before → after, and its event; a change of nothing does neither.
 pub(super) fn record(
-    unit: &mut Unit<'_>,
+    tx: &mut WriteTx<'_>,
     before: Option<&Row>,
     after: Option<Row>,
 ) -> Result<Option<Row>, Reject> {
-    let (seq, now) = (unit.next_seq(), unit.now);
+    let (seq, now) = (tx.next_seq(), tx.now);
     let stamped = after.map(|row| Row {
         seq,
         updated_at: now,
@@ -25,23 +25,23 @@ pub(super) fn record(
         }
         (Some(before), Some(after)) => {
             after.check_transitions(before)?;
-            rows::update(unit.conn, before, &after)?;
+            rows::update(tx.conn, before, &after)?;
             Some(after)
         }
         (None, Some(mut after)) => {
-            rows::insert(unit.conn, &mut after)?;
-            link_products(unit.conn, &after)?;
+            rows::insert(tx.conn, &mut after)?;
+            link_products(tx.conn, &after)?;
             Some(after)
         }
         (Some(before), None) => {
-            unlink_products(unit.conn, before)?;
-            rows::delete(unit.conn, before)?;
+            unlink_products(tx.conn, before)?;
+            rows::delete(tx.conn, before)?;
             None
         }
         (None, None) => return Ok(None),
     };
     if let Some(event) = event::envelope(before, stored.as_ref(), now, seq) {
-        events::append(unit, event)?;
+        events::append(tx, event)?;
     }
     Ok(stored)
 }

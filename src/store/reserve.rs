@@ -9,7 +9,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use crate::limits::RESERVE_BYTES;
-use crate::store::private;
+use crate::store::file_mode;
 
 pub(super) struct Reserve {
     folder: PathBuf,
@@ -24,7 +24,7 @@ impl Reserve {
     /// Takes the room, if the disk has it.
     pub(super) fn take(&self) -> io::Result<()> {
         let take = || {
-            let mut file = private::make_file(&self.file)?;
+            let mut file = file_mode::create_file(&self.file)?;
             match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
                 // Some file systems reserve nothing; there it has to be written.
                 Err(rustix::io::Errno::OPNOTSUPP) if file.metadata()?.len() < RESERVE_BYTES => {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::domain::{Reject, Role};
 use crate::store::failed;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// SHA-256 of a session's token. Nobody can log in with it, and still it tells whose session it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ impl fmt::Debug for TokenHash {
 
 /// A session with what its user may do now.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct StoredSession {
     /// Which session.
     pub token_hash: TokenHash,
     /// Whose it is.
@@ -36,14 +36,14 @@ pub struct Snapshot {
 }
 
 /// Every session of a user who may log in.
-pub(super) fn all(conn: &Connection) -> Result<Vec<Snapshot>, Reject> {
+pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
     let sql = "
         SELECT s.token_hash, u.id, u.username, u.role, s.created_at, s.used_at
         FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE NOT u.disabled";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let sessions = statement.query_map([], |row| {
         let role: String = row.get(3)?;
-        Ok(Snapshot {
+        Ok(StoredSession {
             token_hash: TokenHash(row.get(0)?),
             user_id: row.get(1)?,
             username: row.get(2)?,
@@ -77,17 +77,17 @@ pub(super) fn shift(conn: &Connection, ahead: i64) -> rusqlite::Result<()> {
 }
 
 /// Keeps a new session.
-pub(super) fn add(unit: &Unit<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
+pub(super) fn add(tx: &WriteTx<'_>, token_hash: &TokenHash, user_id: i64) -> Result<(), Reject> {
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((token_hash.0, user_id, unit.now, unit.now)).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    statement.execute((token_hash.0, user_id, tx.now, tx.now)).map_err(failed)?;
     Ok(())
 }
 
 /// Forgets sessions.
-pub(super) fn remove(unit: &Unit<'_>, token_hashes: &[TokenHash]) -> Result<(), Reject> {
+pub(super) fn remove(tx: &WriteTx<'_>, token_hashes: &[TokenHash]) -> Result<(), Reject> {
     let mut statement =
-        unit.conn.prepare_cached("DELETE FROM sessions WHERE token_hash = ?").map_err(failed)?;
+        tx.conn.prepare_cached("DELETE FROM sessions WHERE token_hash = ?").map_err(failed)?;
     for token_hash in token_hashes {
         statement.execute([token_hash.0]).map_err(failed)?;
     }
@@ -96,22 +96,22 @@ pub(super) fn remove(unit: &Unit<'_>, token_hashes: &[TokenHash]) -> Result<(), 
 
 /// Forgets a user's sessions but one.
 pub(super) fn remove_of_user(
-    unit: &Unit<'_>,
+    tx: &WriteTx<'_>,
     user_id: i64,
     but: Option<&TokenHash>,
 ) -> Result<(), Reject> {
     let sql = "DELETE FROM sessions WHERE user_id = ? AND token_hash IS NOT ?";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((user_id, but.map(|but| but.0))).map_err(failed)?;
     Ok(())
 }
 
 /// Writes down that sessions were used, as long ago as told, in milliseconds.
-pub(super) fn touch(unit: &Unit<'_>, used: &[(TokenHash, i64)]) -> Result<(), Reject> {
+pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), Reject> {
     let sql = "UPDATE sessions SET used_at = ? WHERE token_hash = ?";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     for (token_hash, ago) in used {
-        statement.execute((unit.now - ago, token_hash.0)).map_err(failed)?;
+        statement.execute((tx.now - ago, token_hash.0)).map_err(failed)?;
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Reject, Role, Secret};
-use crate::store::audit::{self, Action, Asker, Note, Thing};
+use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::failed;
 use crate::store::sessions::{self, TokenHash};
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// A user as others see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Se
 }
 
 /// Against what a login is checked.
-pub struct Found {
+pub struct LoginCandidate {
     /// The user with that name.
     pub user: Option<User>,
     /// The hash of its password; of somebody else's where there is no such user.
@@ -85,16 +85,16 @@ pub(super) fn find_or_other(
     conn: &Connection,
     username: &str,
     pick: u32,
-) -> Result<Option<Found>, Reject> {
+) -> Result<Option<LoginCandidate>, Reject> {
     if let Some((user, password_hash)) = find(conn, username)? {
-        return Ok(Some(Found { user: Some(user), password_hash }));
+        return Ok(Some(LoginCandidate { user: Some(user), password_hash }));
     }
     let sql = "
         SELECT password_hash FROM users ORDER BY id
         LIMIT 1 OFFSET ? % max(1, (SELECT count(*) FROM users))";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let other = statement.query_row([pick], |row| row.get(0)).optional().map_err(failed)?;
-    Ok(other.map(|hash| Found { user: None, password_hash: Secret(hash) }))
+    Ok(other.map(|hash| LoginCandidate { user: None, password_hash: Secret(hash) }))
 }
 
 /// Users behind an id, newest first, at most `limit`.
@@ -119,34 +119,34 @@ pub(super) fn none(conn: &Connection) -> Result<bool, Reject> {
 
 /// Makes a user.
 pub(super) fn add(
-    unit: &Unit<'_>,
+    tx: &WriteTx<'_>,
     (username, role, password_hash): (&str, Role, &Secret),
-    asker: Option<Asker>,
+    caller: Option<Caller>,
 ) -> Result<User, Reject> {
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement
-        .execute((username, role.name(), &password_hash.0, unit.now, unit.now))
+        .execute((username, role.name(), &password_hash.0, tx.now, tx.now))
         .map_err(|error| taken(&error))?;
-    let id = unit.conn.last_insert_rowid();
-    note(unit, id, Action::Create, asker)?;
-    get(unit.conn, id)
+    let id = tx.conn.last_insert_rowid();
+    note(tx, id, Action::Create, caller)?;
+    get(tx.conn, id)
 }
 
 /// Changes a user. A new role, a new password or disabling ends the user's sessions but `keep`.
 pub(super) fn change(
-    unit: &Unit<'_>,
+    tx: &WriteTx<'_>,
     before: &User,
     patch: &UserPatch,
     keep: Option<&TokenHash>,
-    asker: Option<Asker>,
+    caller: Option<Caller>,
 ) -> Result<User, Reject> {
     let id = before.id;
-    let after = update(unit, before, patch)?;
+    let after = update(tx, before, patch)?;
     if after.role != before.role || after.disabled {
-        sessions::remove_of_user(unit, id, None)?;
+        sessions::remove_of_user(tx, id, None)?;
     } else if patch.password_hash.is_some() {
-        sessions::remove_of_user(unit, id, keep)?;
+        sessions::remove_of_user(tx, id, keep)?;
     }
     let fields = [
         ("username", after.username != before.username),
@@ -157,12 +157,12 @@ pub(super) fn change(
     let names = fields.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name);
     let names = names.collect::<Vec<_>>().join(",");
     if !names.is_empty() {
-        note(unit, id, Action::Update(names), asker)?;
+        note(tx, id, Action::Update(names), caller)?;
     }
     Ok(after)
 }
 
-fn update(unit: &Unit<'_>, before: &User, patch: &UserPatch) -> Result<User, Reject> {
+fn update(tx: &WriteTx<'_>, before: &User, patch: &UserPatch) -> Result<User, Reject> {
     let after = User {
         username: patch.username.clone().unwrap_or_else(|| before.username.clone()),
         role: patch.role.unwrap_or(before.role),
@@ -175,36 +175,35 @@ fn update(unit: &Unit<'_>, before: &User, patch: &UserPatch) -> Result<User, Rej
     let sql = "
         UPDATE users SET username = ?, role = ?, disabled = ?, version = version + 1, updated_at = ?,
                          password_hash = coalesce(?, password_hash) WHERE id = ?";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let hash = patch.password_hash.as_ref().map(|hash| &hash.0);
-    let values = (&after.username, after.role.name(), after.disabled, unit.now, hash, before.id);
+    let values = (&after.username, after.role.name(), after.disabled, tx.now, hash, before.id);
     statement.execute(values).map_err(|error| taken(&error))?;
-    keep_an_admin(unit.conn)?;
-    get(unit.conn, before.id)
+    keep_an_admin(tx.conn)?;
+    get(tx.conn, before.id)
 }
 
 /// Sets another hash of the same password. Nobody sees a difference, so the version stays.
-pub(super) fn renew(unit: &Unit<'_>, id: i64, password_hash: &Secret) -> Result<(), Reject> {
+pub(super) fn renew(tx: &WriteTx<'_>, id: i64, password_hash: &Secret) -> Result<(), Reject> {
     let sql = "UPDATE users SET password_hash = ? WHERE id = ?";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((&password_hash.0, id)).map(drop).map_err(failed)
 }
 
 /// Removes a user and, with it, the user's sessions.
-pub(super) fn remove(unit: &Unit<'_>, id: i64, asker: Option<Asker>) -> Result<(), Reject> {
-    note(unit, id, Action::Delete, asker)?;
-    let mut statement =
-        unit.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
+pub(super) fn remove(tx: &WriteTx<'_>, id: i64, caller: Option<Caller>) -> Result<(), Reject> {
+    note(tx, id, Action::Delete, caller)?;
+    let mut statement = tx.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
     match statement.execute([id]).map_err(failed)? {
         0 => Err(Reject::NotFound),
-        _ => keep_an_admin(unit.conn),
+        _ => keep_an_admin(tx.conn),
     }
 }
 
 /// Writes down who changed a user; the name is still there where somebody removes itself.
-fn note(unit: &Unit<'_>, id: i64, action: Action, asker: Option<Asker>) -> Result<(), Reject> {
-    let note = Note { action, thing: Thing::User, row_id: id, seqs: None };
-    audit::note(unit, asker, &note)
+fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Option<Caller>) -> Result<(), Reject> {
+    let note = AuditRecord { action, subject: AuditSubject::User, row_id: id, seqs: None };
+    audit::note(tx, caller, &note)
 }
 
 /// Refuses what would leave nobody to manage users.

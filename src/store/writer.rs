@@ -18,18 +18,18 @@ use crate::limits::{EXTERNAL_CHANGE_INTERVAL, IDEMPOTENCY_KEPT};
 use crate::metrics::Metrics;
 use crate::store::clock::{Time, clock};
 use crate::store::command::{Command, check_room, execute, in_a_row, in_savepoint, refuse};
-use crate::store::complaint::Complaint;
 use crate::store::events::Retention;
 use crate::store::open::OpenError;
+use crate::store::repeat_filter::RepeatFilter;
 use crate::store::reserve::{Reserve, is_full};
-use crate::store::sessions::Snapshot;
-use crate::store::unit::Unit;
+use crate::store::sessions::StoredSession;
 use crate::store::wal::Wal;
-use crate::store::{answers, audit, boot, events, failed, look, open, sessions};
+use crate::store::write_tx::WriteTx;
+use crate::store::{audit, boot, events, failed, idempotency, look, open, sessions};
 
 /// What the writer is asked to do.
 pub(super) enum Job {
-    /// Do this and tell the asker.
+    /// Do this and tell the caller.
     Write(Box<dyn Command>),
     /// All pages of the database were looked through, or why they are not to be trusted.
     Looked(Result<(), OpenError>),
@@ -38,13 +38,13 @@ pub(super) enum Job {
 }
 
 /// Where the writer's results go. The calls come from its thread, so it waits while they do.
-pub struct Outlets {
+pub struct CommitSinks {
     /// Takes the events of each commit, in the order of `seq`.
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,
     /// Events up to this `seq` are in the log and were never published.
-    pub jump: Box<dyn Fn(i64) + Send>,
+    pub reset_to: Box<dyn Fn(i64) + Send>,
     /// Another program wrote: who may be logged in now.
-    pub accounts: Box<dyn Fn(Vec<Snapshot>) + Send>,
+    pub sessions: Box<dyn Fn(Vec<StoredSession>) + Send>,
 }
 
 pub(super) struct Writer {
@@ -62,7 +62,7 @@ pub(super) struct Writer {
     pub(super) answers_due: i64,
     /// No entry of the audit trail is old enough to be pruned before that time.
     pub(super) audit_due: i64,
-    pub(super) outlets: Outlets,
+    pub(super) sinks: CommitSinks,
     pub(super) metrics: Arc<Metrics>,
     pub(super) healthy: Arc<AtomicBool>,
     pub(super) reserve: Reserve,
@@ -70,7 +70,7 @@ pub(super) struct Writer {
     pub(super) oldest: Arc<AtomicI64>,
     /// All pages were looked through. Until then nothing is written but the write-ahead log.
     pub(super) sound: bool,
-    pub(super) complaint: Complaint,
+    pub(super) complaint: RepeatFilter,
     pub(super) wal: Wal,
     pub(super) data_version: i64,
     pub(super) watched: Instant,
@@ -155,7 +155,7 @@ impl Writer {
                 self.metrics.batch.observe(f64::from(count));
                 self.note_growth();
                 if !events.is_empty() {
-                    (self.outlets.publish)(events);
+                    (self.sinks.publish)(events);
                 }
                 self.tell(commands);
             }
@@ -192,21 +192,21 @@ impl Writer {
             execute(conn, "ROLLBACK")?; // the last one found no room
         }
         let (ahead, now, served) = (self.time.ahead(), self.time.now(), self.time.served());
-        let begin = || -> rusqlite::Result<Unit<'_>> {
+        let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
             boot::shift(conn, ahead)?;
-            Ok(Unit { conn, now, served, head: self.log.head, events: Vec::new() })
+            Ok(WriteTx { conn, now, served, head: self.log.head, events: Vec::new() })
         };
-        let mut unit = begin()?;
-        let in_a_row = in_a_row(&mut unit, commands);
+        let mut tx = begin()?;
+        let in_a_row = in_a_row(&mut tx, commands);
         check_room(commands)?;
         if !in_a_row {
             execute(conn, "ROLLBACK")?;
-            unit = begin()?;
-            let done = commands.iter_mut().try_for_each(|command| in_savepoint(&mut unit, command));
+            tx = begin()?;
+            let done = commands.iter_mut().try_for_each(|command| in_savepoint(&mut tx, command));
             check_room(commands).and(done)?;
         }
-        let Unit { events, head, .. } = unit;
+        let WriteTx { events, head, .. } = tx;
         let mut log = self.log;
         log.head = head;
         if !events.is_empty() {
@@ -215,7 +215,7 @@ impl Writer {
         log.prune(conn, now, self.retention)?;
         if served >= self.answers_due {
             let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
-            self.answers_due = answers::prune(conn, served - kept)?.unwrap_or(served) + kept;
+            self.answers_due = idempotency::prune(conn, served - kept)?.unwrap_or(served) + kept;
         }
         if now >= self.audit_due {
             self.audit_due = audit::prune(conn, now, self.retention.audit)?;
@@ -251,7 +251,7 @@ impl Writer {
         match read {
             Ok((conn, log)) => {
                 if log.head != self.log.head {
-                    (self.outlets.jump)(log.head);
+                    (self.sinks.reset_to)(log.head);
                 }
                 self.conn = Some(conn);
                 self.log = log;
@@ -289,7 +289,7 @@ impl Writer {
             Ok(version) if version != self.data_version => match sessions::all(conn) {
                 Ok(accounts) => {
                     self.data_version = version;
-                    (self.outlets.accounts)(accounts);
+                    (self.sinks.sessions)(accounts);
                 }
                 Err(reject) => tracing::error!(?reject, "the accounts cannot be read again"),
             },
@@ -308,13 +308,13 @@ fn prove(conn: &Connection) -> rusqlite::Result<()> {
 /// One command in a transaction of its own, for a program that is not the server.
 pub(super) fn alone<T>(
     conn: &Connection,
-    work: impl FnOnce(&mut Unit<'_>) -> Result<T, Reject>,
+    work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, Reject>,
 ) -> Result<T, Reject> {
     let log = events::Log::read(conn).map_err(failed)?;
     execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
     let now = clock().max(log.last_at);
-    let mut unit = Unit { conn, now, served: 0, head: log.head, events: Vec::new() };
-    let done = work(&mut unit);
+    let mut tx = WriteTx { conn, now, served: 0, head: log.head, events: Vec::new() };
+    let done = work(&mut tx);
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     execute(conn, end).map_err(failed)?;
     done
@@ -333,9 +333,9 @@ mod tests {
 
     /// Makes an event, and then may be rejected all the same.
     fn command(keep: bool) -> Box<dyn Command> {
-        let work = move |unit: &mut Unit<'_>| {
+        let work = move |tx: &mut WriteTx<'_>| {
             let body = format!("kept: {keep}");
-            events::append(unit, Event { seq: unit.next_seq(), kind: EntityKind::Order, body })?;
+            events::append(tx, Event { seq: tx.next_seq(), kind: EntityKind::Order, body })?;
             if keep { Ok(()) } else { Err(Reject::NotFound) }
         };
         let (tell, _) = oneshot::channel();
@@ -362,10 +362,10 @@ mod tests {
             time: Time::new(clock, 0, 0),
             answers_due: 0,
             audit_due: 0,
-            outlets: Outlets {
+            sinks: CommitSinks {
                 publish: Box::new(drop),
-                jump: Box::new(|_| ()),
-                accounts: Box::new(drop),
+                reset_to: Box::new(|_| ()),
+                sessions: Box::new(drop),
             },
             metrics: Arc::default(),
             healthy: Arc::default(),
@@ -373,7 +373,7 @@ mod tests {
             full: Arc::default(),
             oldest: Arc::default(),
             sound: true,
-            complaint: Complaint::default(),
+            complaint: RepeatFilter::default(),
             wal: Wal::default(),
             data_version: 0,
             watched: Instant::now(),

@@ -10,7 +10,7 @@ use crate::limits::{
     CATCH_UP_PAGE_EVENTS, CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, PING_AFTER, SILENCE_MAX,
     STALL_MAX, WRITE_BYTES,
 };
-use crate::store::{Page, Range};
+use crate::store::{EventPage, EventRange};
 use crate::ws::crowd::View;
 use crate::ws::ear::{Ear, Heard};
 use crate::ws::protocol::{self, ClientMessage};
@@ -238,8 +238,8 @@ impl Connection {
     }
 
     /// The part of the log that it needs next.
-    pub(super) fn next_page(&self) -> Range {
-        Range {
+    pub(super) fn next_page(&self) -> EventRange {
+        EventRange {
             after: self.cursor.position,
             kinds: self.cursor.kinds(),
             limit: CATCH_UP_PAGE_EVENTS,
@@ -251,8 +251,8 @@ impl Connection {
     pub(super) fn take_page(
         &mut self,
         view: &mut View,
-        asked: Range,
-        page: Option<&Page>,
+        asked: EventRange,
+        page: Option<&EventPage>,
     ) -> Result<Pumped, End> {
         self.awaits_page = false;
         if let Some(ended) = self.session.ended() {

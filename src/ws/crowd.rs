@@ -23,7 +23,7 @@ use crate::limits::{
     UNSENT_BYTES_PER_CONNECTION,
 };
 use crate::metrics::Metrics;
-use crate::store::{Page, Range, Store};
+use crate::store::{EventPage, EventRange, Store};
 use crate::ws::connection::{Connection, End, Pumped};
 use crate::ws::farewell::leave;
 use crate::ws::{Answer, Guest, Hub, Inbox, WAKER};
@@ -338,7 +338,7 @@ impl Crowd {
                 page: None,
             };
             self.pages_asked += 1;
-            let deliver = move |page: Result<Page, Reject>| errand.deliver(page.ok());
+            let deliver = move |page: Result<EventPage, Reject>| errand.deliver(page.ok());
             if self.view.store.read_events(asked, deliver).is_err() {
                 return; // the errand has answered
             }
@@ -370,12 +370,12 @@ impl Crowd {
 struct Errand {
     hub: Arc<Hub>,
     who: (usize, u32),
-    asked: Range,
-    page: Option<Page>,
+    asked: EventRange,
+    page: Option<EventPage>,
 }
 
 impl Errand {
-    fn deliver(mut self, page: Option<Page>) {
+    fn deliver(mut self, page: Option<EventPage>) {
         self.page = page;
     }
 }

@@ -23,7 +23,7 @@ use tillcast::auth::{password, sessions::Lifetimes};
 use tillcast::domain::{Role, Secret};
 use tillcast::limits::Limits;
 use tillcast::server::{self, Settings};
-use tillcast::store::{self, Direct, Retention};
+use tillcast::store::{self, Console, Retention};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -133,7 +133,7 @@ impl Shop {
     /// A data directory with an admin.
     fn make(data_dir: &Path) {
         let hash = password::hash(&Secret(PASSWORD.to_owned()), Limits::DEFAULT.hash).unwrap();
-        Direct::open(data_dir).unwrap().add_user("admin", Role::Admin, &hash).unwrap();
+        Console::open(data_dir).unwrap().add_user("admin", Role::Admin, &hash).unwrap();
     }
 
     fn open(data_dir: &Path, idle: Duration) -> Self {

@@ -25,7 +25,7 @@ use tillcast::domain::input::{Input, Purpose};
 use tillcast::domain::{EntityKind, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{self, Actor, Asker, Change, Outlets, Repeat, Retention, Store};
+use tillcast::store::{self, Actor, Caller, Change, CommitSinks, IdempotencyKey, Retention, Store};
 use trace::{FILES, Step, Trace};
 
 const STATES: usize = 1000;
@@ -101,8 +101,11 @@ fn make_states(begin: &Begin, steps: &[Step], moments: &[usize], rng: &mut Rng) 
 
 /// Opens what the disk holds, as the next start would.
 fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
-    let outlets =
-        Outlets { publish: Box::new(drop), jump: Box::new(|_| ()), accounts: Box::new(drop) };
+    let outlets = CommitSinks {
+        publish: Box::new(drop),
+        reset_to: Box::new(|_| ()),
+        sessions: Box::new(drop),
+    };
     let retention =
         Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
     let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
@@ -141,9 +144,9 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let body = sale(begin.product, key);
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
     let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
-    let asker = Asker { user_id: 1, address: [127, 0, 0, 1].into() };
-    let actor = Actor { asker, role: Role::Admin, if_match: None };
-    let repeat = Repeat { user_id: 1, key: key.to_owned(), request_hash };
+    let caller = Caller { user_id: 1, address: [127, 0, 0, 1].into() };
+    let actor = Actor { caller, role: Role::Admin, if_match: None };
+    let repeat = IdempotencyKey { user_id: 1, key: key.to_owned(), request_hash };
     let change = Change::Create(input.unwrap());
     let answer = store.create(actor, EntityKind::Order, change, Some(repeat), |_| Ok(())).await;
     serde_json::from_str(&answer.unwrap().0.body).unwrap()

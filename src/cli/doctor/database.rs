@@ -12,7 +12,7 @@ pub(super) fn look(data_dir: &Path) -> (Finding, Option<i64>) {
     let file = store::database_file(data_dir);
     let name = file.display();
     match File::open(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !store::was_made(data_dir) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !store::was_created(data_dir) => {
             let text = "there is no shop yet; `tillcast serve` makes one. If there should be one, give \
                         --data-dir";
             return (warn(format!("{name}: {text}")), None);
@@ -22,7 +22,7 @@ pub(super) fn look(data_dir: &Path) -> (Finding, Option<i64>) {
         }
         _ => {}
     }
-    match store::newest_time(data_dir) {
+    match store::last_recorded_time(data_dir) {
         Ok(newest) => {
             let text = "opens; `tillcast check` looks at all that is in it";
             (ok(format!("{name}: {text}")), Some(newest))

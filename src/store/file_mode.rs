@@ -11,28 +11,28 @@ const OWNER: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Makes a directory, and those above it; one that is there already stays as it is.
-pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Opens a file for writing; makes it where there is none.
-pub(super) fn make_file(path: &Path) -> io::Result<File> {
+pub(super) fn create_file(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(path)?;
-    take_from_others(path);
+    restrict_to_owner(path);
     Ok(file)
 }
 
 /// The same for a database. The files that SQLite makes beside it get its permissions.
-pub(super) fn make_database(path: &Path) -> io::Result<()> {
-    make_file(path)?;
+pub(super) fn create_database(path: &Path) -> io::Result<()> {
+    create_file(path)?;
     for beside in ["db-wal", "db-shm"] {
-        take_from_others(&path.with_extension(beside));
+        restrict_to_owner(&path.with_extension(beside));
     }
     Ok(())
 }
 
-fn take_from_others(path: &Path) {
+fn restrict_to_owner(path: &Path) {
     let Ok(found) = fs::metadata(path) else { return };
     if found.permissions().mode() & OTHERS == 0 {
         return;

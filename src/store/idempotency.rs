@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::Reject;
 use crate::limits::PRUNE_STEP;
 use crate::store::failed;
-use crate::store::unit::Unit;
+use crate::store::write_tx::WriteTx;
 
 /// What makes a request the same one again.
 #[derive(Clone, Debug)]
-pub struct Repeat {
+pub struct IdempotencyKey {
     /// Whose key it is.
     pub user_id: i64,
     /// The key as the client gave it.
@@ -20,7 +20,7 @@ pub struct Repeat {
 
 /// The answer to a creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredResponse {
     /// The path of what was made.
     pub location: String,
     /// Its version.
@@ -30,30 +30,30 @@ pub struct Answer {
 }
 
 /// Runs a creation unless its key was answered before; then that answer is the answer.
-pub(super) fn once(
-    unit: &mut Unit<'_>,
-    repeat: Option<&Repeat>,
-    create: impl FnOnce(&mut Unit<'_>) -> Result<Answer, Reject>,
-) -> Result<Answer, Reject> {
+pub(super) fn run_once(
+    tx: &mut WriteTx<'_>,
+    repeat: Option<&IdempotencyKey>,
+    create: impl FnOnce(&mut WriteTx<'_>) -> Result<StoredResponse, Reject>,
+) -> Result<StoredResponse, Reject> {
     let Some(repeat) = repeat else {
-        return create(unit);
+        return create(tx);
     };
-    if let Some(answer) = find(unit.conn, repeat)? {
+    if let Some(answer) = find(tx.conn, repeat)? {
         return Ok(answer);
     }
-    let answer = create(unit)?;
-    keep(unit, repeat, &answer)?;
+    let answer = create(tx)?;
+    keep(tx, repeat, &answer)?;
     Ok(answer)
 }
 
 /// The first answer to this key, none where the key is new; another request with it is refused.
-fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>, Reject> {
+fn find(conn: &Connection, repeat: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql =
         "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let found = statement.query_row((repeat.user_id, &repeat.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
-        Ok((hash, Answer { location: row.get(1)?, etag: row.get(2)?, body: row.get(3)? }))
+        Ok((hash, StoredResponse { location: row.get(1)?, etag: row.get(2)?, body: row.get(3)? }))
     });
     match found.optional().map_err(failed)? {
         Some((hash, _)) if hash != repeat.request_hash => Err(Reject::KeyReused),
@@ -63,18 +63,18 @@ fn find(conn: &Connection, repeat: &Repeat) -> Result<Option<Answer>, Reject> {
 }
 
 /// Keeps the first answer to a key.
-fn keep(unit: &Unit<'_>, repeat: &Repeat, answer: &Answer) -> Result<(), Reject> {
+fn keep(tx: &WriteTx<'_>, repeat: &IdempotencyKey, answer: &StoredResponse) -> Result<(), Reject> {
     let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let mut statement = unit.conn.prepare_cached(sql).map_err(failed)?;
-    let (hash, Answer { location, etag, body }) = (&repeat.request_hash[..], answer);
+    let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
+    let (hash, StoredResponse { location, etag, body }) = (&repeat.request_hash[..], answer);
     statement
-        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, unit.served))
+        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, tx.served))
         .map_err(failed)?;
     Ok(())
 }
 
 /// For how long the shop had been served when the newest answer was kept, in milliseconds.
-pub(super) fn served(conn: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn uptime_total(conn: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT at FROM answers ORDER BY id DESC LIMIT 1";
     Ok(conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }

@@ -6,22 +6,22 @@ use rusqlite::Connection;
 
 use crate::domain::{Reject, Role, Secret};
 use crate::limits::COMMAND_CACHE_KIB;
-use crate::store::events::{self, Page, Range};
+use crate::store::events::{self, EventPage, EventRange};
+use crate::store::file_mode;
 use crate::store::open::{self, OpenError};
-use crate::store::private;
 use crate::store::users::{self, User, UserPatch};
 use crate::store::writer;
 
 /// The store for a command line program: its own connection, no threads, one command at a time.
 /// It works while a server has the same directory.
-pub struct Direct {
+pub struct Console {
     conn: Connection,
 }
 
-impl Direct {
+impl Console {
     /// Opens a data directory, and makes the database where there is none.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
-        let made = private::make_dir(data_dir);
+        let made = file_mode::create_dir(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
         Ok(Self { conn: open::writer(data_dir, COMMAND_CACHE_KIB)? })
     }
@@ -43,7 +43,7 @@ impl Direct {
         role: Role,
         password_hash: &Secret,
     ) -> Result<User, Reject> {
-        writer::alone(&self.conn, |unit| users::add(unit, (username, role, password_hash), None))
+        writer::alone(&self.conn, |tx| users::add(tx, (username, role, password_hash), None))
     }
 
     /// The user with that name.
@@ -58,13 +58,13 @@ impl Direct {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        writer::alone(&self.conn, |unit| {
-            users::change(unit, &users::get(unit.conn, id)?, patch, None, None)
+        writer::alone(&self.conn, |tx| {
+            users::change(tx, &users::get(tx.conn, id)?, patch, None, None)
         })
     }
 
     /// A part of the event log.
-    pub fn events(&self, range: Range) -> Result<Page, Reject> {
+    pub fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
         events::page(&self.conn, range)
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::domain::event::Event;
 
 /// One command's view of the open transaction.
-pub(super) struct Unit<'c> {
+pub(super) struct WriteTx<'c> {
     pub(super) conn: &'c Connection,
     /// The time of everything in this transaction; never before that of an earlier one.
     pub(super) now: i64,
@@ -15,7 +15,7 @@ pub(super) struct Unit<'c> {
     pub(super) events: Vec<Event>,
 }
 
-impl Unit<'_> {
+impl WriteTx<'_> {
     /// The `seq` of the next event.
     pub(super) fn next_seq(&self) -> i64 {
         self.head + 1

@@ -6,9 +6,9 @@ use crate::limits::REPEATED_ERROR_INTERVAL;
 
 /// What was complained about last, and when.
 #[derive(Default)]
-pub(super) struct Complaint(Option<(String, Instant)>);
+pub(super) struct RepeatFilter(Option<(String, Instant)>);
 
-impl Complaint {
+impl RepeatFilter {
     /// It is news, or was said long ago.
     pub(super) fn is_due(&mut self, text: &str, now: Instant) -> bool {
         let said =
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_complaint_is_repeated_once_a_minute() {
-        let (mut complaint, begun) = (Complaint::default(), Instant::now());
+        let (mut complaint, begun) = (RepeatFilter::default(), Instant::now());
         let mut said = |text, second| complaint.is_due(text, begun + Duration::from_secs(second));
         assert!(said("no disk", 0));
         assert!(!said("no disk", 1));
