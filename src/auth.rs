@@ -1,4 +1,4 @@
-//! Who asks: logins, sessions, cookies, origins, and the brakes on guessing.
+//! Authentication: logins, sessions, cookies, origins, and the limits on guessing.
 
 pub mod origin;
 pub mod password;
@@ -20,22 +20,22 @@ use crate::store::{Caller, Store, TokenHash, User, UserPatch};
 use crate::throttle::Failures;
 
 use password::Hasher;
-use sessions::{Ended, Lifetimes, Of, Session, Sessions};
+use sessions::{EndReason, Lifetimes, Session, SessionSelector, Sessions};
 
 /// The session cookie's name.
 const COOKIE: &str = "tillcast_session";
 
-/// The session that a request names, or why it has none; `Err(None)` where it names none.
-pub type Found = Result<Arc<Session>, Option<Ended>>;
+/// The session of a request's cookie; else why it has ended, and `Err(None)` without a known one.
+pub type SessionLookup = Result<Arc<Session>, Option<EndReason>>;
 
-/// Why a login, or a change of a password, came to nothing.
+/// Why a login, or a change of a password, is refused.
 #[derive(Debug)]
 pub enum Denied {
-    /// Wrong name or wrong password: which, is not told.
+    /// Wrong name or wrong password; the client does not learn which.
     Wrong,
-    /// Too many failures, or too many logins at once; try again after that time.
+    /// Too many failures, or too many logins at once; holds the time to wait.
     TooMany(Duration),
-    /// The store did not do it.
+    /// The store rejected it.
     Rejected(Reject),
 }
 
@@ -45,21 +45,21 @@ impl From<Reject> for Denied {
     }
 }
 
-/// The room's handle.
+/// Login, session and password operations.
 pub struct Auth {
     store: Arc<Store>,
-    /// Who is logged in.
+    /// The live sessions.
     pub sessions: Arc<Sessions>,
     hasher: Hasher,
-    /// Which unknown name costs what which user's costs: told by nothing that a client knows.
-    picks: RandomState,
+    /// Picks the user whose hash an unknown name is checked against, by a key that no client knows.
+    decoy_hash_picker: RandomState,
     failures: Mutex<[Failures; 2]>,
     lifetimes: Lifetimes,
     metrics: Arc<Metrics>,
 }
 
 impl Auth {
-    /// On a store and a table of sessions.
+    /// Creates the room's handle on a store and a table of sessions.
     pub fn new(
         store: Arc<Store>,
         sessions: Arc<Sessions>,
@@ -72,15 +72,15 @@ impl Auth {
             store,
             sessions,
             hasher: Hasher::new(hash_cost),
-            picks: RandomState::new(),
+            decoy_hash_picker: RandomState::new(),
             failures: Mutex::new(failures),
             lifetimes,
             metrics,
         }
     }
 
-    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. A session that
-    /// the same browser had before ends: nobody goes on with a token from before the login.
+    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. Ends the session that
+    /// the same browser had before, so that no token from before the login stays valid.
     pub async fn login(
         &self,
         username: String,
@@ -88,14 +88,14 @@ impl Auth {
         (from, secure): (IpAddr, bool),
         cookies: Option<&str>,
     ) -> Result<(User, String), Denied> {
-        let (_, hashes) = self.prove(&username, password, from).await?;
+        let (_, hashes) = self.verify_credentials(&username, password, from).await?;
         let token = token().ok_or(Reject::Unavailable)?;
         let token_hash = hash_token(&token);
         let old = cookies.and_then(token_in).map(|token| hash_token(&token));
         let sessions = Arc::clone(&self.sessions);
         let add = move |user: &User| {
             if let Some(old) = &old {
-                sessions.end(old, Ended::LoggedOut);
+                sessions.end(old, EndReason::LoggedOut);
             }
             old.into_iter().chain(sessions.add(token_hash, user)).collect()
         };
@@ -103,21 +103,21 @@ impl Auth {
             Ok(Some(user)) => Ok((user, set_cookie(&token, self.lifetimes.max, secure))),
             Ok(None) => Err(Denied::Wrong),
             Err(reject) => {
-                self.sessions.end(&token_hash, Ended::Disabled);
+                self.sessions.end(&token_hash, EndReason::Disabled);
                 Err(reject.into())
             }
         }
     }
 
-    /// Ends a session; returns the value of `Set-Cookie` that forgets it.
+    /// Ends a session; returns the value of `Set-Cookie` that removes the cookie.
     pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
         let (sessions, token_hash) = (Arc::clone(&self.sessions), session.token_hash);
-        let end = move || sessions.end(&token_hash, Ended::LoggedOut);
+        let end = move || sessions.end(&token_hash, EndReason::LoggedOut);
         self.store.remove_sessions(vec![token_hash], end).await?;
         Ok(set_cookie(&Secret::default(), Duration::ZERO, secure))
     }
 
-    /// Changes the session's own user's password and ends the user's other sessions.
+    /// Changes the password of the session's user and ends the user's other sessions.
     pub async fn change_password(
         &self,
         session: &Session,
@@ -126,15 +126,15 @@ impl Auth {
         from: IpAddr,
     ) -> Result<(), Denied> {
         let user = self.store.user(session.user_id).await?;
-        self.prove(&user.username, current, from).await?;
+        self.verify_credentials(&user.username, current, from).await?;
         let patch =
             UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
         self.update_user(user.id, patch, None, session, from).await?;
         Ok(())
     }
 
-    /// Changes a user, and ends the sessions that the change ends: in its transaction, so that they
-    /// end also where nobody waits for the answer any more.
+    /// Changes a user, and in the same transaction ends the sessions that the change invalidates, so that
+    /// they end even if the client has gone.
     pub async fn update_user(
         &self,
         id: i64,
@@ -148,16 +148,16 @@ impl Auth {
         let asker = Caller { user_id: by.user_id, address: from };
         let sessions = Arc::clone(&self.sessions);
         let end = move |before: &User, after: &User| {
-            let (but, why) = if after.disabled {
-                (None, Ended::Disabled)
+            let (except, reason) = if after.disabled {
+                (None, EndReason::Disabled)
             } else if after.role != before.role {
-                (None, Ended::RoleChanged)
+                (None, EndReason::RoleChanged)
             } else if new_password {
-                (keep, Ended::PasswordChanged)
+                (keep, EndReason::PasswordChanged)
             } else {
                 return;
             };
-            sessions.end_of(Of { user_id: id, but }, why);
+            sessions.end_of(SessionSelector { user_id: id, except }, reason);
         };
         self.store.update_user(id, patch, if_match, (keep, end), asker).await
     }
@@ -170,65 +170,67 @@ impl Auth {
         asker: Caller,
     ) -> Result<(), Reject> {
         let sessions = Arc::clone(&self.sessions);
-        let end = move || sessions.end_of(Of { user_id: id, but: None }, Ended::Disabled);
+        let end = move || {
+            sessions.end_of(SessionSelector { user_id: id, except: None }, EndReason::Disabled)
+        };
         self.store.remove_user(id, if_match, end, asker).await
     }
 
-    /// The hash of a new password.
+    /// Hashes a new password.
     pub async fn hash(&self, password: Secret) -> Result<Secret, Denied> {
         password::check(&password)
             .map_err(|message| Reject::Invalid(vec![FieldError::new("password", message)]))?;
-        let place =
-            self.hasher.place().await.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
-        Ok(place.hash(password).await.ok_or(Reject::Unavailable)?)
+        let permit =
+            self.hasher.acquire().await.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
+        Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
-    /// The session that a request's `Cookie` header names.
-    pub fn session(&self, cookies: Option<&str>) -> Found {
+    /// Looks up the session of a request's `Cookie` header.
+    pub fn session(&self, cookies: Option<&str>) -> SessionLookup {
         let token = cookies.and_then(token_in).ok_or(None)?;
         self.sessions.find(&hash_token(&token))
     }
 
-    /// Ends what has expired and writes down which sessions were used.
+    /// Ends expired sessions and stores when the others were last used.
     pub async fn sweep(&self, stopping: bool) {
         let swept = self.sessions.sweep(stopping);
-        let mut done = Ok(());
+        let mut result = Ok(());
         if !swept.expired.is_empty() {
-            done = self.store.remove_sessions(swept.expired, || ()).await;
+            result = self.store.remove_sessions(swept.expired, || ()).await;
         }
         if !swept.used.is_empty() {
-            done = done.and(self.store.touch_sessions(swept.used).await);
+            result = result.and(self.store.touch_sessions(swept.used).await);
         }
-        if let Err(reject) = done {
-            tracing::warn!(?reject, "sessions could not be written down");
+        if let Err(reject) = result {
+            tracing::warn!(?reject, "the use of sessions could not be stored");
         }
     }
 
-    /// Proves that somebody knows a user's password; returns the user, the hash, and a new hash
-    /// where that one is of another profile.
+    /// Checks a user's password; returns the user, the hash, and a new hash if that one is of another
+    /// profile.
     ///
-    /// The failures are looked at again with the place in hand, so that a flood of parallel
-    /// guesses gets no more tries than guesses one after the other.
-    async fn prove(
+    /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
+    /// than sequential ones.
+    async fn verify_credentials(
         &self,
         username: &str,
         password: Secret,
         from: IpAddr,
     ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
         self.check_failures(username, from)?;
-        let Ok(place) = self.hasher.place().await else {
+        let Ok(permit) = self.hasher.acquire().await else {
             self.metrics.logins_rejected.inc();
             return Err(Denied::TooMany(Duration::from_secs(1)));
         };
         self.check_failures(username, from)?;
-        let pick = self.picks.hash_one(username.to_lowercase());
+        let pick = self.decoy_hash_picker.hash_one(username.to_lowercase());
         let pick = u32::try_from(pick >> 32).unwrap_or(0);
-        // Whoever may not log in is checked all the same: the time must not tell who there is.
+        // Unknown and disabled users are checked all the same: the time must not tell which users exist.
         let found =
             self.store.login_candidate(username.to_owned(), pick).await?.ok_or(Denied::Wrong)?;
         let user = found.user.filter(|user| !user.disabled);
         let hash = found.password_hash;
-        let checked = place.check(password, hash.clone(), user.is_some()).await;
+        let checked = permit.check(password, hash.clone(), user.is_some()).await;
         let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match user {
             Some(user) if checked.fits => {
@@ -256,7 +258,7 @@ impl Auth {
     }
 }
 
-/// A readable one-time password of 96 random bits; none if the system has no randomness.
+/// A readable one-time password of 96 random bits; `None` if the system has no randomness.
 pub fn one_time_password() -> Option<Secret> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).ok()?;
@@ -279,7 +281,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What is stored and looked up in place of a token.
+/// The hash that is stored and looked up instead of a token.
 fn hash_token(token: &Secret) -> TokenHash {
     TokenHash(Sha256::digest(token.0.as_bytes()).into())
 }
@@ -289,14 +291,14 @@ pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into()
 }
 
-/// The token in a `Cookie` header, if it has one of ours.
+/// The session token in a `Cookie` header.
 pub fn token_in(cookies: &str) -> Option<Secret> {
     let ours = |cookie: &Cookie<'_>| cookie.name() == COOKIE;
     let cookie = Cookie::split_parse(cookies).flatten().find(ours)?;
     Some(Secret(cookie.value().to_owned()))
 }
 
-/// The value of `Set-Cookie` that a browser gets.
+/// The value of `Set-Cookie` for a token.
 fn set_cookie(Secret(token): &Secret, max_age: Duration, secure: bool) -> String {
     let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
     let mut cookie = Cookie::build((COOKIE, token.as_str()))
@@ -316,9 +318,9 @@ mod tests {
     use crate::domain::Role;
     use crate::store::StoredSession;
     use password::Checked;
-    use sessions::Swept;
+    use sessions::SweepResult;
 
-    /// Whatever is logged some day with `?`, it tells no secret.
+    /// Guards against a secret in a log line that formats one of these with `?`.
     #[test]
     fn debug_masks_secrets() {
         let secret = || Secret("hunter22".to_owned());
@@ -332,12 +334,12 @@ mod tests {
             used_at: 0,
         };
         let patch = UserPatch { password_hash: Some(secret()), ..UserPatch::default() };
-        let swept = Swept { expired: vec![token_hash], used: vec![(token_hash, 1)] };
+        let swept = SweepResult { expired: vec![token_hash], used: vec![(token_hash, 1)] };
         let told = format!(
             "{:?} {snapshot:?} {patch:?} {swept:?} {:?} {:?}",
             secret(),
             Checked { fits: true, renewed: Some(secret()) },
-            Of { user_id: 1, but: Some(token_hash) },
+            SessionSelector { user_id: 1, except: Some(token_hash) },
         );
         assert!(told.contains("ana") && told.matches("Secret").count() == 3, "{told}");
         let first_bytes = format!("{:?}", &token_hash.0[..2]);

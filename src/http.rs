@@ -22,7 +22,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::origin::Origins;
-use crate::auth::{Auth, Found};
+use crate::auth::{Auth, SessionLookup};
 use crate::domain::Reject;
 use crate::feed::Feed;
 use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
@@ -73,7 +73,12 @@ impl MemoryBudget {
 
 impl Api {
     /// Answers a request; never fails, a refusal is an answer too.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Peer, session: Found) -> Reply {
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        session: SessionLookup,
+    ) -> Reply {
         let (parts, body) = request.into_parts();
         let mut request =
             ApiRequest::new(parts, body, (peer, session), Arc::clone(&self.memory_budget.bodies));

@@ -1,15 +1,15 @@
-//! The server: listens, lets connections in, keeps time, and leaves in good order.
+//! The server: listens, admits connections, maintains itself, and drains before it stops.
 
+mod admission;
 mod backups;
 mod connection;
-mod doors;
 mod head;
 mod listen;
-mod manager;
 mod proxy;
 mod redirect;
 mod settings;
 mod stream;
+mod systemd;
 
 use std::net::{SocketAddr, TcpListener as Passed};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,55 +39,57 @@ use crate::store::{self, CommitSinks, Store};
 use crate::tls::Identity;
 use crate::ws::{Crowd, EVERYBODY, Hub};
 
-pub use backups::Daily;
-use doors::Doors;
+use admission::Admission;
+pub use backups::DailyBackup;
 use listen::listen;
 pub use listen::passed;
-use manager::{Beat, Manager};
 use proxy::Proxies;
 pub use settings::Settings;
+use systemd::{Heartbeat, ServiceNotifier};
 
 /// A server that listens.
 pub struct Server {
     api: Api,
     hub: Arc<Hub>,
-    doors: Arc<Doors>,
+    admission: Arc<Admission>,
     identity: Option<Arc<Identity>>,
     /// The value of `Strict-Transport-Security`.
     hsts: Option<HeaderValue>,
     proxies: Proxies,
-    http_places: Semaphore,
-    /// Requests of those who are not logged in.
-    stranger_turns: Semaphore,
-    http_places_max: usize,
+    http_permits: Semaphore,
+    /// For requests without a session.
+    anonymous_permits: Semaphore,
+    http_permits_max: usize,
     refusals: Semaphore,
-    /// Rung when `api.stopping` has become true.
+    /// Notified when `api.stopping` has become true.
     stop: Notify,
-    /// Rung to see whether the accept loops still move.
-    nudge: Notify,
+    /// Notified to see whether the accept loops still make progress.
+    probe: Notify,
     sockets_per_user_max: usize,
-    drain: Duration,
-    daily: Option<Daily>,
+    drain_time: Duration,
+    daily_backup: Option<DailyBackup>,
 }
 
-/// What `Server::open` gives: the server and what only `run` needs.
+/// An opened server, with what only `run` needs.
 pub struct Opened {
     server: Arc<Server>,
     listeners: Vec<TcpListener>,
     writer: JoinHandle<()>,
     crowd: Crowd,
-    manager: Manager,
+    notifier: ServiceNotifier,
     terminate: Signal,
     interrupt: Signal,
-    /// Where it listens, with the ports that the system chose for port 0.
+    /// The addresses it listens on, with the ports that the system chose for port 0.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Opens the data directory and the ports, beside those that were passed. The error is a sentence
-    /// for the operator.
+    /// Opens the data directory, and the addresses beside the passed sockets.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
     pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Opened, String> {
-        let manager = Manager::starting(store::database_bytes(&settings.data_dir));
+        let notifier = ServiceNotifier::starting(store::database_bytes(&settings.data_dir));
         let (limits, lifetimes) = (settings.limits, settings.lifetimes);
         let metrics = Arc::new(Metrics::new());
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
@@ -96,9 +98,9 @@ impl Server {
         let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
         let sessions = Sessions::new(limits.sessions, lifetimes, move || look.look());
         let sessions = Arc::new(sessions);
-        let commit_sinks = commit_sinks(&feed, &sessions, &metrics);
+        let sinks = commit_sinks(&feed, &sessions, &metrics);
         let (dir, clock) = (&settings.data_dir, settings.clock);
-        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, commit_sinks)
+        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, sinks)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
         let made = Feed::new(opened.head, move || ring.ring());
@@ -115,7 +117,7 @@ impl Server {
             settings.connections_max,
         );
         let listeners = listen(settings, passed)?;
-        let doors = Arc::new(Doors::new(settings.bounds(), Arc::clone(&metrics)));
+        let admission = Arc::new(Admission::new(settings.admission_limits(), Arc::clone(&metrics)));
         let api = Api {
             store,
             auth: Arc::new(auth),
@@ -128,32 +130,32 @@ impl Server {
         let server = Self {
             api,
             hub,
-            doors,
+            admission,
             identity: settings.identity.clone(),
             hsts: settings.hsts(),
             proxies: Proxies(settings.proxies.clone()),
-            http_places: Semaphore::new(limits.http_connections),
-            stranger_turns: Semaphore::new(
+            http_permits: Semaphore::new(limits.http_connections),
+            anonymous_permits: Semaphore::new(
                 limits.http_connections * ANONYMOUS_REQUEST_EIGHTHS_MAX / 8,
             ),
-            http_places_max: limits.http_connections,
+            http_permits_max: limits.http_connections,
             refusals: Semaphore::new(REFUSALS_MAX),
             stop: Notify::new(),
-            nudge: Notify::new(),
+            probe: Notify::new(),
             sockets_per_user_max: settings.sockets_per_user_max,
-            drain: settings.drain,
-            daily: settings.daily.clone(),
+            drain_time: settings.drain,
+            daily_backup: settings.daily_backup.clone(),
         };
-        // Heard from here on, before anybody is told that there is a server to stop.
-        let [terminate, interrupt] =
-            [hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?];
+        // From here on a signal stops the server in good order, even before it is announced.
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()];
+        let (terminate, interrupt) = (listen_for_signal(terminate)?, listen_for_signal(interrupt)?);
         Ok(Opened {
             server: Arc::new(server),
             addresses: listeners.iter().filter_map(|one| one.local_addr().ok()).collect(),
             listeners,
             writer: opened.writer,
             crowd,
-            manager,
+            notifier,
             terminate,
             interrupt,
         })
@@ -165,9 +167,9 @@ impl Server {
             rounds.fetch_add(1, Ordering::Relaxed);
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.nudge.notified() => continue,
+                () = self.probe.notified() => continue,
             };
-            // Told once, not ten times a second for as long as it lasts.
+            // Logged once, not at each retry.
             match &accepted {
                 Err(error) if !failing => tracing::warn!(%error, "cannot accept connections"),
                 Ok(_) if failing => tracing::warn!("connections can be accepted again"),
@@ -175,28 +177,34 @@ impl Server {
             }
             failing = accepted.is_err();
             let Ok((stream, from)) = accepted else {
-                // No file descriptors, or no memory: some will be given back soon.
+                // Out of file descriptors or memory; connections that end give some back.
                 sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             };
             let admitted = if self.proxies.trust(from.ip()) {
-                self.doors.admit_proxy()
+                self.admission.admit_proxy()
             } else {
-                self.doors.admit(from.ip())
+                self.admission.admit(from.ip())
             };
             match admitted {
-                Ok(place) => {
-                    let number = place.number;
-                    let task = tokio::spawn(Arc::clone(&self).connection(stream, from.ip(), place));
-                    self.doors.remember(number, task.abort_handle());
+                Ok(permit) => {
+                    let number = permit.number;
+                    let task =
+                        tokio::spawn(Arc::clone(&self).connection(stream, from.ip(), permit));
+                    self.admission.set_abort_handle(number, task.abort_handle());
                 }
                 Err(refusal) => drop(tokio::spawn(Arc::clone(&self).refuse(stream, refusal))),
             }
         }
     }
 
-    /// Gives memory back, and sees to it that the threads live. Ends only if one of them does.
-    async fn keep_house(&self, writer: &JoinHandle<()>, crowd: &JoinHandle<()>) -> &'static str {
+    /// Trims memory, checks the certificate, and watches the threads. Returns the reason to stop once one
+    /// of them has ended.
+    async fn run_maintenance(
+        &self,
+        writer: &JoinHandle<()>,
+        crowd: &JoinHandle<()>,
+    ) -> &'static str {
         let mut second = interval(Duration::from_secs(1));
         let mut trim = interval(TRIM_INTERVAL);
         let mut certificate = interval(CERTIFICATE_CHECK_INTERVAL);
@@ -205,10 +213,10 @@ impl Server {
             tokio::select! {
                 _ = second.tick() => {
                     if writer.is_finished() {
-                        return "the writer has ended; the data is as the last commit left it";
+                        return "the writer has ended; the data is as of the last commit";
                     }
                     if crowd.is_finished() {
-                        return "the thread of the sockets has ended; nothing stored is lost";
+                        return "the socket thread has ended; no stored data is lost";
                     }
                 }
                 _ = certificate.tick() => {
@@ -217,7 +225,7 @@ impl Server {
                     }
                 }
                 _ = trim.tick() => {
-                    let connections = self.doors.all();
+                    let connections = self.admission.connections();
                     if connections != connections_before {
                         connections_before = connections;
                         memory::trim();
@@ -227,31 +235,32 @@ impl Server {
         }
     }
 
-    /// A line about how it goes.
+    /// The status line for the service manager.
     fn status(&self) -> String {
-        let (connections, head) = (self.doors.all(), self.api.feed.head());
+        let (connections, head) = (self.admission.connections(), self.api.feed.head());
         let unsent = self.api.metrics.unsent.get();
         format!("{connections} connections, seq {head}, {unsent} unsent")
     }
 
-    /// What has to move, and how often it has: the writer, the sockets, and each accept loop.
-    fn beats(&self, accepting: &[Arc<AtomicU64>]) -> Vec<Beat> {
+    /// The progress of the writer, the socket thread, and each accept loop.
+    fn heartbeats(&self, accepting: &[Arc<AtomicU64>]) -> Vec<Heartbeat> {
         let metrics = &self.api.metrics;
         let threads = [
             ("the writer", metrics.writer_rounds.get()),
-            ("the thread of the sockets", metrics.socket_turns.get()),
+            ("the socket thread", metrics.socket_turns.get()),
         ];
         let rounds = accepting.iter().map(|rounds| rounds.load(Ordering::Relaxed));
-        threads.into_iter().chain(rounds.map(|rounds| ("an accept loop", rounds))).collect()
+        let parts = threads.into_iter().chain(rounds.map(|rounds| ("an accept loop", rounds)));
+        parts.map(|(part, rounds)| Heartbeat { part, rounds }).collect()
     }
 
-    /// Lets those move who only wait. The writer does by itself, at each tick.
-    fn nudge(&self) {
-        self.nudge.notify_waiters();
+    /// Wakes the parts that only wait. The writer wakes by itself, at each tick.
+    fn probe(&self) {
+        self.probe.notify_waiters();
         self.hub.ring();
     }
 
-    /// Ends sessions that have expired. It waits for the store, so it keeps no other time.
+    /// Ends expired sessions. It waits for the store, so nothing else shares its timer.
     async fn sweep_sessions(&self) {
         let mut sweep = interval(SWEEP_INTERVAL);
         loop {
@@ -260,16 +269,16 @@ impl Server {
         }
     }
 
-    /// Sends everybody home, the WebSockets one after the other, so that they do not all come back
-    /// in one instant.
-    async fn leave(&self) {
+    /// Lets every connection end, the WebSockets one after the other, so that they do not all reconnect
+    /// at the same instant.
+    async fn drain(&self) {
         let begun = Instant::now();
         self.api.stopping.store(true, Ordering::Release);
         self.stop.notify_waiters();
-        let connections = u32::try_from(self.doors.all()).unwrap_or(u32::MAX);
-        let window = (self.drain * 3 / 4).min(DRAIN_STEP.saturating_mul(connections));
+        let connections = u32::try_from(self.admission.connections()).unwrap_or(u32::MAX);
+        let window = (self.drain_time * 3 / 4).min(DRAIN_STEP.saturating_mul(connections));
         let mut step = interval(Duration::from_millis(20));
-        while self.doors.all() > 0 && begun.elapsed() < self.drain.mul_f32(0.9) {
+        while self.admission.connections() > 0 && begun.elapsed() < self.drain_time.mul_f32(0.9) {
             let gone = begun.elapsed().as_secs_f32() / window.as_secs_f32().max(0.001);
             #[expect(
                 clippy::cast_possible_truncation,
@@ -281,61 +290,63 @@ impl Server {
             step.tick().await;
         }
         self.api.auth.sweep(true).await;
-        let left = self.doors.all();
+        let left = self.admission.connections();
         let took = begun.elapsed().as_millis();
         tracing::info!(took_ms = took, left, "stopped");
     }
 }
 
 impl Opened {
-    /// Serves until a signal; returns the writer, which ends when the runtime has let go of the
-    /// rest. The error is a sentence for the operator.
+    /// Serves until a signal; returns the writer, which ends once the runtime has dropped everything else.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
     pub async fn run(self) -> Result<JoinHandle<()>, String> {
-        let Self { server, listeners, writer, crowd, manager, addresses, .. } = self;
+        let Self { server, listeners, writer, crowd, notifier, addresses, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
         let crowd = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || crowd.serve())
             .map_err(|error| format!("no thread for the sockets: {error}"))?;
         let mut accepting = JoinSet::new();
-        let mut let_in = |listener| {
+        let mut accept_on = |listener| {
             let rounds = Arc::default();
             accepting.spawn(Arc::clone(&server).accept(listener, Arc::clone(&rounds)));
             rounds
         };
-        let rounds: Vec<Arc<AtomicU64>> = listeners.into_iter().map(&mut let_in).collect();
+        let rounds: Vec<Arc<AtomicU64>> = listeners.into_iter().map(&mut accept_on).collect();
         for address in addresses {
             tracing::info!("listening on {address}");
         }
-        manager.ready(&server.status()).await;
-        let (status, beats) = (|| server.status(), || server.beats(&rounds));
+        notifier.ready(&server.status()).await;
+        let (status, heartbeats) = (|| server.status(), || server.heartbeats(&rounds));
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
-            failed = server.keep_house(&writer, &crowd) => Some(failed.to_owned()),
-            _ = accepting.join_next() => Some("nobody is let in any more".to_owned()),
-            () = manager.report(status, beats, || server.nudge()) => None,
+            failed = server.run_maintenance(&writer, &crowd) => Some(failed.to_owned()),
+            _ = accepting.join_next() => Some("connections are no longer accepted".to_owned()),
+            () = notifier.report(status, heartbeats, || server.probe()) => None,
             () = server.sweep_sessions() => None,
             () = server.api.store.tick() => None,
-            () = backups::make(server.daily.clone()) => None,
+            () = backups::make_daily(server.daily_backup.clone()) => None,
         };
         tracing::info!("stopping");
         accepting.abort_all();
-        manager.stopping(server.drain);
-        let drained = tokio::time::timeout(server.drain, server.leave()).await;
+        notifier.stopping(server.drain_time);
+        let drained = tokio::time::timeout(server.drain_time, server.drain()).await;
         if drained.is_err() {
-            tracing::warn!("not everything was done within --drain");
+            tracing::warn!("the drain took longer than --drain; the remaining connections are cut");
         }
         server.hub.stop();
         failed.map_or(Ok(writer), Err)
     }
 }
 
-fn hear(kind: SignalKind) -> Result<Signal, String> {
-    signal(kind).map_err(|error| format!("signals cannot be heard: {error}"))
+fn listen_for_signal(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }
 
-/// Where the writer's results go.
+/// The sinks that the writer hands its results to.
 fn commit_sinks(
     feed: &Arc<OnceLock<Arc<Feed>>>,
     sessions: &Arc<Sessions>,

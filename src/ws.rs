@@ -21,7 +21,7 @@ use mio::{Poll, Token, Waker};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-use crate::auth::sessions::Attached;
+use crate::auth::sessions::SessionGuard;
 use crate::limits::{CATCH_UPS_MAX, NEW_SOCKETS_MAX};
 use crate::store::{EventPage, EventRange};
 use crate::tls;
@@ -44,11 +44,11 @@ pub struct Guest {
     /// It must not block.
     pub stream: TcpStream,
     /// There if it speaks TLS.
-    pub tls: Option<Box<tls::Session>>,
+    pub tls: Option<Box<tls::TlsConnection>>,
     /// Bytes that came with the handshake.
     pub early: Bytes,
     /// Whose it is.
-    pub session: Attached,
+    pub session: SessionGuard,
     /// What it holds until it ends.
     pub place: Place,
 }

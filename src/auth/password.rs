@@ -8,41 +8,44 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::domain::Secret;
 use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
 
-/// Hashes and checks passwords; each takes megabytes for its time, so few run at once.
+/// Hashes and checks passwords; each takes megabytes while it runs, so only a few run at once.
 pub struct Hasher {
     cost: HashCost,
-    places: Semaphore,
+    permits: Semaphore,
     waiting: AtomicUsize,
 }
 
-/// The right to hash once.
-pub struct Place<'h> {
+/// The right to run one hash.
+pub struct HashPermit<'h> {
     cost: HashCost,
     _permit: SemaphorePermit<'h>,
 }
 
-/// What a check of a password came to.
+/// The result of a password check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// It is the user's.
+    /// Whether it is the user's password.
     pub fits: bool,
-    /// It fits a hash of another cost: its hash of today's.
+    /// A new hash at the current cost, if the stored one has another cost.
     pub renewed: Option<Secret>,
 }
 
-/// Too many wait already.
+/// Too many requests wait for a permit already.
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
 impl Hasher {
-    /// For hashes of this cost.
+    /// Creates a hasher of this cost.
     pub fn new(cost: HashCost) -> Self {
-        Self { cost, places: Semaphore::new(HASHES_AT_ONCE), waiting: AtomicUsize::new(0) }
+        Self { cost, permits: Semaphore::new(HASHES_AT_ONCE), waiting: AtomicUsize::new(0) }
     }
 
-    /// Waits for a place.
-    pub async fn place(&self) -> Result<Place<'_>, QueueFull> {
-        /// Leaves the queue, also when the waiting request is dropped.
+    /// Waits for a permit.
+    ///
+    /// # Errors
+    /// `QueueFull` at once if `HASH_QUEUE_MAX` requests wait already.
+    pub async fn acquire(&self) -> Result<HashPermit<'_>, QueueFull> {
+        /// Leaves the queue even if the waiting request is dropped.
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
             fn drop(&mut self) {
@@ -54,19 +57,19 @@ impl Hasher {
         if ahead >= HASH_QUEUE_MAX {
             return Err(QueueFull);
         }
-        let permit = self.places.acquire().await.map_err(|_| QueueFull)?;
-        Ok(Place { cost: self.cost, _permit: permit })
+        let permit = self.permits.acquire().await.map_err(|_| QueueFull)?;
+        Ok(HashPermit { cost: self.cost, _permit: permit })
     }
 }
 
-impl Place<'_> {
-    /// Hashes a password on a thread that may block.
+impl HashPermit<'_> {
+    /// Hashes a password on a blocking thread.
     pub async fn hash(&self, password: Secret) -> Option<Secret> {
         let cost = self.cost;
         tokio::task::spawn_blocking(move || hash(&password, cost)).await.ok().flatten()
     }
 
-    /// Checks a password against a stored hash; where it is not the user's own, it never fits.
+    /// Checks a password against a stored hash; a decoy (`own` is false) never fits.
     pub async fn check(&self, password: Secret, stored: Secret, own: bool) -> Checked {
         let cost = self.cost;
         let check = move || {
@@ -78,7 +81,7 @@ impl Place<'_> {
     }
 }
 
-/// The PHC string of a password; none if the system has no randomness.
+/// The PHC string of a password; `None` if the system has no randomness.
 pub fn hash(password: &Secret, cost: HashCost) -> Option<Secret> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).ok()?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -90,13 +93,16 @@ fn parameters(HashCost { memory_kib, passes }: HashCost) -> String {
     format!("$argon2id$v=19$m={memory_kib},t={passes},p=1$")
 }
 
-/// The hash says itself what it cost, so one of another profile is checked as well.
+/// Checks a password against a PHC string, which holds its own cost, so any profile's works.
 fn verify(password: &Secret, hash: &Secret) -> bool {
     let parsed = PasswordHash::new(&hash.0);
     parsed.is_ok_and(|hash| Argon2::default().verify_password(password.0.as_bytes(), &hash).is_ok())
 }
 
-/// Says what is wrong with a new password, if anything.
+/// Checks the length of a new password.
+///
+/// # Errors
+/// A predicate for the client: `must have ...`.
 pub fn check(password: &Secret) -> Result<(), String> {
     let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
     if PASSWORD_CHARS.contains(&password.0.chars().count()) {
@@ -128,9 +134,9 @@ mod tests {
     #[tokio::test]
     async fn a_hash_of_another_cost_fits_and_is_renewed() {
         let hasher = Hasher::new(COSTS[1]);
-        let place = hasher.place().await.unwrap();
+        let permit = hasher.acquire().await.unwrap();
         let old = || hash(&secret("correct horse"), COSTS[0]).unwrap();
-        let check = |password: &str, stored| place.check(secret(password), stored, true);
+        let check = |password: &str, stored| permit.check(secret(password), stored, true);
         assert_eq!(check("correct house", old()).await, Checked::default());
         let Checked { fits, renewed } = check("correct horse", old()).await;
         assert!(
@@ -138,8 +144,8 @@ mod tests {
         );
         let again = Checked { fits: true, renewed: None };
         assert_eq!(check("correct horse", renewed.unwrap_or_default()).await, again);
-        // Somebody else's password, by chance: nothing of it may be seen, not even in the time.
-        let others = place.check(secret("correct horse"), old(), false);
+        // A decoy hash whose password fits by chance must look like any wrong password.
+        let others = permit.check(secret("correct horse"), old(), false);
         assert_eq!(others.await, Checked::default());
     }
 }

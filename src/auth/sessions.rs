@@ -1,6 +1,6 @@
-//! Who is logged in: the sessions in memory, so that no request waits for SQLite to know its user.
+//! The live sessions in memory, so that no request waits for SQLite to know its user.
 //!
-//! While the server runs, age is measured on the monotonic clock: a board's clock may jump.
+//! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::domain::Role;
 use crate::store::{StoredSession, TokenHash, User};
 
-/// Why a session ended; the text goes to the sockets that it closes.
+/// Why a session ended; its text becomes the close reason of the session's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Ended {
+pub enum EndReason {
     /// The user logged out.
     LoggedOut = 1,
     /// The session is too old or was unused for too long.
@@ -22,13 +22,13 @@ pub enum Ended {
     PasswordChanged,
     /// The user has another role now.
     RoleChanged,
-    /// The user may not log in any more.
+    /// The user was disabled or deleted.
     Disabled,
-    /// There were too many sessions, and this one was unused the longest.
+    /// There were too many sessions, and this one was unused for the longest.
     Displaced,
 }
 
-impl Ended {
+impl EndReason {
     const ALL: [Self; 6] = [
         Self::LoggedOut,
         Self::Expired,
@@ -55,84 +55,90 @@ impl Ended {
 pub struct Session {
     /// SHA-256 of its token.
     pub token_hash: TokenHash,
-    /// Whose it is.
+    /// The user's id.
     pub user_id: i64,
-    /// What the user may do; another role is another session.
+    /// The user's role, which is fixed for a session.
     pub role: Role,
-    /// Milliseconds on the table's clock.
+    /// Milliseconds on the table's clock, as are the other times.
     created: u64,
     used: AtomicU64,
-    written: AtomicU64,
+    /// The value of `used` that the database has.
+    stored: AtomicU64,
     sockets: AtomicU32,
     ended: AtomicU8,
 }
 
 impl Session {
-    /// Why it is no longer valid, none while it is.
-    pub fn ended(&self) -> Option<Ended> {
+    /// Why it is no longer valid; `None` while it is.
+    pub fn ended(&self) -> Option<EndReason> {
         let code = self.ended.load(Ordering::Acquire);
-        Ended::ALL.into_iter().find(|ended| *ended as u8 == code)
+        EndReason::ALL.into_iter().find(|reason| *reason as u8 == code)
     }
 
-    /// By how much the file is behind with its use, in milliseconds.
-    fn unwritten(&self) -> u64 {
-        let written = self.written.load(Ordering::Acquire);
-        self.used.load(Ordering::Acquire).saturating_sub(written)
+    /// By how many milliseconds the database is behind `used`.
+    fn unstored_ms(&self) -> u64 {
+        let stored = self.stored.load(Ordering::Acquire);
+        self.used.load(Ordering::Acquire).saturating_sub(stored)
     }
 }
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// Without use.
+    /// Time without use.
     pub idle: Duration,
-    /// In all.
+    /// Time since the login.
     pub max: Duration,
 }
 
-/// A user's sessions, all of them or all but one.
+/// The sessions of one user, perhaps except one.
 #[derive(Clone, Copy, Debug)]
-pub struct Of {
-    /// Whose.
+pub struct SessionSelector {
+    /// The user's id.
     pub user_id: i64,
-    /// Not this one.
-    pub but: Option<TokenHash>,
+    /// The session that stays.
+    pub except: Option<TokenHash>,
 }
 
 /// All sessions.
 pub struct Sessions {
     table: Mutex<HashMap<TokenHash, Arc<Session>>>,
-    most: usize,
+    sessions_max: usize,
     lifetimes: Lifetimes,
-    /// The zero of the sessions' times lies `max` before the start, so that older logins have one.
-    zero: u64,
+    /// The table's time at the start of the server: later than any session is old, so that sessions of
+    /// earlier runs have a time as well.
+    start_ms: u64,
     started: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What a look over the table found to be written down.
+/// The changes that a sweep found, to be stored.
 #[derive(Debug, Default)]
-pub struct Swept {
-    /// Sessions that have expired.
+pub struct SweepResult {
+    /// Expired sessions.
     pub expired: Vec<TokenHash>,
-    /// Sessions that were used since it was last written down, and how many milliseconds ago.
+    /// Sessions used since that was last stored, and how many milliseconds ago.
     pub used: Vec<(TokenHash, i64)>,
 }
 
 impl Sessions {
-    /// An empty table with room for so many; `wake` is called whenever a session has ended.
-    pub fn new(most: usize, lifetimes: Lifetimes, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Creates an empty table; `wake` is called when a session with open sockets has ended.
+    pub fn new(
+        sessions_max: usize,
+        lifetimes: Lifetimes,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         Self {
             table: Mutex::new(HashMap::new()),
-            most,
-            zero: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
+            sessions_max,
+            start_ms: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
             lifetimes,
             started: Instant::now(),
             wake: Box::new(wake),
         }
     }
 
-    /// Takes over the sessions of the last run; `now` is the time against which theirs are read.
+    /// Restores the sessions of the previous run; `now` is the wall clock that their times refer to.
     pub fn restore(&self, snapshots: Vec<StoredSession>, now: i64) {
         let newest = snapshots.iter().map(|snapshot| snapshot.used_at).max();
         let now = now.max(newest.unwrap_or(now));
@@ -146,7 +152,7 @@ impl Sessions {
                 role: snapshot.role,
                 created,
                 used: AtomicU64::new(used),
-                written: AtomicU64::new(used),
+                stored: AtomicU64::new(used),
                 sockets: AtomicU32::new(0),
                 ended: AtomicU8::new(0),
             };
@@ -154,10 +160,10 @@ impl Sessions {
         }
     }
 
-    /// Adds a new session. Where the table is full, returns the one that had to go for it.
+    /// Adds a new session; returns the session that it displaced from a full table.
     ///
-    /// Must be called by the writer's thread, in the transaction that keeps the session: whoever
-    /// changes the user in a later one finds it here, and so does the next snapshot.
+    /// Must be called by the writer's thread, in the transaction that stores the session: a later change
+    /// of the user finds it here, and so does the next snapshot.
     pub fn add(&self, token_hash: TokenHash, user: &User) -> Option<TokenHash> {
         let now = self.now();
         let session = Session {
@@ -166,13 +172,13 @@ impl Sessions {
             role: user.role,
             created: now,
             used: AtomicU64::new(now),
-            written: AtomicU64::new(now),
+            stored: AtomicU64::new(now),
             sockets: AtomicU32::new(0),
             ended: AtomicU8::new(0),
         };
         let mut table = self.table();
         let mut displaced = None;
-        if table.len() >= self.most {
+        if table.len() >= self.sessions_max {
             let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
             let last_used = |session: &&Arc<Session>| session.used.load(Ordering::Acquire);
             let oldest =
@@ -182,39 +188,40 @@ impl Sessions {
         table.insert(token_hash, Arc::new(session));
         drop(table);
         let displaced = displaced?;
-        self.end_all([Arc::clone(&displaced)], Ended::Displaced);
+        self.end_all([Arc::clone(&displaced)], EndReason::Displaced);
         Some(displaced.token_hash)
     }
 
-    /// The live session of a token, and notes that it is used.
-    pub fn find(&self, token_hash: &TokenHash) -> Result<Arc<Session>, Option<Ended>> {
+    /// Returns the live session of a token, and marks it as used.
+    pub fn find(&self, token_hash: &TokenHash) -> Result<Arc<Session>, Option<EndReason>> {
         let session = self.table().get(token_hash).map(Arc::clone).ok_or(None)?;
         if self.has_expired(&session) {
-            return Err(Some(Ended::Expired));
+            return Err(Some(EndReason::Expired));
         }
         session.used.store(self.now(), Ordering::Release);
         Ok(session)
     }
 
     /// Ends one session.
-    pub fn end(&self, token_hash: &TokenHash, why: Ended) {
+    pub fn end(&self, token_hash: &TokenHash, reason: EndReason) {
         let session = self.table().remove(token_hash);
-        self.end_all(session, why);
+        self.end_all(session, reason);
     }
 
     /// Ends a user's sessions.
-    pub fn end_of(&self, of: Of, why: Ended) {
-        let ends =
-            |session: &Session| session.user_id == of.user_id && Some(session.token_hash) != of.but;
+    pub fn end_of(&self, selector: SessionSelector, reason: EndReason) {
+        let ends = |session: &Session| {
+            session.user_id == selector.user_id && Some(session.token_hash) != selector.except
+        };
         let ended: Vec<_> = self
             .table()
             .extract_if(|_, session| ends(session))
             .map(|(_, session)| session)
             .collect();
-        self.end_all(ended, why);
+        self.end_all(ended, reason);
     }
 
-    /// Ends the sessions that are not among those that may be, or whose user has another role.
+    /// Ends the sessions that the database no longer has, and those whose user has another role.
     ///
     /// Must be called by the writer's thread, between two transactions.
     pub fn reconcile(&self, snapshots: &[StoredSession]) {
@@ -225,40 +232,40 @@ impl Sessions {
             .extract_if(|_, session| ends(session))
             .map(|(_, session)| session)
             .collect();
-        self.end_all(ended, Ended::Disabled);
+        self.end_all(ended, EndReason::Disabled);
     }
 
     /// Ends what has expired, and tells what should be written down: nothing before the file is far
     /// behind with one of the uses, then all of them, so that an idle shop with many screens writes
     /// a few times a day and not for each. At the stop all of them.
-    pub fn sweep(&self, stopping: bool) -> Swept {
-        let (mut swept, now) = (Swept::default(), self.now());
+    pub fn sweep(&self, stopping: bool) -> SweepResult {
+        let (mut result, now) = (SweepResult::default(), self.now());
         let patience = if stopping { 1 } else { millis(self.lifetimes.idle) / 8 };
         let (mut ended, mut due) = (Vec::new(), false);
         let mut table = self.table();
         table.retain(|token_hash, session| {
             if self.has_expired(session) {
-                swept.expired.push(*token_hash);
+                result.expired.push(*token_hash);
                 ended.push(Arc::clone(session));
                 return false;
             }
             if session.sockets.load(Ordering::Acquire) > 0 {
                 session.used.store(now, Ordering::Release);
             }
-            due |= session.unwritten() >= patience;
+            due |= session.unstored_ms() >= patience;
             true
         });
         if due {
-            for (token_hash, session) in table.iter().filter(|(_, one)| one.unwritten() > 0) {
+            for (token_hash, session) in table.iter().filter(|(_, one)| one.unstored_ms() > 0) {
                 let used = session.used.load(Ordering::Acquire);
-                session.written.store(used, Ordering::Release);
+                session.stored.store(used, Ordering::Release);
                 let ago = i64::try_from(now.saturating_sub(used)).unwrap_or(0);
-                swept.used.push((*token_hash, ago));
+                result.used.push((*token_hash, ago));
             }
         }
         drop(table);
-        self.end_all(ended, Ended::Expired);
-        swept
+        self.end_all(ended, EndReason::Expired);
+        result
     }
 
     /// Live sessions.
@@ -266,17 +273,22 @@ impl Sessions {
         self.table().len()
     }
 
-    /// An open socket counts as use until it is dropped; none where the user has too many already.
-    pub fn attach(self: &Arc<Self>, session: Arc<Session>, most: usize) -> Option<Attached> {
+    /// Attaches a socket, which counts as use until it is dropped; `None` if the user has
+    /// `sockets_per_user_max` already.
+    pub fn attach(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        sockets_per_user_max: usize,
+    ) -> Option<SessionGuard> {
         let table = self.table();
         let open = |one: &Arc<Session>| one.sockets.load(Ordering::Acquire) as usize;
         let of_user = table.values().filter(|one| one.user_id == session.user_id);
-        if of_user.map(open).sum::<usize>() >= most {
+        if of_user.map(open).sum::<usize>() >= sockets_per_user_max {
             return None;
         }
         session.sockets.fetch_add(1, Ordering::AcqRel);
         drop(table);
-        Some(Attached { session, sessions: Arc::clone(self) })
+        Some(SessionGuard { session, sessions: Arc::clone(self) })
     }
 
     fn has_expired(&self, session: &Session) -> bool {
@@ -290,10 +302,10 @@ impl Sessions {
             || now.saturating_sub(session.created) >= millis(self.lifetimes.max)
     }
 
-    fn end_all(&self, sessions: impl IntoIterator<Item = Arc<Session>>, why: Ended) {
+    fn end_all(&self, sessions: impl IntoIterator<Item = Arc<Session>>, reason: EndReason) {
         let mut any = false;
         for session in sessions {
-            session.ended.store(why as u8, Ordering::Release);
+            session.ended.store(reason as u8, Ordering::Release);
             any |= session.sockets.load(Ordering::Acquire) > 0;
         }
         if any {
@@ -302,7 +314,7 @@ impl Sessions {
     }
 
     fn now(&self) -> u64 {
-        self.zero.saturating_add(millis(self.started.elapsed()))
+        self.start_ms.saturating_add(millis(self.started.elapsed()))
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<TokenHash, Arc<Session>>> {
@@ -310,13 +322,13 @@ impl Sessions {
     }
 }
 
-/// A socket's hold on its session.
-pub struct Attached {
+/// An open socket's share in its session.
+pub struct SessionGuard {
     session: Arc<Session>,
     sessions: Arc<Sessions>,
 }
 
-impl std::ops::Deref for Attached {
+impl std::ops::Deref for SessionGuard {
     type Target = Session;
 
     fn deref(&self) -> &Session {
@@ -324,7 +336,7 @@ impl std::ops::Deref for Attached {
     }
 }
 
-impl Drop for Attached {
+impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.session.used.store(self.sessions.now(), Ordering::Release);
         self.session.sockets.fetch_sub(1, Ordering::AcqRel);
@@ -342,8 +354,8 @@ mod tests {
     const HOUR: i64 = 60 * 60 * 1000;
     const NOW: i64 = 1_000 * HOUR;
 
-    /// A session of each of these ages, in hours since it was written down, with an open socket.
-    fn open(ages: &[i64]) -> (Arc<Sessions>, Vec<Attached>) {
+    /// One session for each age, in hours since its use was stored, each with an open socket.
+    fn open(ages: &[i64]) -> (Arc<Sessions>, Vec<SessionGuard>) {
         let lifetimes = Lifetimes {
             idle: Duration::from_secs(12 * 60 * 60),
             max: Duration::from_secs(30 * 24 * 60 * 60),
@@ -364,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn open_sockets_are_written_down_all_at_once_and_seldom() {
+    fn the_use_of_open_sockets_is_stored_rarely_and_all_at_once() {
         let (fresh, _sockets) = open(&[1, 1, 1]);
         assert!(fresh.sweep(false).used.is_empty(), "an hour behind is not far");
         assert_eq!(fresh.sweep(true).used.len(), 3);

@@ -22,10 +22,10 @@ pub(super) fn make(
     names.extend(announced.map(|name| format!("{name}.local")));
     names.sort();
     names.dedup();
-    let made = tls::make(&dir, &names)?;
-    let Files { cert, key } = &made.files;
-    let (cert, key, authority) = (cert.display(), key.display(), made.authority.display());
-    let first = if made.kept {
+    let issued = tls::issue(&dir, &names)?;
+    let Files { cert, key } = &issued.files;
+    let (cert, key, authority) = (cert.display(), key.display(), issued.authority.display());
+    let first = if issued.authority_kept {
         format!("1. The tills that trust {authority}\n   already need nothing new.")
     } else {
         format!(

@@ -16,7 +16,7 @@ use crate::cli::{journal, told};
 use crate::config::{Config, Mistakes};
 use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
-use crate::server::{self, Daily, Server, Settings};
+use crate::server::{self, DailyBackup, Server, Settings};
 use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
@@ -42,13 +42,13 @@ pub(super) fn brought(config: &Config) -> Result<Brought, Mistakes> {
 }
 
 /// The daily backup: beside the database, where no other place is named.
-pub(super) fn daily(config: &Config) -> Option<Daily> {
+pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
     let beside = || config.data_dir.join("backups");
-    (config.backup_keep > 0).then(|| Daily {
+    (config.backup_keep > 0).then(|| DailyBackup {
         data_dir: config.data_dir.clone(),
         folder: config.backup_dir.clone().unwrap_or_else(beside),
         keep: config.backup_keep,
-        wait: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_CHECK_INTERVAL },
+        delay: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_CHECK_INTERVAL },
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         identity: None,
         hsts: config.hsts,
         proxies: config.trusted_proxy.clone(),
-        daily: daily(config),
+        daily_backup: daily_backup(config),
         limits: config.limits,
         clock: store::clock,
     }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
-use crate::auth::{self, Found};
+use crate::auth::{self, SessionLookup};
 use crate::domain::{FieldError, Reject};
 use crate::http::reply::Problem;
 use crate::limits::{
@@ -48,7 +48,7 @@ pub(super) struct ApiRequest {
     share: Option<OwnedSemaphorePermit>,
     /// Where it comes from.
     pub peer: Peer,
-    session: Found,
+    session: SessionLookup,
 }
 
 impl ApiRequest {
@@ -56,7 +56,7 @@ impl ApiRequest {
     pub(super) fn new(
         parts: Parts,
         body: Incoming,
-        (peer, session): (Peer, Found),
+        (peer, session): (Peer, SessionLookup),
         bodies: Arc<Semaphore>,
     ) -> Self {
         Self { parts, body: Some(body), body_ended: true, bodies, share: None, peer, session }

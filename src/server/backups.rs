@@ -1,4 +1,4 @@
-//! The daily backup.
+//! The daily backup: one copy of the database for each day.
 
 use std::future::pending;
 use std::path::PathBuf;
@@ -10,26 +10,26 @@ use tokio::time::{Instant, interval_at};
 use crate::limits::BACKUP_CHECK_INTERVAL;
 use crate::store;
 
-/// Which database is copied every day, and where to.
+/// The daily backup's source, target and schedule.
 #[derive(Clone, Debug)]
-pub struct Daily {
-    /// Where the database is.
+pub struct DailyBackup {
+    /// The folder of the database.
     pub data_dir: PathBuf,
-    /// Where the backups go.
+    /// The folder of the backups.
     pub folder: PathBuf,
-    /// How many are kept.
+    /// Backups that are kept.
     pub keep: usize,
-    /// How long after the start the first one is made: a shop that opens has better things to do.
-    pub wait: Duration,
+    /// The delay of the first one after the start, which is the busiest time of a shop.
+    pub delay: Duration,
 }
 
-/// Makes a backup a day. A failed one is tried again at the next look. Never returns.
-pub(super) async fn make(daily: Option<Daily>) {
+/// Makes one backup a day; retries a failed one at the next check. Never returns.
+pub(super) async fn make_daily(daily: Option<DailyBackup>) {
     let Some(daily) = daily else { return pending().await };
-    let mut look = interval_at(Instant::now() + daily.wait, BACKUP_CHECK_INTERVAL);
+    let mut check = interval_at(Instant::now() + daily.delay, BACKUP_CHECK_INTERVAL);
     loop {
-        look.tick().await;
-        let Daily { data_dir, folder, keep, .. } = daily.clone();
+        check.tick().await;
+        let DailyBackup { data_dir, folder, keep, .. } = daily.clone();
         let made = spawn_blocking(move || store::backup_today(&data_dir, &folder, keep)).await;
         match made.map_err(|error| error.to_string()) {
             Ok(Ok(Some(file))) => tracing::info!("today's backup is {}", file.display()),
@@ -47,19 +47,19 @@ mod tests {
     use super::*;
     use crate::store::Console;
 
-    /// On a clock of its own, which runs while nobody works.
+    /// On a paused clock, which runs ahead while every task waits.
     #[tokio::test(start_paused = true)]
     async fn the_first_one_waits_until_the_shop_has_opened() {
         let data = tempfile::tempdir().unwrap();
         drop(Console::open(data.path()).unwrap());
         let folder = data.path().join("backups");
-        let daily = Daily {
+        let daily = DailyBackup {
             data_dir: data.path().to_owned(),
             folder: folder.clone(),
             keep: 1,
-            wait: BACKUP_CHECK_INTERVAL,
+            delay: BACKUP_CHECK_INTERVAL,
         };
-        let making = tokio::spawn(make(Some(daily)));
+        let making = tokio::spawn(make_daily(Some(daily)));
         sleep(BACKUP_CHECK_INTERVAL / 2).await;
         assert!(!folder.exists());
         sleep(BACKUP_CHECK_INTERVAL).await;

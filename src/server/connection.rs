@@ -1,4 +1,4 @@
-//! One TCP connection: its head awaited, then HTTP, then perhaps a WebSocket in a task of its own.
+//! One TCP connection: it waits for a head, then serves HTTP, and perhaps becomes a WebSocket.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,27 +20,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::auth::Found;
-use crate::auth::sessions::Attached;
+use crate::auth::SessionLookup;
+use crate::auth::sessions::SessionGuard;
 use crate::http::{Peer, Problem, Reply, ReplyBody, header_text, may_act};
 use crate::limits::{
     ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES,
     KEEP_ALIVE_EIGHTHS_MAX, KERNEL_STALL_MAX, LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT,
     SEND_BUFFER_BYTES,
 };
-use crate::server::doors::{CROWDED, Place, Refusal};
+use crate::server::admission::{ConnectionPermit, RESERVED, Refusal};
 use crate::server::redirect::redirect;
 use crate::server::stream::{Parts, Stream};
 use crate::server::{Server, head};
-use crate::tls::Session;
+use crate::tls::TlsConnection;
 use crate::ws;
 
-/// What a client gets after the upgrade.
-enum Welcome {
-    /// The events.
-    Session(Attached),
-    /// A close frame with this reason.
-    Unauthorized(&'static str),
+/// The way on after the upgrade.
+enum AfterUpgrade {
+    /// The socket joins the others.
+    Join(SessionGuard),
+    /// The socket gets a close frame with this reason.
+    Reject(&'static str),
 }
 
 impl Server {
@@ -50,25 +50,25 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         from: IpAddr,
-        place: Place,
+        permit: ConnectionPermit,
     ) -> impl Future<Output = ()> {
         async move {
-            tune(&stream);
-            let session = tokio::select! {
-                session = timeout(HEAD_TIMEOUT, self.greet(&stream)) => session,
+            set_socket_options(&stream);
+            let tls = tokio::select! {
+                tls = timeout(HEAD_TIMEOUT, self.await_request(&stream)) => tls,
                 () = self.stopped() => return,
             };
-            let Ok(Ok(session)) = session else {
+            let Ok(Ok(tls)) = tls else {
                 return;
             };
-            let stream = Stream::new(stream, session);
-            let Ok(permit) = self.http_places.acquire().await else {
+            let stream = Stream::new(stream, tls);
+            let Ok(http_permit) = self.http_permits.acquire().await else {
                 return;
             };
-            place.keep();
-            // Large as futures go: only there while it is needed, as the buffers are.
-            let served = Box::pin(self.speak_http(stream, from, place)).await;
-            drop(permit);
+            permit.keep();
+            // A large future, boxed so that it takes memory only during the HTTP phase.
+            let served = Box::pin(self.serve_http(stream, from, permit)).await;
+            drop(http_permit);
             if let Err(error) = served {
                 tracing::debug!(%error, %from, "connection ended");
             }
@@ -77,35 +77,38 @@ impl Server {
 
     /// Waits until the server stops.
     async fn stopped(&self) {
-        // Taken before the flag is looked at: a stop in between rings it.
-        let rung = self.stop.notified();
+        // Created before the flag is read, so that a stop in between is not missed.
+        let notified = self.stop.notified();
         if !self.api.stopping.load(Ordering::Acquire) {
-            rung.await;
+            notified.await;
         }
     }
 
-    /// Waits for a request's head, or over TLS for the handshake and the record that it is in.
+    /// Waits for the head of a request; over TLS for the handshake and the record that begins the head.
     #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
-    fn greet(&self, stream: &TcpStream) -> impl Future<Output = io::Result<Option<Box<Session>>>> {
+    fn await_request(
+        &self,
+        stream: &TcpStream,
+    ) -> impl Future<Output = io::Result<Option<Box<TlsConnection>>>> {
         async move {
             match &self.identity {
-                Some(identity) => Box::pin(head::wait_secure(stream, identity)).await,
-                None => head::wait(stream).await.map(|()| None),
+                Some(identity) => Box::pin(head::wait_tls(stream, identity)).await,
+                None => head::wait_plain(stream).await.map(|()| None),
             }
         }
     }
 
-    async fn speak_http(
+    async fn serve_http(
         self: &Arc<Self>,
         stream: Stream,
         from: IpAddr,
-        place: Place,
+        permit: ConnectionPermit,
     ) -> hyper::Result<()> {
-        let place = Arc::new(place);
+        let permit = Arc::new(permit);
         let peer = Peer { address: from.to_canonical(), secure: stream.is_secure() };
         let service = service_fn(|request| {
-            let (server, place) = (Arc::clone(self), Arc::clone(&place));
-            async move { Ok::<_, Infallible>(server.answer(request, peer, place).await) }
+            let (server, permit) = (Arc::clone(self), Arc::clone(&permit));
+            async move { Ok::<_, Infallible>(server.respond(request, peer, permit).await) }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -124,31 +127,30 @@ impl Server {
         }
     }
 
-    async fn answer(
+    async fn respond(
         self: Arc<Self>,
         mut request: Request<Incoming>,
         sender: Peer,
-        place: Arc<Place>,
+        permit: Arc<ConnectionPermit>,
     ) -> Reply {
         let session = self.api.auth.session(header_text(request.headers(), &header::COOKIE));
         let known = session.is_ok();
-        let turn = if known { None } else { self.stranger_turns.try_acquire().ok() };
-        let turned_away = !known && (place.reserved || turn.is_none());
+        let anonymous = if known { None } else { self.anonymous_permits.try_acquire().ok() };
+        let rejected = !known && (permit.reserved || anonymous.is_none());
         let client =
             check_head(&request).and_then(|()| self.proxies.client(sender, request.headers_mut()));
         let secure = client.as_ref().is_ok_and(|client| client.secure);
         let mut reply = match client {
             Err(problem) => closing(problem.into_reply()),
             Ok(_) if self.identity.is_some() && !secure => closing(redirect(&request)),
-            Ok(_) if turned_away => {
-                skip(request.into_body()).await;
-                Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, CROWDED.why, CROWDED.wait)
-                    .into_reply()
+            Ok(_) if rejected => {
+                skip_body(request.into_body()).await;
+                too_many(&RESERVED).into_reply()
             }
             Ok(client) if request.uri().path() == "/ws" => {
-                let place = self.place_of(client, place);
-                place.map_or_else(Problem::into_reply, |place| {
-                    self.upgrade_or_refuse(request, secure, session, place)
+                let permit = self.socket_permit(client, permit);
+                permit.map_or_else(Problem::into_reply, |permit| {
+                    self.upgrade_or_refuse(request, secure, session, permit)
                 })
             }
             Ok(client) => self.api.handle(request, client, session).await,
@@ -156,56 +158,59 @@ impl Server {
         if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
             reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        // Places are short: whoever wants more asks for one again, strangers sooner than others.
-        let taken = self.http_places_max - self.http_places.available_permits();
+        // Permits are scarce: clients must ask again for more, those without a session sooner than others.
+        let taken = self.http_permits_max - self.http_permits.available_permits();
         let eighths = if known { KEEP_ALIVE_EIGHTHS_MAX } else { ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX };
-        let short = turned_away || taken * 8 > self.http_places_max * eighths;
-        if short && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let scarce = rejected || taken * 8 > self.http_permits_max * eighths;
+        if scarce && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             reply = closing(reply);
         }
         reply
     }
 
-    /// What a WebSocket holds until it ends: its connection's place, and behind a proxy one of the
-    /// client's own.
-    fn place_of(&self, client: Peer, place: Arc<Place>) -> Result<ws::Place, Problem> {
-        if !place.is_of_proxy() || self.proxies.trust(client.address) {
-            return Ok(place);
+    /// The permit that a WebSocket holds until it ends: its connection's, and behind a proxy the client's
+    /// own as well.
+    fn socket_permit(
+        &self,
+        client: Peer,
+        permit: Arc<ConnectionPermit>,
+    ) -> Result<ws::Place, Problem> {
+        if !permit.is_proxy() || self.proxies.trust(client.address) {
+            return Ok(permit);
         }
-        let share = self.doors.admit_behind_proxy(client.address);
-        let share = share.map_err(|Refusal { why, wait }| {
-            Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, why, wait)
-        })?;
-        Ok(Arc::new((place, share)))
+        let share = self.admission.admit_behind_proxy(client.address);
+        let share = share.map_err(|refusal| too_many(&refusal))?;
+        Ok(Arc::new((permit, share)))
     }
 
-    /// What `/ws` answers. A body has no place there; it would stand before the next request.
+    /// The reply to `/ws`. A request with a body ends the connection: the body would stand before the next
+    /// request.
     fn upgrade_or_refuse(
         self: &Arc<Self>,
         request: Request<Incoming>,
         secure: bool,
-        session: Found,
-        place: ws::Place,
+        session: SessionLookup,
+        permit: ws::Place,
     ) -> Reply {
         let has_body = !request.body().is_end_stream();
         let reply =
-            self.upgrade(request, secure, session, place).unwrap_or_else(Problem::into_reply);
+            self.upgrade(request, secure, session, permit).unwrap_or_else(Problem::into_reply);
         if has_body && reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             return closing(reply);
         }
         reply
     }
 
-    /// Agrees to become a WebSocket, or says why not.
+    /// Upgrades to a WebSocket, or says why not.
     fn upgrade(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
         secure: bool,
-        session: Found,
-        place: ws::Place,
+        session: SessionLookup,
+        permit: ws::Place,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "there is GET");
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "allowed: GET");
             return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
         }
         let headers = request.headers();
@@ -232,8 +237,8 @@ impl Server {
                 wait,
             ));
         }
-        let welcome = self.welcome(session)?;
-        self.go_on_as_websocket(hyper::upgrade::on(&mut request), welcome, place);
+        let after_upgrade = self.attach_session(session)?;
+        self.continue_as_websocket(hyper::upgrade::on(&mut request), after_upgrade, permit);
         let mut reply = Response::new(ReplyBody::new(""));
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = reply.headers_mut();
@@ -245,7 +250,7 @@ impl Server {
         Ok(reply)
     }
 
-    fn welcome(&self, session: Found) -> Result<Welcome, Problem> {
+    fn attach_session(&self, session: SessionLookup) -> Result<AfterUpgrade, Problem> {
         match session {
             Ok(session) => {
                 let attached = self.api.auth.sessions.attach(session, self.sockets_per_user_max);
@@ -257,20 +262,20 @@ impl Server {
                         Duration::from_secs(5),
                     )
                 };
-                attached.map(Welcome::Session).ok_or_else(too_many)
+                attached.map(AfterUpgrade::Join).ok_or_else(too_many)
             }
-            Err(Some(ended)) => Ok(Welcome::Unauthorized(ended.text())),
-            Err(None) => Ok(Welcome::Unauthorized("no valid session, log in first")),
+            Err(Some(ended)) => Ok(AfterUpgrade::Reject(ended.text())),
+            Err(None) => Ok(AfterUpgrade::Reject("no valid session, log in first")),
         }
     }
 
-    /// Takes the stream back from hyper, so that none of its buffers stays, and gives it to the
-    /// thread of the sockets.
-    fn go_on_as_websocket(
+    /// Takes the stream back from hyper, so that none of its buffers stays, and hands it to the socket
+    /// thread.
+    fn continue_as_websocket(
         self: &Arc<Self>,
         upgrade: hyper::upgrade::OnUpgrade,
-        welcome: Welcome,
-        place: ws::Place,
+        after_upgrade: AfterUpgrade,
+        permit: ws::Place,
     ) {
         let server = Arc::clone(self);
         tokio::spawn(async move {
@@ -284,32 +289,34 @@ impl Server {
             if stream.flush().await.is_err() {
                 return;
             }
-            let Parts { tcp, session: tls, text } = stream.into_parts();
+            let Parts { tcp, tls, text } = stream.into_parts();
             if !text.is_empty() {
                 early = [&early[..], &text].concat().into();
             }
-            match welcome {
-                Welcome::Session(session) => match tcp.into_std() {
+            match after_upgrade {
+                AfterUpgrade::Join(session) => match tcp.into_std() {
                     Ok(stream) => {
-                        server.hub.join(ws::Guest { stream, tls, early, session, place }).await;
+                        server
+                            .hub
+                            .join(ws::Guest { stream, tls, early, session, place: permit })
+                            .await;
                     }
                     Err(error) => tracing::debug!(%error, "a socket cannot change hands"),
                 },
-                Welcome::Unauthorized(why) => ws::refuse(tcp, tls, 1008, why).await,
+                AfterUpgrade::Reject(why) => ws::refuse(tcp, tls, 1008, why).await,
             }
         });
     }
 
-    /// Tells somebody who may not come in, if not too many are being told already.
+    /// Sends a refused connection the reason, unless too many are being told already.
     pub(super) async fn refuse(self: Arc<Self>, stream: TcpStream, refusal: Refusal) {
-        let Ok(_place) = self.refusals.try_acquire() else {
+        let Ok(_permit) = self.refusals.try_acquire() else {
             return;
         };
-        let problem =
-            Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, refusal.why, refusal.wait);
-        let told = async {
-            let session = self.greet(&stream).await?;
-            let mut stream = Stream::new(stream, session);
+        let problem = too_many(&refusal);
+        let sent = async {
+            let tls = self.await_request(&stream).await?;
+            let mut stream = Stream::new(stream, tls);
             stream.write_all(problem.into_raw().as_bytes()).await?;
             stream.shutdown().await?;
             // Until the peer has closed: an unread byte would turn the answer into a reset.
@@ -317,55 +324,60 @@ impl Server {
             while stream.read(&mut rest).await? > 0 {}
             Ok::<_, io::Error>(())
         };
-        drop(timeout(CLOSE_WAIT, told).await);
+        drop(timeout(CLOSE_WAIT, sent).await);
     }
 }
 
-/// An answer after which the connection ends.
+/// The `429` for a refusal.
+fn too_many(refusal: &Refusal) -> Problem {
+    Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, refusal.reason, refusal.retry_after)
+}
+
+/// A reply after which the connection ends.
 fn closing(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     reply
 }
 
-/// Reads away what comes soon: an unread byte would turn the answer into a reset.
-async fn skip(body: Incoming) {
+/// Reads the body for a moment: an unread byte would turn the reply into a reset.
+async fn skip_body(body: Incoming) {
     let read = Limited::new(body, LOGIN_BYTES_MAX).collect();
     drop(timeout(REJECTED_SKIP_TIMEOUT, read).await);
 }
 
-/// Small packets at once, little in the kernel for who does not read, and an end for who takes
-/// nothing at all.
-fn tune(stream: &TcpStream) {
+/// Sends small packets at once, bounds the kernel's buffer for slow readers, and ends connections that
+/// accept nothing at all.
+fn set_socket_options(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
-    let tuned = socket
+    let set = socket
         .set_tcp_nodelay(true)
         .and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES))
         .and_then(|()| socket.set_tcp_user_timeout(Some(KERNEL_STALL_MAX)));
-    if let Err(error) = tuned {
+    if let Err(error) = set {
         tracing::debug!(%error, "socket options");
     }
 }
 
-/// What hyper lets pass and a proxy in front may read differently: for whom a request is (RFC 9112,
-/// section 3.2), and a body within another coding than chunks (section 6.1).
+/// Rejects heads that hyper accepts and a proxy in front may read differently: more than one `Host`, or
+/// none (RFC 9112, section 3.2), and a body in any coding but chunked (section 6.1).
 fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
-    let whole = match (hosts.next(), hosts.next()) {
+    let has_one_host = match (hosts.next(), hosts.next()) {
         (None, _) => request.version() < Version::HTTP_11,
         (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
         _ => false,
     };
-    if !whole {
+    if !has_one_host {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "a request has one Host"));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let known = match (codings.next(), codings.next()) {
+    let is_chunked = match (codings.next(), codings.next()) {
         (None, _) => true,
         (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
         _ => false,
     };
-    if known {
+    if is_chunked {
         return Ok(());
     }
     Err(Problem::new(StatusCode::BAD_REQUEST, "a body comes in chunks or with its length"))
@@ -375,11 +387,11 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
 mod tests {
     use super::*;
 
-    /// What a connection holds on the heap while it waits for its head, but for its socket's
-    /// registration. The runtime adds 104 bytes and rounds up to 128.
+    /// A connection's heap while it waits for its head, without its socket's registration. The runtime
+    /// adds 104 bytes and rounds up to a multiple of 128.
     #[test]
     fn the_task_of_a_waiting_connection_stays_small() {
-        fn size<F: Future>(_: fn(Arc<Server>, TcpStream, IpAddr, Place) -> F) -> usize {
+        fn size<F: Future>(_: fn(Arc<Server>, TcpStream, IpAddr, ConnectionPermit) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size(Server::connection);

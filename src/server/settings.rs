@@ -1,4 +1,4 @@
-//! What a server is told when it is opened: plain values, wherever they came from.
+//! The server's settings: plain values, independent of where they come from.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,24 +10,24 @@ use ipnet::IpNet;
 
 use crate::auth::sessions::Lifetimes;
 use crate::limits::Limits;
-use crate::server::Daily;
-use crate::server::doors::Bounds;
+use crate::server::admission::AdmissionLimits;
+use crate::server::backups::DailyBackup;
 use crate::store::Retention;
 use crate::tls::Identity;
 
-/// What the server needs to know.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen.
+    /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
-    /// Nobody asked for these: passed sockets take their place, and an address family that this
-    /// machine does not have may be left out.
+    /// Whether `listen` is the default: passed sockets then replace it, and an address family that the
+    /// machine lacks is left out.
     pub listen_is_default: bool,
-    /// Where the database is.
+    /// The folder of the database.
     pub data_dir: PathBuf,
     /// How long sessions live.
     pub lifetimes: Lifetimes,
-    /// Connections in all.
+    /// Connections, all together.
     pub connections_max: usize,
     /// Connections of one address.
     pub connections_per_address_max: usize,
@@ -35,30 +35,30 @@ pub struct Settings {
     pub sockets_per_user_max: usize,
     /// New connections of one address a second.
     pub connect_rate: u32,
-    /// Origins that may ask, beside the own host.
+    /// Origins that may use the API, beside the server's own host.
     pub allow_origin: Vec<String>,
-    /// How long the stop may take.
+    /// Upper bound of the time that a stop takes.
     pub drain: Duration,
     /// How long events are kept.
     pub retention: Retention,
-    /// What the server proves itself with; without it, nothing speaks TLS.
+    /// The certificate and key; without them the server speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
-    /// How long browsers shall come over TLS only; none tells them nothing.
+    /// `max-age` of `Strict-Transport-Security`; `None` leaves the header out.
     pub hsts: Option<Duration>,
-    /// The reverse proxies whose word about their clients counts.
+    /// Reverse proxies whose `X-Forwarded-*` headers are trusted.
     pub proxies: Vec<IpNet>,
-    /// The daily backup, if there is to be one.
-    pub daily: Option<Daily>,
+    /// The daily backup, if one is wanted.
+    pub daily_backup: Option<DailyBackup>,
     /// The bounds of the profile.
     pub limits: Limits,
-    /// Milliseconds since 1970, UTC, as the board knows them now.
+    /// The board's clock: milliseconds since 1970, UTC.
     pub clock: fn() -> i64,
 }
 
 impl Settings {
-    /// What may come in at the doors.
-    pub(super) fn bounds(&self) -> Bounds {
-        Bounds {
+    /// The bounds on connections.
+    pub(super) fn admission_limits(&self) -> AdmissionLimits {
+        AdmissionLimits {
             connections: self.connections_max,
             per_address: self.connections_per_address_max,
             per_second: self.connect_rate,

@@ -1,4 +1,4 @@
-//! A connection in its HTTP phase, plain or over TLS, as hyper reads and writes it.
+//! The byte stream that hyper reads and writes, plain or over TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -8,56 +8,57 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::limits::TLS_WRITE_BYTES;
-use crate::tls::Session;
+use crate::tls::TlsConnection;
 
-/// Bytes that are taken from the kernel at once, to be decrypted.
+/// Bytes read from the kernel at once, to be decrypted.
 const READ_BYTES: usize = 4096;
 
-/// A TCP stream, with a session if it speaks TLS.
+/// A TCP stream, with TLS where the client speaks it.
 pub(super) struct Stream {
     tcp: TcpStream,
     tls: Option<Box<Tls>>,
 }
 
 struct Tls {
-    session: Box<Session>,
-    /// What the peer has said and nobody has read yet.
+    connection: Box<TlsConnection>,
+    /// Decrypted bytes that have not been read yet.
     text: Vec<u8>,
-    /// What is encrypted and the kernel has not taken yet; never more than about one record.
+    /// Encrypted bytes that the kernel has not accepted yet; at most about one record.
     out: Vec<u8>,
-    goodbye: bool,
+    close_sent: bool,
 }
 
-/// What a stream consists of, when it is not read as HTTP any more.
+/// A stream taken apart, for a protocol other than HTTP.
 pub(super) struct Parts {
     pub(super) tcp: TcpStream,
-    pub(super) session: Option<Box<Session>>,
-    /// What the peer had said already.
+    pub(super) tls: Option<Box<TlsConnection>>,
+    /// Decrypted bytes that have not been read yet.
     pub(super) text: Vec<u8>,
 }
 
 impl Stream {
-    /// A stream whose handshake, if it has a session, is over.
-    pub(super) fn new(tcp: TcpStream, session: Option<Box<Session>>) -> Self {
-        let tls = |session| Tls { session, text: Vec::new(), out: Vec::new(), goodbye: false };
-        Self { tcp, tls: session.map(|session| Box::new(tls(session))) }
+    /// Joins a TCP stream and its TLS connection, whose handshake must be over.
+    pub(super) fn new(tcp: TcpStream, tls: Option<Box<TlsConnection>>) -> Self {
+        let with_buffers =
+            |connection| Tls { connection, text: Vec::new(), out: Vec::new(), close_sent: false };
+        Self { tcp, tls: tls.map(|connection| Box::new(with_buffers(connection))) }
     }
 
-    /// It speaks TLS.
+    /// Whether the client speaks TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Its parts. Everything must have been flushed.
+    /// Takes the stream apart. Everything must have been flushed.
     pub(super) fn into_parts(self) -> Parts {
-        let (session, text) =
-            self.tls.map_or((None, Vec::new()), |tls| (Some(tls.session), tls.text));
-        Parts { tcp: self.tcp, session, text }
+        let (tls, text) =
+            self.tls.map_or((None, Vec::new()), |tls| (Some(tls.connection), tls.text));
+        Parts { tcp: self.tcp, tls, text }
     }
 }
 
 impl Tls {
-    /// Gives the kernel what is encrypted.
+    /// Hands the encrypted bytes to the kernel.
     fn poll_send(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             let sent = ready!(Pin::new(&mut *tcp).poll_write(cx, &self.out))?;
@@ -66,22 +67,21 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until there is text; there is none at the end.
+    /// Waits until there is text; at the end of the stream there is none.
     fn poll_text(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.text.is_empty() && !self.session.is_over() {
+        while self.text.is_empty() && !self.connection.is_closed() {
             let mut bytes = [0; READ_BYTES];
             let mut bytes = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut *tcp).poll_read(cx, &mut bytes))?;
             if bytes.filled().is_empty() {
                 break;
             }
-            let taken = self.session.take(bytes.filled(), &mut self.text, &mut self.out);
-            // What TLS answers, the reason of a failure for one. Where it has to wait, it leaves
-            // before the next text.
+            let received = self.connection.receive(bytes.filled(), &mut self.text, &mut self.out);
+            // TLS's own replies, an alert for example. If the kernel is full, they leave before the next text.
             if let Poll::Ready(sent) = self.poll_send(tcp, cx) {
                 sent?;
             }
-            taken.map_err(io::Error::other)?;
+            received.map_err(io::Error::other)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -120,7 +120,7 @@ impl AsyncWrite for Stream {
         };
         ready!(tls.poll_send(tcp, cx))?;
         let length = text.len().min(TLS_WRITE_BYTES);
-        tls.session.seal(&text[..length], &mut tls.out).map_err(io::Error::other)?;
+        tls.connection.encrypt(&text[..length], &mut tls.out).map_err(io::Error::other)?;
         if let Poll::Ready(sent) = tls.poll_send(tcp, cx) {
             sent?;
         }
@@ -138,8 +138,8 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { tcp, tls } = &mut *self;
         if let Some(tls) = tls {
-            if !std::mem::replace(&mut tls.goodbye, true) {
-                tls.session.close(&mut tls.out).map_err(io::Error::other)?;
+            if !std::mem::replace(&mut tls.close_sent, true) {
+                tls.connection.close(&mut tls.out).map_err(io::Error::other)?;
             }
             ready!(tls.poll_send(tcp, cx))?;
         }

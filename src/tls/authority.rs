@@ -1,5 +1,5 @@
-//! A shop's own certificate authority: made once and kept, so that each till trusts it once, while
-//! the server's certificate is made anew as often as its names change or its time runs out.
+//! A shop's own certificate authority. It is created once and kept, so that each till imports it once,
+//! while the server's certificate is reissued whenever its names change or it expires.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
@@ -18,25 +18,25 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use time::OffsetDateTime;
 
-use super::identity::{Files, end_of, verify};
 use crate::limits::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
+use crate::tls::identity::{Files, not_after, verify};
 
-/// What was made.
+/// An issued certificate.
 #[derive(Debug)]
-pub struct Made {
+pub struct Issued {
     /// The certificate and its key.
     pub files: Files,
-    /// The authority's certificate, for the tills.
+    /// The authority's certificate, which the tills import.
     pub authority: PathBuf,
-    /// The authority was there already.
-    pub kept: bool,
+    /// Whether the authority existed before.
+    pub authority_kept: bool,
 }
 
-/// Clocks of tills may be behind.
-const BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Names that are never of anybody else's web site (RFC 6761, 6762, 8375, and ICANN's `internal`).
+/// How far the clocks of tills may be behind.
+const BACKDATED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Domains that no public web site has (RFC 6761, 6762, 8375, and ICANN's `internal`).
 const LOCAL_NAMES: [&str; 5] = ["local", "localhost", "lan", "home.arpa", "internal"];
-/// Addresses that are never of anybody else's web site (RFC 1918, 3927, 6890).
+/// IPv4 networks that no public web site has (RFC 1918, 3927, 6890).
 const LOCAL_V4: [(Ipv4Addr, u8); 5] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
@@ -44,13 +44,16 @@ const LOCAL_V4: [(Ipv4Addr, u8); 5] = [
     (Ipv4Addr::new(169, 254, 0, 0), 16),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
 ];
-/// The same (RFC 4193, 4291).
+/// IPv6 networks that no public web site has (RFC 4193, 4291).
 const LOCAL_V6: [(Ipv6Addr, u8); 2] =
     [(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), (Ipv6Addr::LOCALHOST, 128)];
 
-/// Makes a certificate for these names and addresses in a folder, and an authority where there is
-/// none. The error is a sentence for the operator.
-pub fn make(dir: &Path, names: &[String]) -> Result<Made, String> {
+/// Issues a certificate for these names and addresses into a folder, and first creates an authority if
+/// the folder has none.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn issue(dir: &Path, names: &[String]) -> Result<Issued, String> {
     let now = OffsetDateTime::now_utc();
     if now.year() < 2026 {
         return Err(format!(
@@ -62,20 +65,20 @@ pub fn make(dir: &Path, names: &[String]) -> Result<Made, String> {
     let sans = CertificateParams::new(names).map_err(|error| format!("names: {error}"))?;
     let sans = sans.subject_alt_names;
     let (file, key_file) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
-    let kept = match (file.exists(), key_file.exists()) {
+    let authority_kept = match (file.exists(), key_file.exists()) {
         (true, true) => true,
         (false, false) => false,
-        (there, _) => {
-            let (there, missing) = if there { (&file, &key_file) } else { (&key_file, &file) };
-            let (there, missing) = (there.display(), missing.display());
+        (has_file, _) => {
+            let (found, missing) = if has_file { (&file, &key_file) } else { (&key_file, &file) };
+            let (found, missing) = (found.display(), missing.display());
             return Err(format!(
-                "{missing} is missing; put it back, or remove {there} to begin with a new \
+                "{missing} is missing; put it back, or remove {found} to begin with a new \
                  authority, which every till must then trust anew"
             ));
         }
     };
-    if !kept {
-        found(&file, &key_file, &sans, now)?;
+    if !authority_kept {
+        create_authority(&file, &key_file, &sans, now)?;
     }
     let key = read(&key_file)?;
     let key =
@@ -83,13 +86,13 @@ pub fn make(dir: &Path, names: &[String]) -> Result<Made, String> {
     let cert = CertificateDer::from_pem_file(&file)
         .map_err(|error| format!("{}: {error}", file.display()))?;
     let files = Files { cert: dir.join("cert.pem"), key: dir.join("key.pem") };
-    sign(&files, (&file, &cert), key, sans, now)?;
-    Ok(Made { files, authority: file, kept })
+    sign_certificate(&files, (&file, &cert), key, sans, now)?;
+    Ok(Issued { files, authority: file, authority_kept })
 }
 
-/// Makes the authority. It can sign nothing but what a shop has: whoever steals it cannot pretend
-/// to be a bank.
-fn found(
+/// Creates the authority. It can sign only local names and those asked for: a stolen key cannot
+/// impersonate a bank.
+fn create_authority(
     file: &Path,
     key_file: &Path,
     sans: &[SanType],
@@ -97,19 +100,22 @@ fn found(
 ) -> Result<(), String> {
     let failed = |error| format!("the authority could not be made: {error}");
     let key = KeyPair::generate().map_err(failed)?;
-    let mut params = authority(&key);
-    params.not_before = now - BEFORE;
+    let mut params = authority_params(&key);
+    params.not_before = now - BACKDATED;
     params.not_after = now + AUTHORITY_LIFETIME;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.name_constraints =
-        Some(NameConstraints { permitted_subtrees: subtrees(sans), excluded_subtrees: Vec::new() });
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: permitted_subtrees(sans),
+        excluded_subtrees: Vec::new(),
+    });
     let cert = params.self_signed(&key).map_err(failed)?;
     write(key_file, &key.serialize_pem(), 0o600)?;
     write(file, &cert.pem(), 0o644)
 }
 
-/// What is the same each time that the authority signs: its name tells it from those of others.
-fn authority(key: &KeyPair) -> CertificateParams {
+/// The parameters that the authority has in every signature. Its name holds the key's id, which tells
+/// it from the authorities of other shops.
+fn authority_params(key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let id = params.key_identifier(key);
@@ -119,8 +125,8 @@ fn authority(key: &KeyPair) -> CertificateParams {
     params
 }
 
-/// Local names and addresses, and those that are asked for.
-fn subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
+/// Local names and networks, and the names and addresses asked for.
+fn permitted_subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
     let names = LOCAL_NAMES.map(|name| GeneralSubtree::DnsName(name.to_owned()));
     let v4 = LOCAL_V4.map(|(address, bits)| CidrSubnet::from_addr_prefix(address.into(), bits));
     let v6 = LOCAL_V6.map(|(address, bits)| CidrSubnet::from_addr_prefix(address.into(), bits));
@@ -136,8 +142,8 @@ fn subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
     local.chain(asked).collect()
 }
 
-/// Makes the server's certificate and looks at it as a client would.
-fn sign(
+/// Signs a certificate for the server, and verifies it as a client would before it is written.
+fn sign_certificate(
     files: &Files,
     (file, authority_cert): (&Path, &CertificateDer),
     authority_key: KeyPair,
@@ -147,9 +153,9 @@ fn sign(
     let failed = |error| format!("the certificate could not be made: {error}");
     let key = KeyPair::generate().map_err(failed)?;
     let mut params = CertificateParams::default();
-    params.not_before = now - BEFORE;
+    params.not_before = now - BACKDATED;
     params.not_after = now + CERTIFICATE_LIFETIME;
-    let end = end_of(authority_cert).and_then(|end| i64::try_from(end.as_secs()).ok());
+    let end = not_after(authority_cert).and_then(|end| i64::try_from(end.as_secs()).ok());
     if let Some(Ok(end)) = end.map(OffsetDateTime::from_unix_timestamp) {
         params.not_after = params.not_after.min(end);
     }
@@ -159,7 +165,7 @@ fn sign(
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    let issuer = Issuer::new(authority(&authority_key), authority_key);
+    let issuer = Issuer::new(authority_params(&authority_key), authority_key);
     let cert = params.signed_by(&key, &issuer).map_err(failed)?;
     let mut roots = RootCertStore::empty();
     let accepted = roots
@@ -181,11 +187,11 @@ fn read(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Puts a file in its place whole: a server that reads it now finds the old one or the new one.
+/// Replaces a file atomically: a server that reads it meanwhile finds the old text or the new one.
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), String> {
     let written = || -> io::Result<()> {
         let dir = file.parent().unwrap_or(Path::new("."));
-        // Nobody else can read it from the moment that it is there.
+        // A temporary file is private from its creation.
         let mut new = tempfile::NamedTempFile::new_in(dir)?;
         new.write_all(text.as_bytes())?;
         new.as_file().set_permissions(Permissions::from_mode(mode))?;

@@ -1,4 +1,4 @@
-//! The certificate and the key of the server: read, checked against each other, read again.
+//! The server's certificate and private key: loaded, checked against each other, reloaded.
 
 use std::fmt::Display;
 use std::os::unix::fs::MetadataExt;
@@ -13,19 +13,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, UnbufferedServerConnection};
 use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
-use super::Session;
 use crate::limits::CERTIFICATE_WARNING;
+use crate::tls::connection::TlsConnection;
 
-/// Where the certificate and its key are, both PEM.
+/// The paths of the certificate and its private key, both PEM.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The certificate, then those that lead to one that clients know.
+    /// The certificate, followed by its intermediates.
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
 }
 
-/// What the server proves itself with.
+/// The certificate and private key that new connections use.
 #[derive(Debug)]
 pub struct Identity {
     files: Files,
@@ -33,44 +33,46 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the files. The errors are sentences that name the file that is wrong.
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// One sentence for each file that is wrong, which names it.
     pub fn load(files: &Files) -> Result<Self, Vec<String>> {
         let config = RwLock::new(read(files)?);
         Ok(Self { files: files.clone(), config })
     }
 
-    /// Reads the files again, for all sessions from now on; returns the warnings. Where the files
-    /// are wrong, all stays.
+    /// Loads the files again, for connections from now on; returns the warnings. Does not change
+    /// anything if a file is wrong.
     pub fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         let config = read(&self.files)?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(self.warnings())
     }
 
-    /// A session for a new connection.
-    pub fn session(&self) -> Result<Session, Error> {
+    /// The server's side of a new connection.
+    pub fn accept(&self) -> Result<TlsConnection, Error> {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
-        let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Session { connection, incoming: Vec::new(), closed: false, failed: None })
+        UnbufferedServerConnection::new(config).map(TlsConnection::new)
     }
 
-    /// What the shopkeeper should know about the files, a sentence each.
+    /// Warnings for the operator about the files, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        self.open_key().into_iter().chain(self.ending()).collect()
+        self.key_warning().into_iter().chain(self.expiry_warning()).collect()
     }
 
-    /// Others can read the key.
-    pub fn open_key(&self) -> Option<String> {
+    /// A warning if other users of this machine can read the key.
+    pub fn key_warning(&self) -> Option<String> {
         let key = &self.files.key;
-        let open = fs::metadata(key).is_ok_and(|key| key.mode() & 0o077 != 0);
+        let exposed = fs::metadata(key).is_ok_and(|key| key.mode() & 0o077 != 0);
         let key = key.display();
-        open.then(|| format!("{key}: others than its owner may read this key; chmod 600 {key}"))
+        exposed.then(|| format!("{key}: others than its owner may read this key; chmod 600 {key}"))
     }
 
-    /// The certificate ends soon, or has ended.
-    pub fn ending(&self) -> Option<String> {
+    /// A warning if the certificate has expired, or will within `CERTIFICATE_WARNING`.
+    pub fn expiry_warning(&self) -> Option<String> {
         let cert = self.files.cert.display();
-        let left = self.end()?.as_secs().checked_sub(UnixTime::now().as_secs());
+        let left = self.not_after()?.as_secs().checked_sub(UnixTime::now().as_secs());
         match left.map(Duration::from_secs) {
             None => Some(format!("{cert}: the certificate has expired, clients refuse it")),
             Some(left) if left < CERTIFICATE_WARNING => {
@@ -81,18 +83,19 @@ impl Identity {
         }
     }
 
-    /// Clients refuse the certificate.
+    /// Whether the certificate has expired, so that clients reject it.
     pub fn has_expired(&self) -> bool {
-        self.end().is_some_and(|end| end < UnixTime::now())
+        self.not_after().is_some_and(|not_after| not_after < UnixTime::now())
     }
 
-    fn end(&self) -> Option<UnixTime> {
-        end_of(&CertificateDer::from_pem_file(&self.files.cert).ok()?)
+    fn not_after(&self) -> Option<UnixTime> {
+        not_after(&CertificateDer::from_pem_file(&self.files.cert).ok()?)
     }
 }
 
-/// The last moment of a certificate, which webpki tells when it is asked about a moment after it.
-pub(super) fn end_of(cert: &CertificateDer) -> Option<UnixTime> {
+/// The end of a certificate's validity. webpki has no getter for it, but its error for a later moment
+/// contains it.
+pub(super) fn not_after(cert: &CertificateDer) -> Option<UnixTime> {
     let cert = ParsedCertificate::try_from(cert).ok()?;
     let never = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     match verify(&cert, &RootCertStore::empty(), never) {
@@ -103,7 +106,7 @@ pub(super) fn end_of(cert: &CertificateDer) -> Option<UnixTime> {
     }
 }
 
-/// Whether clients that trust these roots accept the certificate, but for its name.
+/// Checks a certificate as a client that trusts these roots would, except for its name.
 pub(super) fn verify(
     cert: &ParsedCertificate,
     roots: &RootCertStore,
@@ -118,15 +121,15 @@ fn read(files: &Files) -> Result<Arc<ServerConfig>, Vec<String>> {
     let certs = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
     let certs = match certs {
         Ok(certs) if Vec::is_empty(&certs) => {
-            Err(wrong(cert, "there is no certificate in it (PEM)"))
+            Err(file_error(cert, "there is no certificate in it (PEM)"))
         }
-        certs => certs.map_err(|error| unreadable(cert, &error)),
+        certs => certs.map_err(|error| pem_error(cert, &error)),
     };
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
         pem::Error::NoItemsFound => {
-            wrong(key, "there is no private key in it (PEM, without a password)")
+            file_error(key, "there is no private key in it (PEM, without a password)")
         }
-        error => unreadable(key, &error),
+        error => pem_error(key, &error),
     });
     let (certs, private) = match (certs, private) {
         (Ok(certs), Ok(private)) => (certs, private),
@@ -134,13 +137,14 @@ fn read(files: &Files) -> Result<Arc<ServerConfig>, Vec<String>> {
     };
     config(certs, private).map_err(|error| {
         vec![match error {
-            Error::InconsistentKeys(_) => {
-                wrong(key, format!("this is not the key of the certificate in {}", cert.display()))
-            }
+            Error::InconsistentKeys(_) => file_error(
+                key,
+                format!("this is not the key of the certificate in {}", cert.display()),
+            ),
             Error::InvalidCertificate(error) => {
-                wrong(cert, format!("no valid certificate: {error}"))
+                file_error(cert, format!("no valid certificate: {error}"))
             }
-            error => wrong(key, format!("the key cannot be used: {error}")),
+            error => file_error(key, format!("the key cannot be used: {error}")),
         }]
     })
 }
@@ -154,24 +158,24 @@ fn config(
         .with_no_client_auth()
         .with_single_cert(certs, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Who comes back brings what it takes to go on: a thousand that do cost no signatures, and
-    // nothing is kept here for those who do not.
+    // Tickets: clients that return bring the state of their session, so that a reconnect storm costs
+    // no signatures, and the server keeps no state for clients that never return.
     config.ticketer = ring::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 
-fn unreadable(file: &Path, error: &pem::Error) -> String {
+fn pem_error(file: &Path, error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            wrong(file, "there is no such file")
+            file_error(file, "there is no such file")
         }
-        pem::Error::Io(error) => wrong(file, format!("cannot be read: {error}")),
-        _ => wrong(file, "this is damaged PEM"),
+        pem::Error::Io(error) => file_error(file, format!("cannot be read: {error}")),
+        _ => file_error(file, "this is damaged PEM"),
     }
 }
 
-fn wrong(file: &Path, what: impl Display) -> String {
+fn file_error(file: &Path, what: impl Display) -> String {
     format!("{}: {what}", file.display())
 }
 
@@ -182,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said about a certificate that lives for so long from now on.
+    /// The warnings about a certificate that expires after this time.
     fn warnings(left: Duration) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_ends_soon_is_told() {
+    fn warns_before_the_certificate_expires() {
         assert_eq!(warnings(Duration::days(31)), [""; 0]);
         for (left, said) in
             [(Duration::hours(60), "expires in 2 days"), (Duration::hours(-1), "has expired")]

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::auth::sessions::Attached;
+use crate::auth::sessions::SessionGuard;
 use crate::domain::EntityKind;
 use crate::domain::event::Event;
 use crate::feed::{Batch, Copied, Cursor, put_text_frame};
@@ -54,7 +54,7 @@ pub(super) struct Connection {
     pub(super) socket: Socket,
     /// It waits for a page of the log, or for its turn to ask for one.
     pub(super) awaits_page: bool,
-    session: Attached,
+    session: SessionGuard,
     place: Place,
     ear: Ear,
     cursor: Cursor,

@@ -6,11 +6,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::limits::{CLOSE_WAIT, LAST_BUFFER_BYTES};
-use crate::tls::Session;
+use crate::tls::TlsConnection;
 use crate::ws::socket::Socket;
 
 /// Tells a client why it may not stay. It gets no other message.
-pub async fn refuse(stream: TcpStream, mut tls: Option<Box<Session>>, code: u16, why: &str) {
+pub async fn refuse(stream: TcpStream, mut tls: Option<Box<TlsConnection>>, code: u16, why: &str) {
     let words = last_words(tls.as_deref_mut(), Vec::new(), &close_frame(code, why));
     farewell(stream, &words).await;
 }
@@ -30,11 +30,15 @@ pub async fn leave(socket: Socket, end: Option<(u16, &str)>) {
 }
 
 /// What is still to be sent, and behind it these words, encrypted where TLS is spoken.
-pub(super) fn last_words(tls: Option<&mut Session>, unsent: Vec<u8>, words: &[u8]) -> Vec<u8> {
+pub(super) fn last_words(
+    tls: Option<&mut TlsConnection>,
+    unsent: Vec<u8>,
+    words: &[u8],
+) -> Vec<u8> {
     let mut all = unsent;
     match tls {
         Some(tls) => {
-            if let Err(error) = tls.seal(words, &mut all).and_then(|()| tls.close(&mut all)) {
+            if let Err(error) = tls.encrypt(words, &mut all).and_then(|()| tls.close(&mut all)) {
                 tracing::debug!(%error, "no last words over TLS");
             }
         }

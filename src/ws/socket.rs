@@ -7,14 +7,14 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
 
 use crate::limits::TLS_WRITE_BYTES;
-use crate::tls::Session;
+use crate::tls::TlsConnection;
 use crate::ws::farewell::last_words;
 
 /// The stream and what it still has to send before anything else.
 pub struct Socket {
     stream: TcpStream,
     /// There if it speaks TLS.
-    tls: Option<Box<Session>>,
+    tls: Option<Box<TlsConnection>>,
     /// There while the kernel takes no more: what must leave before anything else, perhaps nothing.
     pending: Option<Box<[u8]>>,
 }
@@ -40,7 +40,7 @@ pub(super) enum Sent {
 
 impl Socket {
     /// The stream must not block; a handshake must be over.
-    pub fn new(stream: TcpStream, tls: Option<Box<Session>>) -> Self {
+    pub fn new(stream: TcpStream, tls: Option<Box<TlsConnection>>) -> Self {
         Self { stream, tls, pending: None }
     }
 
@@ -68,7 +68,7 @@ impl Socket {
     /// How many bytes wait: for the kernel, and for the rest of a TLS record.
     pub(super) fn waiting(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.len())
-            + self.tls.as_ref().map_or(0, |tls| tls.waiting())
+            + self.tls.as_ref().map_or(0, |tls| tls.buffered_bytes())
     }
 
     /// Adds bytes behind what waits.
@@ -79,7 +79,7 @@ impl Socket {
         let mut pending = self.pending.take().unwrap_or_default().into_vec();
         match &mut self.tls {
             // A session that cannot encrypt is over, and the next flush says so.
-            Some(tls) => drop(tls.seal(bytes, &mut pending)),
+            Some(tls) => drop(tls.encrypt(bytes, &mut pending)),
             None => pending.extend_from_slice(bytes),
         }
         self.pending = Some(pending.into());
@@ -90,7 +90,7 @@ impl Socket {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
         };
-        if self.tls.as_ref().is_some_and(|tls| tls.is_over()) {
+        if self.tls.as_ref().is_some_and(|tls| tls.is_closed()) {
             return Err(Gone);
         }
         let taken = if pending.is_empty() { 0 } else { self.write(&pending)? };
@@ -129,7 +129,7 @@ impl Socket {
             let end = ends[sent - 1].0;
             sealed.clear();
             let tls = self.tls.as_mut().ok_or(Gone)?;
-            tls.seal(&frames[start..end], &mut sealed).map_err(|_| Gone)?;
+            tls.encrypt(&frames[start..end], &mut sealed).map_err(|_| Gone)?;
             start = end;
             let taken = self.write(&sealed)?;
             if taken < sealed.len() {
@@ -153,7 +153,7 @@ impl Socket {
         };
         if let Some(tls) = &mut self.tls {
             let mut out = Vec::new();
-            let over = tls.take(&buffer[..read], opened, &mut out).is_err() || tls.is_over();
+            let over = tls.receive(&buffer[..read], opened, &mut out).is_err() || tls.is_closed();
             if !out.is_empty() {
                 // Rare, and nothing else waits: who is blocked does not read.
                 let taken = self.write(&out)?;
@@ -213,7 +213,7 @@ mod tests {
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         stream.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(stream, Some(Box::new(crate::tls::session_for_a_test())));
+        let mut socket = Socket::new(stream, Some(Box::new(crate::tls::connection_for_tests())));
         let frames = vec![0; 64 * 1024];
         let ends: Vec<(usize, i64)> = (1..=frames.len() / 64).map(|end| (64 * end, 0)).collect();
         let mut before = 0;

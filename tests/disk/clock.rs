@@ -156,7 +156,7 @@ impl Shop {
             identity: None,
             hsts: None,
             proxies: Vec::new(),
-            daily: None,
+            daily_backup: None,
             limits: Limits::DEFAULT,
             clock,
         };

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{Finding, bad, ok, unseen, warn};
-use crate::cli::serve::daily;
+use crate::cli::serve::daily_backup;
 use crate::config::Config;
 use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
 use crate::store;
@@ -18,7 +18,7 @@ const MAKE: &str =
 
 /// Looks at the newest of the daily backups.
 pub(super) fn look(config: &Config, now: i64) -> Vec<Finding> {
-    let Some(daily) = daily(config) else {
+    let Some(daily) = daily_backup(config) else {
         return vec![ok("none is wanted (--backup-keep 0)")];
     };
     let name = daily.folder.display();

@@ -26,9 +26,10 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     match Identity::load(&Files { cert, key }) {
         Err(wrong) => wrong.into_iter().map(|wrong| bad(format!("{wrong}; {RENEW}"))).collect(),
         Ok(identity) => {
-            let open = identity.open_key().map(warn);
+            let open = identity.key_warning().map(warn);
             let judge = if identity.has_expired() { bad } else { warn };
-            let ending = identity.ending().map(|ending| judge(format!("{ending}; {RENEW}")));
+            let ending =
+                identity.expiry_warning().map(|ending| judge(format!("{ending}; {RENEW}")));
             let found: Vec<_> = open.into_iter().chain(ending).collect();
             if found.is_empty() {
                 vec![ok(format!("{name}: valid, and the key is its"))]

@@ -66,7 +66,7 @@ fn a_stuck_writer_stops_the_feeding() {
     manager.hears_of("WATCHDOG=1");
     let _strace = keep(&server, "fsync,fdatasync", KEPT);
     let sold = sell(&admin);
-    assert_eq!(is_not_fed(&manager), "STATUS=the writer does not move");
+    assert_eq!(is_not_fed(&manager), "STATUS=the writer makes no progress");
     assert!(sold.join().unwrap() >= KEPT);
 }
 
@@ -101,7 +101,7 @@ fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
     let arguments = kept("?epoll_wait,?epoll_pwait,?epoll_pwait2", KEPT);
     let arguments = arguments.each_ref().map(String::as_str);
     let strace = Strace::of_thread(thread.unwrap(), &arguments);
-    assert_eq!(is_not_fed(&manager), "STATUS=the thread of the sockets does not move");
+    assert_eq!(is_not_fed(&manager), "STATUS=the socket thread makes no progress");
     strace.end();
     manager.hears_of("WATCHDOG=1");
 }
@@ -116,5 +116,5 @@ fn a_stuck_accept_loop_stops_the_feeding() {
     let _strace = keep(&server, "accept4", KEPT);
     let _client = TcpStream::connect(server.address()).unwrap();
     let said = is_not_fed(&manager);
-    assert!(said.is_empty() || said.ends_with(" does not move"), "{said}");
+    assert!(said.is_empty() || said.ends_with(" makes no progress"), "{said}");
 }
