@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::Outcome;
+use crate::common::Outcome;
 
 /// Frames that are written together at most.
 const BATCH_MAX: usize = 1024;

@@ -2,12 +2,14 @@
 //! write-ahead log. The kernel counts the pages that the server changed; the disk itself gets the file
 //! system's journal as well.
 
-use crate::clients::Crowd;
-use crate::http::{Publisher, Wish};
-use crate::server::Kind;
-use crate::stream::{Until, float, push};
+use crate::Bench;
+use crate::common::Outcome;
+use crate::common::clients::Crowd;
+use crate::common::float;
+use crate::common::http::{Publisher, Wish};
+use crate::common::server::Kind;
+use crate::stream::{Until, push};
 use crate::table::{Goal, Line};
-use crate::{Bench, Outcome};
 
 /// Many times what goes into the database in one go.
 const ORDERS: u64 = 20_000;

@@ -4,12 +4,14 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use crate::clients::{Crowd, Subscriber, TEXT, first_frame};
-use crate::http::{Publisher, Wish};
-use crate::server::{Kind, Server};
-use crate::stream::{Until, float, push};
+use crate::Bench;
+use crate::common::Outcome;
+use crate::common::clients::{Crowd, Subscriber, TEXT, first_frame};
+use crate::common::float;
+use crate::common::http::{Publisher, Wish};
+use crate::common::server::{Kind, Server};
+use crate::stream::{Until, push};
 use crate::table::{Goal, Line};
-use crate::{Bench, Outcome};
 
 /// What the sleeper does not read.
 const UNREAD_BYTES: u64 = 29_000_000;

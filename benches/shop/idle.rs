@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::Crowd;
-use crate::server::Kind;
+use crate::common::Outcome;
+use crate::common::clients::Crowd;
+use crate::common::server::Kind;
 use crate::table::{Goal, Line};
-use crate::{Bench, Outcome, SUBSCRIBERS};
+use crate::{Bench, SUBSCRIBERS};
 
 /// As long as a shop's quiet hour needs to show what comes back every few minutes.
 const QUIET: Duration = Duration::from_secs(10 * 60);

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::{Crowd, What};
-use crate::http::{Publisher, Wish};
-use crate::server::Server;
+use crate::Bench;
+use crate::common::clients::{Crowd, What};
+use crate::common::http::{Publisher, Wish};
+use crate::common::server::Server;
+use crate::common::{Outcome, PATIENCE};
 use crate::table::{Goal, Line, percentile};
-use crate::{Bench, Outcome, PATIENCE};
 
 /// 50 events a second.
 const PACE: Duration = Duration::from_millis(20);

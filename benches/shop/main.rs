@@ -6,39 +6,36 @@
 //! so that the price of the one does not hide in the other's.
 
 mod baseline;
-mod clients;
+#[path = "../common/mod.rs"]
+mod common;
 mod disk;
 mod growth;
-mod http;
 mod idle;
 mod latency;
 mod memory;
 mod orders;
+mod programs;
 mod scale;
-mod seed;
-mod server;
 mod sqlite;
 mod start;
 mod stream;
 mod table;
 
-use std::error::Error;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use seed::Seed;
-use server::{Kind, Programs};
+use common::Outcome;
+use common::seed::{self, Seed};
+use common::server::Kind;
+use programs::Programs;
 use table::{Figures, Line};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
 /// A row: what it is called, and how it is measured.
 type Row = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Line>>);
 
-/// The longest that anything may take without an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// The argument that makes this program the baseline.
 const BASELINE_WRITER: &str = "baseline-writer";
 /// The crowd of most rows.
@@ -153,8 +150,4 @@ fn raise_file_limit() -> Outcome<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     Ok(setrlimit(Resource::Nofile, limit)?)
-}
-
-fn millis_now() -> Outcome<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }

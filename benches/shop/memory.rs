@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::clients::Crowd;
-use crate::stream::float;
+use crate::Bench;
+use crate::common::Outcome;
+use crate::common::clients::Crowd;
+use crate::common::float;
 use crate::table::{Goal, Line};
-use crate::{Bench, Outcome};
 
 /// Connections that come first, so that what is made once is not counted.
 const FIRST: usize = 64;

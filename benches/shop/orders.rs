@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use crate::clients::Crowd;
-use crate::http::{Publisher, Wish};
+use crate::common::Outcome;
+use crate::common::clients::Crowd;
+use crate::common::float;
+use crate::common::http::{Publisher, Wish};
+use crate::common::server::{Kind, Server, on_server_core};
 use crate::latency;
-use crate::server::{Kind, Server, on_server_core};
 use crate::sqlite::Loop;
-use crate::stream::{Until, float, push};
+use crate::stream::{Until, push};
 use crate::table::{Figures, Goal, Line, median, percentile};
-use crate::{Bench, Outcome, SUBSCRIBERS};
+use crate::{Bench, SUBSCRIBERS};
 
 /// Turns of the server and of the loop: short ones, so that both meet the same disk and neighbours.
 const TURNS: usize = 15;

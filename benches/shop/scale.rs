@@ -1,11 +1,12 @@
 //! What a delivery costs as the shop grows: more subscribers, more who are idle, a longer log.
 
-use crate::clients::Crowd;
-use crate::seed::{ORDERS, Seed};
-use crate::server::{Kind, Server};
+use crate::common::Outcome;
+use crate::common::clients::Crowd;
+use crate::common::seed::{ORDERS, Seed};
+use crate::common::server::{Kind, Server};
 use crate::stream;
 use crate::table::{Goal, Line, median};
-use crate::{Bench, Outcome, SUBSCRIBERS};
+use crate::{Bench, SUBSCRIBERS};
 
 const WRITERS: usize = 16;
 const FEW: usize = 100;

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tempfile::TempDir;
 use tillcast::limits::{Limits, WAL_BYTES_KEPT};
 
-use crate::seed::{PRODUCTS, Seed, order_event};
-use crate::{Outcome, millis_now};
+use crate::common::seed::{PRODUCTS, Seed, order_event};
+use crate::common::{Outcome, millis_now};
 
 /// A connection like that of Tillcast's writer, to a file of its own.
 pub(crate) struct Loop {

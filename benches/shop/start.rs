@@ -6,11 +6,13 @@ use std::process::Command;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::seed::Seed;
-use crate::server::Kind;
-use crate::stream::float;
+use crate::Bench;
+use crate::common::Outcome;
+use crate::common::float;
+use crate::common::seed::Seed;
+use crate::common::server::Kind;
+use crate::programs::Programs;
 use crate::table::{Figures, Goal, Line};
-use crate::{Bench, Outcome};
 
 const ORDERS: i64 = 100_000;
 const STARTS: usize = 10;
@@ -62,7 +64,7 @@ fn close(data_dir: &Path, as_a_crash: bool) -> Outcome<()> {
     Ok(())
 }
 
-fn size(programs: &crate::server::Programs) -> Outcome<Line> {
+fn size(programs: &Programs) -> Outcome<Line> {
     let mut figures = Figures::default();
     let mib = |file| -> Outcome<f64> { Ok(float(std::fs::metadata(file)?.len()) / MIB) };
     figures.push(Kind::Tillcast, mib(&programs.tillcast)?);

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients::{Crowd, What};
-use crate::http::{Publisher, Wish};
-use crate::server::{Clock, Server};
+use crate::common::clients::{Crowd, What};
+use crate::common::http::{Publisher, Wish};
+use crate::common::server::{Clock, Server};
+use crate::common::{Outcome, PATIENCE, float};
 use crate::table::{Goal, Line, median};
-use crate::{Bench, Outcome, PATIENCE, SUBSCRIBERS};
+use crate::{Bench, SUBSCRIBERS};
 
 /// Makes an event's frame of some 270 bytes.
 const NOTES: Wish = Wish::Notes(14);
@@ -174,10 +175,4 @@ pub(crate) fn push(
         }
     }
     Ok(Pushed { events: sent, answered_in })
-}
-
-/// A count as a number to reckon with: all here are far below 2^52.
-#[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
-pub(crate) fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::server::Kind;
+use crate::common::server::Kind;
 
 /// What a figure is held against.
 #[derive(Clone, Copy)]

@@ -11,9 +11,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use socket2::SockRef;
 
-use crate::http::Writer;
-use crate::server::{Kind, Server};
-use crate::{Outcome, PATIENCE};
+use crate::common::http::Writer;
+use crate::common::server::{Kind, Server};
+use crate::common::{Outcome, PATIENCE};
 
 /// Marks a writer among the numbers that epoll gives back.
 const WRITER: u64 = 1 << 32;

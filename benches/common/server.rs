@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tempfile::TempDir;
 
-use crate::seed::Seed;
-use crate::{Outcome, PATIENCE};
+use crate::common::seed::{PASSWORD, Seed, USER};
+use crate::common::{Outcome, PATIENCE};
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
-/// The user as whom everybody here is logged in.
-pub(crate) const USER: &str = "bench";
-pub(crate) const PASSWORD: &str = "a password of the bench";
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +30,6 @@ pub(crate) enum Kind {
     Bare,
     /// `bun.js`.
     Bun,
-}
-
-/// Where the programs are, and the small shop with which Tillcast starts.
-pub(crate) struct Programs {
-    pub(crate) tillcast: PathBuf,
-    pub(crate) bun: Option<PathBuf>,
-    pub(crate) seed: Seed,
 }
 
 /// A program that listens. It ends when this is dropped.
@@ -66,49 +56,28 @@ pub(crate) struct Memory {
     pub(crate) anonymous: f64,
 }
 
-impl Programs {
-    /// Those that can be measured here.
-    pub(crate) fn kinds(&self) -> Vec<Kind> {
-        let bun = self.bun.iter().map(|_| Kind::Bun);
-        [Kind::Tillcast, Kind::Bare].into_iter().chain(bun).collect()
+impl Server {
+    /// Starts Tillcast with a fresh copy of a shop, and logs in.
+    pub(crate) fn of_copy(command: Command, seed: &Seed) -> Outcome<Self> {
+        let data = seed.copy()?;
+        let mut server = Self::of_data(command, data.path())?;
+        server.data = Some(data);
+        Ok(server)
     }
 
-    /// Starts a program; Tillcast with a fresh copy of the small shop.
-    pub(crate) fn start(&self, kind: Kind) -> Outcome<Server> {
-        match kind {
-            Kind::Tillcast => {
-                let data = self.seed.copy()?;
-                let mut server = self.start_at(data.path())?;
-                server.data = Some(data);
-                Ok(server)
-            }
-            Kind::Bare => {
-                let program = std::env::current_exe()?;
-                Server::start(kind, Command::new(program).arg(crate::BASELINE_WRITER))
-            }
-            Kind::Bun => {
-                let bun = self.bun.as_deref().ok_or("Bun is not installed")?;
-                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/shop/bun.js");
-                Server::start(kind, Command::new(bun).arg(script))
-            }
-        }
-    }
-
-    /// Starts Tillcast with that data directory, and logs in.
-    pub(crate) fn start_at(&self, data_dir: &Path) -> Outcome<Server> {
-        let mut command = Command::new(&self.tillcast);
+    /// Starts Tillcast with that data directory, and logs in. The command ends with the program.
+    pub(crate) fn of_data(mut command: Command, data_dir: &Path) -> Outcome<Self> {
         command.args(["--listen", "127.0.0.1:0", "--connect-rate", "100000/s"]);
         command.args(["--max-connections", "20000", "--max-connections-per-address", "20000"]);
         command.args(["--max-connections-per-user", "20000"]);
         command.args(["--event-retention-count", "100000000", "--data-dir"]).arg(data_dir);
-        let mut server = Server::start(Kind::Tillcast, &mut command)?;
+        let mut server = Self::start(Kind::Tillcast, &mut command)?;
         server.cookie = server.log_in()?;
         Ok(server)
     }
-}
 
-impl Server {
-    fn start(kind: Kind, command: &mut Command) -> Outcome<Self> {
+    /// Starts a program; its figures of the start are taken.
+    pub(crate) fn start(kind: Kind, command: &mut Command) -> Outcome<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begun = Instant::now();
         // A child inherits the cores of the thread that starts it.

@@ -9,9 +9,11 @@ use std::process::{Command, Stdio};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::server::{PASSWORD, USER};
-use crate::{Outcome, millis_now};
+use crate::common::{Outcome, millis_now};
 
+/// The user as whom everybody here is logged in.
+pub(crate) const USER: &str = "bench";
+pub(crate) const PASSWORD: &str = "a password of the bench";
 /// Orders of the small shop.
 pub(crate) const ORDERS: i64 = 1_000;
 /// Products of every shop.

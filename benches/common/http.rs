@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::Outcome;
-use crate::seed::{ORDERS, PRODUCTS, order_event};
-use crate::server::{Kind, Server};
+use crate::common::Outcome;
+use crate::common::seed::{ORDERS, PRODUCTS, order_event};
+use crate::common::server::{Kind, Server};
 
 /// A writer's connection.
 pub(crate) struct Writer {
