@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
 use crate::announce::{News, announce};
-use crate::cli::say;
+use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits::{
     MDNS_BYTES_MAX, MDNS_GOODBYE_WAIT, MDNS_NICENESS, MDNS_RESTART_DELAY_MAX,
@@ -25,34 +25,34 @@ use crate::limits::{
 const WARNING: &str = "warning: ";
 
 /// Announces the server that the settings describe, until standard input ends.
-pub(super) fn speak(config: &Config, secure: bool) -> Result<(), String> {
+pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
     let name = config.mdns.as_deref().ok_or("announce needs a name: --mdns NAME")?;
     let most = Rlimit { current: Some(MDNS_BYTES_MAX), maximum: Some(MDNS_BYTES_MAX) };
     setrlimit(Resource::Data, most).map_err(|error| format!("its memory has no limit: {error}"))?;
     // Where it may not, a flood of announcements takes more of the tills' turns.
     let _behind = setpriority_process(None, MDNS_NICENESS);
-    let tell = |news| {
+    let report = |news| {
         // Nobody may be there to read it.
         drop(match news {
-            News::Good(text) => say(&format!("{text}\n")),
-            News::Bad(text) => say(&format!("{WARNING}{text}\n")),
+            News::Good(text) => print(&format!("{text}\n")),
+            News::Bad(text) => print(&format!("{WARNING}{text}\n")),
         });
     };
     let end = || drop(io::copy(&mut io::stdin(), &mut io::sink()));
-    announce(name, &config.listen, secure, tell, end)
+    announce(name, &config.listen, secure, report, end)
 }
 
 /// A server that is announced until it withdraws that.
 pub(super) struct Announcement {
     /// The other end is the standard input of the process, which ends with this.
-    until: PipeWriter,
-    wanted: SyncSender<()>,
+    stdin: PipeWriter,
+    running: SyncSender<()>,
     ended: Receiver<()>,
 }
 
 impl Announcement {
     /// Begins it. The error is a sentence for the operator.
-    pub(super) fn begin(
+    pub(super) fn start(
         name: &str,
         addresses: &[SocketAddr],
         secure: bool,
@@ -64,61 +64,61 @@ impl Announcement {
         }
         let unknown = |error| format!("this program does not know where it is: {error}");
         let mut command = Command::new(env::current_exe().map_err(unknown)?);
-        let (input, until) = io::pipe().map_err(|error| format!("no pipe can be made: {error}"))?;
+        let (input, stdin) = io::pipe().map_err(|error| format!("no pipe can be made: {error}"))?;
         command.args(["announce", "--mdns", name]).args(listen).stdout(Stdio::piped());
         command.args(secure.then_some("--secure")).env_clear();
         // Who ends the server from a terminal does not end this before its goodbye.
         command.process_group(0);
-        let (wanted, withdrawn) = sync_channel(0);
+        let (running, stopped) = sync_channel(0);
         let (ends, ended) = sync_channel(0);
-        let keeper = thread::Builder::new().name("announcement".to_owned());
-        let keeper = keeper.spawn(move || {
-            keep(command, &input, &withdrawn);
+        let supervisor = thread::Builder::new().name("announcement".to_owned());
+        let supervisor = supervisor.spawn(move || {
+            supervise(command, &input, &stopped);
             drop(ends);
         });
-        keeper.map_err(|error| format!("no thread can be started: {error}"))?;
-        Ok(Self { until, wanted, ended })
+        supervisor.map_err(|error| format!("no thread can be started: {error}"))?;
+        Ok(Self { stdin, running, ended })
     }
 
     /// Says goodbye, so that nobody looks for the server where it is no more.
-    pub(super) fn withdraw(self) {
-        drop(self.wanted);
-        drop(self.until);
+    pub(super) fn stop(self) {
+        drop(self.running);
+        drop(self.stdin);
         if self.ended.recv_timeout(MDNS_GOODBYE_WAIT) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("the network was not told that the server is gone");
         }
     }
 }
 
-/// Starts it, and another one whenever it ends, until it is withdrawn.
-fn keep(mut command: Command, input: &PipeReader, withdrawn: &Receiver<()>) {
+/// Starts it, and another one whenever it ends, until it is stopped.
+fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
     let mut pause = MDNS_RESTART_DELAY_MIN;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let child = input.try_clone().and_then(|input| command.stdin(input).spawn());
-        let ended = child.and_then(follow);
-        if rest(Duration::ZERO, withdrawn) {
+        let ended = child.and_then(forward_log);
+        if stops_within(Duration::ZERO, stopped) {
             return;
         }
-        if begun.elapsed() > MDNS_RESTART_DELAY_MAX {
+        if started.elapsed() > MDNS_RESTART_DELAY_MAX {
             pause = MDNS_RESTART_DELAY_MIN;
         }
         let why = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
         tracing::warn!("the announcement has ended ({why}) and begins anew in {pause:?}");
-        if rest(pause, withdrawn) {
+        if stops_within(pause, stopped) {
             return;
         }
         pause = MDNS_RESTART_DELAY_MAX.min(2 * pause);
     }
 }
 
-/// Waits, and tells whether it has been withdrawn.
-fn rest(time: Duration, withdrawn: &Receiver<()>) -> bool {
-    withdrawn.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
+/// Waits, and tells whether it has been stopped.
+fn stops_within(time: Duration, stopped: &Receiver<()>) -> bool {
+    stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
 }
 
 /// Hands on what it says, until it ends.
-fn follow(mut child: Child) -> io::Result<ExitStatus> {
+fn forward_log(mut child: Child) -> io::Result<ExitStatus> {
     let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
     for line in lines.map_while(Result::ok) {
         if let Some(text) = line.strip_prefix(WARNING) {

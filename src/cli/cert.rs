@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::say;
+use crate::cli::terminal::print;
 use crate::tls::{self, Files};
 
 /// Makes a certificate for this machine, under the name that it is announced with as well, and for
 /// more names; says what to do with it.
-pub(super) fn make(
+pub(super) fn run(
     data_dir: &Path,
     to: Option<PathBuf>,
     more: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) fn make(
              ca-key.pem: keep a copy of it where only you are."
         )
     };
-    say(&format!(
+    print(&format!(
         "{cert}\nis a certificate for {}.\n\n{first}\n\
          2. Start the server with it:\n     \
          tillcast --tls-cert {cert} --tls-key {key}\n   \

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::auth::{one_time_password, password};
+use crate::cli::logging;
 use crate::cli::serve::{end, runtime, settings};
-use crate::cli::{journal, say, told};
+use crate::cli::terminal::{explain, print};
 use crate::config::Config;
 use crate::domain::{Role, Secret};
 use crate::server::Server;
@@ -38,8 +39,8 @@ const CUSTOMERS: [(&str, &str); 4] =
 const OPEN_ORDERS_MAX: usize = 50;
 
 /// Serves a temporary shop, with so many actions a second, until a signal.
-pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
-    let log = journal::start(config);
+pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
+    let log = logging::start(config);
     let dir = tempfile::Builder::new()
         .prefix("tillcast-demo-")
         .tempdir()
@@ -51,13 +52,13 @@ pub(super) fn demo(config: &Config, rate: f64) -> Result<(), String> {
         let opened = Server::open(&settings(&config), Vec::new())?;
         let address =
             reachable(opened.addresses.first().copied().ok_or("there is no address to listen on")?);
-        introduce(address, rate, &logins)?;
+        print_welcome(address, rate, &logins)?;
         let staff =
             logins.iter().find(|login| login.role == Role::Staff).cloned().ok_or("no staff")?;
-        tokio::spawn(log.keep(None));
-        let shop = tokio::spawn(keep_shop(address, staff, rate));
+        tokio::spawn(log.maintain(None));
+        let assistant = tokio::spawn(simulate(address, staff, rate));
         let served = opened.run().await;
-        shop.abort();
+        assistant.abort();
         served
     });
     end(runtime, served)
@@ -75,7 +76,7 @@ fn make_users(config: &Config) -> Result<Vec<Login>, String> {
         let no_randomness = || "the system gives no random bytes".to_owned();
         let password = one_time_password().ok_or_else(no_randomness)?;
         let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
-        store.add_user(role.name(), role, &hash).map_err(told)?;
+        store.add_user(role.name(), role, &hash).map_err(explain)?;
         Ok(Login { role, password })
     };
     Role::ALL.into_iter().map(user).collect()
@@ -91,7 +92,7 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn introduce(address: SocketAddr, rate: f64, logins: &[Login]) -> Result<(), String> {
+fn print_welcome(address: SocketAddr, rate: f64, logins: &[Login]) -> Result<(), String> {
     let users = logins.iter().map(|login| {
         let name = login.role.name();
         format!("  {name:<8} password {}\n", login.password.0)
@@ -99,7 +100,7 @@ fn introduce(address: SocketAddr, rate: f64, logins: &[Login]) -> Result<(), Str
     let users: String = users.collect();
     let staff =
         logins.iter().find(|login| login.role == Role::Staff).map_or("", |login| &login.password.0);
-    say(&format!(
+    print(&format!(
         "A demo shop is open at http://{address} and ws://{address}/ws, {rate} actions a second.\n\
          It is in a temporary directory and goes when this program ends (Ctrl-C).\n\n\
          users:\n{users}\n\
@@ -112,38 +113,38 @@ fn introduce(address: SocketAddr, rate: f64, logins: &[Login]) -> Result<(), Str
 }
 
 /// Lets things happen; begins anew where the connection breaks.
-async fn keep_shop(address: SocketAddr, staff: Login, rate: f64) {
+async fn simulate(address: SocketAddr, staff: Login, rate: f64) {
     loop {
-        if let Err(why) = run_shop(address, &staff, rate).await {
+        if let Err(why) = run_assistant(address, &staff, rate).await {
             tracing::warn!(why, "the demo's shop assistant starts again");
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-async fn run_shop(address: SocketAddr, staff: &Login, rate: f64) -> Result<(), String> {
-    let mut shop = Shop::enter(address, staff).await?;
-    shop.fill_shelves().await?;
+async fn run_assistant(address: SocketAddr, staff: &Login, rate: f64) -> Result<(), String> {
+    let mut assistant = Assistant::log_in(address, staff).await?;
+    assistant.stock_shelves().await?;
     let mut next = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
     next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         next.tick().await;
-        shop.act().await?;
+        assistant.step().await?;
     }
 }
 
 /// The shop assistant: a client of the API.
-struct Shop {
+struct Assistant {
     requests: SendRequest<Full<Bytes>>,
     cookie: String,
     address: SocketAddr,
     products: Vec<i64>,
     customers: Vec<i64>,
-    open: VecDeque<Open>,
+    open: VecDeque<OpenOrder>,
 }
 
 /// An order on its way: what is to happen to it next.
-struct Open {
+struct OpenOrder {
     id: i64,
     total: Value,
     next: Step,
@@ -156,24 +157,25 @@ enum Step {
     Arrive(i64),
 }
 
-impl Shop {
-    async fn enter(address: SocketAddr, staff: &Login) -> Result<Self, String> {
+impl Assistant {
+    async fn log_in(address: SocketAddr, staff: &Login) -> Result<Self, String> {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (requests, connection) = handshake.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
         let (products, customers, open) = (Vec::new(), Vec::new(), VecDeque::new());
-        let mut shop = Self { requests, cookie: String::new(), address, products, customers, open };
+        let mut assistant =
+            Self { requests, cookie: String::new(), address, products, customers, open };
         let login = json!({"username": staff.role.name(), "password": staff.password.0});
-        let reply = shop.send(Method::POST, "/api/auth/login", &login).await?;
+        let reply = assistant.send(Method::POST, "/api/auth/login", &login).await?;
         let cookie =
             reply.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).ok_or("no cookie came")?;
-        cookie.clone_into(&mut shop.cookie);
-        Ok(shop)
+        cookie.clone_into(&mut assistant.cookie);
+        Ok(assistant)
     }
 
-    async fn fill_shelves(&mut self) -> Result<(), String> {
+    async fn stock_shelves(&mut self) -> Result<(), String> {
         let listed = self.call(Method::GET, "/api/products?order=asc", &Value::Null).await?;
         self.products = ids(&listed["data"]);
         let listed = self.call(Method::GET, "/api/customers?order=asc", &Value::Null).await?;
@@ -196,19 +198,19 @@ impl Shop {
     }
 
     /// One thing happens: an order comes in, or the oldest open one goes a step further.
-    async fn act(&mut self) -> Result<(), String> {
+    async fn step(&mut self) -> Result<(), String> {
         let busy =
             self.open.len() >= OPEN_ORDERS_MAX || (!self.open.is_empty() && fastrand::u8(..10) < 6);
         match self.open.pop_front() {
-            Some(order) if busy => self.go_on(order).await,
+            Some(order) if busy => self.advance(order).await,
             order => {
                 self.open.extend(order);
-                self.sell().await
+                self.place_order().await
             }
         }
     }
 
-    async fn sell(&mut self) -> Result<(), String> {
+    async fn place_order(&mut self) -> Result<(), String> {
         let mut lines = Vec::new();
         for _ in 0..fastrand::usize(1..=3) {
             let product = self.products.get(fastrand::usize(..self.products.len().max(1)));
@@ -223,7 +225,7 @@ impl Shop {
             return self.restock().await;
         }
         let order = body(reply).await?;
-        self.open.push_back(Open {
+        self.open.push_back(OpenOrder {
             id: id(&order),
             total: order["total"].clone(),
             next: Step::Pay,
@@ -239,8 +241,8 @@ impl Shop {
         Ok(())
     }
 
-    async fn go_on(&mut self, order: Open) -> Result<(), String> {
-        let Open { id: order_id, total, next } = order;
+    async fn advance(&mut self, order: OpenOrder) -> Result<(), String> {
+        let OpenOrder { id: order_id, total, next } = order;
         let next = match next {
             Step::Pay if fastrand::u8(..20) == 0 => {
                 let cancel = json!({"status": "cancelled"});
@@ -266,7 +268,7 @@ impl Shop {
                 return Ok(());
             }
         };
-        self.open.push_back(Open { id: order_id, total, next });
+        self.open.push_back(OpenOrder { id: order_id, total, next });
         Ok(())
     }
 

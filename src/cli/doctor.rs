@@ -8,89 +8,40 @@ mod certificate;
 mod clock;
 mod database;
 mod disk;
-mod files;
+mod finding;
 mod mount;
+mod open_files;
 mod permissions;
 mod port;
 
-use std::fmt::{self, Display};
-use std::io;
 use std::path::Path;
 
-use crate::cli::say;
+use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::store;
 
-/// How it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    /// The shop goes on, but somebody should see to it, or it could not be looked at.
-    Warn,
-    /// The shop is closed, will be soon, or is open to others.
-    Bad,
-}
-
-/// What one look has found.
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    verdict: Verdict,
-    text: String,
-}
-
-fn ok(text: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Ok, text: text.into() }
-}
-
-fn warn(text: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Warn, text: text.into() }
-}
-
-fn bad(text: impl Into<String>) -> Finding {
-    Finding { verdict: Verdict::Bad, text: text.into() }
-}
-
-/// Something cannot be looked at. That this user may not is no fault of the shop.
-fn unseen(path: &Path, error: &io::Error) -> Finding {
-    let path = path.display();
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        let how = "run this with sudo, or as the user of the server";
-        warn(format!("{path}: this user may not look there; {how}"))
-    } else {
-        bad(format!("{path}: cannot be read: {error}"))
-    }
-}
-
-impl Display for Verdict {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Bad => "bad",
-        })
-    }
-}
+use finding::{Finding, Verdict};
 
 /// Looks at everything, and tells each finding in a line; an error where one is bad.
-pub(super) fn examine(config: &Config) -> Result<(), String> {
+pub(super) fn run(config: &Config) -> Result<(), String> {
     let (system, data_dir) = (Path::new("/"), config.data_dir.as_path());
     let mount = mount::of(data_dir, system);
-    let (database, newest) = database::look(data_dir);
+    let (database, newest) = database::check(data_dir);
     let subjects = [
-        ("clock", clock::look(store::clock(), newest, system)),
-        ("disk", disk::look(data_dir, mount.as_ref())),
-        ("card", card::look(mount.as_ref(), system)),
-        ("permissions", permissions::look(data_dir)),
+        ("clock", clock::check(store::clock(), newest, system)),
+        ("disk", disk::check(data_dir, mount.as_ref())),
+        ("card", card::check(mount.as_ref(), system)),
+        ("permissions", permissions::check(data_dir)),
         ("database", vec![database]),
-        ("port", port::look(config)),
-        ("certificate", certificate::look(config)),
-        ("backup", backup::look(config, store::clock())),
-        ("files", vec![files::look(config.max_connections)]),
+        ("port", port::check(config)),
+        ("certificate", certificate::check(config)),
+        ("backup", backup::check(config, store::clock())),
+        ("files", vec![open_files::check(config.max_connections)]),
     ];
     let mut count = 0;
     for (subject, findings) in subjects {
         for Finding { verdict, text } in findings {
-            say(&format!("{verdict:<5}{subject}: {text}\n"))?;
+            print(&format!("{verdict:<5}{subject}: {text}\n"))?;
             count += usize::from(verdict == Verdict::Bad);
         }
     }

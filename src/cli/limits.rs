@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::cli::say;
+use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits as l;
 
@@ -41,7 +41,7 @@ const COUNTER_BYTES: usize = 48;
 const BASE_BYTES: usize = 6528 * KIB;
 
 /// Prints the table.
-pub(super) fn print(config: &Config) -> Result<(), String> {
+pub(super) fn run(config: &Config) -> Result<(), String> {
     let (mut out, mut sum) = (String::new(), 0);
     for Bound { what, count, bytes } in bounds(config) {
         let all = count * bytes;
@@ -52,7 +52,7 @@ pub(super) fn print(config: &Config) -> Result<(), String> {
     let sum = sum / KIB;
     let reserved = config.max_connections / l::RESERVED_SHARE;
     let half_open = config.max_connections / l::HALF_OPEN_SHARE;
-    say(&format!(
+    print(&format!(
         "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
          Of the connections, the last {reserved} are for devices that are logged in, and at most\n\
          {half_open} may be half-open: without a whole request yet.\n\

@@ -12,8 +12,9 @@ use tokio::runtime::Runtime;
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
 use crate::cli::announce::Announcement;
-use crate::cli::{journal, told};
-use crate::config::{Config, Mistakes};
+use crate::cli::logging;
+use crate::cli::terminal::explain;
+use crate::config::{Config, ConfigErrors};
 use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
 use crate::server::{self, DailyBackup, Server, Settings};
@@ -21,22 +22,22 @@ use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
 /// What a server starts with beside its settings.
-pub(super) struct Brought {
+pub(super) struct Inherited {
     /// Sockets that the service manager passed.
     sockets: Vec<TcpListener>,
     identity: Option<Arc<Identity>>,
 }
 
 /// Takes what was passed, and reads the certificate and the key that the settings name, if they do.
-pub(super) fn brought(config: &Config) -> Result<Brought, Mistakes> {
+pub(super) fn inherited(config: &Config) -> Result<Inherited, ConfigErrors> {
     let sockets = server::passed();
     let files = config.tls_cert.clone().zip(config.tls_key.clone());
     let identity = files.map(|(cert, key)| Identity::load(&Files { cert, key })).transpose();
     match (sockets, identity) {
-        (Ok(sockets), Ok(identity)) => Ok(Brought { sockets, identity: identity.map(Arc::new) }),
+        (Ok(sockets), Ok(identity)) => Ok(Inherited { sockets, identity: identity.map(Arc::new) }),
         (sockets, identity) => {
-            let mistakes = [sockets.err(), identity.err()];
-            Err(Mistakes(mistakes.into_iter().flatten().flatten().collect()))
+            let errors = [sockets.err(), identity.err()];
+            Err(ConfigErrors(errors.into_iter().flatten().flatten().collect()))
         }
     }
 }
@@ -53,30 +54,30 @@ pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
 }
 
 /// Serves the data directory until a signal.
-pub(super) fn serve(config: &Config, brought: Brought) -> Result<(), String> {
-    let Brought { sockets, identity } = brought;
-    let log = journal::start(config);
-    let brake = log.brake();
+pub(super) fn run(config: &Config, inherited: Inherited) -> Result<(), String> {
+    let Inherited { sockets, identity } = inherited;
+    let log = logging::start(config);
+    let rate_limit = log.rate_limit();
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
         let announced = announce(config, &opened.addresses, identity.is_some());
-        tokio::spawn(log.keep(identity));
+        tokio::spawn(log.maintain(identity));
         let served = opened.run().await;
-        announced.into_iter().for_each(Announcement::withdraw);
+        announced.into_iter().for_each(Announcement::stop);
         served
     });
     let ended = end(runtime, served);
-    brake.report();
+    rate_limit.report();
     ended
 }
 
 /// Announces the server, if that is wanted. Without it the shop opens all the same.
 fn announce(config: &Config, addresses: &[SocketAddr], secure: bool) -> Option<Announcement> {
-    let begun = Announcement::begin(config.mdns.as_deref()?, addresses, secure);
-    begun.inspect_err(|error| tracing::warn!("the server is not announced: {error}")).ok()
+    let started = Announcement::start(config.mdns.as_deref()?, addresses, secure);
+    started.inspect_err(|error| tracing::warn!("the server is not announced: {error}")).ok()
 }
 
 /// Lets everything go and waits until the database is closed.
@@ -153,13 +154,13 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
 /// A new data directory has no user: makes one, and says its password once.
 fn make_first_admin(config: &Config) -> Result<(), String> {
     let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
-    if !store.has_no_user().map_err(told)? {
+    if !store.has_no_user().map_err(explain)? {
         return Ok(());
     }
     let no_randomness = || "the system gives no random bytes".to_owned();
     let password = one_time_password().ok_or_else(no_randomness)?;
     let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
-    store.add_user("admin", Role::Admin, &hash).map_err(told)?;
+    store.add_user("admin", Role::Admin, &hash).map_err(explain)?;
     let line = format!("first start: user admin, password {}", password.0);
     writeln!(io::stderr(), "{line}").map_err(|error| format!("standard error: {error}"))
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::auth::{one_time_password, password};
-use crate::cli::{say, told};
+use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
 use crate::domain::{Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
@@ -17,8 +17,8 @@ pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Re
     check_line(name, 1, USERNAME_CHARS_MAX).map_err(|why| format!("the name {why}"))?;
     let role = Role::named(role).ok_or("there is no such role")?;
     let hash = read_password(cost)?;
-    let user = open(data_dir)?.add_user(name, role, &hash).map_err(told)?;
-    say(&format!("user {} made, {}, id {}\n", user.username, user.role.name(), user.id))
+    let user = open(data_dir)?.add_user(name, role, &hash).map_err(explain)?;
+    print(&format!("user {} made, {}, id {}\n", user.username, user.role.name(), user.id))
 }
 
 /// Prints all users, newest first.
@@ -26,10 +26,10 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
     let store = open(data_dir)?;
     let mut after = None;
     loop {
-        let users = store.users(after, PAGE_MAX).map_err(told)?;
+        let users = store.users(after, PAGE_MAX).map_err(explain)?;
         for user in &users {
             let state = if user.disabled { "disabled" } else { "active" };
-            say(&format!(
+            print(&format!(
                 "{:>6}  {:<8} {state:<8} {}\n",
                 user.id,
                 user.role.name(),
@@ -59,9 +59,9 @@ pub(super) fn passwd(
         None => read_password(cost)?,
     };
     let patch = UserPatch { password_hash: Some(hash), ..UserPatch::default() };
-    store.update_user(user.id, &patch).map_err(told)?;
+    store.update_user(user.id, &patch).map_err(explain)?;
     let shown = made.map(|password| format!(": {}", password.0)).unwrap_or_default();
-    say(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))
+    print(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))
 }
 
 /// Keeps a user from logging in and ends the user's sessions.
@@ -69,8 +69,8 @@ pub(super) fn disable(data_dir: &Path, name: &str) -> Result<(), String> {
     let store = open(data_dir)?;
     let user = store.find_user(name).map_err(|_| no_such_user(name))?;
     let patch = UserPatch { disabled: Some(true), ..UserPatch::default() };
-    store.update_user(user.id, &patch).map_err(told)?;
-    say(&format!("user {} disabled; the user's sessions have ended\n", user.username))
+    store.update_user(user.id, &patch).map_err(explain)?;
+    print(&format!("user {} disabled; the user's sessions have ended\n", user.username))
 }
 
 fn open(data_dir: &Path) -> Result<Console, String> {

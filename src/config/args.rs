@@ -6,40 +6,40 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::{Arg, Parser};
 
-use super::Config;
-use super::command::{Command, OWN_FLAGS, OwnFlag};
-use super::given::{Given, Source};
-use super::request::{self, OwnGiven};
-use super::table::{SETTINGS, Setting};
-use super::values::nearest;
+use crate::config::command::{COMMAND_FLAGS, Command, CommandFlag};
+use crate::config::command_parser::{self, RawFlag};
+use crate::config::raw_value::{RawValue, Source};
+use crate::config::settings::Config;
+use crate::config::table::{SETTINGS, Setting};
+use crate::config::values::nearest;
 
 /// The flags that win over everything else.
 const PAGES: [(&str, Command); 2] = [("help", Command::Help), ("version", Command::Version)];
 
 /// What has been read so far.
 #[derive(Default)]
-struct Line {
+struct Arguments {
     words: Vec<OsString>,
-    own: Vec<OwnGiven>,
-    given: Vec<Given>,
-    mistakes: Vec<String>,
+    flags: Vec<RawFlag>,
+    raw: Vec<RawValue>,
+    errors: Vec<String>,
     /// `--help` or `--version`, whichever came first.
     page: Option<Command>,
     /// The argument before was an unknown flag, so the next one may be its value.
-    doubt: bool,
+    maybe_value: bool,
 }
 
 /// The command, the settings that were given as flags, and the mistakes.
 pub(super) fn read(
     args: impl IntoIterator<Item = OsString>,
-) -> (Option<Command>, Vec<Given>, Vec<String>) {
-    let mut line = Line::default();
+) -> (Option<Command>, Vec<RawValue>, Vec<String>) {
+    let mut line = Arguments::default();
     let mut parser = Parser::from_args(args);
     // Each flag takes its value at once, so nothing is left over that `next` could object to.
     while let Ok(Some(arg)) = parser.next() {
-        let doubt = mem::take(&mut line.doubt);
+        let maybe_value = mem::take(&mut line.maybe_value);
         match arg {
-            Arg::Value(word) => line.word(word, doubt),
+            Arg::Value(word) => line.word(word, maybe_value),
             Arg::Long(name) => {
                 let name = name.to_owned();
                 line.flag(&name, &mut parser);
@@ -47,17 +47,17 @@ pub(super) fn read(
             Arg::Short(letter) => line.letter(letter, &mut parser),
         }
     }
-    let Line { words, own, given, mut mistakes, page, .. } = line;
-    let command = page.or_else(|| request::read(&words, &own, &mut mistakes));
-    (command, given, mistakes)
+    let Arguments { words, flags, raw, mut errors, page, .. } = line;
+    let command = page.or_else(|| command_parser::read(&words, &flags, &mut errors));
+    (command, raw, errors)
 }
 
-impl Line {
-    fn word(&mut self, word: OsString, doubt: bool) {
-        let fits = request::fits(&self.words, &word);
+impl Arguments {
+    fn word(&mut self, word: OsString, maybe_value: bool) {
+        let fits = command_parser::fits(&self.words, &word);
         if !fits && word == "help" {
             self.page.get_or_insert(Command::Help);
-        } else if fits || !doubt {
+        } else if fits || !maybe_value {
             self.words.push(word);
         }
     }
@@ -76,8 +76,8 @@ impl Line {
             self.page.get_or_insert_with(|| page.clone());
         } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.flag == name) {
             self.setting(setting, value(parser));
-        } else if let Some(own) = OWN_FLAGS.iter().find(|own| own.flag == name) {
-            self.own_flag(own, parser);
+        } else if let Some(flag) = COMMAND_FLAGS.iter().find(|flag| flag.flag == name) {
+            self.command_flag(flag, parser);
         } else {
             self.unknown("--", name, parser);
         }
@@ -86,31 +86,31 @@ impl Line {
     fn setting(&mut self, setting: &'static Setting, value: Option<OsString>) {
         if let Some(value) = value {
             let source = Source::Arguments;
-            self.given.push(Given { setting, value, source });
-        } else if let Err(why) = (setting.set)(&mut Config::blank(), OsStr::new("")) {
-            self.mistakes.push(format!("--{}: needs a value, {why}", setting.flag));
+            self.raw.push(RawValue { setting, value, source });
+        } else if let Err(why) = (setting.set)(&mut Config::empty(), OsStr::new("")) {
+            self.errors.push(format!("--{}: needs a value, {why}", setting.flag));
         }
     }
 
-    fn own_flag(&mut self, own: &'static OwnFlag, parser: &mut Parser) {
-        if !own.value.is_empty() {
-            self.own.push((own, value(parser)));
+    fn command_flag(&mut self, flag: &'static CommandFlag, parser: &mut Parser) {
+        if !flag.value.is_empty() {
+            self.flags.push((flag, value(parser)));
         } else if parser.optional_value().is_none() {
-            self.own.push((own, None));
+            self.flags.push((flag, None));
         } else {
-            self.mistakes.push(format!("--{}: takes no value", own.flag));
+            self.errors.push(format!("--{}: takes no value", flag.flag));
         }
     }
 
     /// Reports a flag without its value, which might be a password.
     fn unknown(&mut self, dashes: &str, name: &str, parser: &mut Parser) {
-        self.doubt = parser.optional_value().is_none();
+        self.maybe_value = parser.optional_value().is_none();
         let settings = SETTINGS.iter().map(|setting| setting.flag);
-        let own = OWN_FLAGS.iter().map(|own| own.flag);
+        let flags = COMMAND_FLAGS.iter().map(|flag| flag.flag);
         let pages = PAGES.iter().map(|(name, _)| *name);
-        let hint = nearest(name, settings.chain(own).chain(pages));
+        let hint = nearest(name, settings.chain(flags).chain(pages));
         let hint = hint.map(|near| format!(", did you mean --{near}?")).unwrap_or_default();
-        self.mistakes.push(format!("{dashes}{}: unknown flag{hint}", name.escape_debug()));
+        self.errors.push(format!("{dashes}{}: unknown flag{hint}", name.escape_debug()));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::values::{choice, host, path, text, whole, within};
+use crate::config::values::{choice, host, integer, number, path, text};
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,7 @@ pub enum Command {
 pub(super) type Set = fn(&mut Command, &OsStr) -> Result<(), String>;
 
 /// One row of the table of commands.
-pub(super) struct Form {
+pub(super) struct CommandSpec {
     pub(super) words: &'static str,
     /// What stands for its operand in the help, and how that is read.
     pub(super) operand: Option<(&'static str, Set)>,
@@ -91,7 +91,7 @@ pub(super) struct Form {
 }
 
 /// A flag that only one command has.
-pub(super) struct OwnFlag {
+pub(super) struct CommandFlag {
     pub(super) flag: &'static str,
     /// What stands for the value in the help; empty where the flag alone says it.
     pub(super) value: &'static str,
@@ -122,74 +122,74 @@ const ROLES: &[(&str, &str)] =
     &[("admin", "admin"), ("staff", "staff"), ("kiosk", "kiosk"), ("display", "display")];
 
 /// The first one is what is meant where no command is named.
-pub(super) static FORMS: &[Form] = &[
-    Form {
+pub(super) static COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
         words: "serve",
         operand: None,
         reason: "Serve until SIGTERM or SIGINT; the command when none is named.",
         start: || Command::Serve,
     },
-    Form {
+    CommandSpec {
         words: "demo",
         operand: None,
         reason: "Serve a shop in a temporary folder, without TLS and whatever --data-dir says, in which N things a \
                  second happen by themselves, 0.1 to 1000, by default 5.",
         start: || Command::Demo { rate: 5.0 },
     },
-    Form {
+    CommandSpec {
         words: "user add",
         operand: NAME,
         reason: "Add a user who is admin, staff, kiosk or display; the password is read from the \
                  terminal or standard input.",
         start: || Command::UserAdd { name: String::new(), role: String::new() },
     },
-    Form {
+    CommandSpec {
         words: "user list",
         operand: None,
         reason: "List the users.",
         start: || Command::UserList,
     },
-    Form {
+    CommandSpec {
         words: "user passwd",
         operand: NAME,
         reason: "Give a user another password, read like that of a new one; --random makes one and \
                  prints it, this once.",
         start: || Command::UserPasswd { name: String::new(), random: false },
     },
-    Form {
+    CommandSpec {
         words: "user disable",
         operand: NAME,
         reason: "End a user's sessions and let no new one begin.",
         start: || Command::UserDisable { name: String::new() },
     },
-    Form {
+    CommandSpec {
         words: "backup",
         operand: FILE,
         reason: "Copy the database, consistent even while the server runs; into a folder, one a day, and \
                  --backup-keep of them stay.",
         start: || Command::Backup { file: PathBuf::new() },
     },
-    Form {
+    CommandSpec {
         words: "restore",
         operand: FILE,
         reason: "Put a backup in the place of the database, which is kept under another name; the \
                  server must be stopped.",
         start: || Command::Restore { file: PathBuf::new() },
     },
-    Form {
+    CommandSpec {
         words: "check",
         operand: None,
         reason: "Check that a data directory is whole.",
         start: || Command::Check,
     },
-    Form {
+    CommandSpec {
         words: "doctor",
         operand: None,
         reason: "Look at clock, disk, card, permissions, database, port, certificate and backups, and say \
                  what to do; changes nothing, and the server may run.",
         start: || Command::Doctor,
     },
-    Form {
+    CommandSpec {
         words: "cert",
         operand: None,
         reason: "Make a certificate for this machine's names and addresses, and for each NAME, in \
@@ -197,21 +197,21 @@ pub(super) static FORMS: &[Form] = &[
                  once, and the tills import that.",
         start: || Command::Cert { dir: None, names: Vec::new() },
     },
-    Form {
+    CommandSpec {
         words: "events",
         operand: None,
         reason: "Print the events after SEQ (by default all that are kept), one JSON object a \
                  line; --follow waits for more.",
         start: || Command::Events { follow: false, since: 0 },
     },
-    Form {
+    CommandSpec {
         words: "announce",
         operand: None,
         reason: "Announce a server at --listen as --mdns, until standard input ends; --secure says that it \
                  speaks TLS. serve --mdns starts this by itself.",
         start: || Command::Announce { secure: false },
     },
-    Form {
+    CommandSpec {
         words: "limits",
         operand: None,
         reason: "Print every bound, and the memory that all of them together can take.",
@@ -219,8 +219,8 @@ pub(super) static FORMS: &[Form] = &[
     },
 ];
 
-pub(super) static OWN_FLAGS: &[OwnFlag] = &[
-    OwnFlag {
+pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
+    CommandFlag {
         flag: "rate",
         value: "N",
         required: false,
@@ -228,12 +228,12 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         command: "demo",
         set: |command, value| {
             if let Command::Demo { rate } = command {
-                *rate = within("a number", value, 0.1..=1000.0)?;
+                *rate = number("a number", value, 0.1..=1000.0)?;
             }
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "role",
         value: "ROLE",
         required: true,
@@ -246,7 +246,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "random",
         value: "",
         required: false,
@@ -259,7 +259,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "dir",
         value: "DIR",
         required: false,
@@ -272,7 +272,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "name",
         value: "NAME",
         required: false,
@@ -285,7 +285,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "secure",
         value: "",
         required: false,
@@ -298,7 +298,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "follow",
         value: "",
         required: false,
@@ -311,7 +311,7 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
             Ok(())
         },
     },
-    OwnFlag {
+    CommandFlag {
         flag: "since",
         value: "SEQ",
         required: false,
@@ -319,16 +319,16 @@ pub(super) static OWN_FLAGS: &[OwnFlag] = &[
         command: "events",
         set: |command, value| {
             if let Command::Events { since, .. } = command {
-                *since = whole(value, 0..=i64::MAX.cast_unsigned())?;
+                *since = integer(value, 0..=i64::MAX.cast_unsigned())?;
             }
             Ok(())
         },
     },
 ];
 
-impl Form {
+impl CommandSpec {
     /// The flags that only this command has.
-    pub(super) fn own_flags(&self) -> impl Iterator<Item = &'static OwnFlag> {
-        OWN_FLAGS.iter().filter(|flag| flag.command == self.words)
+    pub(super) fn flags(&self) -> impl Iterator<Item = &'static CommandFlag> {
+        COMMAND_FLAGS.iter().filter(|flag| flag.command == self.words)
     }
 }

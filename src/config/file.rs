@@ -5,12 +5,12 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::given::{Given, Source};
-use super::table::{SETTINGS, Setting};
-use super::values::nearest;
+use crate::config::raw_value::{RawValue, Source};
+use crate::config::table::{SETTINGS, Setting};
+use crate::config::values::nearest;
 
 /// What the file that `config` names says, and what is wrong with the file itself.
-pub(super) fn read(config: &Given) -> (Vec<Given>, Vec<String>) {
+pub(super) fn read(config: &RawValue) -> (Vec<RawValue>, Vec<String>) {
     let path = Path::new(&config.value);
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -25,14 +25,14 @@ pub(super) fn read(config: &Given) -> (Vec<Given>, Vec<String>) {
     let mut wrong: Vec<(usize, String)> = errors.iter().map(report).collect();
     let broken: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
 
-    let mut given = Vec::new();
+    let mut raw = Vec::new();
     for (key, value) in table.get_ref() {
         let line = line_of(key.span().start);
         match values(key.get_ref(), value.get_ref()) {
             _ if broken.contains(&line) => {}
-            Ok((setting, values)) => given.extend(values.into_iter().map(|value| {
+            Ok((setting, values)) => raw.extend(values.into_iter().map(|value| {
                 let source = Source::File { path: path.into(), line };
-                Given { setting, value: value.into(), source }
+                RawValue { setting, value: value.into(), source }
             })),
             Err(why) => wrong.push((line, why)),
         }
@@ -41,7 +41,7 @@ pub(super) fn read(config: &Given) -> (Vec<Given>, Vec<String>) {
     // What a parser says next about the same line is mostly an echo.
     wrong.dedup_by_key(|(line, _)| *line);
     let named = |(line, why)| format!("{}, line {line}: {why}", path.display());
-    (given, wrong.into_iter().map(named).collect())
+    (raw, wrong.into_iter().map(named).collect())
 }
 
 /// The setting that a key names, and its values.

@@ -1,7 +1,7 @@
 //! The help page, and the table of settings for the README: the tables of this room in other words.
 
-use super::command::{FORMS, Form, OwnFlag};
-use super::table::{Fallback, SETTINGS, Setting};
+use crate::config::command::{COMMANDS, CommandFlag, CommandSpec};
+use crate::config::table::{Fallback, SETTINGS, Setting};
 
 /// The page is readable in a terminal of this width.
 const COLUMNS: usize = 100;
@@ -41,7 +41,7 @@ pub fn help() -> String {
         ("help, --help, -h".into(), "Print this page.", None),
         ("--version, -V".into(), "Print the version.", None),
     ];
-    let commands = FORMS.iter().map(|form| (form.usage(), form.reason, None));
+    let commands = COMMANDS.iter().map(|spec| (spec.usage(), spec.reason, None));
     let with_default =
         |(usage, default, reason)| (usage, reason, Some(format!("[default: {default}]")));
 
@@ -86,22 +86,22 @@ impl Setting {
 impl Fallback {
     fn words(&self) -> &'static str {
         match self {
-            Fallback::Text(words) | Fallback::Found(words, _) => words,
+            Fallback::Text(words) | Fallback::Computed(words, _) => words,
             Fallback::Nothing => "none",
         }
     }
 }
 
-impl Form {
+impl CommandSpec {
     fn usage(&self) -> String {
         let operand = self.operand.map(|(name, _)| name);
-        let flags: Vec<String> = self.own_flags().map(OwnFlag::usage).collect();
+        let flags: Vec<String> = self.flags().map(CommandFlag::usage).collect();
         let words = [self.words].into_iter().chain(operand);
         words.chain(flags.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
     }
 }
 
-impl OwnFlag {
+impl CommandFlag {
     fn usage(&self) -> String {
         let usage = format!("--{} {}", self.flag, self.value);
         let usage = usage.trim_end();

@@ -6,10 +6,13 @@ use std::thread::available_parallelism;
 
 use tracing::level_filters::LevelFilter;
 
-use super::values::{choice, duration, label, network, origin, path, profile, rate, socket, whole};
-use super::{Config, Env, LogFormat};
+use crate::config::env::Env;
+use crate::config::settings::{Config, LogFormat};
+use crate::config::values::{
+    choice, duration, integer, label, network, origin, path, profile, rate, socket,
+};
 use crate::limits::Limits;
-use Fallback::{Found, Nothing, Text};
+use Fallback::{Computed, Nothing, Text};
 
 /// One row of the table; flag, variable, file key, help and README are all made from it.
 pub(super) struct Setting {
@@ -29,7 +32,7 @@ pub(super) enum Fallback {
     /// This text, read like any other value.
     Text(&'static str),
     /// What the machine, its service manager or the profile says, described in words.
-    Found(&'static str, fn(&Env, Limits) -> OsString),
+    Computed(&'static str, fn(&Env, Limits) -> OsString),
     /// No value at all.
     Nothing,
 }
@@ -61,7 +64,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         flag: "data-dir",
         value: "DIR",
-        default: Found("$STATE_DIRECTORY, else ./tillcast-data", state_directory),
+        default: Computed("$STATE_DIRECTORY, else ./tillcast-data", state_directory),
         reason: "The folder of the database; systemd names it in STATE_DIRECTORY.",
         many: false,
         set: |config, value| path(value).map(|dir| config.data_dir = dir),
@@ -95,13 +98,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         flag: "max-connections",
         value: "N",
-        default: Found("10000, with --profile tiny 500", |_, limits| {
+        default: Computed("10000, with --profile tiny 500", |_, limits| {
             limits.connections.to_string().into()
         }),
         reason: "Open connections, all together: each costs its fixed share of memory (see \
                  tillcast limits).",
         many: false,
-        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections = n),
+        set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections = n),
     },
     Setting {
         flag: "max-connections-per-address",
@@ -110,7 +113,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "Open connections from one address, so that one device cannot take them all; a \
                  --trusted-proxy is not held to it, its clients are.",
         many: false,
-        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections_per_address = n),
+        set: |config, value| {
+            integer(value, 1..=MANY).map(|n| config.max_connections_per_address = n)
+        },
     },
     Setting {
         flag: "max-connections-per-user",
@@ -118,7 +123,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: Text("10000"),
         reason: "Open connections of one user; the screens of a shop often share one.",
         many: false,
-        set: |config, value| whole(value, 1..=MANY).map(|n| config.max_connections_per_user = n),
+        set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections_per_user = n),
     },
     Setting {
         flag: "connect-rate",
@@ -210,7 +215,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  disk.",
         many: false,
         set: |config, value| {
-            whole(value, 1..=1_000_000_000_000).map(|n| config.event_retention_count = n)
+            integer(value, 1..=1_000_000_000_000).map(|n| config.event_retention_count = n)
         },
     },
     Setting {
@@ -236,7 +241,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: Text("7"),
         reason: "So many daily backups are kept, older ones are removed; 0 makes none.",
         many: false,
-        set: |config, value| whole(value, 0..=10_000).map(|n| config.backup_keep = n),
+        set: |config, value| integer(value, 0..=10_000).map(|n| config.backup_keep = n),
     },
     Setting {
         flag: "log-level",
@@ -257,10 +262,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         flag: "workers",
         value: "N",
-        default: Found("number of cores, at most 4, with --profile tiny 1", cores),
+        default: Computed("number of cores, at most 4, with --profile tiny 1", cores),
         reason: "Threads that serve connections; the database has its own.",
         many: false,
-        set: |config, value| whole(value, 1..=64).map(|n| config.workers = n),
+        set: |config, value| integer(value, 1..=64).map(|n| config.workers = n),
     },
     Setting {
         flag: "config",
@@ -294,7 +299,7 @@ impl Setting {
     }
 
     /// The values in one text: several between commas for a repeatable setting, else the text itself.
-    pub(super) fn pieces(&self, text: &OsStr) -> Vec<OsString> {
+    pub(super) fn split(&self, text: &OsStr) -> Vec<OsString> {
         if !self.many {
             return vec![text.to_owned()];
         }

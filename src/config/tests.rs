@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{Command, Config, LogFormat, Mistakes, Rate, read};
+use crate::config::{Command, Config, ConfigErrors, LogFormat, Rate, read};
 use crate::limits::Limits;
 
-type Outcome = Result<(Command, Config), Mistakes>;
+type Outcome = Result<(Command, Config), ConfigErrors>;
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Outcome {
     let value_of = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
@@ -32,7 +32,7 @@ fn config(args: &str) -> Config {
     line(args).unwrap().1
 }
 
-fn mistakes(outcome: Outcome) -> Vec<String> {
+fn errors(outcome: Outcome) -> Vec<String> {
     outcome.unwrap_err().0
 }
 
@@ -55,8 +55,8 @@ impl File {
     }
 
     /// The mistakes without the file's path, which differs from run to run.
-    fn mistakes(&self) -> Vec<String> {
-        mistakes(self.read()).iter().map(|line| line.replace(self.path(), "FILE")).collect()
+    fn errors(&self) -> Vec<String> {
+        errors(self.read()).iter().map(|line| line.replace(self.path(), "FILE")).collect()
     }
 }
 
@@ -178,7 +178,7 @@ fn the_profile_sets_defaults_and_nothing_that_somebody_said() {
     let env = [("TILLCAST_PROFILE", "tiny")];
     assert_eq!(run(&["--profile", "default"], &env).unwrap().1.max_connections, 10_000);
     let wrong = "--profile: must be default or tiny, not \"small\" (from the command line)";
-    assert_eq!(mistakes(line("--profile small")), [wrong]);
+    assert_eq!(errors(line("--profile small")), [wrong]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn all_mistakes_are_reported_at_once_with_their_sources() {
         ("TILLCAST_LISTEN", "localhost:3000, 1.2.3.4:5, [::1]"),
     ];
     let args = ["--drain", "1s", "--session-idle", "31d", "--max-conections", "5", "--workers=x"];
-    let lines = mistakes(run(&args, &env)).join("\n").replace(file.path(), "FILE");
+    let lines = errors(run(&args, &env)).join("\n").replace(file.path(), "FILE");
     let address = "must be an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000";
     let drain = "must be a duration from 0s to 10m, such as 90s, 12h or 30d";
     let expected = [
@@ -225,7 +225,7 @@ fn all_mistakes_are_reported_at_once_with_their_sources() {
 
 #[test]
 fn mistakes_are_printed_a_line_each_and_end_with_the_way_out() {
-    let text = Mistakes(vec!["one".into(), "two".into()]).to_string();
+    let text = ConfigErrors(vec!["one".into(), "two".into()]).to_string();
     assert_eq!(text, "one\ntwo\nsee tillcast --help");
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::Rate;
+use crate::config::settings::Rate;
 use crate::limits::Limits;
 
 /// A text, not empty.
@@ -25,15 +25,15 @@ pub(super) fn path(value: &OsStr) -> Result<PathBuf, String> {
 }
 
 /// A whole number.
-pub(super) fn whole<T>(value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
+pub(super) fn integer<T>(value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
 {
-    within("a whole number", value, range)
+    number("a whole number", value, range)
 }
 
 /// A number of the kind that the first argument names.
-pub(super) fn within<T>(kind: &str, value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
+pub(super) fn number<T>(kind: &str, value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -47,7 +47,7 @@ where
 pub(super) fn rate(value: &OsStr, per_second_max: u32) -> Result<Rate, String> {
     let number =
         value.to_str().map_or(value, |text| text.strip_suffix("/s").unwrap_or(text).as_ref());
-    whole(number, 1..=per_second_max)
+    integer(number, 1..=per_second_max)
         .map(|per_second| Rate { per_second })
         .map_err(|_| format!("must be a rate from 1/s to {per_second_max}/s"))
 }
@@ -85,7 +85,7 @@ pub(super) fn choice<T: Copy>(value: &OsStr, names: &[(&str, T)]) -> Result<T, S
     let found = names.iter().find(|(name, _)| value.eq_ignore_ascii_case(name));
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        format!("must be {}", either(&names))
+        format!("must be {}", alternatives(&names))
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn profile(value: &OsStr) -> Result<Limits, String> {
 }
 
 /// `a, b or c`.
-pub(super) fn either(names: &[&str]) -> String {
+pub(super) fn alternatives(names: &[&str]) -> String {
     match names {
         [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         _ => names.concat(),

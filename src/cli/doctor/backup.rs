@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 use crate::cli::serve::daily_backup;
 use crate::config::Config;
 use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
@@ -17,14 +17,14 @@ const MAKE: &str =
     "the server's log says why (`journalctl -u tillcast`); `tillcast backup FOLDER` makes one now";
 
 /// Looks at the newest of the daily backups.
-pub(super) fn look(config: &Config, now: i64) -> Vec<Finding> {
+pub(super) fn check(config: &Config, now: i64) -> Vec<Finding> {
     let Some(daily) = daily_backup(config) else {
         return vec![ok("none is wanted (--backup-keep 0)")];
     };
     let name = daily.folder.display();
     let newest = match store::newest_backup(&daily.folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return vec![unseen(&daily.folder, &error)];
+            return vec![unreadable(&daily.folder, &error)];
         }
         newest => newest.ok().flatten(),
     };
@@ -34,7 +34,7 @@ pub(super) fn look(config: &Config, now: i64) -> Vec<Finding> {
     };
     match fs::metadata(&newest) {
         Ok(found) => vec![aged(&newest, (now - found.mtime() * 1000) / DAY_MS)],
-        Err(error) => vec![unseen(&newest, &error)],
+        Err(error) => vec![unreadable(&newest, &error)],
     }
 }
 

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mount::Mount;
-use super::{Finding, bad, ok, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, warn};
+use crate::cli::doctor::mount::Mount;
 
 /// What to do about a card that is failing.
 const REPLACE: &str = "make a backup elsewhere, put in a new card and `tillcast restore` it there";
 
 /// Looks at the device of a file system, and at the board's power.
-pub(super) fn look(mount: Option<&Mount>, system: &Path) -> Vec<Finding> {
+pub(super) fn check(mount: Option<&Mount>, system: &Path) -> Vec<Finding> {
     let device = mount
         .and_then(|mount| system.join("sys/dev/block").join(&mount.device).canonicalize().ok());
     let mut found = Vec::new();
@@ -86,11 +86,11 @@ fn numbers(file: &Path) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
+    use crate::cli::doctor::finding::Verdict;
 
     /// A board with an eMMC whose second partition has the shop, and with these files.
-    fn look_at(files: &[(&str, &str)]) -> Vec<Finding> {
+    fn check_board(files: &[(&str, &str)]) -> Vec<Finding> {
         let system = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &str| {
             let file = system.path().join(file);
@@ -105,7 +105,7 @@ mod tests {
             write(file, text);
         }
         let mount = Mount { kind: "ext4".to_owned(), device: "179:2".to_owned() };
-        look(Some(&mount), system.path())
+        check(Some(&mount), system.path())
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             (&[NAME, (ALARM, "1\n")], Verdict::Warn, "too weak"),
             (&[(NAME.0, "other\n"), (ALARM, "1\n")], Verdict::Ok, "does not tell"),
         ] {
-            let found = look_at(files);
+            let found = check_board(files);
             assert!(
                 matches!(&found[..], [one] if one.verdict == verdict && one.text.contains(said)),
                 "{files:?}: {found:?}"

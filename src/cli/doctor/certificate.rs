@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 use crate::config::Config;
 use crate::tls::{Files, Identity};
 
@@ -10,14 +10,14 @@ use crate::tls::{Files, Identity};
 const RENEW: &str = "`tillcast cert` makes a new one, `systemctl reload tillcast` takes it";
 
 /// Looks at the files that the settings name.
-pub(super) fn look(config: &Config) -> Vec<Finding> {
+pub(super) fn check(config: &Config) -> Vec<Finding> {
     let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
         return vec![ok("none is wanted; clients come over plain HTTP")];
     };
     let hidden = [&cert, &key].into_iter().find_map(|file| {
         let error = File::open(file).err()?;
         let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
-        denied.then(|| unseen(file, &error))
+        denied.then(|| unreadable(file, &error))
     });
     if let Some(hidden) = hidden {
         return vec![hidden];

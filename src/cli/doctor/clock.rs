@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, bad, ok, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::domain::timestamp;
 use crate::limits::{CLOCK_MIN_MS, CLOCK_STEP_MS};
 
@@ -11,7 +11,7 @@ const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a
                    clock a network";
 
 /// Looks at this time, that of the newest event, if there is one, and at who sets the clock.
-pub(super) fn look(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
+pub(super) fn check(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
     let time = timestamp::text(now);
     if now < CLOCK_MIN_MS {
         return vec![bad(format!("it cannot be {time}: this program was made later; {SET}"))];
@@ -46,8 +46,8 @@ fn set_by(time: &str, system: &Path) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
+    use crate::cli::doctor::finding::Verdict;
     use std::fs;
 
     const NOW: i64 = CLOCK_MIN_MS + 1;
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_time_that_cannot_be_is_bad() {
         let system = tempfile::tempdir().unwrap();
-        let verdict = |now, newest| look(now, newest, system.path())[0].verdict;
+        let verdict = |now, newest| check(now, newest, system.path())[0].verdict;
         assert_eq!(verdict(NOW, None), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS)), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS + 1)), Verdict::Bad);
@@ -75,7 +75,7 @@ mod tests {
             for made in made {
                 fs::create_dir_all(system.path().join("run").join(made)).unwrap();
             }
-            let found = &look(NOW, None, system.path())[0];
+            let found = &check(NOW, None, system.path())[0];
             assert!(found.verdict == verdict && found.text.contains(said), "{made:?}: {found:?}");
         }
     }

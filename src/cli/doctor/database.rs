@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 use crate::store;
 
 /// Looks at the database; returns the newest time in it, too.
-pub(super) fn look(data_dir: &Path) -> (Finding, Option<i64>) {
+pub(super) fn check(data_dir: &Path) -> (Finding, Option<i64>) {
     let file = store::database_file(data_dir);
     let name = file.display();
     match File::open(&file) {
@@ -18,7 +18,7 @@ pub(super) fn look(data_dir: &Path) -> (Finding, Option<i64>) {
             return (warn(format!("{name}: {text}")), None);
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return (unseen(&file, &error), None);
+            return (unreadable(&file, &error), None);
         }
         _ => {}
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::mount::Mount;
-use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
+use crate::cli::doctor::mount::Mount;
 use crate::limits::{FREE_FILES_MIN, RESERVE_BYTES};
 use crate::store;
 
@@ -18,11 +18,11 @@ const DISTANT: &[&str] =
 const FLEETING: &[&str] = &["ramfs", "tmpfs"];
 
 /// Looks at the disk of a data directory.
-pub(super) fn look(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
+pub(super) fn check(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
     let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let disk = match statvfs(folder) {
         Ok(disk) => disk,
-        Err(error) => return vec![unseen(folder, &error.into())],
+        Err(error) => return vec![unreadable(folder, &error.into())],
     };
     let name = folder.display();
     // One that was made read-only by an error says so only to who writes.
@@ -76,8 +76,8 @@ fn wrong_kind(name: &str, kind: &str) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
+    use crate::cli::doctor::finding::Verdict;
 
     #[test]
     fn orders_need_the_reserve_and_backups_the_size_of_the_shop() {

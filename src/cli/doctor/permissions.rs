@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Finding, bad, ok, unseen, warn};
+use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 
 /// What anybody else may do.
 const OTHERS: u32 = 0o077;
@@ -13,7 +13,7 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Looks at the data directory and the files in it.
-pub(super) fn look(data_dir: &Path) -> Vec<Finding> {
+pub(super) fn check(data_dir: &Path) -> Vec<Finding> {
     match faults(data_dir) {
         Ok(faults) if faults.is_empty() => {
             vec![ok(format!("{}: only its owner may look", data_dir.display()))]
@@ -21,7 +21,7 @@ pub(super) fn look(data_dir: &Path) -> Vec<Finding> {
         Ok(faults) => faults,
         // The database's line says that there is no shop.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => vec![unseen(data_dir, &error)],
+        Err(error) => vec![unreadable(data_dir, &error)],
     }
 }
 

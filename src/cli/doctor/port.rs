@@ -3,103 +3,104 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use super::{Finding, bad, ok, warn};
 use crate::cli::demo::reachable;
+use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::config::Config;
 use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_TIMEOUT};
 
 /// What is at an address.
-enum There {
-    Nobody,
+enum Probe {
+    NotListening,
     /// Something that says nothing.
-    Mute,
+    Silent,
     /// Something that is not Tillcast.
-    Stranger,
+    OtherProgram,
     /// Tillcast, over TLS: what it would say there is not asked.
-    Secure,
+    Tls,
     /// Tillcast, which has too many connections.
-    Crowded,
+    AtCapacity,
     Ready,
     /// Tillcast, which cannot take orders, and why.
-    Unready(String),
+    NotReady(String),
 }
 
 /// Looks at each address where the server listens, or shall.
-pub(super) fn look(config: &Config) -> Vec<Finding> {
+pub(super) fn check(config: &Config) -> Vec<Finding> {
     let asked = config.listen.iter().filter(|address| address.port() != 0);
-    let found: Vec<_> = asked.map(|address| (*address, ask(reachable(*address)))).collect();
+    let found: Vec<_> = asked.map(|address| (*address, probe(reachable(*address)))).collect();
     if found.is_empty() {
         return vec![ok("each start takes another port, so nobody was asked")];
     }
-    if found.iter().all(|(_, there)| matches!(there, There::Nobody)) {
+    if found.iter().all(|(_, there)| matches!(there, Probe::NotListening)) {
         let addresses: Vec<_> = found.iter().map(|(address, _)| address.to_string()).collect();
         return vec![ok(format!("{}: free; no server is running", addresses.join(", ")))];
     }
     // Where nobody asked for an address, one that this machine does not have is left out.
-    let matters = |there: &There| !(config.listen_is_default && matches!(there, There::Nobody));
+    let matters =
+        |there: &Probe| !(config.listen_is_default && matches!(there, Probe::NotListening));
     let found = found.into_iter().filter(|(_, there)| matters(there));
-    found.map(|(address, there)| told(address, there)).collect()
+    found.map(|(address, there)| finding(address, there)).collect()
 }
 
-fn told(address: SocketAddr, there: There) -> Finding {
-    match there {
-        There::Nobody => warn(format!(
+fn finding(address: SocketAddr, probed: Probe) -> Finding {
+    match probed {
+        Probe::NotListening => warn(format!(
             "{address}: nobody answers, but at another address somebody does; restart the server, if \
              this one is new"
         )),
-        There::Mute => bad(format!(
+        Probe::Silent => bad(format!(
             "{address}: is taken, but nobody answers; if that is Tillcast (`systemctl status tillcast`), \
              it is starting or stuck: restart it. Else stop that program (`ss -ltnp` names it)"
         )),
-        There::Stranger => bad(format!(
+        Probe::OtherProgram => bad(format!(
             "{address}: another program answers; stop that one (`ss -ltnp` names it), or give another \
              --listen"
         )),
-        There::Secure => ok(format!("{address}: Tillcast answers, over TLS")),
-        There::Crowded => warn(format!(
+        Probe::Tls => ok(format!("{address}: Tillcast answers, over TLS")),
+        Probe::AtCapacity => warn(format!(
             "{address}: Tillcast answers, but has as many connections as it may; raise \
              --max-connections, or see who connects"
         )),
-        There::Ready => ok(format!("{address}: Tillcast answers and takes orders")),
-        There::Unready(why) => bad(format!(
+        Probe::Ready => ok(format!("{address}: Tillcast answers and takes orders")),
+        Probe::NotReady(why) => bad(format!(
             "{address}: Tillcast answers, but takes no orders: {why}; its log says more (`journalctl -u \
              tillcast`)"
         )),
     }
 }
 
-fn ask(address: SocketAddr) -> There {
+fn probe(address: SocketAddr) -> Probe {
     let health = match get(address, "/healthz") {
         Ok(health) => health,
         Err(there) => return there,
     };
     match status(&health) {
-        Some("308") if health.contains("location: https://") => There::Secure,
-        Some("429") if health.contains("application/problem+json") => There::Crowded,
+        Some("308") if health.contains("location: https://") => Probe::Tls,
+        Some("429") if health.contains("application/problem+json") => Probe::AtCapacity,
         Some("200") if health.ends_with("{\"status\":\"ok\"}") => match get(address, "/readyz") {
-            Ok(ready) if status(&ready) == Some("200") => There::Ready,
-            Ok(ready) => There::Unready(detail(&ready)),
+            Ok(ready) if status(&ready) == Some("200") => Probe::Ready,
+            Ok(ready) => Probe::NotReady(detail(&ready)),
             Err(there) => there,
         },
-        _ => There::Stranger,
+        _ => Probe::OtherProgram,
     }
 }
 
 /// A whole answer, or the beginning of a long one; or who is there that gives none.
-fn get(address: SocketAddr, path: &str) -> Result<String, There> {
+fn get(address: SocketAddr, path: &str) -> Result<String, Probe> {
     let stream = TcpStream::connect_timeout(&address, DOCTOR_TIMEOUT);
     let stream = stream.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => There::Mute,
+        io::ErrorKind::TimedOut => Probe::Silent,
         // Nothing listens there, or there is no such address here.
-        _ => There::Nobody,
+        _ => Probe::NotListening,
     })?;
-    talk(stream, address, path).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => There::Mute,
-        _ => There::Stranger,
+    exchange(stream, address, path).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Probe::Silent,
+        _ => Probe::OtherProgram,
     })
 }
 
-fn talk(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<String> {
+fn exchange(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Result<String> {
     stream.set_read_timeout(Some(DOCTOR_TIMEOUT))?;
     stream.set_write_timeout(Some(DOCTOR_TIMEOUT))?;
     let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

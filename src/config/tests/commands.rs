@@ -1,8 +1,8 @@
 //! The command line: each command, each wrong one, and the help page.
 
-use super::super::table::SETTINGS;
-use super::super::{Command, help, settings};
-use super::{config, line, mistakes, run};
+use crate::config::table::SETTINGS;
+use crate::config::tests::{config, errors, line, run};
+use crate::config::{Command, help, settings};
 
 /// The rows of a table, each with an arrow between what is given and what is expected.
 fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -93,7 +93,7 @@ demo --rate fast => --rate: RATE, not "fast" (from the command line)
 #[test]
 fn a_wrong_command_line_says_what_would_be_right() {
     for (args, expected) in rows(WRONG) {
-        let lines = mistakes(line(args)).join("|");
+        let lines = errors(line(args)).join("|");
         let lines = lines.replace("must be admin, staff, kiosk or display", "ROLES");
         let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
@@ -103,7 +103,7 @@ fn a_wrong_command_line_says_what_would_be_right() {
                         backup, restore, check, doctor, cert, events, announce or limits";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
-    let lines = mistakes(run(&["user", "passwd", ""], &[]));
+    let lines = errors(run(&["user", "passwd", ""], &[]));
     assert_eq!(lines, ["user passwd: NAME must not be empty"]);
 }
 
@@ -119,7 +119,7 @@ fn a_password_in_the_arguments_is_refused_and_not_repeated() {
         let expected = format!(
             "{command}: unexpected argument; the password is read from the terminal or standard input"
         );
-        assert_eq!(mistakes(line(args)), [expected]);
+        assert_eq!(errors(line(args)), [expected]);
     }
     for args in [
         "user passwd ana --password hunter2",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{File, mistakes, run};
+use crate::config::tests::{File, errors, run};
 
 #[test]
 fn a_file_has_underscores_or_dashes_lists_and_plain_numbers() {
@@ -39,7 +39,7 @@ fn each_mistake_in_a_file_has_its_line() {
         &format!("FILE, line 9: listen: {kind}"),
         "FILE, line 10: unknown setting \"server\"",
     ];
-    let lines = file.mistakes();
+    let lines = file.errors();
     assert_eq!(lines[..7], expected);
     assert!(lines[7].starts_with("--session-idle: must be given only once"), "{lines:?}");
     assert_eq!(lines.len(), 8);
@@ -49,7 +49,7 @@ fn each_mistake_in_a_file_has_its_line() {
 fn broken_lines_of_a_file_are_each_reported_and_not_read() {
     let file =
         File::new("broken", "drain =\nworkers = \nlog_level = \"loud\"\n= 5\nlisten = [a b c");
-    let lines = file.mistakes();
+    let lines = file.errors();
     let starts = [
         "FILE, line 1: ",
         "FILE, line 2: ",
@@ -63,7 +63,7 @@ fn broken_lines_of_a_file_are_each_reported_and_not_read() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_with_whoever_named_it() {
-    let lines = mistakes(run(&[], &[("TILLCAST_CONFIG", "/nowhere/t.toml")]));
+    let lines = errors(run(&[], &[("TILLCAST_CONFIG", "/nowhere/t.toml")]));
     let start = "--config: cannot read \"/nowhere/t.toml\" (from TILLCAST_CONFIG): No such file";
     assert!(lines.len() == 1 && lines[0].starts_with(start), "{lines:?}");
 }

@@ -1,7 +1,7 @@
 //! The file of settings that packages bring, which cannot drift from the table.
 
-use super::super::table::{Fallback, SETTINGS, Setting};
-use super::File;
+use crate::config::table::{Fallback, SETTINGS, Setting};
+use crate::config::tests::File;
 
 const PACKAGED: &str = include_str!("../../../systemd/tillcast.toml");
 
@@ -53,7 +53,7 @@ fn entry(setting: &Setting) -> String {
     let mut text = String::from("\n#");
     let mut columns = 1;
     let remark = match setting.default {
-        Fallback::Found(words, _) => format!(" By default: {words}."),
+        Fallback::Computed(words, _) => format!(" By default: {words}."),
         Fallback::Nothing => " By default: none.".to_owned(),
         Fallback::Text(_) => String::new(),
     };

@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::super::table::SETTINGS;
-use super::super::{Command, read};
-use super::{config, line, mistakes, run};
+use crate::config::table::SETTINGS;
+use crate::config::tests::{config, errors, line, run};
+use crate::config::{Command, read};
 
 const NOT_UTF_8: &[u8] = b"/srv/\xff";
 
@@ -45,7 +45,7 @@ fn each_bad_form_is_one_mistake_that_names_its_setting() {
     assert!(rows.iter().map(|(flag, _)| *flag).eq(flags));
     for (flag, forms) in rows {
         for form in forms.split(',').map(str::trim).filter(|form| !form.is_empty()) {
-            let lines = mistakes(run(&[&format!("--{flag}={form}")], &[]));
+            let lines = errors(run(&[&format!("--{flag}={form}")], &[]));
             let end = format!("{form:?} (from the command line)");
             assert_eq!(lines.len(), 1, "{flag} {form}: {lines:?}");
             assert!(lines[0].starts_with(&format!("--{flag}: ")), "{lines:?}");
@@ -59,11 +59,11 @@ fn a_flag_without_its_value_says_what_would_be_right() {
     for setting in SETTINGS {
         let flag = format!("--{}", setting.flag);
         for args in [&[&*flag][..], &[&*flag, "--log-format", "json"], &[&*flag, "--", "serve"]] {
-            let lines = mistakes(run(args, &[]));
+            let lines = errors(run(args, &[]));
             assert_eq!(lines.len(), 1, "{args:?}: {lines:?}");
             assert!(lines[0].starts_with(&format!("{flag}: needs a value, must ")), "{lines:?}");
         }
-        let empty = mistakes(run(&[&format!("{flag}=")], &[]));
+        let empty = errors(run(&[&format!("{flag}=")], &[]));
         assert!(empty[0].starts_with(&format!("{flag}: ")), "{empty:?}");
     }
 }
@@ -71,7 +71,7 @@ fn a_flag_without_its_value_says_what_would_be_right() {
 #[test]
 fn what_has_one_value_is_given_once() {
     let lines =
-        mistakes(line("--drain 1s --drain 2s --workers 1 --workers 2 demo --rate 1 --rate 2"));
+        errors(line("--drain 1s --drain 2s --workers 1 --workers 2 demo --rate 1 --rate 2"));
     assert_eq!(
         lines,
         [
@@ -80,7 +80,7 @@ fn what_has_one_value_is_given_once() {
             "--workers: must be given only once, not \"2\" (from the command line)",
         ]
     );
-    let lines = mistakes(line("--listen [::1]:1 --listen 1.1.1.1:1 --listen [0::1]:1"));
+    let lines = errors(line("--listen [::1]:1 --listen 1.1.1.1:1 --listen [0::1]:1"));
     assert_eq!(
         lines,
         ["--listen: must name each address once, not \"[0::1]:1\" (from the command line)"]
@@ -118,7 +118,7 @@ fn an_origin_is_kept_as_a_browser_sends_it() {
         ("https://::1", "must be scheme://host"),
         ("https://caf\u{e9}", "must be scheme://host"),
     ] {
-        let lines = mistakes(line(&format!("--allow-origin {given}")));
+        let lines = errors(line(&format!("--allow-origin {given}")));
         assert!(lines.len() == 1 && lines[0].contains(why), "{given}: {lines:?}");
     }
 }
@@ -128,7 +128,7 @@ fn a_certificate_and_its_key_come_together() {
     for (given, other) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
         let expected =
             format!("{given}: must come with {other}, not \"/a.pem\" (from the command line)");
-        assert_eq!(mistakes(line(&format!("{given} /a.pem"))), [expected]);
+        assert_eq!(errors(line(&format!("{given} /a.pem"))), [expected]);
     }
 }
 
@@ -144,7 +144,7 @@ fn bytes_that_are_not_utf_8_are_paths_or_mistakes() {
     }
     let is_path = |flag| flag == "data-dir" || flag == "backup-dir";
     for setting in SETTINGS.iter().filter(|setting| !is_path(setting.flag)) {
-        let lines = mistakes(set(setting.variable().leak()));
+        let lines = errors(set(setting.variable().leak()));
         assert!(lines.len() == 1 && lines[0].contains(&setting.variable()), "{lines:?}");
     }
     let args = ["--data-dir", "\u{e9}", "--", "backup"].map(OsString::from);

@@ -2,44 +2,44 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::command::{Command, FORMS, Form, OwnFlag};
-use super::values::either;
+use crate::config::command::{COMMANDS, Command, CommandFlag, CommandSpec};
+use crate::config::values::alternatives;
 
 /// A command's own flag as it was given, without a value where that is missing.
-pub(super) type OwnGiven = (&'static OwnFlag, Option<OsString>);
+pub(super) type RawFlag = (&'static CommandFlag, Option<OsString>);
 
 /// Can `word` follow `words` in any command?
 pub(super) fn fits(words: &[OsString], word: &OsStr) -> bool {
-    FORMS.iter().any(|form| {
-        let mut fixed = form.words.split(' ');
+    COMMANDS.iter().any(|spec| {
+        let mut fixed = spec.words.split(' ');
         words.iter().all(|word| fixed.next().is_some_and(|fixed| *word == *fixed))
-            && fixed.next().map_or(form.operand.is_some(), |fixed| *word == *fixed)
+            && fixed.next().map_or(spec.operand.is_some(), |fixed| *word == *fixed)
     })
 }
 
 /// The command that the words and flags ask for; where there is none, `mistakes` says why.
 pub(super) fn read(
     words: &[OsString],
-    own: &[OwnGiven],
-    mistakes: &mut Vec<String>,
+    flags: &[RawFlag],
+    errors: &mut Vec<String>,
 ) -> Option<Command> {
-    let Some(form) = FORMS.iter().find(|form| words.is_empty() || form.begins(words)) else {
-        mistakes.push(unknown(words));
+    let Some(spec) = COMMANDS.iter().find(|spec| words.is_empty() || spec.begins(words)) else {
+        errors.push(unknown(words));
         return None;
     };
-    let mut command = (form.start)();
-    let rest = words.get(form.words.split(' ').count()..).unwrap_or_default();
-    mistakes.extend(form.read_operand(&mut command, rest));
-    for (nth, (flag, value)) in own.iter().enumerate() {
-        let again = own[..nth].iter().any(|(earlier, _)| earlier.flag == flag.flag);
-        let wrong = form.read_flag(&mut command, flag, value.as_deref(), again);
-        mistakes.extend(wrong.map(|why| format!("--{}: {why}", flag.flag)));
+    let mut command = (spec.start)();
+    let rest = words.get(spec.words.split(' ').count()..).unwrap_or_default();
+    errors.extend(spec.read_operand(&mut command, rest));
+    for (nth, (flag, value)) in flags.iter().enumerate() {
+        let again = flags[..nth].iter().any(|(earlier, _)| earlier.flag == flag.flag);
+        let wrong = spec.read_flag(&mut command, flag, value.as_deref(), again);
+        errors.extend(wrong.map(|why| format!("--{}: {why}", flag.flag)));
     }
-    for flag in form.own_flags().filter(|flag| flag.required) {
-        if !own.iter().any(|(given, _)| given.flag == flag.flag)
+    for flag in spec.flags().filter(|flag| flag.required) {
+        if !flags.iter().any(|(raw, _)| raw.flag == flag.flag)
             && let Err(why) = (flag.set)(&mut command, OsStr::new(""))
         {
-            mistakes.push(format!("--{}: needed by {}, {why}", flag.flag, form.words));
+            errors.push(format!("--{}: needed by {}, {why}", flag.flag, spec.words));
         }
     }
     Some(command)
@@ -48,17 +48,17 @@ pub(super) fn read(
 fn unknown(words: &[OsString]) -> String {
     let first = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
     let followers =
-        FORMS.iter().filter_map(|form| form.words.strip_prefix(&*first)?.strip_prefix(' '));
+        COMMANDS.iter().filter_map(|spec| spec.words.strip_prefix(&*first)?.strip_prefix(' '));
     let followers: Vec<&str> = followers.collect();
     if followers.is_empty() {
-        let all: Vec<&str> = FORMS.iter().map(|form| form.words).collect();
-        format!("unknown command {first:?}, must be {}", either(&all))
+        let all: Vec<&str> = COMMANDS.iter().map(|spec| spec.words).collect();
+        format!("unknown command {first:?}, must be {}", alternatives(&all))
     } else {
-        format!("{first}: must be followed by {}", either(&followers))
+        format!("{first}: must be followed by {}", alternatives(&followers))
     }
 }
 
-impl Form {
+impl CommandSpec {
     fn begins(&self, words: &[OsString]) -> bool {
         let mut words = words.iter();
         self.words.split(' ').all(|fixed| words.next().is_some_and(|word| *word == *fixed))
@@ -86,7 +86,7 @@ impl Form {
     fn read_flag(
         &self,
         command: &mut Command,
-        flag: &OwnFlag,
+        flag: &CommandFlag,
         value: Option<&OsStr>,
         again: bool,
     ) -> Option<String> {

@@ -5,12 +5,12 @@ use std::fmt;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 
-use super::Env;
-use super::table::{self, Fallback, SETTINGS, Setting};
+use crate::config::env::Env;
+use crate::config::table::{self, Fallback, SETTINGS, Setting};
 use crate::limits::Limits;
 
 /// One value of one setting.
-pub(super) struct Given {
+pub(super) struct RawValue {
     pub(super) setting: &'static Setting,
     pub(super) value: OsString,
     pub(super) source: Source,
@@ -24,33 +24,33 @@ pub(super) enum Source {
     Default,
 }
 
-/// The first value of the strongest source; `given` is in the order of precedence.
-pub(super) fn winner<'a>(given: &'a [Given], flag: &str) -> Option<&'a Given> {
-    given.iter().find(|one| one.is(flag))
+/// The first value of the strongest source; `raw` is in the order of precedence.
+pub(super) fn effective<'a>(raw: &'a [RawValue], flag: &str) -> Option<&'a RawValue> {
+    raw.iter().find(|one| one.is(flag))
 }
 
 /// All that `TILLCAST_…` variables say; commas separate the values of a repeatable one.
-pub(super) fn by_environment(env: &Env) -> Vec<Given> {
+pub(super) fn from_environment(env: &Env) -> Vec<RawValue> {
     let values = |setting: &Setting| match env(&setting.variable()) {
-        Some(value) => setting.pieces(&value),
+        Some(value) => setting.split(&value),
         None => Vec::new(),
     };
     of_each_setting(|| Source::Environment, values)
 }
 
 /// The file of settings in the folder that systemd made for them, where there is one.
-pub(super) fn by_service_manager(env: &Env) -> Option<Given> {
+pub(super) fn from_service_manager(env: &Env) -> Option<RawValue> {
     let folders = env("CONFIGURATION_DIRECTORY")?;
     let file = Path::new(table::first_of(&folders)?).join("tillcast.toml");
     let setting = SETTINGS.iter().find(|setting| setting.flag == "config")?;
-    file.exists().then(|| Given { setting, value: file.into(), source: Source::Default })
+    file.exists().then(|| RawValue { setting, value: file.into(), source: Source::Default })
 }
 
 /// What holds where nobody says anything but the profile.
-pub(super) fn by_default(env: &Env, limits: Limits) -> Vec<Given> {
+pub(super) fn defaults(env: &Env, limits: Limits) -> Vec<RawValue> {
     let values = |setting: &Setting| match setting.default {
-        Fallback::Text(text) => setting.pieces(text.as_ref()),
-        Fallback::Found(_, find) => vec![find(env, limits)],
+        Fallback::Text(text) => setting.split(text.as_ref()),
+        Fallback::Computed(_, find) => vec![find(env, limits)],
         Fallback::Nothing => Vec::new(),
     };
     of_each_setting(|| Source::Default, values)
@@ -59,15 +59,15 @@ pub(super) fn by_default(env: &Env, limits: Limits) -> Vec<Given> {
 fn of_each_setting(
     source: impl Fn() -> Source,
     values: impl Fn(&Setting) -> Vec<OsString>,
-) -> Vec<Given> {
-    let given = |setting| {
-        let one = |value| Given { setting, value, source: source() };
+) -> Vec<RawValue> {
+    let raw = |setting| {
+        let one = |value| RawValue { setting, value, source: source() };
         values(setting).into_iter().map(one).collect::<Vec<_>>()
     };
-    SETTINGS.iter().flat_map(given).collect()
+    SETTINGS.iter().flat_map(raw).collect()
 }
 
-impl Given {
+impl RawValue {
     pub(super) fn is(&self, flag: &str) -> bool {
         self.setting.flag == flag
     }
@@ -81,12 +81,12 @@ impl Given {
     }
 
     /// The line that reports this value as a mistake: the setting, what would be right, the source.
-    pub(super) fn wrong(&self, why: &str) -> String {
+    pub(super) fn error(&self, why: &str) -> String {
         format!("--{}: {why}, not {self}", self.setting.flag)
     }
 }
 
-impl fmt::Display for Given {
+impl fmt::Display for RawValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} ", self.value.to_string_lossy())?;
         match &self.source {

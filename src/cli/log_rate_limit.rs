@@ -19,9 +19,9 @@ use crate::limits::{
     LOG_DROPPED_REPORT_INTERVAL, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPEAT_INTERVAL,
 };
 
-/// A handle of the one brake of a log.
+/// A handle of the one rate_limit of a log.
 #[derive(Clone)]
-pub(in crate::cli) struct Brake(Arc<Shared>);
+pub(super) struct LogRateLimit(Arc<Shared>);
 
 struct Shared {
     budget: Mutex<Budget>,
@@ -39,14 +39,14 @@ struct Budget {
     errors_left_out: u64,
 }
 
-impl Brake {
+impl LogRateLimit {
     pub(super) fn new() -> Self {
         let budget = Mutex::new(Budget::new(Instant::now()));
         Self(Arc::new(Shared { budget, missing: Notify::new() }))
     }
 
     /// Tells, now and then, how many lines were left out. Never returns.
-    pub(in crate::cli) async fn report_now_and_then(&self) {
+    pub(super) async fn report_periodically(&self) {
         loop {
             self.0.missing.notified().await;
             self.report();
@@ -55,7 +55,7 @@ impl Brake {
     }
 
     /// Tells how many lines were left out, if any were.
-    pub(in crate::cli) fn report(&self) {
+    pub(super) fn report(&self) {
         let mut budget = self.budget();
         let left_out = std::mem::take(&mut budget.left_out);
         let errors = std::mem::take(&mut budget.errors_left_out);
@@ -70,12 +70,12 @@ impl Brake {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Brake {
+impl<S: Subscriber> Layer<S> for LogRateLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let line = event.metadata();
         // What is said here is rare by itself.
         let comes = line.module_path() == Some(module_path!())
-            || self.budget().lets_through(line, Instant::now());
+            || self.budget().admits(line, Instant::now());
         if !comes {
             self.0.missing.notify_one();
         }
@@ -94,12 +94,12 @@ impl Budget {
         }
     }
 
-    fn lets_through(&mut self, line: &Metadata<'_>, now: Instant) -> bool {
+    fn admits(&mut self, line: &Metadata<'_>, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.refilled);
         self.refilled = now;
         let refill = passed.as_secs_f64() * LOG_LINES_PER_SECOND;
         self.lines = (self.lines + refill).min(LOG_LINES_BURST);
-        let affordable = self.lines - 1.0 >= LOG_LINES_BURST * kept_from(*line.level());
+        let affordable = self.lines - 1.0 >= LOG_LINES_BURST * reserved_share(*line.level());
         let seen = self.kinds.get(&line.callsite());
         let long_ago = |seen: &Instant| now.saturating_duration_since(*seen) >= LOG_REPEAT_INTERVAL;
         let comes = affordable || seen.is_none_or(long_ago);
@@ -115,7 +115,7 @@ impl Budget {
 }
 
 /// The share of the budget that is none of this level's: more important lines have it to themselves.
-fn kept_from(level: Level) -> f64 {
+fn reserved_share(level: Level) -> f64 {
     match level {
         Level::ERROR => 0.0,
         Level::WARN => 0.25,
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_flood_is_bounded_and_leaves_room_for_what_matters() {
-        let (brake, lines) = (Brake::new(), Lines::default());
-        let log = tracing_subscriber::registry().with(brake.clone()).with(lines.clone());
+        let (rate_limit, lines) = (LogRateLimit::new(), Lines::default());
+        let log = tracing_subscriber::registry().with(rate_limit.clone()).with(lines.clone());
         let came = |level| lines.0.lock().unwrap().iter().filter(|one| **one == level).count();
         tracing::subscriber::with_default(log, || {
             for _ in 0..10_000 {
@@ -155,7 +155,7 @@ mod tests {
                 tracing::error!("the disk fails");
             }
             tracing::info!("of another kind");
-            brake.report();
+            rate_limit.report();
         });
         let half = (250..260).contains(&came(Level::INFO));
         assert!(half, "{} small lines", came(Level::INFO));
@@ -173,7 +173,7 @@ mod tests {
         let mut budget = Budget::new(begun);
         let mut came = |at: f64| {
             let now = begun + Duration::from_secs_f64(at);
-            (0..10_000).filter(|_| budget.lets_through(site, now)).count()
+            (0..10_000).filter(|_| budget.admits(site, now)).count()
         };
         assert_eq!((came(0.0), came(1.0), came(2.0)), (250, 1, 1));
         assert_eq!(came(10_000.0), 250);

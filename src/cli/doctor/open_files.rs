@@ -2,12 +2,12 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Finding, ok, warn};
+use crate::cli::doctor::finding::{Finding, ok, warn};
 use crate::cli::serve::connections_for;
 use crate::limits::FILES_RESERVED;
 
 /// Looks at what a server that is started from here would get.
-pub(super) fn look(wanted: usize) -> Finding {
+pub(super) fn check(wanted: usize) -> Finding {
     let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let fit = connections_for(files);
     if fit < wanted {

@@ -1,7 +1,5 @@
 //! The log: to standard error, a line each, not too many. `SIGHUP` reads its level again, and the certificate.
 
-mod brake;
-
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
@@ -15,7 +13,7 @@ use tracing_subscriber::{fmt, reload};
 use crate::config::{self, Config, LogFormat};
 use crate::tls::Identity;
 
-use brake::Brake;
+use crate::cli::log_rate_limit::LogRateLimit;
 
 /// The log's level, to be set again.
 type Level = reload::Handle<LevelFilter, Registry>;
@@ -23,17 +21,17 @@ type Level = reload::Handle<LevelFilter, Registry>;
 /// The log, once it has been started.
 pub(super) struct Log {
     level: Level,
-    brake: Brake,
+    rate_limit: LogRateLimit,
 }
 
 /// Starts the log, and lets panics speak through it.
 pub(super) fn start(config: &Config) -> Log {
     let (filter, level) = reload::Layer::new(config.log_level);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
-    let brake = Brake::new();
-    let registry = tracing_subscriber::registry().with(filter).with(brake.clone());
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    match (config.log_format, journal) {
+    let rate_limit = LogRateLimit::new();
+    let registry = tracing_subscriber::registry().with(filter).with(rate_limit.clone());
+    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    match (config.log_format, in_journal) {
         (LogFormat::Json, _) => registry.with(lines.json()).init(),
         // The journal adds the time itself.
         (LogFormat::Text, true) => registry.with(lines.with_ansi(false).without_time()).init(),
@@ -42,25 +40,25 @@ pub(super) fn start(config: &Config) -> Log {
         }
     }
     std::panic::set_hook(Box::new(|panic| tracing::error!("panicked: {panic}")));
-    Log { level, brake }
+    Log { level, rate_limit }
 }
 
 impl Log {
     /// A handle of what keeps it short.
-    pub(super) fn brake(&self) -> Brake {
-        self.brake.clone()
+    pub(super) fn rate_limit(&self) -> LogRateLimit {
+        self.rate_limit.clone()
     }
 
     /// Does what the log needs while the server runs: listens for `SIGHUP`, and tells what was left
     /// out. Never returns.
-    pub(super) async fn keep(self, identity: Option<Arc<Identity>>) {
-        tokio::join!(self.brake.report_now_and_then(), follow_hangups(self.level, identity));
+    pub(super) async fn maintain(self, identity: Option<Arc<Identity>>) {
+        tokio::join!(self.rate_limit.report_periodically(), reload_on_hangup(self.level, identity));
     }
 }
 
 /// Reads the settings anew at each `SIGHUP` and takes the log level from them, and reads the
 /// certificate and its key anew. Never returns.
-async fn follow_hangups(level: Level, identity: Option<Arc<Identity>>) {
+async fn reload_on_hangup(level: Level, identity: Option<Arc<Identity>>) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),
@@ -71,15 +69,15 @@ async fn follow_hangups(level: Level, identity: Option<Arc<Identity>>) {
                 Ok(()) => tracing::info!(level = %config.log_level, "settings read again"),
                 Err(error) => tracing::warn!(%error, "the log level stays"),
             },
-            Err(mistakes) => tracing::warn!(%mistakes, "settings stay as they were"),
+            Err(errors) => tracing::warn!(%errors, "settings stay as they were"),
         }
         if let Some(identity) = &identity {
-            read_again(identity);
+            reload_certificate(identity);
         }
     }
 }
 
-fn read_again(identity: &Identity) {
+fn reload_certificate(identity: &Identity) {
     match identity.reload() {
         Ok(warnings) => {
             tracing::info!("certificate read again");
@@ -87,9 +85,9 @@ fn read_again(identity: &Identity) {
                 tracing::warn!("{warning}");
             }
         }
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::error!("the certificate stays as it was: {mistake}");
+        Err(errors) => {
+            for error in errors {
+                tracing::error!("the certificate stays as it was: {error}");
             }
         }
     }

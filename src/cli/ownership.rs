@@ -13,27 +13,27 @@ use rustix::process::geteuid;
 
 /// Gives the owner of a data directory what root has in it. Others than root can leave nothing there that
 /// is not theirs.
-pub(super) fn give_back(data_dir: &Path) -> Result<(), String> {
-    let give = || -> Result<(), Errno> {
+pub(super) fn restore(data_dir: &Path) -> Result<(), String> {
+    let restore_all = || -> Result<(), Errno> {
         let folder = openat(CWD, data_dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let found = fstat(&folder)?;
         let owner = (Uid::from_raw(found.st_uid), Gid::from_raw(found.st_gid));
-        if owner.0.is_root() { Ok(()) } else { give_in(&folder, owner) }
+        if owner.0.is_root() { Ok(()) } else { restore_entries(&folder, owner) }
     };
     if !geteuid().is_root() {
         return Ok(());
     }
-    match give() {
+    match restore_all() {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(format!("{}: cannot be given to its owner: {error}", data_dir.display())),
     }
 }
 
-fn give_in(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
+fn restore_entries(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         if ![c".", c".."].contains(&entry.file_name()) {
-            match give_one(folder, entry.file_name(), owner) {
+            match restore_entry(folder, entry.file_name(), owner) {
                 // A server that runs may have removed it meanwhile.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error),
@@ -45,12 +45,12 @@ fn give_in(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
 
 /// Nothing is followed, and nothing given that has another name elsewhere: whoever owns the folder decides
 /// what names are in it, and must not get hold of root's other files that way.
-fn give_one(folder: &OwnedFd, name: &CStr, owner: (Uid, Gid)) -> Result<(), Errno> {
+fn restore_entry(folder: &OwnedFd, name: &CStr, owner: (Uid, Gid)) -> Result<(), Errno> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();
     if is_dir {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        give_in(&openat(folder, name, flags, Mode::empty())?, owner)?;
+        restore_entries(&openat(folder, name, flags, Mode::empty())?, owner)?;
     }
     if found.st_uid == 0 && (is_dir || found.st_nlink == 1) {
         chownat(folder, name, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)?;

@@ -1,0 +1,40 @@
+//! Text for the person at the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use crate::domain::{FieldError, Reject};
+
+/// Writes to standard output. A reader that has had enough (`| head`) is no failure.
+pub(super) fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn print_error(text: &impl Display) {
+    // A closed standard error leaves no way to report that.
+    drop(writeln!(io::stderr(), "tillcast: {text}"));
+}
+
+/// Explains to a person why the store refused a command.
+pub(super) fn explain(reject: Reject) -> String {
+    match reject {
+        Reject::Invalid(errors) => {
+            let line = |error: &FieldError| format!("{} {}", error.field, error.message);
+            errors.iter().map(line).collect::<Vec<_>>().join("; ")
+        }
+        Reject::NotFound => "there is no such thing".to_owned(),
+        Reject::Conflict(detail) => detail,
+        Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile".to_owned(),
+        Reject::DiskFull => "the disk is full; nothing was done".to_owned(),
+        Reject::Busy | Reject::Unavailable => {
+            "the database could not do it; see the lines above".to_owned()
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The settings after all sources were read: one field for each, whatever it came from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
+
+use crate::limits::Limits;
+
+/// One field per setting; the table in `config/table.rs` gives each one's default and reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The addresses to listen on, each once, never none.
+    pub listen: Vec<SocketAddr>,
+    /// Nobody asked for these addresses, so one whose protocol this machine lacks may be left out.
+    pub listen_is_default: bool,
+    /// The folder of the database.
+    pub data_dir: PathBuf,
+    /// How long a session lives without use.
+    pub session_idle: Duration,
+    /// How long a session lives at most; never less than `session_idle`.
+    pub session_max: Duration,
+    /// The bounds of the profile.
+    pub limits: Limits,
+    /// Open connections, all together.
+    pub max_connections: usize,
+    /// Open connections from one address.
+    pub max_connections_per_address: usize,
+    /// Open connections of one user.
+    pub max_connections_per_user: usize,
+    /// New connections from one address.
+    pub connect_rate: Rate,
+    /// Foreign origins that may call, in the form in which a browser sends them.
+    pub allow_origin: Vec<String>,
+    /// The certificate that makes every address speak TLS; there if `tls_key` is.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
+    /// How long browsers shall come over TLS only.
+    pub hsts: Option<Duration>,
+    /// The reverse proxies whose word about their clients counts.
+    pub trusted_proxy: Vec<IpNet>,
+    /// The name under which the server is announced in the network.
+    pub mdns: Option<String>,
+    /// How long a stop may take.
+    pub drain: Duration,
+    /// How long an event stays in the log.
+    pub event_retention: Duration,
+    /// How many events stay in the log.
+    pub event_retention_count: u64,
+    /// How long an entry stays in the audit trail.
+    pub audit_retention: Duration,
+    /// Where the daily backups go.
+    pub backup_dir: Option<PathBuf>,
+    /// How many daily backups are kept.
+    pub backup_keep: usize,
+    /// The least important lines that are still logged.
+    pub log_level: LevelFilter,
+    /// What a log line looks like.
+    pub log_format: LogFormat,
+    /// Threads of the runtime.
+    pub workers: usize,
+    /// The file that some of these came from.
+    pub config: Option<PathBuf>,
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Times a second, on average; a burst may be ten times that.
+    pub per_second: u32,
+}
+
+/// What a log line looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and the journal.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+impl Config {
+    /// What the table's setters fill in; a field whose value was a mistake contradicts no other.
+    pub(super) fn empty() -> Self {
+        Self {
+            listen: Vec::new(),
+            listen_is_default: false,
+            data_dir: PathBuf::new(),
+            session_idle: Duration::ZERO,
+            session_max: Duration::MAX,
+            limits: Limits::DEFAULT,
+            max_connections: 0,
+            max_connections_per_address: 0,
+            max_connections_per_user: 0,
+            connect_rate: Rate { per_second: 0 },
+            allow_origin: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
+            hsts: None,
+            trusted_proxy: Vec::new(),
+            mdns: None,
+            drain: Duration::ZERO,
+            event_retention: Duration::ZERO,
+            event_retention_count: 0,
+            audit_retention: Duration::ZERO,
+            backup_dir: None,
+            backup_keep: 0,
+            log_level: LevelFilter::OFF,
+            log_format: LogFormat::Text,
+            workers: 0,
+            config: None,
+        }
+    }
+}
