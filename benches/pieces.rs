@@ -11,7 +11,8 @@ use tillcast::domain::decimal::Decimal;
 use tillcast::domain::event::{self, Event};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::{Cell, EntityKind, Input, Role, Row, order};
-use tillcast::feed::{Batch, Cursor, Feed, text_frame};
+use tillcast::feed::{Batch, Cursor, Feed};
+use tillcast::frame;
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::store::{Actor, Caller, Change, CommitSinks, Retention, Store, clock};
@@ -80,9 +81,9 @@ fn decimal_parse() -> Option<i64> {
 }
 
 #[divan::bench]
-fn frame(bencher: Bencher<'_, '_>) {
+fn frame_text(bencher: Bencher<'_, '_>) {
     let body = an_event(1234).map(|event| event.body).unwrap_or_default();
-    bencher.bench(|| text_frame(black_box(&body)));
+    bencher.bench(|| frame::text(black_box(&body)));
 }
 
 /// One commit of so many events, and what each of a thousand subscribers copies of it.
@@ -91,7 +92,7 @@ fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
     let feed = Feed::new(0, || ());
     bencher.with_inputs(|| batch(feed.head(), events)).bench_local_values(|events| {
         feed.publish(&events);
-        feed.told(feed.written());
+        feed.delivered(feed.written());
     });
 }
 

@@ -10,9 +10,9 @@ use std::thread;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use tillcast::feed::{put_binary_frame, put_text_frame};
+use tillcast::frame;
 use tillcast::limits::READ_BYTES;
-use tillcast::ws::{Ear, Heard, Hello, Socket, accept, leave};
+use tillcast::ws::{Hello, Incoming, MessageDecoder, Socket, accept, close};
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
@@ -33,40 +33,40 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let both = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut SourceFd(&stream.as_raw_fd()), Token(0), both)?;
-    let (mut socket, mut ear) = (Socket::new(stream, None), Ear::default());
-    let mut heard = hear(&mut ear, &early, &mut socket);
+    let (mut socket, mut decoder) = (Socket::new(stream, None), MessageDecoder::default());
+    let mut received = receive(&mut decoder, &early, &mut socket);
     let mut events = Events::with_capacity(1);
-    let (mut buffer, mut opened) = (vec![0; READ_BYTES], Vec::new());
-    let why = loop {
-        if let Err(why) = heard {
-            break why;
+    let (mut buffer, mut plain) = (vec![0; READ_BYTES], Vec::new());
+    let reason = loop {
+        if let Err(reason) = received {
+            break reason;
         }
         socket.flush()?;
-        let read = if socket.is_blocked() { 0 } else { socket.read(&mut buffer, &mut opened)? };
+        let read = if socket.is_blocked() { 0 } else { socket.read(&mut buffer, &mut plain)? };
         if read == 0 {
             poll.poll(&mut events, None)?;
         }
-        heard = hear(&mut ear, &buffer[..read], &mut socket);
+        received = receive(&mut decoder, &buffer[..read], &mut socket);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(leave(socket, why));
+    runtime.block_on(close(socket, reason));
     Ok(())
 }
 
-/// Answers what the bytes say, until the connection ends: with a code for what the peer did, or
-/// without, where the peer said goodbye.
-fn hear(
-    ear: &mut Ear,
+/// Echoes the messages in the bytes. The error ends the connection: with a close code if the peer
+/// broke the protocol, without one if the peer closed.
+fn receive(
+    decoder: &mut MessageDecoder,
     bytes: &[u8],
     socket: &mut Socket,
 ) -> Result<(), Option<(u16, &'static str)>> {
     let (mut output, mut result) = (Vec::new(), Ok(()));
-    ear.take(bytes, &mut output, |heard, output| {
-        match heard {
-            Heard::Text(text) => put_text_frame(output, &text),
-            Heard::Binary(bytes) => put_binary_frame(output, &bytes),
-            Heard::Closed => result = Err(None),
-            Heard::Broken(code, why) => result = Err(Some((code, why))),
+    decoder.receive(bytes, &mut output, |incoming, output| {
+        match incoming {
+            Incoming::Text(text) => frame::put_text(output, &text),
+            Incoming::Binary(bytes) => frame::put_binary(output, &bytes),
+            Incoming::Closed => result = Err(None),
+            Incoming::Broken(code, reason) => result = Err(Some((code, reason))),
         }
         result.is_ok()
     });

@@ -8,16 +8,15 @@ use tillcast::domain::decimal::{self, Decimal};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::{EntityKind, Input, Reject, Row, Secret};
 use tillcast::feed::Cursor;
-use tillcast::ws::{ClientMessage, Ear, Heard};
+use tillcast::ws::{ClientMessage, Incoming, MessageDecoder};
 
-/// What a socket hears does not depend on how the network cut it, and what a message gets wrong can
-/// be told in a short sentence.
+/// The messages do not depend on how the network cut the bytes, and an error is a short sentence.
 pub(crate) fn messages(bytes: &[u8]) {
-    let whole = hear(&[bytes]);
+    let whole = receive(&[bytes]);
     let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(whole, hear(&pieces));
-    for heard in whole {
-        if let Heard::Text(text) = heard
+    assert_eq!(whole, receive(&pieces));
+    for incoming in whole {
+        if let Incoming::Text(text) = incoming
             && let Err(wrong) = ClientMessage::parse(&text)
         {
             assert!(!wrong.is_empty() && wrong.len() < 1_000, "{wrong}");
@@ -25,14 +24,14 @@ pub(crate) fn messages(bytes: &[u8]) {
     }
 }
 
-fn hear(pieces: &[&[u8]]) -> Vec<Heard> {
-    let (mut ear, mut all, mut output) = (Ear::default(), Vec::new(), Vec::new());
+fn receive(pieces: &[&[u8]]) -> Vec<Incoming> {
+    let (mut decoder, mut all, mut output) = (MessageDecoder::default(), Vec::new(), Vec::new());
     let mut open = true;
     for piece in pieces {
         if open {
-            ear.take(piece, &mut output, |heard, _| {
-                open = !matches!(heard, Heard::Closed | Heard::Broken(..));
-                all.push(heard);
+            decoder.receive(piece, &mut output, |incoming, _| {
+                open = !matches!(incoming, Incoming::Closed | Incoming::Broken(..));
+                all.push(incoming);
                 true
             });
         }
@@ -94,28 +93,28 @@ pub(crate) fn money(bytes: &[u8]) {
 /// A cursor remembers of each channel how far it got, whatever the other channels do.
 pub(crate) fn cursors(bytes: &[u8]) {
     let mut cursor = Cursor::new(64);
-    let mut marks = [None; EntityKind::ALL.len()];
+    let mut floors = [None; EntityKind::ALL.len()];
     for step in bytes.chunks_exact(2) {
         let (kind, seq) =
             (EntityKind::ALL[usize::from(step[0]) % EntityKind::ALL.len()], i64::from(step[1]));
         match step[0] / 64 {
             0 | 1 => {
                 cursor.subscribe(kind, seq);
-                marks[kind.index()] = Some(seq);
+                floors[kind.index()] = Some(seq);
             }
             2 => {
                 cursor.unsubscribe(kind);
-                marks[kind.index()] = None;
+                floors[kind.index()] = None;
             }
             _ => {
                 let position = cursor.position.max(seq);
                 cursor.advance(position);
-                marks = marks.map(|mark: Option<i64>| mark.map(|mark| mark.max(position)));
+                floors = floors.map(|floor: Option<i64>| floor.map(|floor| floor.max(position)));
             }
         }
         for kind in EntityKind::ALL {
-            let mark = cursor.follows(kind).then(|| cursor.mark(kind));
-            assert_eq!(mark, marks[kind.index()], "{kind:?} after {step:?}");
+            let floor = cursor.follows(kind).then(|| cursor.floor(kind));
+            assert_eq!(floor, floors[kind.index()], "{kind:?} after {step:?}");
         }
     }
 }

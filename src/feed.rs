@@ -1,8 +1,8 @@
-//! The broadcaster: one ring of finished frames for everybody.
+//! The broadcaster: one ring of finished frames for all subscribers.
 //!
-//! A subscriber owns only its place in the log. Who is within the ring copies frames from it; who
-//! has fallen behind reads the log. So a slow subscriber costs nothing here and delays nobody.
-//! This room is the home of heapless's ring.
+//! A subscriber owns only its position in the log. It copies frames from the ring while the ring
+//! reaches back to it, and reads the log otherwise. So a slow subscriber costs nothing here and
+//! delays nobody. This room is the home of heapless's ring.
 
 mod cursor;
 
@@ -13,6 +13,7 @@ use heapless::Deque;
 
 use crate::domain::EntityKind;
 use crate::domain::event::Event;
+use crate::frame;
 use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
 pub use cursor::Cursor;
@@ -27,7 +28,7 @@ struct Ring {
     slots: Deque<Slot, RING_EVENTS>,
     /// The `seq` of the newest slot, and of the log.
     head: i64,
-    /// The newest `seq` of each kind; where the kind is older than this run, the head of then.
+    /// The newest `seq` of each kind; the head at the start for a kind without an event since.
     newest: [i64; EntityKind::ALL.len()],
     bytes: usize,
 }
@@ -38,21 +39,21 @@ pub struct Feed {
     head: AtomicI64,
     /// Bytes of all frames that were ever in the ring.
     written: AtomicU64,
-    /// So many of them the subscribers were told.
-    told: Mutex<u64>,
-    telling: Condvar,
+    /// The part of `written` that was offered to every subscriber's socket.
+    delivered: Mutex<u64>,
+    delivered_changed: Condvar,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Frames put together for one write. Subscribers that were in step and want the same get the same
-/// batch: it is filled once for all of them.
+/// Frames put together for one write. Subscribers at the same position with the same channels share
+/// one batch: it is filled once for all of them.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Whole frames, one behind the other.
     pub frames: Vec<u8>,
-    /// Where each of them ends, and its `seq`.
+    /// The offset behind each of them, with its `seq`.
     pub ends: Vec<(usize, i64)>,
-    /// The position and the kinds that it was filled for; none where it fits nobody else.
+    /// The position and the kinds that it was filled for; `None` if it fits no other cursor.
     from: Option<(i64, u8)>,
     /// The position behind it.
     to: i64,
@@ -64,7 +65,7 @@ impl Batch {
         Self { frames: Vec::new(), ends: Vec::new(), from: None, to: 0 }
     }
 
-    /// Forgets its frames.
+    /// Removes all frames.
     pub fn clear(&mut self) {
         self.frames.clear();
         self.ends.clear();
@@ -73,29 +74,29 @@ impl Batch {
 
     /// Adds an event that was read from the log.
     pub fn add(&mut self, event: &Event) {
-        put_text_frame(&mut self.frames, &event.body);
+        frame::put_text(&mut self.frames, &event.body);
         self.ends.push((self.frames.len(), event.seq));
     }
 
-    /// It is what this cursor would get.
+    /// Whether it holds what this cursor would get.
     fn is_for(&self, cursor: &Cursor, until: i64) -> bool {
         let complete = self.to == until || self.frames.len() >= WRITE_BYTES;
-        complete && self.from.is_some() && self.from == cursor.in_step()
+        complete && self.from.is_some() && self.from == cursor.shared_key()
     }
 }
 
-/// What copying from the ring came to.
+/// The result of copying from the ring.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// The cursor is at the head, or the buffer is full.
+    /// The cursor is at the head, or the batch is full.
     Frames,
     /// The ring no longer reaches back to the cursor: the log does.
-    Behind,
+    Lagged,
 }
 
 impl Feed {
-    /// An empty ring behind a log that ends at `head`; `wake` is called whenever there is more,
-    /// and must not wait.
+    /// An empty ring behind a log that ends at `head`. Each publication calls `wake`, which must
+    /// not wait.
     pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let newest = [head; EntityKind::ALL.len()];
         let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
@@ -103,8 +104,8 @@ impl Feed {
             ring: RwLock::new(Box::new(ring)),
             head: AtomicI64::new(head),
             written: AtomicU64::new(0),
-            told: Mutex::new(0),
-            telling: Condvar::new(),
+            delivered: Mutex::new(0),
+            delivered_changed: Condvar::new(),
             wake: Box::new(wake),
         }
     }
@@ -126,13 +127,13 @@ impl Feed {
         self.written.load(Ordering::Acquire)
     }
 
-    /// Takes the events of one commit. Where the subscribers have not been told of the last ones,
-    /// waits a little for that: otherwise all of them would have to read the log, which costs more.
+    /// Publishes the events of one commit. While the subscribers lag by more than `LAG_BYTES_MAX`
+    /// it waits, up to `LAG_WAIT_MAX`: reading the log for all of them would cost more.
     pub fn publish(&self, events: &[Event]) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.written();
-        let lags = |told: &mut u64| written - *told > LAG_BYTES_MAX;
-        drop(self.telling.wait_timeout_while(told, LAG_WAIT_MAX, lags));
+        let lags = |delivered: &mut u64| written - *delivered > LAG_BYTES_MAX;
+        drop(self.delivered_changed.wait_timeout_while(delivered, LAG_WAIT_MAX, lags));
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             let bytes: usize = events.iter().map(|event| ring.push(event)).sum();
@@ -142,14 +143,15 @@ impl Feed {
         (self.wake)();
     }
 
-    /// The subscribers were told so much of what was written, as far as their sockets took it.
-    pub fn told(&self, written: u64) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = written;
-        self.telling.notify_one();
+    /// Records that everything up to `written` was offered to the sockets of all subscribers.
+    pub fn delivered(&self, written: u64) {
+        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        self.delivered_changed.notify_one();
     }
 
-    /// The log has events up to `head` that were never published: everybody reads the log.
-    pub fn jump(&self, head: i64) {
+    /// Empties the ring and moves its head: the log has events up to `head` that were never
+    /// published, so every subscriber reads the log.
+    pub fn reset_to(&self, head: i64) {
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             ring.slots.clear();
@@ -161,9 +163,9 @@ impl Feed {
         (self.wake)();
     }
 
-    /// Puts the wanted frames behind the cursor together, none behind `until` and up to about
-    /// `WRITE_BYTES`. Moves the position only: whoever could not send them all moves it back, and
-    /// then calls `Cursor::advance` with where it really is.
+    /// Fills the batch with the wanted frames behind the cursor: none behind `until`, and about
+    /// `WRITE_BYTES` at most. It moves only the cursor's position. A caller that could not send all
+    /// of them has to call `Cursor::advance` with the position that it reached.
     pub fn copy(&self, cursor: &mut Cursor, until: i64, batch: &mut Batch) -> Copied {
         if batch.is_for(cursor, until) {
             cursor.position = batch.to;
@@ -179,14 +181,14 @@ impl Feed {
             .into_iter()
             .any(|kind| cursor.wants(kind, newest(kind)) && newest(kind) > cursor.position)
         {
-            cursor.advance(ring.head); // however far it is behind, nothing of it is wanted
+            cursor.advance(ring.head); // nothing behind it is wanted, however far it lags
             return Copied::Frames;
         }
         let oldest = ring.head - i64::try_from(ring.slots.len()).unwrap_or(0);
         let Ok(skip) = usize::try_from(cursor.position - oldest) else {
-            return Copied::Behind;
+            return Copied::Lagged;
         };
-        batch.from = cursor.in_step();
+        batch.from = cursor.shared_key();
         for at in skip..ring.slots.len() {
             if cursor.position >= until || batch.frames.len() >= WRITE_BYTES {
                 break;
@@ -203,7 +205,7 @@ impl Feed {
         Copied::Frames
     }
 
-    /// Events and bytes in the ring.
+    /// The number of events and bytes in the ring.
     pub fn size(&self) -> (usize, usize) {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         (ring.slots.len(), ring.bytes)
@@ -211,9 +213,9 @@ impl Feed {
 }
 
 impl Ring {
-    /// Returns how many bytes the frame has.
+    /// Adds an event, making room for it; returns the bytes of its frame.
     fn push(&mut self, event: &Event) -> usize {
-        let frame = text_frame(&event.body).into_boxed_slice();
+        let frame = frame::text(&event.body).into_boxed_slice();
         while self.slots.is_full() || self.bytes + frame.len() > RING_BYTES_MAX {
             let Some(slot) = self.slots.pop_front() else { break };
             self.bytes -= slot.frame.len();
@@ -228,41 +230,6 @@ impl Ring {
     }
 }
 
-/// A text as a whole, unmasked WebSocket frame (RFC 6455, section 5.2).
-pub fn text_frame(text: &str) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    put_text_frame(&mut frame, text);
-    frame
-}
-
-/// Appends a text as a whole, unmasked WebSocket frame.
-pub fn put_text_frame(out: &mut Vec<u8>, text: &str) {
-    put_frame(out, 0x81, text.as_bytes());
-}
-
-/// Appends a whole, unmasked binary frame.
-pub fn put_binary_frame(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_frame(out, 0x82, bytes);
-}
-
-/// The first byte says that it is a final frame, and of what.
-fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
-    out.push(first);
-    let length = payload.len();
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short @ 0..=125), _) => out.push(short),
-        (_, Ok(medium)) => {
-            out.push(126);
-            out.extend_from_slice(&medium.to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,10 +238,10 @@ mod tests {
         Event { seq, kind, body: "x".repeat(length) }
     }
 
-    /// Publishes to subscribers who are told at once.
+    /// Publishes to subscribers that take everything at once.
     fn publish(feed: &Feed, events: &[Event]) {
         feed.publish(events);
-        feed.told(feed.written());
+        feed.delivered(feed.written());
     }
 
     fn copied(feed: &Feed, cursor: &mut Cursor) -> (Copied, Vec<i64>) {
@@ -316,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_none_of_it_is_never_behind() {
+    fn a_cursor_that_wants_none_of_it_never_lags() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(EntityKind::Customer, 0);
@@ -331,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_serves_only_who_wants_the_same() {
+    fn a_batch_serves_only_cursors_with_the_same_key() {
         let feed = Feed::new(0, || ());
         publish(&feed, &[event(1, EntityKind::Order, 9), event(2, EntityKind::Product, 9)]);
         let subscribed = |kinds: &[EntityKind], position| {
@@ -357,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_behind_the_ring_is_told() {
+    fn a_cursor_behind_the_ring_lags() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(EntityKind::Order, 0);
@@ -365,7 +332,7 @@ mod tests {
         for seq in 1..=last {
             publish(&feed, &[event(seq, EntityKind::Order, 9)]);
         }
-        assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
+        assert_eq!(copied(&feed, &mut cursor).0, Copied::Lagged);
         cursor.position = 1;
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Frames);
     }
@@ -381,16 +348,16 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_leaves_everybody_to_the_log() {
+    fn a_reset_leaves_every_cursor_to_the_log() {
         let feed = Feed::new(0, || ());
         let mut cursor = Cursor::new(0);
         cursor.subscribe(EntityKind::Order, 0);
         publish(&feed, &[event(1, EntityKind::Order, 9)]);
-        feed.jump(5);
-        assert_eq!(copied(&feed, &mut cursor).0, Copied::Behind);
+        feed.reset_to(5);
+        assert_eq!(copied(&feed, &mut cursor).0, Copied::Lagged);
     }
 
-    /// Without a round that tells the subscribers, the writer waits, and then goes on all the same.
+    /// Without a delivery the writer waits, and then goes on all the same.
     #[test]
     fn the_writer_waits_for_the_subscribers_but_not_for_long() {
         let feed = Feed::new(0, || ());

@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | 0 | [`limits`] | every bound, why it is what it is, what happens when it is reached |
 //! | 0 | [`domain`] | entities, their schemas and rules, events, rejections; `time`, `iso_currency` |
+//! | 0 | [`frame`] | WebSocket frames as a server writes them |
 //! | 0 | [`metrics`] | what is counted; `prometheus-client` |
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod feed;
+pub mod frame;
 pub mod http;
 pub mod limits;
 pub mod memory;

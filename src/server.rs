@@ -37,7 +37,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::store::{self, CommitSinks, Store};
 use crate::tls::Identity;
-use crate::ws::{Crowd, EVERYBODY, Hub};
+use crate::ws::{DRAIN_SLOTS, EventLoop, Hub};
 
 use admission::Admission;
 pub use backups::DailyBackup;
@@ -75,7 +75,7 @@ pub struct Opened {
     server: Arc<Server>,
     listeners: Vec<TcpListener>,
     writer: JoinHandle<()>,
-    crowd: Crowd,
+    event_loop: EventLoop,
     notifier: ServiceNotifier,
     terminate: Signal,
     interrupt: Signal,
@@ -95,20 +95,21 @@ impl Server {
         let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
-        let (ring, look) = (Arc::clone(&hub), Arc::clone(&hub));
-        let sessions = Sessions::new(limits.sessions, lifetimes, move || look.look());
+        let (wake, recheck) = (Arc::clone(&hub), Arc::clone(&hub));
+        let sessions =
+            Sessions::new(limits.sessions, lifetimes, move || recheck.recheck_sessions());
         let sessions = Arc::new(sessions);
         let sinks = commit_sinks(&feed, &sessions, &metrics);
         let (dir, clock) = (&settings.data_dir, settings.clock);
         let opened = Store::open(dir, settings.retention, limits, clock, &metrics, sinks)
             .map_err(|error| error.to_string())?;
         let store = Arc::new(opened.store);
-        let made = Feed::new(opened.head, move || ring.ring());
+        let made = Feed::new(opened.head, move || wake.wake());
         let feed = Arc::clone(feed.get_or_init(|| Arc::new(made)));
         sessions.restore(opened.sessions, opened.now);
         let hash = limits.hash;
         let auth = Auth::new(Arc::clone(&store), sessions, lifetimes, hash, Arc::clone(&metrics));
-        let crowd = Crowd::new(
+        let event_loop = EventLoop::new(
             Arc::clone(&hub),
             inbox,
             Arc::clone(&feed),
@@ -154,7 +155,7 @@ impl Server {
             addresses: listeners.iter().filter_map(|one| one.local_addr().ok()).collect(),
             listeners,
             writer: opened.writer,
-            crowd,
+            event_loop,
             notifier,
             terminate,
             interrupt,
@@ -203,7 +204,7 @@ impl Server {
     async fn run_maintenance(
         &self,
         writer: &JoinHandle<()>,
-        crowd: &JoinHandle<()>,
+        event_loop: &JoinHandle<()>,
     ) -> &'static str {
         let mut second = interval(Duration::from_secs(1));
         let mut trim = interval(TRIM_INTERVAL);
@@ -215,7 +216,7 @@ impl Server {
                     if writer.is_finished() {
                         return "the writer has ended; the data is as of the last commit";
                     }
-                    if crowd.is_finished() {
+                    if event_loop.is_finished() {
                         return "the socket thread has ended; no stored data is lost";
                     }
                 }
@@ -257,7 +258,7 @@ impl Server {
     /// Wakes the parts that only wait. The writer wakes by itself, at each tick.
     fn probe(&self) {
         self.probe.notify_waiters();
-        self.hub.ring();
+        self.hub.wake();
     }
 
     /// Ends expired sessions. It waits for the store, so nothing else shares its timer.
@@ -286,7 +287,7 @@ impl Server {
                 reason = "0 to 1000, clamped"
             )]
             let share = (gone * 1000.0).clamp(0.0, 1000.0) as u32;
-            self.hub.send_away(share.min(EVERYBODY));
+            self.hub.drain_to(share.min(DRAIN_SLOTS));
             step.tick().await;
         }
         self.api.auth.sweep(true).await;
@@ -302,11 +303,11 @@ impl Opened {
     /// # Errors
     /// A sentence for the operator.
     pub async fn run(self) -> Result<JoinHandle<()>, String> {
-        let Self { server, listeners, writer, crowd, notifier, addresses, .. } = self;
+        let Self { server, listeners, writer, event_loop, notifier, addresses, .. } = self;
         let (mut terminate, mut interrupt) = (self.terminate, self.interrupt);
-        let crowd = thread::Builder::new()
+        let event_loop = thread::Builder::new()
             .name("sockets".to_owned())
-            .spawn(move || crowd.serve())
+            .spawn(move || event_loop.serve())
             .map_err(|error| format!("no thread for the sockets: {error}"))?;
         let mut accepting = JoinSet::new();
         let mut accept_on = |listener| {
@@ -323,7 +324,7 @@ impl Opened {
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
-            failed = server.run_maintenance(&writer, &crowd) => Some(failed.to_owned()),
+            failed = server.run_maintenance(&writer, &event_loop) => Some(failed.to_owned()),
             _ = accepting.join_next() => Some("connections are no longer accepted".to_owned()),
             () = notifier.report(status, heartbeats, || server.probe()) => None,
             () = server.sweep_sessions() => None,
@@ -361,7 +362,7 @@ fn commit_sinks(
                 feed.publish(&events);
             }
         }),
-        reset_to: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.jump(head))),
+        reset_to: Box::new(move |head| jump.get().into_iter().for_each(|feed| feed.reset_to(head))),
         sessions: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
     }
 }

@@ -12,13 +12,14 @@ type Room = (&'static str, &'static [&'static str], &'static [&'static str]);
 const ROOMS: &[Room] = &[
     ("limits", &[], &[]),
     ("domain", &["limits"], &["iso_currency", "serde", "time"]),
+    ("frame", &[], &[]),
     ("metrics", &[], &["prometheus_client"]),
     ("throttle", &["limits"], &["heapless"]),
     ("tls", &["limits"], &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", &[], &["libc"]),
     ("announce", &["limits"], &["if_addrs", "mdns_sd"]),
     ("store", &["domain", "limits", "metrics"], &["rusqlite", "rustix", "tempfile"]),
-    ("feed", &["domain", "limits"], &["heapless"]),
+    ("feed", &["domain", "frame", "limits"], &["heapless"]),
     (
         "auth",
         &["domain", "limits", "metrics", "store", "throttle"],
@@ -31,7 +32,7 @@ const ROOMS: &[Room] = &[
     ),
     (
         "ws",
-        &["auth", "domain", "feed", "limits", "metrics", "store", "tls"],
+        &["auth", "domain", "feed", "frame", "limits", "metrics", "store", "tls"],
         &["bytes", "heapless", "mio", "slab", "socket2", "tungstenite"],
     ),
     (

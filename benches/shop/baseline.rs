@@ -3,7 +3,7 @@
 
 use std::io;
 
-use tillcast::feed::put_text_frame;
+use tillcast::frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -42,7 +42,7 @@ async fn write(mut news: Receiver<News>) {
         for new in batch.drain(..) {
             match new {
                 News::Subscriber(stream) => subscribers.push(stream),
-                News::Text(text) => put_text_frame(&mut frames, &text),
+                News::Text(text) => frame::put_text(&mut frames, &text),
             }
         }
         let mut at = 0;

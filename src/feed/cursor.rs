@@ -1,30 +1,31 @@
-//! A subscriber's place in the log.
+//! A subscriber's position in the log.
 
 use crate::domain::EntityKind;
 
-/// Where a subscriber is in the log, and what it wants: 24 bytes, all that it owns.
+/// A subscriber's position in the log and its channels: 24 bytes, all that it owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Everything up to this `seq` was looked at.
     pub position: i64,
-    /// For each kind, events up to this `seq` were had or are not wanted; only there while some
-    /// of these marks lie ahead of the position.
-    marks: Option<Box<Marks>>,
+    /// For each kind, the `seq` up to which events were sent already or are not wanted. `None`
+    /// while no subscribed kind's floor lies ahead of the position.
+    channel_floors: Option<Box<ChannelFloors>>,
     /// Bit n set: kind n is subscribed.
     kinds: u8,
 }
 
-type Marks = [i64; EntityKind::ALL.len()];
+type ChannelFloors = [i64; EntityKind::ALL.len()];
 
 impl Cursor {
-    /// Subscribed to nothing.
+    /// A cursor without a subscription.
     pub fn new(position: i64) -> Self {
-        Self { position, marks: None, kinds: 0 }
+        Self { position, channel_floors: None, kinds: 0 }
     }
 
-    /// An event is wanted and was not sent yet.
+    /// Whether an event of this kind is wanted and was not sent yet.
     pub fn wants(&self, kind: EntityKind, seq: i64) -> bool {
-        self.follows(kind) && self.marks.as_ref().is_none_or(|marks| seq > marks[kind.index()])
+        let floors = self.channel_floors.as_ref();
+        self.follows(kind) && floors.is_none_or(|floors| seq > floors[kind.index()])
     }
 
     /// Bit n set: kind n is subscribed.
@@ -32,60 +33,58 @@ impl Cursor {
         self.kinds
     }
 
-    /// The kind's channel is subscribed.
+    /// Whether the kind's channel is subscribed.
     pub fn follows(&self, kind: EntityKind) -> bool {
         self.kinds & (1 << kind.index()) != 0
     }
 
     /// The kind's events behind this `seq` are still to come.
-    pub fn mark(&self, kind: EntityKind) -> i64 {
-        let mark = self.marks.as_ref().map_or(self.position, |marks| marks[kind.index()]);
-        mark.max(self.position)
+    pub fn floor(&self, kind: EntityKind) -> i64 {
+        let floor =
+            self.channel_floors.as_ref().map_or(self.position, |floors| floors[kind.index()]);
+        floor.max(self.position)
     }
 
-    /// The position and the kinds, where these are all there is to say: another cursor with the
-    /// same gets the same.
-    pub(super) fn in_step(&self) -> Option<(i64, u8)> {
-        self.marks.is_none().then_some((self.position, self.kinds))
+    /// The position and the kinds, if nothing else decides what comes next: cursors with the same
+    /// key get the same frames.
+    pub(super) fn shared_key(&self) -> Option<(i64, u8)> {
+        self.channel_floors.is_none().then_some((self.position, self.kinds))
     }
 
-    /// Passes over events that it does not follow, if it was up to date before them.
-    pub fn pass(&mut self, from: i64, to: i64) {
-        if self.in_step().is_some_and(|(position, _)| position == from) {
+    /// Skips events that it does not follow, if it was up to date before them.
+    pub fn skip(&mut self, from: i64, to: i64) {
+        if self.shared_key().is_some_and(|(position, _)| position == from) {
             self.position = to;
         }
     }
 
-    /// Wants a kind's events behind a `seq`; goes back for them where they were passed already.
-    /// What other channels had in the meantime stays had.
+    /// Subscribes to a kind's events behind `since`, going back for those that were passed. The
+    /// other channels repeat nothing.
     pub fn subscribe(&mut self, kind: EntityKind, since: i64) {
-        let mut marks = EntityKind::ALL.map(|kind| self.mark(kind));
-        marks[kind.index()] = since;
+        let mut floors = EntityKind::ALL.map(|kind| self.floor(kind));
+        floors[kind.index()] = since;
         self.kinds |= 1 << kind.index();
         self.position = self.position.min(since);
-        self.marks = Some(Box::new(marks));
-        self.settle();
+        self.channel_floors = Some(Box::new(floors));
+        self.drop_passed_floors();
     }
 
-    /// Wants none of a kind's events any more.
+    /// Ends a kind's subscription.
     pub fn unsubscribe(&mut self, kind: EntityKind) {
         self.kinds &= !(1 << kind.index());
-        self.settle();
+        self.drop_passed_floors();
     }
 
-    /// Goes on behind a `seq`: everything up to it was sent or is given up.
+    /// Moves on: everything up to `position` was sent or is given up.
     pub fn advance(&mut self, position: i64) {
         self.position = position;
-        self.settle();
+        self.drop_passed_floors();
     }
 
-    /// Forgets marks that the position has passed.
-    fn settle(&mut self) {
-        if !EntityKind::ALL
-            .into_iter()
-            .any(|kind| self.follows(kind) && self.mark(kind) > self.position)
-        {
-            self.marks = None;
+    fn drop_passed_floors(&mut self) {
+        let ahead = |kind| self.follows(kind) && self.floor(kind) > self.position;
+        if !EntityKind::ALL.into_iter().any(ahead) {
+            self.channel_floors = None;
         }
     }
 }

@@ -174,7 +174,7 @@ impl Server {
         &self,
         client: Peer,
         permit: Arc<ConnectionPermit>,
-    ) -> Result<ws::Place, Problem> {
+    ) -> Result<ws::ConnectionPermit, Problem> {
         if !permit.is_proxy() || self.proxies.trust(client.address) {
             return Ok(permit);
         }
@@ -190,7 +190,7 @@ impl Server {
         request: Request<Incoming>,
         secure: bool,
         session: SessionLookup,
-        permit: ws::Place,
+        permit: ws::ConnectionPermit,
     ) -> Reply {
         let has_body = !request.body().is_end_stream();
         let reply =
@@ -207,7 +207,7 @@ impl Server {
         mut request: Request<Incoming>,
         secure: bool,
         session: SessionLookup,
-        permit: ws::Place,
+        permit: ws::ConnectionPermit,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "allowed: GET");
@@ -275,7 +275,7 @@ impl Server {
         self: &Arc<Self>,
         upgrade: hyper::upgrade::OnUpgrade,
         after_upgrade: AfterUpgrade,
-        permit: ws::Place,
+        permit: ws::ConnectionPermit,
     ) {
         let server = Arc::clone(self);
         tokio::spawn(async move {
@@ -293,17 +293,20 @@ impl Server {
             if !text.is_empty() {
                 early = [&early[..], &text].concat().into();
             }
+            let stream = match tcp.into_std() {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::debug!(%error, "a socket cannot change hands");
+                    return;
+                }
+            };
             match after_upgrade {
-                AfterUpgrade::Join(session) => match tcp.into_std() {
-                    Ok(stream) => {
-                        server
-                            .hub
-                            .join(ws::Guest { stream, tls, early, session, place: permit })
-                            .await;
-                    }
-                    Err(error) => tracing::debug!(%error, "a socket cannot change hands"),
-                },
-                AfterUpgrade::Reject(why) => ws::refuse(tcp, tls, 1008, why).await,
+                AfterUpgrade::Join(session) => {
+                    server.hub.join(ws::NewSocket { stream, tls, early, session, permit }).await;
+                }
+                AfterUpgrade::Reject(why) => {
+                    ws::close(ws::Socket::new(stream, tls), Some((1008, why))).await;
+                }
             }
         });
     }

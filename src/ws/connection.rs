@@ -1,36 +1,34 @@
-//! One client: looks at everything once, sends and hears what there is, and never waits.
+//! One client: each turn it checks everything once, sends and receives what it can, and never waits.
 
 use std::mem;
 
 use crate::auth::sessions::SessionGuard;
 use crate::domain::EntityKind;
 use crate::domain::event::Event;
-use crate::feed::{Batch, Copied, Cursor, put_text_frame};
+use crate::feed::{Batch, Copied, Cursor};
+use crate::frame;
 use crate::limits::{
     CATCH_UP_PAGE_EVENTS, CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, PING_AFTER, SILENCE_MAX,
     STALL_MAX, WRITE_BYTES,
 };
 use crate::store::{EventPage, EventRange};
-use crate::ws::crowd::View;
-use crate::ws::ear::{Ear, Heard};
+use crate::ws::context::LoopContext;
+use crate::ws::decoder::{Incoming, MessageDecoder};
+use crate::ws::hub::{ConnectionPermit, DRAIN_SLOTS, NewSocket};
 use crate::ws::protocol::{self, ClientMessage};
 use crate::ws::socket::{Gone, Sent, Socket};
-use crate::ws::{EVERYBODY, Guest, Place};
 
-/// A WebSocket ping without a payload.
-const PING_FRAME: [u8; 2] = [0x89, 0];
-
-/// Why a connection ends.
-pub(super) enum End {
-    /// With a close frame.
+/// How a connection ends.
+pub(super) enum CloseReason {
+    /// With a close frame of this code and text.
     Close(u16, &'static str),
-    /// The closing handshake is complete; the peer's answer is on its way.
+    /// The peer closed, and the reply to its close frame is queued.
     Answered,
-    /// Without a word: nobody would hear it.
+    /// Without a close frame: it would reach nobody.
     Gone,
 }
 
-impl From<Gone> for End {
+impl From<Gone> for CloseReason {
     fn from(_: Gone) -> Self {
         Self::Gone
     }
@@ -38,64 +36,64 @@ impl From<Gone> for End {
 
 /// How far the socket got with the feed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pumped {
-    /// Everything there is has been sent.
+pub(super) enum SendProgress {
+    /// Everything has been sent.
     Idle,
     /// One write is full; there is more.
     More,
     /// The kernel takes no more for now.
     Blocked,
     /// The ring does not reach back to the cursor.
-    Behind,
+    Lagged,
 }
 
 /// One client.
 pub(super) struct Connection {
     pub(super) socket: Socket,
-    /// It waits for a page of the log, or for its turn to ask for one.
+    /// Whether it waits for a page of the log, or for its turn to request one.
     pub(super) awaits_page: bool,
     session: SessionGuard,
-    place: Place,
-    ear: Ear,
+    permit: ConnectionPermit,
+    decoder: MessageDecoder,
     cursor: Cursor,
-    /// The how-many-th connection it is.
+    /// Sequence number of this connection, starting at 1.
     number: u32,
-    /// When the peer last showed that it is there, in seconds: it spoke, or made room in a full
-    /// kernel. What the kernel takes for a peer that has vanished shows nothing.
-    alive: u32,
-    /// When the kernel last took something.
-    took: u32,
-    /// It had no more room, and has taken nothing since.
-    full: bool,
-    pinged: u32,
-    errors_since: u32,
+    /// The second in which the peer last proved that it is there: it sent something, or made room
+    /// in a full kernel. What the kernel takes for a peer that has vanished proves nothing.
+    last_proof_secs: u32,
+    /// The second in which the kernel last took something.
+    last_write_secs: u32,
+    /// Whether the kernel was full, and has taken nothing since.
+    was_full: bool,
+    last_ping_secs: u32,
+    error_window_secs: u32,
     errors: u8,
 }
 
 impl Connection {
-    /// Greets a client.
-    pub(super) fn new(guest: Guest, number: u32, view: &View) -> Self {
-        let now = view.seconds;
+    /// A connection whose first message is queued.
+    pub(super) fn new(socket: NewSocket, number: u32, context: &LoopContext) -> Self {
+        let now = context.now_secs;
         let mut connection = Self {
-            socket: Socket::new(guest.stream, guest.tls),
+            socket: Socket::new(socket.stream, socket.tls),
             awaits_page: false,
-            session: guest.session,
-            place: guest.place,
-            ear: Ear::default(),
-            cursor: Cursor::new(view.feed.head()),
+            session: socket.session,
+            permit: socket.permit,
+            decoder: MessageDecoder::default(),
+            cursor: Cursor::new(context.feed.head()),
             number,
-            alive: now,
-            took: now,
-            full: false,
-            pinged: now,
-            errors_since: now,
+            last_proof_secs: now,
+            last_write_secs: now,
+            was_full: false,
+            last_ping_secs: now,
+            error_window_secs: now,
             errors: 0,
         };
-        connection.say(&protocol::connected(connection.session.user_id));
+        connection.enqueue(&protocol::connected(connection.session.user_id));
         connection
     }
 
-    /// The how-many-th connection it is: tells it from another that has its place now.
+    /// Sequence number of this connection: tells it from a later one with the same index.
     pub(super) fn number(&self) -> u32 {
         self.number
     }
@@ -105,128 +103,142 @@ impl Connection {
         self.cursor.kinds()
     }
 
-    /// How far the log goes on behind it; 0 where it wants none of that.
-    pub(super) fn unsent(&self, view: &View) -> i64 {
+    /// The number of log entries that it lags behind; 0 if it wants none of them.
+    pub(super) fn unsent(&self, context: &LoopContext) -> i64 {
         let position = self.cursor.position;
-        let wanted = view.feed.kinds_behind(position) & self.kinds() != 0;
-        let behind = if wanted { view.feed.head() - position } else { 0 };
+        let wanted = context.feed.kinds_behind(position) & self.kinds() != 0;
+        let behind = if wanted { context.feed.head() - position } else { 0 };
         behind.max(self.socket.is_blocked().into())
     }
 
-    /// Passes over events of kinds that it does not follow.
-    pub(super) fn pass(&mut self, from: i64, to: i64) {
-        self.cursor.pass(from, to);
+    /// Skips events of kinds that it does not follow.
+    pub(super) fn skip(&mut self, from: i64, to: i64) {
+        self.cursor.skip(from, to);
     }
 
-    /// Looks at everything but the peer: the clock, what waits, the feed.
-    pub(super) fn look(&mut self, view: &mut View) -> Result<Pumped, End> {
-        self.check_time(view)?;
-        self.flush(view)?;
-        self.pump(view)
+    /// Checks the session and the clock, then sends what waits and what the feed has.
+    pub(super) fn on_tick(
+        &mut self,
+        context: &mut LoopContext,
+    ) -> Result<SendProgress, CloseReason> {
+        self.check_time(context)?;
+        self.flush(context)?;
+        self.send_available(context)
     }
 
-    /// The peer has spoken or has taken something.
-    pub(super) fn meet(&mut self, view: &mut View) -> Result<Pumped, End> {
-        self.check_time(view)?;
-        self.flush(view)?;
-        // Not before it has taken the answers that it got so far.
+    /// The same when the peer has sent something or has made room.
+    pub(super) fn on_ready(
+        &mut self,
+        context: &mut LoopContext,
+    ) -> Result<SendProgress, CloseReason> {
+        self.check_time(context)?;
+        self.flush(context)?;
+        // Nothing is read from a peer that does not take its replies.
         if !self.socket.is_blocked() {
-            let read = self.socket.read(&mut view.buffer, &mut view.opened)?;
-            view.more_to_hear = read > 0; // the end, too, must be read to be seen
-            let heard =
-                if self.socket.is_secure() { &view.opened[..] } else { &view.buffer[..read] };
-            self.hear(view, heard)?;
-            self.flush(view)?;
+            let read = self.socket.read(&mut context.read_buffer, &mut context.plain)?;
+            context.read_again = read > 0; // the end of the stream is only seen by reading it
+            let bytes = if self.socket.is_secure() {
+                &context.plain[..]
+            } else {
+                &context.read_buffer[..read]
+            };
+            self.receive(context, bytes)?;
+            self.flush(context)?;
         }
-        self.pump(view)
+        self.send_available(context)
     }
 
     /// Sends one write's worth of the events up to `until`.
-    pub(super) fn deliver(&mut self, view: &mut View, until: i64) -> Result<Pumped, End> {
+    pub(super) fn deliver(
+        &mut self,
+        context: &mut LoopContext,
+        until: i64,
+    ) -> Result<SendProgress, CloseReason> {
         if let Some(ended) = self.session.ended() {
-            return Err(End::Close(1008, ended.text()));
+            return Err(CloseReason::Close(1008, ended.text()));
         }
         if self.socket.is_blocked() {
-            return Ok(Pumped::Blocked);
+            return Ok(SendProgress::Blocked);
         }
         let start = self.cursor.position;
-        if view.feed.copy(&mut self.cursor, until, &mut view.batch) == Copied::Behind {
-            return Ok(Pumped::Behind);
+        if context.feed.copy(&mut self.cursor, until, &mut context.batch) == Copied::Lagged {
+            return Ok(SendProgress::Lagged);
         }
-        if !view.batch.frames.is_empty() && !self.send(view, start)? {
-            return Ok(Pumped::Blocked);
+        if !context.batch.frames.is_empty() && !self.send(context, start)? {
+            return Ok(SendProgress::Blocked);
         }
-        Ok(if self.cursor.position < until { Pumped::More } else { Pumped::Idle })
+        Ok(if self.cursor.position < until { SendProgress::More } else { SendProgress::Idle })
     }
 
-    /// Sends all that the feed has.
-    fn pump(&mut self, view: &mut View) -> Result<Pumped, End> {
+    /// Sends everything that the feed has.
+    fn send_available(&mut self, context: &mut LoopContext) -> Result<SendProgress, CloseReason> {
         loop {
-            let until = view.feed.head();
-            match self.deliver(view, until)? {
-                Pumped::More => {}
-                pumped => return Ok(pumped),
+            let until = context.feed.head();
+            match self.deliver(context, until)? {
+                SendProgress::More => {}
+                progress => return Ok(progress),
             }
         }
     }
 
-    fn flush(&mut self, view: &View) -> Result<(), Gone> {
+    fn flush(&mut self, context: &LoopContext) -> Result<(), Gone> {
         let taken = self.socket.flush()?;
-        self.note(view, taken > 0);
+        self.record_progress(context, taken > 0);
         Ok(())
     }
 
-    /// The kernel was given something, and took some of it or not.
-    fn note(&mut self, view: &View, taken: bool) {
+    /// Records whether the kernel took anything of a write.
+    fn record_progress(&mut self, context: &LoopContext, taken: bool) {
         if taken {
-            self.took = view.seconds;
-            if mem::take(&mut self.full) {
-                self.alive = view.seconds;
+            self.last_write_secs = context.now_secs;
+            if mem::take(&mut self.was_full) {
+                self.last_proof_secs = context.now_secs;
             }
         }
-        self.full |= self.socket.is_blocked();
+        self.was_full |= self.socket.is_blocked();
     }
 
-    /// The session, the stop, and the clock.
-    fn check_time(&mut self, view: &View) -> Result<(), End> {
+    /// Checks the session, the drain and the clock.
+    fn check_time(&mut self, context: &LoopContext) -> Result<(), CloseReason> {
         if let Some(ended) = self.session.ended() {
-            return Err(End::Close(1008, ended.text()));
+            return Err(CloseReason::Close(1008, ended.text()));
         }
-        if self.slot() < view.leaving() {
-            return Err(End::Close(1001, "server is stopping, come back"));
+        if self.drain_slot() < context.hub.drained_slots() {
+            return Err(CloseReason::Close(1001, "server is stopping, come back"));
         }
-        let now = view.seconds;
-        let stalled = u64::from(now - self.alive.max(self.took));
+        let now = context.now_secs;
+        let stalled = u64::from(now - self.last_proof_secs.max(self.last_write_secs));
         if self.socket.is_blocked() && stalled >= STALL_MAX.as_secs() {
-            return Err(End::Close(1013, "nothing was read for too long"));
+            return Err(CloseReason::Close(1013, "nothing was read for too long"));
         }
-        if !self.full && u64::from(now - self.alive) >= SILENCE_MAX.as_secs() {
-            return Err(End::Gone);
+        let silent = u64::from(now - self.last_proof_secs);
+        if !self.was_full && silent >= SILENCE_MAX.as_secs() {
+            return Err(CloseReason::Gone);
         }
-        let ping_due = u64::from(now - self.alive.max(self.pinged)) >= PING_AFTER.as_secs();
-        if ping_due && !self.socket.is_blocked() {
-            self.pinged = now;
-            self.socket.queue(&PING_FRAME);
+        let quiet = u64::from(now - self.last_proof_secs.max(self.last_ping_secs));
+        if quiet >= PING_AFTER.as_secs() && !self.socket.is_blocked() {
+            self.last_ping_secs = now;
+            self.socket.queue(&frame::PING);
         }
         Ok(())
     }
 
-    /// Neighbours in time leave at different times.
-    fn slot(&self) -> u32 {
-        const STRIDE: u32 = 619; // has no divisor in common with a thousand
-        self.number.wrapping_mul(STRIDE) % EVERYBODY
+    /// Its place in the drain: connections that joined one after the other leave apart.
+    fn drain_slot(&self) -> u32 {
+        const STRIDE: u32 = 619; // has no divisor in common with DRAIN_SLOTS
+        self.number.wrapping_mul(STRIDE) % DRAIN_SLOTS
     }
 
-    /// Sends the batch; where the kernel does not take all, goes back to the first frame that was
-    /// not begun.
-    fn send(&mut self, view: &View, start: i64) -> Result<bool, End> {
-        let Batch { frames, ends, .. } = &view.batch;
+    /// Sends the batch; returns whether the kernel took all of it. If not, the cursor goes back to
+    /// the first frame that was not begun.
+    fn send(&mut self, context: &LoopContext, start: i64) -> Result<bool, CloseReason> {
+        let Batch { frames, ends, .. } = &context.batch;
         let sent = match self.socket.send(frames, ends)? {
             Sent::All => ends.len(),
             Sent::Before(first) => first,
         };
-        view.metrics.frames.inc_by(sent as u64);
-        self.note(view, sent > 0);
+        context.metrics.frames.inc_by(sent as u64);
+        self.record_progress(context, sent > 0);
         let all = sent == ends.len() && !self.socket.is_blocked();
         let position = match sent {
             _ if all => self.cursor.position,
@@ -247,107 +259,118 @@ impl Connection {
         }
     }
 
-    /// Sends a page of the log. Where the log could not be read, the next look is the next try.
-    pub(super) fn take_page(
+    /// Sends a page of the log. If it could not be read, the next tick requests it again.
+    pub(super) fn send_page(
         &mut self,
-        view: &mut View,
-        asked: EventRange,
+        context: &mut LoopContext,
+        requested: EventRange,
         page: Option<&EventPage>,
-    ) -> Result<Pumped, End> {
+    ) -> Result<SendProgress, CloseReason> {
         self.awaits_page = false;
         if let Some(ended) = self.session.ended() {
-            return Err(End::Close(1008, ended.text()));
+            return Err(CloseReason::Close(1008, ended.text()));
         }
         let Some(page) = page else {
-            return Ok(Pumped::Idle);
+            return Ok(SendProgress::Idle);
         };
-        view.metrics.catch_ups.inc();
-        // What it follows may have changed since it asked: then the page has not all of it.
-        if asked != self.next_page() || self.socket.is_blocked() {
-            return self.pump(view);
+        context.metrics.catch_ups.inc();
+        // The page is incomplete if its subscriptions have changed since the request.
+        if requested != self.next_page() || self.socket.is_blocked() {
+            return self.send_available(context);
         }
         if page.oldest > self.cursor.position + 1 {
             self.reset_lost(page.oldest, page.head);
-            self.flush(view)?;
-            return self.pump(view);
+            self.flush(context)?;
+            return self.send_available(context);
         }
-        view.batch.clear();
+        context.batch.clear();
         let wanted = |event: &&Event| self.cursor.wants(event.kind, event.seq);
-        page.events.iter().filter(wanted).for_each(|event| view.batch.add(event));
+        page.events.iter().filter(wanted).for_each(|event| context.batch.add(event));
         let start = self.cursor.position;
         self.cursor.position = page.scanned;
-        self.send(view, start)?;
-        self.pump(view)
+        self.send(context, start)?;
+        self.send_available(context)
     }
 
-    /// The log was pruned away under a cursor: tells which channels lost events.
+    /// Sends `reset` for each channel that lost events, because the log was pruned past the cursor.
     fn reset_lost(&mut self, oldest: i64, head: i64) {
         for kind in EntityKind::ALL {
-            if self.cursor.follows(kind) && self.cursor.mark(kind) < oldest - 1 {
+            if self.cursor.follows(kind) && self.cursor.floor(kind) < oldest - 1 {
                 self.cursor.subscribe(kind, head);
-                self.say(&protocol::reset(kind, head));
+                self.enqueue(&protocol::reset(kind, head));
             }
         }
         self.cursor.advance(oldest - 1);
     }
 
-    /// Takes bytes from the client.
-    pub(super) fn hear(&mut self, view: &View, bytes: &[u8]) -> Result<(), End> {
+    /// Decodes bytes from the peer and queues the replies.
+    pub(super) fn receive(
+        &mut self,
+        context: &LoopContext,
+        bytes: &[u8],
+    ) -> Result<(), CloseReason> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.alive = view.seconds;
-        let mut ear = mem::take(&mut self.ear);
-        let (mut output, mut end) = (Vec::new(), None);
-        ear.take(bytes, &mut output, |heard, output| {
-            let answered = match heard {
-                Heard::Text(text) => self.answer(view, &text, output),
-                Heard::Binary(_) => {
-                    self.count_error(view, "binary messages mean nothing here, send text", output)
+        self.last_proof_secs = context.now_secs;
+        let mut decoder = mem::take(&mut self.decoder);
+        let (mut output, mut close) = (Vec::new(), None);
+        decoder.receive(bytes, &mut output, |incoming, output| {
+            let handled = match incoming {
+                Incoming::Text(text) => self.handle(context, &text, output),
+                Incoming::Binary(_) => {
+                    self.put_error(context, "binary messages mean nothing here, send text", output)
                 }
-                Heard::Closed => Err(End::Answered),
-                Heard::Broken(code, why) => Err(End::Close(code, why)),
+                Incoming::Closed => Err(CloseReason::Answered),
+                Incoming::Broken(code, text) => Err(CloseReason::Close(code, text)),
             };
-            end = answered.err();
-            end.is_none()
+            close = handled.err();
+            close.is_none()
         });
-        self.ear = ear;
+        self.decoder = decoder;
         self.socket.queue(&output);
-        end.map_or(Ok(()), Err)
+        close.map_or(Ok(()), Err)
     }
 
-    fn answer(&mut self, view: &View, text: &str, output: &mut Vec<u8>) -> Result<(), End> {
+    fn handle(
+        &mut self,
+        context: &LoopContext,
+        text: &str,
+        output: &mut Vec<u8>,
+    ) -> Result<(), CloseReason> {
         let reply = match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => protocol::PONG.to_owned(),
             Ok(ClientMessage::Subscribe(kind, since)) if self.session.role.may_follow(kind) => {
-                self.subscribe(view, kind, since)
+                self.subscribe(context, kind, since)
             }
             Ok(ClientMessage::Subscribe(kind, _)) => {
                 let (role, channel) = (self.session.role.name(), kind.schema().channel);
                 let wrong = format!("the role {role} may not read {channel}");
-                return self.count_error(view, &wrong, output);
+                return self.put_error(context, &wrong, output);
             }
             Ok(ClientMessage::Unsubscribe(kind)) => {
                 self.cursor.unsubscribe(kind);
                 protocol::unsubscribed(kind)
             }
-            Err(wrong) => return self.count_error(view, &wrong, output),
+            Err(wrong) => return self.put_error(context, &wrong, output),
         };
-        put_text_frame(output, &reply);
+        frame::put_text(output, &reply);
         Ok(())
     }
 
-    fn subscribe(&mut self, view: &View, kind: EntityKind, since: Option<i64>) -> String {
-        let head = view.feed.head();
+    fn subscribe(&mut self, context: &LoopContext, kind: EntityKind, since: Option<i64>) -> String {
+        let head = context.feed.head();
         match since {
-            // Already subscribed: what it has not had yet still follows.
-            None if self.cursor.follows(kind) => protocol::subscribed(kind, self.cursor.mark(kind)),
+            // Already subscribed: the events that were not sent yet still follow.
+            None if self.cursor.follows(kind) => {
+                protocol::subscribed(kind, self.cursor.floor(kind))
+            }
             None => {
                 self.cursor.subscribe(kind, head);
                 protocol::subscribed(kind, head)
             }
             // A `seq` that is still to come is of another log, before a backup was restored, say.
-            Some(seq) if seq > head || seq < view.store.oldest() - 1 => {
+            Some(seq) if seq > head || seq < context.store.oldest() - 1 => {
                 self.cursor.subscribe(kind, head);
                 protocol::reset(kind, head)
             }
@@ -358,30 +381,33 @@ impl Connection {
         }
     }
 
-    /// Tells a mistake; too many of them end the connection.
-    fn count_error(&mut self, view: &View, wrong: &str, output: &mut Vec<u8>) -> Result<(), End> {
-        put_text_frame(output, &protocol::error(wrong));
-        let now = view.seconds;
-        if u64::from(now - self.errors_since) > CLIENT_ERROR_WINDOW.as_secs() {
-            (self.errors, self.errors_since) = (0, now);
+    /// Appends an error message; too many of them close the connection.
+    fn put_error(
+        &mut self,
+        context: &LoopContext,
+        wrong: &str,
+        output: &mut Vec<u8>,
+    ) -> Result<(), CloseReason> {
+        frame::put_text(output, &protocol::error(wrong));
+        let now = context.now_secs;
+        if u64::from(now - self.error_window_secs) > CLIENT_ERROR_WINDOW.as_secs() {
+            (self.errors, self.error_window_secs) = (0, now);
         }
         self.errors += 1;
         if self.errors >= CLIENT_ERRORS_MAX {
-            return Err(End::Close(1008, "too many errors"));
+            return Err(CloseReason::Close(1008, "too many errors"));
         }
         Ok(())
     }
 
-    /// Puts a message behind what waits.
-    fn say(&mut self, text: &str) {
-        let mut frame = Vec::with_capacity(text.len() + 4);
-        put_text_frame(&mut frame, text);
-        self.socket.queue(&frame);
+    /// Queues a message behind what waits.
+    fn enqueue(&mut self, text: &str) {
+        self.socket.queue(&frame::text(text));
     }
 
-    /// What is left of it when it ends: its session's place is free at once.
-    pub(super) fn into_parts(self) -> (Socket, Place) {
-        (self.socket, self.place)
+    /// Consumes the connection and releases its session slot.
+    pub(super) fn into_parts(self) -> (Socket, ConnectionPermit) {
+        (self.socket, self.permit)
     }
 }
 

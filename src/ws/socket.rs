@@ -1,6 +1,6 @@
-//! A TCP stream on which whole frames leave: what the kernel does not take at once waits here, and
-//! it is never more than one event and a few answers. Over TLS it is what is already encrypted: one
-//! record of events and a few of answers.
+//! A TCP stream that sends whole frames. Bytes that the kernel does not take at once wait here:
+//! never more than the rest of one event and a few replies. Over TLS these bytes are already
+//! encrypted: one record of events and a few of replies.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -8,14 +8,13 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use crate::limits::TLS_WRITE_BYTES;
 use crate::tls::TlsConnection;
-use crate::ws::farewell::last_words;
 
-/// The stream and what it still has to send before anything else.
+/// The stream, and what it has to send before anything else.
 pub struct Socket {
     stream: TcpStream,
-    /// There if it speaks TLS.
+    /// `Some` for a TLS connection.
     tls: Option<Box<TlsConnection>>,
-    /// There while the kernel takes no more: what must leave before anything else, perhaps nothing.
+    /// `Some` while the kernel takes no more: the bytes to send first, perhaps none.
     pending: Option<Box<[u8]>>,
 }
 
@@ -29,49 +28,53 @@ impl From<Gone> for io::Error {
     }
 }
 
-/// What a write came to.
+/// How much of a write the kernel took.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// Everything is with the kernel.
+    /// Everything.
     All,
-    /// The frames before the n-th; the rest of the n-th, if it was begun, waits here.
+    /// The first n frames. If the last of them was only begun, its rest waits in the socket.
     Before(usize),
 }
 
 impl Socket {
-    /// The stream must not block; a handshake must be over.
+    /// Wraps a stream that does not block, after its opening handshake.
     pub fn new(stream: TcpStream, tls: Option<Box<TlsConnection>>) -> Self {
         Self { stream, tls, pending: None }
     }
 
-    /// For whoever watches the stream.
+    /// The descriptor to watch.
     pub(super) fn as_raw_fd(&self) -> RawFd {
         self.stream.as_raw_fd()
     }
 
-    /// The stream, and what it still has to send with these words behind it.
-    pub(super) fn into_last_words(mut self, words: &[u8]) -> (TcpStream, Vec<u8>) {
-        let unsent = self.pending.unwrap_or_default().into_vec();
-        (self.stream, last_words(self.tls.as_deref_mut(), unsent, words))
+    /// Ends the socket: the stream, and the bytes that it still has to send, `frame` last.
+    pub(super) fn finish(self, frame: &[u8]) -> (TcpStream, Vec<u8>) {
+        let mut unsent = self.pending.unwrap_or_default().into_vec();
+        match self.tls {
+            Some(mut tls) => seal_final(&mut tls, frame, &mut unsent),
+            None => unsent.extend_from_slice(frame),
+        }
+        (self.stream, unsent)
     }
 
-    /// It speaks TLS.
+    /// Whether the connection speaks TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Whatever is to be sent has to wait for the kernel.
+    /// Whether new bytes have to wait for the kernel.
     pub fn is_blocked(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// How many bytes wait: for the kernel, and for the rest of a TLS record.
+    /// Bytes that wait for the kernel, and for the rest of a TLS record.
     pub(super) fn waiting(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.len())
             + self.tls.as_ref().map_or(0, |tls| tls.buffered_bytes())
     }
 
-    /// Adds bytes behind what waits.
+    /// Appends bytes to what waits.
     pub fn queue(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -85,7 +88,7 @@ impl Socket {
         self.pending = Some(pending.into());
     }
 
-    /// Sends what waits, as far as the kernel takes it; returns how many bytes it took.
+    /// Sends what waits, as far as the kernel takes it; returns how many bytes it last_write_secs.
     pub fn flush(&mut self) -> Result<usize, Gone> {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
@@ -100,7 +103,7 @@ impl Socket {
         Ok(taken)
     }
 
-    /// Sends frames; `ends` says where each of them ends. Nothing may be waiting.
+    /// Sends frames; `ends` has the offset behind each of them, with its `seq`. Nothing may wait.
     pub(super) fn send(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
         if self.is_secure() {
             return self.send_sealed(frames, ends);
@@ -120,7 +123,7 @@ impl Socket {
         Ok(Sent::Before(first + 1))
     }
 
-    /// The same over TLS: a few frames at a time, for what is encrypted must be sent.
+    /// The same over TLS: a few frames at a time, because an encrypted record cannot be taken back.
     fn send_sealed(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
         let (mut sent, mut start, mut sealed) = (0, 0, Vec::new());
         while sent < ends.len() {
@@ -144,7 +147,7 @@ impl Socket {
         taken((&self.stream).write(bytes))
     }
 
-    /// Reads what has come; `Ok(0)` means nothing has. Over TLS, `opened` then has what it says.
+    /// Reads what has come, `Ok(0)` if nothing has. Over TLS `opened` has the plain bytes then.
     pub fn read(&mut self, buffer: &mut [u8], opened: &mut Vec<u8>) -> Result<usize, Gone> {
         opened.clear();
         let read = match (&self.stream).read(buffer) {
@@ -155,7 +158,7 @@ impl Socket {
             let mut out = Vec::new();
             let over = tls.receive(&buffer[..read], opened, &mut out).is_err() || tls.is_closed();
             if !out.is_empty() {
-                // Rare, and nothing else waits: who is blocked does not read.
+                // Rare, and nothing else waits: a blocked socket is not read.
                 let taken = self.write(&out)?;
                 self.pending = (taken < out.len()).then(|| out[taken..].into());
             }
@@ -167,7 +170,14 @@ impl Socket {
     }
 }
 
-/// How many bytes went over; none where the call would have blocked.
+/// Encrypts the last frame and the end of the TLS session.
+fn seal_final(tls: &mut TlsConnection, frame: &[u8], out: &mut Vec<u8>) {
+    if let Err(error) = tls.encrypt(frame, out).and_then(|()| tls.close(out)) {
+        tracing::debug!(%error, "closed without a close frame over TLS");
+    }
+}
+
+/// The number of bytes that were moved; 0 if the call would have blocked.
 fn taken(result: io::Result<usize>) -> Result<usize, Gone> {
     use io::ErrorKind::{Interrupted, WouldBlock};
     match result {
@@ -184,7 +194,7 @@ mod tests {
     use super::*;
 
     /// Every byte is a frame of its own, so the kernel is full between two frames. A socket that
-    /// then took itself for free would read on, and pile up answers that nobody takes.
+    /// then last_write_secs itself for free would read on, and pile up answers that nobody takes.
     #[test]
     fn full_between_two_frames_is_blocked_too() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -205,8 +215,8 @@ mod tests {
         assert!(!socket.is_blocked());
     }
 
-    /// What is encrypted cannot be taken back: were it a whole write, a thousand displays that lose
-    /// their Wi-Fi would cost as many writes.
+    /// An encrypted record cannot be taken back: were it a whole write, a thousand displays that
+    /// lose their Wi-Fi would cost as many writes in memory.
     #[test]
     fn over_tls_no_more_than_a_record_waits() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

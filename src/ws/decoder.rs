@@ -1,5 +1,5 @@
-//! What comes in on a socket: bytes to messages. tungstenite's state exists only while a message
-//! is under way, so that an idle connection owns no buffer.
+//! Bytes to messages. tungstenite's state exists only while a message is under way, so that an idle
+//! connection owns no buffer.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -16,76 +16,76 @@ const HEADER_BYTES_MAX: usize = 14;
 
 /// One connection's half-read message, if any.
 #[derive(Default)]
-pub struct Ear {
-    open: Option<Box<Open>>,
+pub struct MessageDecoder {
+    partial: Option<Box<Partial>>,
 }
 
-struct Open {
+struct Partial {
     context: WebSocketContext,
-    boundary: Boundary,
+    boundary: FrameBoundary,
 }
 
-/// What was heard.
+/// What the peer sent.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Incoming {
     /// A whole text message.
     Text(String),
     /// A whole binary message.
     Binary(Bytes),
-    /// The peer closes; the answer is in the output already.
+    /// A close frame; the reply is in the output already.
     Closed,
-    /// The peer breaks the rules: the close code that RFC 6455 has for it.
+    /// A violation of the protocol, with the close code that RFC 6455 has for it.
     Broken(u16, &'static str),
 }
 
-impl Ear {
-    /// Takes bytes from the socket; calls `on` for each message, in order, and writes what the
-    /// protocol itself answers into `output`. Ends early where `on` says so.
-    pub fn take(
+impl MessageDecoder {
+    /// Decodes bytes from the socket. Calls `on` for each message, in order, and appends the
+    /// replies of the protocol itself (pongs, the close frame) to `output`. Ends early if `on`
+    /// returns false.
+    pub fn receive(
         &mut self,
         bytes: &[u8],
         output: &mut Vec<u8>,
-        mut on: impl FnMut(Heard, &mut Vec<u8>) -> bool,
+        mut on: impl FnMut(Incoming, &mut Vec<u8>) -> bool,
     ) {
-        let mut open = self.open.take().unwrap_or_else(|| Box::new(Open::new()));
-        open.boundary.take(bytes);
-        let mut pipe = Pipe { input: bytes, output };
+        let mut partial = self.partial.take().unwrap_or_else(|| Box::new(Partial::new()));
+        partial.boundary.advance(bytes);
+        let mut stream = SliceIo { input: bytes, output };
         loop {
-            let heard = match open.context.read(&mut pipe) {
-                Ok(Message::Text(text)) => Heard::Text(text.as_str().to_owned()),
-                Ok(Message::Binary(bytes)) => Heard::Binary(bytes),
+            let incoming = match partial.context.read(&mut stream) {
+                Ok(Message::Text(text)) => Incoming::Text(text.as_str().to_owned()),
+                Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(_)) => {
-                    // What cannot be written into a Vec does not exist.
-                    drop(open.context.flush(&mut pipe));
-                    Heard::Closed
+                    // Writing into a Vec cannot fail.
+                    drop(partial.context.flush(&mut stream));
+                    Incoming::Closed
                 }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => broken(&error),
             };
-            let over = matches!(heard, Heard::Closed | Heard::Broken(..));
-            if !on(heard, pipe.output) || over {
+            let over = matches!(incoming, Incoming::Closed | Incoming::Broken(..));
+            if !on(incoming, stream.output) || over {
                 return;
             }
         }
-        drop(open.context.flush(&mut pipe));
-        if open.boundary.is_whole() {
-            return;
+        drop(partial.context.flush(&mut stream));
+        if !partial.boundary.is_between_messages() {
+            self.partial = Some(partial);
         }
-        self.open = Some(open);
     }
 }
 
-fn broken(error: &Error) -> Heard {
+fn broken(error: &Error) -> Incoming {
     match error {
-        Error::Capacity(_) => Heard::Broken(1009, "message too big"),
-        Error::Utf8(_) => Heard::Broken(1007, "text is not UTF-8"),
-        Error::ConnectionClosed | Error::AlreadyClosed => Heard::Closed,
-        _ => Heard::Broken(1002, "protocol error"),
+        Error::Capacity(_) => Incoming::Broken(1009, "message too big"),
+        Error::Utf8(_) => Incoming::Broken(1007, "text is not UTF-8"),
+        Error::ConnectionClosed | Error::AlreadyClosed => Incoming::Closed,
+        _ => Incoming::Broken(1002, "protocol error"),
     }
 }
 
-impl Open {
+impl Partial {
     fn new() -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(256)
@@ -95,18 +95,18 @@ impl Open {
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
         Self {
             context: WebSocketContext::new(Role::Server, Some(config)),
-            boundary: Boundary::default(),
+            boundary: FrameBoundary::default(),
         }
     }
 }
 
-/// The bytes at hand, as a stream: what is not there yet would block.
-struct Pipe<'a> {
+/// The bytes at hand as a stream: reading behind their end would block.
+struct SliceIo<'a> {
     input: &'a [u8],
     output: &'a mut Vec<u8>,
 }
 
-impl Read for Pipe<'_> {
+impl Read for SliceIo<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.input.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -115,7 +115,7 @@ impl Read for Pipe<'_> {
     }
 }
 
-impl Write for Pipe<'_> {
+impl Write for SliceIo<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.output.write(bytes)
     }
@@ -125,16 +125,16 @@ impl Write for Pipe<'_> {
     }
 }
 
-/// Follows the frames' headers, to know when nothing is half read.
+/// Follows the frame headers, to know whether a message is half read.
 #[derive(Default)]
-struct Boundary {
+struct FrameBoundary {
     header: heapless::Vec<u8, HEADER_BYTES_MAX>,
     payload_left: u64,
     fragmented: bool,
 }
 
-impl Boundary {
-    fn take(&mut self, mut bytes: &[u8]) {
+impl FrameBoundary {
+    fn advance(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let skip = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
             if skip > 0 {
@@ -142,8 +142,7 @@ impl Boundary {
                 bytes = &bytes[skip..];
                 continue;
             }
-            // The longest header has room; a full one that does not parse is broken, and the
-            // context has said so.
+            // A header that does not parse at its longest is a violation, which tungstenite reports.
             if self.header.push(bytes[0]).is_err() {
                 return;
             }
@@ -163,7 +162,7 @@ impl Boundary {
         }
     }
 
-    fn is_whole(&self) -> bool {
+    fn is_between_messages(&self) -> bool {
         self.payload_left == 0 && self.header.is_empty() && !self.fragmented
     }
 }
@@ -180,46 +179,49 @@ mod tests {
         frame
     }
 
-    fn hear(ear: &mut Ear, bytes: &[u8]) -> (Vec<Heard>, Vec<u8>) {
-        let (mut heard, mut output) = (Vec::new(), Vec::new());
-        ear.take(bytes, &mut output, |one, _| {
-            heard.push(one);
+    fn receive(decoder: &mut MessageDecoder, bytes: &[u8]) -> (Vec<Incoming>, Vec<u8>) {
+        let (mut incoming, mut output) = (Vec::new(), Vec::new());
+        decoder.receive(bytes, &mut output, |one, _| {
+            incoming.push(one);
             true
         });
-        (heard, output)
+        (incoming, output)
     }
 
     #[test]
     fn a_whole_message_leaves_nothing_behind() {
-        let mut ear = Ear::default();
-        assert_eq!(hear(&mut ear, &masked(0x81, b"hello")).0, [Heard::Text("hello".into())]);
-        assert!(ear.open.is_none());
+        let mut decoder = MessageDecoder::default();
+        assert_eq!(
+            receive(&mut decoder, &masked(0x81, b"hello")).0,
+            [Incoming::Text("hello".into())]
+        );
+        assert!(decoder.partial.is_none());
     }
 
     #[test]
     fn bytes_may_come_one_by_one() {
-        let mut ear = Ear::default();
+        let mut decoder = MessageDecoder::default();
         let frames = [masked(0x01, b"hel"), masked(0x89, b"p"), masked(0x80, b"lo")].concat();
         let (last, before) = frames.split_last().unwrap();
         for byte in before {
-            assert_eq!(hear(&mut ear, &[*byte]).0, []);
-            assert!(ear.open.is_some());
+            assert_eq!(receive(&mut decoder, &[*byte]).0, []);
+            assert!(decoder.partial.is_some());
         }
-        assert_eq!(hear(&mut ear, &[*last]).0, [Heard::Text("hello".into())]);
-        assert!(ear.open.is_none());
+        assert_eq!(receive(&mut decoder, &[*last]).0, [Incoming::Text("hello".into())]);
+        assert!(decoder.partial.is_none());
     }
 
     #[test]
     fn a_ping_is_answered() {
-        let mut ear = Ear::default();
-        let (heard, output) = hear(&mut ear, &masked(0x89, b"x"));
-        assert_eq!((heard, output), (vec![], vec![0x8a, 1, b'x']));
+        let mut decoder = MessageDecoder::default();
+        let (incoming, output) = receive(&mut decoder, &masked(0x89, b"x"));
+        assert_eq!((incoming, output), (vec![], vec![0x8a, 1, b'x']));
     }
 
     #[test]
     fn the_rules_have_their_codes() {
-        let broken = |bytes: &[u8]| match hear(&mut Ear::default(), bytes).0.pop() {
-            Some(Heard::Broken(code, _)) => code,
+        let broken = |bytes: &[u8]| match receive(&mut MessageDecoder::default(), bytes).0.pop() {
+            Some(Incoming::Broken(code, _)) => code,
             other => panic!("{other:?}"),
         };
         assert_eq!(broken(&masked(0x81, &[0xff, 0xfe])), 1007);

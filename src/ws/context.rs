@@ -1,0 +1,48 @@
+//! What the event loop lends to a connection for its turn.
+
+use std::sync::Arc;
+
+use crate::feed::{Batch, Feed};
+use crate::limits::READ_BYTES;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::ws::hub::Hub;
+
+/// Everything that connections share: one set of buffers serves all of them.
+pub(super) struct LoopContext {
+    pub(super) feed: Arc<Feed>,
+    pub(super) store: Arc<Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) hub: Arc<Hub>,
+    /// Seconds since the loop started.
+    pub(super) now_secs: u32,
+    /// Frames are put together here.
+    pub(super) batch: Batch,
+    /// Bytes are read to here.
+    pub(super) read_buffer: Box<[u8]>,
+    /// The plain bytes of what was read, over TLS.
+    pub(super) plain: Vec<u8>,
+    /// The connection whose turn it is may have sent more than one read took.
+    pub(super) read_again: bool,
+}
+
+impl LoopContext {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        feed: Arc<Feed>,
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            feed,
+            store,
+            metrics,
+            hub,
+            now_secs: 0,
+            batch: Batch::new(),
+            read_buffer: vec![0; READ_BYTES].into(),
+            plain: Vec::new(),
+            read_again: false,
+        }
+    }
+}
