@@ -14,6 +14,7 @@ pub mod input;
 pub mod kind;
 pub mod order;
 pub mod order_line;
+pub mod principal;
 pub mod product;
 pub mod reject;
 pub mod role;
@@ -26,7 +27,8 @@ pub mod timestamp;
 pub mod transaction;
 
 pub use input::Input;
-pub use kind::EntityKind;
+pub use kind::{EntityKind, KindSet};
+pub use principal::Principal;
 pub use reject::{FieldError, Reject};
 pub use role::Role;
 pub use row::{Cell, Row};

@@ -11,8 +11,8 @@ use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
 use heapless::Deque;
 
-use crate::domain::EntityKind;
 use crate::domain::event::Event;
+use crate::domain::{EntityKind, KindSet};
 use crate::frame;
 use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
@@ -54,7 +54,7 @@ pub struct Batch {
     /// The offset behind each of them, with its `seq`.
     pub ends: Vec<(usize, i64)>,
     /// The position and the kinds that it was filled for; `None` if it fits no other cursor.
-    from: Option<(i64, u8)>,
+    from: Option<(i64, KindSet)>,
     /// The position behind it.
     to: i64,
 }
@@ -115,11 +115,10 @@ impl Feed {
         self.head.load(Ordering::Acquire)
     }
 
-    /// The kinds of the events behind a `seq`: bit n set for kind n.
-    pub fn kinds_behind(&self, seq: i64) -> u8 {
+    /// The kinds of the events behind a `seq`.
+    pub fn kinds_behind(&self, seq: i64) -> KindSet {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let newer = EntityKind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq);
-        newer.fold(0, |kinds, kind| kinds | 1 << kind.index())
+        EntityKind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq).collect()
     }
 
     /// Bytes of all frames that were ever in the ring.

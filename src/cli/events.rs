@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::terminal::{explain, print};
+use crate::domain::EntityKind;
 use crate::limits::PAGE_MAX;
 use crate::store::{Console, EventRange};
 
@@ -11,9 +12,10 @@ use crate::store::{Console, EventRange};
 pub(super) fn run(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
     const PAUSE: Duration = Duration::from_millis(200);
     let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
+    let kinds = EntityKind::ALL.into_iter().collect();
     let mut after = i64::try_from(since).unwrap_or(i64::MAX);
     loop {
-        let range = EventRange { after, kinds: u8::MAX, limit: PAGE_MAX, bytes: usize::MAX };
+        let range = EventRange { after, kinds, limit: PAGE_MAX, bytes: usize::MAX };
         let page = store.events(range).map_err(explain)?;
         let lines = page.events.iter().flat_map(|event| [event.body.as_str(), "\n"]);
         print(&lines.collect::<String>())?;

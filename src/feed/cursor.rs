@@ -1,6 +1,6 @@
 //! A subscriber's position in the log.
 
-use crate::domain::EntityKind;
+use crate::domain::{EntityKind, KindSet};
 
 /// A subscriber's position in the log and its channels: 24 bytes, all that it owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub struct Cursor {
     /// For each kind, the `seq` up to which events were sent already or are not wanted. `None`
     /// while no subscribed kind's floor lies ahead of the position.
     channel_floors: Option<Box<ChannelFloors>>,
-    /// Bit n set: kind n is subscribed.
-    kinds: u8,
+    /// The subscribed kinds.
+    kinds: KindSet,
 }
 
 type ChannelFloors = [i64; EntityKind::ALL.len()];
@@ -19,7 +19,7 @@ type ChannelFloors = [i64; EntityKind::ALL.len()];
 impl Cursor {
     /// A cursor without a subscription.
     pub fn new(position: i64) -> Self {
-        Self { position, channel_floors: None, kinds: 0 }
+        Self { position, channel_floors: None, kinds: KindSet::EMPTY }
     }
 
     /// Whether an event of this kind is wanted and was not sent yet.
@@ -28,14 +28,14 @@ impl Cursor {
         self.follows(kind) && floors.is_none_or(|floors| seq > floors[kind.index()])
     }
 
-    /// Bit n set: kind n is subscribed.
-    pub fn kinds(&self) -> u8 {
+    /// The subscribed kinds.
+    pub fn kinds(&self) -> KindSet {
         self.kinds
     }
 
     /// Whether the kind's channel is subscribed.
     pub fn follows(&self, kind: EntityKind) -> bool {
-        self.kinds & (1 << kind.index()) != 0
+        self.kinds.contains(kind)
     }
 
     /// The kind's events behind this `seq` are still to come.
@@ -47,7 +47,7 @@ impl Cursor {
 
     /// The position and the kinds, if nothing else decides what comes next: cursors with the same
     /// key get the same frames.
-    pub(super) fn shared_key(&self) -> Option<(i64, u8)> {
+    pub(super) fn shared_key(&self) -> Option<(i64, KindSet)> {
         self.channel_floors.is_none().then_some((self.position, self.kinds))
     }
 
@@ -63,7 +63,7 @@ impl Cursor {
     pub fn subscribe(&mut self, kind: EntityKind, since: i64) {
         let mut floors = EntityKind::ALL.map(|kind| self.floor(kind));
         floors[kind.index()] = since;
-        self.kinds |= 1 << kind.index();
+        self.kinds.insert(kind);
         self.position = self.position.min(since);
         self.channel_floors = Some(Box::new(floors));
         self.drop_passed_floors();
@@ -71,7 +71,7 @@ impl Cursor {
 
     /// Ends a kind's subscription.
     pub fn unsubscribe(&mut self, kind: EntityKind) {
-        self.kinds &= !(1 << kind.index());
+        self.kinds.remove(kind);
         self.drop_passed_floors();
     }
 

@@ -1,7 +1,7 @@
 //! The event log over REST.
 
 use crate::auth::sessions::Session;
-use crate::domain::{EntityKind, FieldError};
+use crate::domain::{EntityKind, FieldError, KindSet};
 use crate::http::Api;
 use crate::http::reply::{self, Problem, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
@@ -19,7 +19,7 @@ impl Api {
         let pairs = request.query(&["limit", "after", "channel"], &mut errors);
         let mut range = EventRange {
             after: 0,
-            kinds: 0,
+            kinds: KindSet::EMPTY,
             limit: page_limit(&pairs, &mut errors),
             bytes: PAGE_BYTES_MAX,
         };
@@ -50,11 +50,7 @@ impl Api {
             Some(only) => kind == only,
             None => session.role.may_follow(kind),
         };
-        range.kinds = EntityKind::ALL
-            .into_iter()
-            .filter(|kind| wanted(*kind))
-            .map(|kind| 1 << kind.index())
-            .sum();
+        range.kinds = EntityKind::ALL.into_iter().filter(|kind| wanted(*kind)).collect();
         let permit = self.page_permit().await?;
         let page = self.store.events(range).await?;
         let data =

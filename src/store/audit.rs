@@ -69,7 +69,7 @@ pub enum AuditSubject {
 }
 
 impl AuditSubject {
-    /// All there are; a thing's place is its number in the trail.
+    /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
         EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User])
     }
@@ -82,12 +82,17 @@ impl AuditSubject {
         }
     }
 
+    /// The subject's number in the database: never changed, never given to another.
     fn number(self) -> u8 {
-        let index = match self {
-            Self::Entity(kind) => kind.index(),
-            Self::User => EntityKind::ALL.len(),
-        };
-        u8::try_from(index).unwrap_or(u8::MAX)
+        match self {
+            Self::Entity(kind) => kind.number(),
+            Self::User => 5,
+        }
+    }
+
+    /// The subject with that number in the database.
+    fn from_number(number: u8) -> Option<Self> {
+        Self::all().find(|subject| subject.number() == number)
     }
 }
 
@@ -200,8 +205,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
         _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
     });
     let subject: u8 = row.get(6)?;
-    let subject = AuditSubject::all()
-        .nth(subject.into())
+    let subject = AuditSubject::from_number(subject)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
     let (seq, events): (Option<i64>, i64) = (row.get(9)?, row.get(10)?);
     let record = AuditRecord {

@@ -47,7 +47,7 @@ fn rows_without_event(conn: &Connection, kind: EntityKind) -> rusqlite::Result<V
                                                        AND e.body ->> '$.data.id' = r.id)",
         noun = kind.schema().noun,
         table = kind.schema().plural,
-        channel = kind.index(),
+        channel = kind.number(),
     );
     texts(conn, &sql)
 }
@@ -62,7 +62,7 @@ fn events_without_row(conn: &Connection, kind: EntityKind) -> rusqlite::Result<V
          WHERE CASE WHEN n.name = '{noun}:deleted' THEN r.id IS NOT NULL ELSE r.seq IS NOT n.seq END",
         noun = kind.schema().noun,
         table = kind.schema().plural,
-        channel = kind.index(),
+        channel = kind.number(),
     );
     texts(conn, &sql)
 }

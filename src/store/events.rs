@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::domain::event::Event;
-use crate::domain::{EntityKind, Reject};
+use crate::domain::{EntityKind, KindSet, Reject};
 use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::failed;
 use crate::store::write_tx::WriteTx;
@@ -28,8 +28,8 @@ pub struct EventPage {
 pub struct EventRange {
     /// Events behind this `seq`.
     pub after: i64,
-    /// Bit n set: events of kind n.
-    pub kinds: u8,
+    /// Events of these kinds.
+    pub kinds: KindSet,
     /// At most so many events.
     pub limit: usize,
     /// No further event once the bodies have so many bytes.
@@ -51,8 +51,7 @@ pub struct Retention {
 pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
     let sql = "INSERT INTO events (seq, at, channel, body) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let channel = i64::try_from(event.kind.index()).unwrap_or(i64::MAX);
-    statement.execute((event.seq, tx.now, channel, &event.body)).map_err(failed)?;
+    statement.execute((event.seq, tx.now, event.kind.number(), &event.body)).map_err(failed)?;
     tx.head = event.seq;
     tx.events.push(event);
     Ok(())
@@ -68,7 +67,8 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
         WHERE seq > ? AND seq <= ? AND (1 << channel) & ? ORDER BY seq LIMIT ?";
     let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((range.after, last, range.kinds, limit)).map_err(failed)?;
+    let mut rows =
+        statement.query((range.after, last, range.kinds.bits(), limit)).map_err(failed)?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
         let event = read(row).map_err(failed)?;
@@ -88,8 +88,8 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
     let channel: u8 = row.get(1)?;
-    let kind = EntityKind::at(usize::from(channel))
-        .ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
+    let kind =
+        EntityKind::from_number(channel).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
     Ok(Event { seq: row.get(0)?, kind, body: row.get(2)? })
 }
 

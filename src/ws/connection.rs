@@ -3,8 +3,8 @@
 use std::mem;
 
 use crate::auth::sessions::SessionGuard;
-use crate::domain::EntityKind;
 use crate::domain::event::Event;
+use crate::domain::{EntityKind, KindSet};
 use crate::feed::{Batch, Copied, Cursor};
 use crate::frame;
 use crate::limits::{
@@ -98,15 +98,15 @@ impl Connection {
         self.number
     }
 
-    /// Bit n set: kind n is subscribed.
-    pub(super) fn kinds(&self) -> u8 {
+    /// The subscribed kinds.
+    pub(super) fn kinds(&self) -> KindSet {
         self.cursor.kinds()
     }
 
     /// The number of log entries that it lags behind; 0 if it wants none of them.
     pub(super) fn unsent(&self, context: &LoopContext) -> i64 {
         let position = self.cursor.position;
-        let wanted = context.feed.kinds_behind(position) & self.kinds() != 0;
+        let wanted = context.feed.kinds_behind(position).intersects(self.kinds());
         let behind = if wanted { context.feed.head() - position } else { 0 };
         behind.max(self.socket.is_blocked().into())
     }

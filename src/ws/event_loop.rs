@@ -14,7 +14,7 @@ use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::domain::{EntityKind, Reject};
+use crate::domain::{KindSet, Reject};
 use crate::feed::Feed;
 use crate::limits::{
     BROADCAST_SLICE, CATCH_UP_RETRY_DELAY, CATCH_UPS_MAX, COALESCE_BYTES_MAX, COALESCE_DELAY_MAX,
@@ -45,7 +45,7 @@ pub struct EventLoop {
     /// The bytes that the feed had written by then.
     written: u64,
     /// Bit n set: the last round did not finish the subscribers of kind n.
-    unfinished: u8,
+    unfinished: KindSet,
     round_began: Instant,
     next_round: Instant,
     /// Connections that the ring no longer reaches back to, in the order of their turns.
@@ -83,7 +83,7 @@ impl EventLoop {
             context: LoopContext::new(hub, feed, store, metrics),
             started: now,
             next_tick: now + SOCKET_TICK,
-            unfinished: 0,
+            unfinished: KindSet::EMPTY,
             round_began: now,
             next_round: now,
             lagging: VecDeque::new(),
@@ -110,7 +110,7 @@ impl EventLoop {
 
     /// The time until there is something to do without a wake-up.
     fn poll_timeout(&self) -> Duration {
-        if self.unfinished != 0 || !self.pending_reads.is_empty() {
+        if !self.unfinished.is_empty() || !self.pending_reads.is_empty() {
             return Duration::ZERO;
         }
         let now = Instant::now();
@@ -242,33 +242,33 @@ impl EventLoop {
     /// channels share one encoded batch.
     fn broadcast(&mut self) {
         let (written, head) = (self.context.feed.written(), self.context.feed.head());
-        if head == self.head && self.unfinished == 0 {
+        if head == self.head && self.unfinished.is_empty() {
             return;
         }
-        if self.unfinished == 0 {
+        if self.unfinished.is_empty() {
             self.round_began = Instant::now();
         }
-        let kinds = self.unfinished | self.context.feed.kinds_behind(self.head);
+        let kinds = self.unfinished.union(self.context.feed.kinds_behind(self.head));
         let before = mem::replace(&mut self.head, head);
         self.written = written;
-        let mut wanted = [false; 1 << EntityKind::ALL.len()];
+        let mut wanted: Vec<KindSet> = Vec::new();
         for (_, connection) in &mut self.connections {
-            if connection.kinds() & kinds == 0 {
+            if !connection.kinds().intersects(kinds) {
                 connection.skip(before, head);
-            } else {
-                wanted[usize::from(connection.kinds())] = true;
+            } else if !wanted.contains(&connection.kinds()) {
+                wanted.push(connection.kinds());
             }
         }
-        self.unfinished = 0;
+        self.unfinished = KindSet::EMPTY;
         let mut served = 0;
-        for set in (0..=u8::MAX).zip(wanted).filter_map(|(set, wanted)| wanted.then_some(set)) {
+        for set in wanted {
             for index in 0..self.connections.capacity() {
                 if self.connections.get(index).is_none_or(|one| one.kinds() != set) {
                     continue;
                 }
                 let sent = self.with_connection(index, |one, context| one.deliver(context, head));
                 if sent == Some(SendProgress::More) {
-                    self.unfinished |= set;
+                    self.unfinished = self.unfinished.union(set);
                 }
                 served += 1;
                 if served % BROADCAST_SLICE == 0 {
@@ -276,7 +276,7 @@ impl EventLoop {
                 }
             }
         }
-        if self.unfinished == 0 {
+        if self.unfinished.is_empty() {
             self.context.feed.delivered(self.written);
             self.next_round = Instant::now() + self.coalesce_delay();
         }
