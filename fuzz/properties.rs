@@ -57,7 +57,7 @@ pub(crate) fn bodies(bytes: &[u8]) {
                         assert!(!again, "{errors:?}");
                     }
                 }
-                Err(other) => assert!(matches!(other, Reject::Conflict(_)), "{other:?}"),
+                Err(other) => assert!(matches!(other, Reject::Conflict(..)), "{other:?}"),
             }
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{FieldError, Reject, Secret};
+use crate::domain::{Reject, Secret};
 use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::metrics::Metrics;
 use crate::store::{Caller, Store, TokenHash, User, UserPatch};
@@ -178,8 +178,7 @@ impl Auth {
 
     /// Hashes a new password.
     pub async fn hash(&self, password: Secret) -> Result<Secret, Denied> {
-        password::check(&password)
-            .map_err(|message| Reject::Invalid(vec![FieldError::new("password", message)]))?;
+        password::check(&password).map_err(|wrong| Reject::Invalid(vec![wrong.at("password")]))?;
         let permit =
             self.hasher.acquire().await.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
         Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)

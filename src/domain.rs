@@ -5,6 +5,7 @@
 //! no after, and `changed_fields` is the difference of the two.
 
 pub mod check;
+pub mod code;
 pub mod currency;
 pub mod customer;
 pub mod decimal;
@@ -26,10 +27,11 @@ pub mod text;
 pub mod timestamp;
 pub mod transaction;
 
+pub use code::Code;
 pub use input::Input;
 pub use kind::{EntityKind, KindSet};
 pub use principal::Principal;
-pub use reject::{FieldError, Reject};
+pub use reject::{FieldError, Reject, Violation};
 pub use role::Role;
 pub use row::{Cell, Row};
 pub use schema::{EntitySchema, Field};

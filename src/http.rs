@@ -7,6 +7,7 @@ mod entities;
 mod events;
 mod login;
 mod openapi;
+mod problem;
 mod reply;
 mod request;
 mod route;
@@ -23,14 +24,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::origin::Origins;
 use crate::auth::{Auth, SessionLookup};
-use crate::domain::Reject;
+use crate::domain::{Code, Reject};
 use crate::feed::Feed;
 use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub use cors::may_act;
-pub use reply::{Problem, Reply, ReplyBody};
+pub use problem::Problem;
+pub use reply::{Reply, ReplyBody};
 pub use request::{Peer, header_text};
 
 use request::ApiRequest;
@@ -108,7 +110,7 @@ impl Api {
             let allow =
                 HeaderValue::from_str(&route.allow()).unwrap_or(HeaderValue::from_static("GET"));
             let problem =
-                Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("there is {}", route.allow()));
+                Problem::new(Code::MethodNotAllowed, format!("allowed: {}", route.allow()));
             return Err(problem.with(header::ALLOW, allow));
         }
         if method != Method::GET {
@@ -167,18 +169,21 @@ impl Api {
         if cors::may_act(&request.parts.headers, &self.origins, request.peer.secure) {
             return Ok(());
         }
-        Err(Problem::forbidden("a page of this origin may not do this; see --allow-origin"))
+        Err(Problem::new(
+            Code::OriginNotAllowed,
+            "a page of this origin may not do this; see --allow-origin",
+        ))
     }
 
     fn ready(&self) -> Result<Reply, Problem> {
         if self.stopping.load(Ordering::Acquire) {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"));
+            return Err(Problem::new(Code::Stopping, "the server is stopping"));
         }
         if !self.store.healthy() {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the last commit failed"));
+            return Err(Problem::new(Code::Unavailable, "the last commit failed"));
         }
         if self.store.has_room().is_err() {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the disk is full"));
+            return Err(Problem::new(Code::Unavailable, "the disk is full"));
         }
         Ok(reply::json("{\"status\":\"ready\"}".to_owned()))
     }

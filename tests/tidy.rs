@@ -37,7 +37,10 @@ const ROOMS: &[Room] = &[
     ),
     (
         "server",
-        &["auth", "feed", "http", "limits", "memory", "metrics", "store", "throttle", "tls", "ws"],
+        &[
+            "auth", "domain", "feed", "http", "limits", "memory", "metrics", "store", "throttle",
+            "tls", "ws",
+        ],
         &[
             "bytes",
             "http_body_util",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::domain::Secret;
+use crate::domain::{Code, Secret, Violation};
 use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
 
 /// Hashes and checks passwords; each takes megabytes while it runs, so only a few run at once.
@@ -103,12 +103,14 @@ fn verify(password: &Secret, hash: &Secret) -> bool {
 ///
 /// # Errors
 /// A predicate for the client: `must have ...`.
-pub fn check(password: &Secret) -> Result<(), String> {
+pub fn check(password: &Secret) -> Result<(), Violation> {
     let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
-    if PASSWORD_CHARS.contains(&password.0.chars().count()) {
+    let count = password.0.chars().count();
+    if PASSWORD_CHARS.contains(&count) {
         return Ok(());
     }
-    Err(format!("must have {least} to {most} characters"))
+    let code = if count < *least { Code::TooShort } else { Code::TooLong };
+    Err(Violation::new(code, format!("must have {least} to {most} characters")))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) fn explain(reject: Reject) -> String {
             errors.iter().map(line).collect::<Vec<_>>().join("; ")
         }
         Reject::NotFound => "there is no such thing".to_owned(),
-        Reject::Conflict(detail) => detail,
+        Reject::Conflict(_, detail) => detail,
         Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile".to_owned(),
         Reject::DiskFull => "the disk is full; nothing was done".to_owned(),
         Reject::Busy | Reject::Unavailable => {

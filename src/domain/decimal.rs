@@ -62,6 +62,20 @@ impl Decimal {
     }
 }
 
+/// Reads the text of a JSON number that has to be whole, however it is written: `2.0` and `20e-1`
+/// are 2.
+pub fn parse_integer(number: &str) -> Result<i64, AmountError> {
+    if let Ok(integer) = number.parse() {
+        return Ok(integer);
+    }
+    let (sign, size) = number.strip_prefix('-').map_or((1, number), |size| (-1, size));
+    let Decimal { digits, exponent } = Decimal::parse(size)?;
+    let power = u32::try_from(exponent).map_err(|_| AmountError::Decimals)?;
+    let size = 10_i64.checked_pow(power).and_then(|factor| digits.checked_mul(factor));
+    let too_far = if sign < 0 { AmountError::Negative } else { AmountError::Large };
+    size.map(|size| sign * size).ok_or(too_far)
+}
+
 /// An exponent too long for a number is as good as the largest one.
 fn parse_exponent(text: &str) -> i32 {
     let huge = if text.starts_with('-') { -1_000_000 } else { 1_000_000 };
@@ -126,6 +140,26 @@ mod tests {
         assert_eq!(minor("1e999999999999", 2), Err(AmountError::Large));
         assert_eq!(minor("99999999999999999999", 2), Err(AmountError::Large));
         assert_eq!(minor("-1", 2), Err(AmountError::Negative));
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_however_they_are_written() {
+        for (text, number) in [
+            ("2", Ok(2)),
+            ("2.0", Ok(2)),
+            ("5e0", Ok(5)),
+            ("20e-1", Ok(2)),
+            ("1E3", Ok(1000)),
+            ("-3.00", Ok(-3)),
+            ("-0.0", Ok(0)),
+            ("9223372036854775807.0", Ok(i64::MAX)),
+            ("2.5", Err(AmountError::Decimals)),
+            ("1e-1", Err(AmountError::Decimals)),
+            ("1e19", Err(AmountError::Large)),
+            ("-1e19", Err(AmountError::Negative)),
+        ] {
+            assert_eq!(parse_integer(text), number, "{text}");
+        }
     }
 
     #[test]

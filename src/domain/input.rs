@@ -6,7 +6,9 @@ use crate::domain::check::{check_text, parse_integer};
 use crate::domain::decimal::{AmountError, Decimal};
 use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
-use crate::domain::{Cell, EntityKind, Field, FieldError, Reject, Row, currency, order};
+use crate::domain::{
+    Cell, Code, EntityKind, Field, FieldError, Reject, Row, Violation, currency, order,
+};
 use crate::limits::COUNT_MAX;
 
 /// What the body is for.
@@ -48,18 +50,22 @@ impl Input {
         let mut read = |field: &Field| {
             let value = body.remove(field.name).filter(|_| field.visible());
             let given = match (value, purpose, field.origin) {
-                (None, Purpose::Create, Origin::Required) => Err("is required".to_owned()),
+                (None, Purpose::Create, Origin::Required) => {
+                    Err(Violation::new(Code::Required, "is required"))
+                }
                 (None, _, _) => return None,
                 (Some(_), Purpose::Create, Origin::Server | Origin::Initial(_)) => {
-                    Err("is set by the server".to_owned())
+                    Err(Violation::new(Code::ReadOnly, "is set by the server"))
                 }
-                (Some(_), Purpose::Patch, _) if !field.patch => Err("cannot be changed".to_owned()),
+                (Some(_), Purpose::Patch, _) if !field.patch => {
+                    Err(Violation::new(Code::NotChangeable, "cannot be changed"))
+                }
                 (Some(value), _, _) => read_value(field, value, &mut errors),
             };
             match given {
                 Ok(given) => Some(given),
-                Err(message) => {
-                    errors.push(FieldError::new(field.name, message));
+                Err(wrong) => {
+                    errors.push(wrong.at(field.name));
                     None
                 }
             }
@@ -126,11 +132,9 @@ impl Input {
         if row.id != 0 && row.currency() != old_currency {
             let money = |field: &&Field| matches!(field.ty, Type::Money(_));
             let missing = row.kind.schema().fields.iter().filter(money);
-            errors.extend(
-                missing
-                    .filter(|field| self.get(field.name).is_none())
-                    .map(|field| FieldError::new(field.name, "must be given with a new currency")),
-            );
+            errors.extend(missing.filter(|field| self.get(field.name).is_none()).map(|field| {
+                FieldError::new(field.name, Code::Required, "must be given with a new currency")
+            }));
         }
         if errors.is_empty() { Ok(()) } else { Err(Reject::Invalid(errors)) }
     }
@@ -144,9 +148,7 @@ impl Input {
             };
             match amount.minor(currency::exponent(code).unwrap_or(0)) {
                 Ok(minor) => amounts.push((field, minor)),
-                Err(misfit) => {
-                    errors.push(FieldError::new(field.name, amount_message(misfit, code)))
-                }
+                Err(error) => errors.push(amount_violation(error, code).at(field.name)),
             }
         }
         amounts
@@ -154,22 +156,27 @@ impl Input {
 }
 
 fn unknown(kind: EntityKind, name: &str) -> FieldError {
-    let message = match name {
-        "id" | "created_at" | "updated_at" => "is set by the server".to_owned(),
-        _ => format!("is not a field of {}", kind.schema().plural),
-    };
-    FieldError::new(name, message)
+    match name {
+        "id" | "created_at" | "updated_at" => {
+            FieldError::new(name, Code::ReadOnly, "is set by the server")
+        }
+        _ => {
+            let message = format!("is not a field of {}", kind.schema().plural);
+            FieldError::new(name, Code::UnknownField, message)
+        }
+    }
 }
 
-fn amount_message(misfit: AmountError, code: &str) -> String {
-    match misfit {
-        AmountError::Negative => "must not be negative".to_owned(),
-        AmountError::Large => "is too large".to_owned(),
-        AmountError::Decimals => match currency::exponent(code) {
-            Some(0) => format!("must be a parse_integer number, {code} has no decimals"),
-            Some(decimals) => format!("has more decimals than the {decimals} of {code}"),
+fn amount_violation(error: AmountError, currency_code: &str) -> Violation {
+    let decimals = |message| Violation::new(Code::TooManyDecimals, message);
+    match error {
+        AmountError::Negative => Violation::new(Code::TooSmall, "must not be negative"),
+        AmountError::Large => Violation::new(Code::TooLarge, "is too large"),
+        AmountError::Decimals => decimals(match currency::exponent(currency_code) {
+            Some(0) => format!("must be a whole number, {currency_code} has no decimals"),
+            Some(most) => format!("has more decimals than the {most} of {currency_code}"),
             None => "has too many decimals".to_owned(),
-        },
+        }),
     }
 }
 
@@ -177,19 +184,20 @@ fn read_value(
     field: &Field,
     value: Value,
     errors: &mut Vec<FieldError>,
-) -> Result<Provided, String> {
+) -> Result<Provided, Violation> {
+    let wrong_type = |message| Err(Violation::new(Code::WrongType, message));
     let cell = match (field.ty, value) {
         (_, Value::Null) if field.nullable => Cell::Null,
-        (_, Value::Null) => return Err("must not be null".to_owned()),
+        (_, Value::Null) => return wrong_type("must not be null"),
         (Type::Money(least), Value::Number(number)) => {
-            let amount = Decimal::parse(&number.to_string());
-            let amount = amount.map_err(|misfit| amount_message(misfit, ""))?;
+            let amount = Decimal::parse(number.as_str());
+            let amount = amount.map_err(|error| amount_violation(error, ""))?;
             if least > 0 && amount.is_zero() {
-                return Err("must be more than 0".to_owned());
+                return Err(Violation::new(Code::TooSmall, "must be more than 0"));
             }
             return Ok(Provided::Amount(amount));
         }
-        (Type::Money(_), _) => return Err("must be a number, such as 9.99".to_owned()),
+        (Type::Money(_), _) => return wrong_type("must be a number, such as 9.99"),
         (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, errors))),
         (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
         (Type::Count, value) => Cell::Int(parse_integer(&value, 0, COUNT_MAX)?),
@@ -197,7 +205,7 @@ fn read_value(
             check_text(field, &text)?;
             Cell::Text(text)
         }
-        _ => return Err("must be a string".to_owned()),
+        _ => return wrong_type("must be a string"),
     };
     Ok(Provided::Cell(cell))
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::order_line::OrderLine;
 use crate::domain::schema::{Transitions, Type};
-use crate::domain::{Cell, EntityKind, EntitySchema, Field, FieldError, Reject, Row, product};
+use crate::domain::{
+    Cell, Code, EntityKind, EntitySchema, Field, FieldError, Reject, Row, product,
+};
 use crate::limits::{AMOUNT_MINOR_MAX, NOTES_CHARS_MAX};
 
 const TRANSITIONS: Transitions = &[
@@ -119,10 +121,18 @@ impl Item {
 pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !has_items && !has_total {
-        errors.push(FieldError::new(TOTAL.name, "is required when there are no items"));
+        errors.push(FieldError::new(
+            TOTAL.name,
+            Code::Required,
+            "is required when there are no items",
+        ));
     }
     if matches!(status, "cancelled" | "refunded") {
-        errors.push(FieldError::new(STATUS.name, "must not be an ended one at creation"));
+        errors.push(FieldError::new(
+            STATUS.name,
+            Code::UnknownValue,
+            "must not be cancelled or refunded in a new order",
+        ));
     }
     errors
 }
@@ -138,7 +148,11 @@ pub fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(
         if product.currency() != currency {
             let message =
                 format!("is sold in {}, the lines before in {currency}", product.currency());
-            errors.push(FieldError::new(format!("items[{at}].product_id"), message));
+            errors.push(FieldError::new(
+                format!("items[{at}].product_id"),
+                Code::CurrencyMismatch,
+                message,
+            ));
         }
         items.push(Item {
             product_id: product.id,
@@ -150,7 +164,11 @@ pub fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(
     }
     let total = items.iter().map(Item::line_total).fold(0, i64::saturating_add);
     if total > AMOUNT_MINOR_MAX {
-        errors.push(FieldError::new("items", "add up to more than an order can cost"));
+        errors.push(FieldError::new(
+            "items",
+            Code::TooLarge,
+            "add up to more than an order can cost",
+        ));
     }
     if !errors.is_empty() {
         return Err(Reject::Invalid(errors));

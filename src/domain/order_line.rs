@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::domain::FieldError;
 use crate::domain::check::parse_integer;
+use crate::domain::{Code, FieldError, Violation};
 use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// One line of a new order as the client gives it.
@@ -18,12 +18,13 @@ pub struct OrderLine {
 /// Reads the lines of a new order.
 pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<OrderLine> {
     let Value::Array(lines) = value else {
-        errors.push(FieldError::new("items", "must be an array of lines"));
+        errors.push(FieldError::new("items", Code::WrongType, "must be an array of lines"));
         return Vec::new();
     };
     if lines.is_empty() || lines.len() > ORDER_LINES_MAX {
         let message = format!("must have 1 to {ORDER_LINES_MAX} lines, or be left out");
-        errors.push(FieldError::new("items", message));
+        let code = if lines.is_empty() { Code::TooShort } else { Code::TooLong };
+        errors.push(FieldError::new("items", code, message));
         return Vec::new();
     }
     let lines = lines.into_iter().enumerate();
@@ -32,21 +33,25 @@ pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Ve
 
 fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<OrderLine> {
     let Value::Object(mut line) = line else {
-        errors.push(FieldError::new(format!("items[{at}]"), "must be an object"));
+        errors.push(FieldError::new(format!("items[{at}]"), Code::WrongType, "must be an object"));
         return None;
     };
     let mut number = |name: &str, most| {
         match line.remove(name) {
-            None => Err("is required".to_owned()),
+            None => Err(Violation::new(Code::Required, "is required")),
             Some(value) => parse_integer(&value, 1, most),
         }
-        .map_err(|message| errors.push(FieldError::new(format!("items[{at}].{name}"), message)))
+        .map_err(|wrong| errors.push(wrong.at(format!("items[{at}].{name}"))))
     };
     let product_id = number("product_id", i64::MAX);
     let quantity = number("quantity", QUANTITY_MAX);
-    let given_by_server = line
-        .keys()
-        .map(|name| FieldError::new(format!("items[{at}].{name}"), "is not a field of a new line"));
+    let given_by_server = line.keys().map(|name| {
+        FieldError::new(
+            format!("items[{at}].{name}"),
+            Code::UnknownField,
+            "is not a field of a new line",
+        )
+    });
     errors.extend(given_by_server);
     Some(OrderLine { product_id: product_id.ok()?, quantity: quantity.ok()? })
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
-use crate::domain::{EntitySchema, Field, Reject, Row};
+use crate::domain::{Code, EntitySchema, Field, Reject, Row};
 use crate::limits::{NAME_CHARS_MAX, SKU_CHARS_MAX};
 
 /// What it is called.
@@ -57,14 +57,17 @@ pub fn sold(product: &Row, quantity: i64) -> Result<Row, Reject> {
     let (name, stock) = (product.text(&NAME), product.int(&STOCK));
     match product.text(&STATUS) {
         "published" if stock >= quantity => Ok(product.clone().with_int(&STOCK, stock - quantity)),
-        "published" => Err(Reject::Conflict(format!(
-            "there are {stock} of product {} ({name}) in stock, the order has {quantity}",
-            product.id
-        ))),
-        status => Err(Reject::Conflict(format!(
-            "product {} ({name}) is {status} and cannot be ordered",
-            product.id
-        ))),
+        "published" => Err(Reject::Conflict(
+            Code::OutOfStock,
+            format!(
+                "there are {stock} of product {} ({name}) in stock, the order has {quantity}",
+                product.id
+            ),
+        )),
+        status => Err(Reject::Conflict(
+            Code::NotForSale,
+            format!("product {} ({name}) is {status} and cannot be ordered", product.id),
+        )),
     }
 }
 

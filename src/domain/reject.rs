@@ -1,13 +1,47 @@
 //! Why a request is refused: a closed set, turned into a status in one place only.
 
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::domain::Code;
 use crate::domain::text::shorten;
 use crate::limits::QUOTED_CHARS_MAX;
 
+/// What is wrong with one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// For a program.
+    pub code: Code,
+    /// What would be right, such as `must be at least 1`; the field's name goes before it.
+    pub message: String,
+}
+
+impl Violation {
+    /// A violation of the rule that `code` names, explained by `message`.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The violation as that of a field.
+    pub fn at(self, field: impl AsRef<str>) -> FieldError {
+        FieldError::new(field, self.code, self.message)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
 /// One wrong field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     /// Where it stands in the body, such as `items[0].quantity`.
     pub field: String,
+    /// For a program.
+    pub code: Code,
     /// What would be right, such as `must be at least 1`.
     pub message: String,
 }
@@ -15,11 +49,9 @@ pub struct FieldError {
 impl FieldError {
     /// A mistake at `field`, explained by `message`. A field's name may be the client's own text, so
     /// only its first `QUOTED_CHARS_MAX` characters are given back.
-    pub fn new(field: impl AsRef<str>, message: impl Into<String>) -> Self {
-        Self {
-            field: shorten(field.as_ref(), QUOTED_CHARS_MAX).to_owned(),
-            message: message.into(),
-        }
+    pub fn new(field: impl AsRef<str>, code: Code, message: impl Into<String>) -> Self {
+        let field = shorten(field.as_ref(), QUOTED_CHARS_MAX).to_owned();
+        Self { field, code, message: message.into() }
     }
 }
 
@@ -28,10 +60,10 @@ impl FieldError {
 pub enum Reject {
     /// The body or the query breaks the rules of its fields: all of them, at once.
     Invalid(Vec<FieldError>),
-    /// There is no such thing, or the asker may not know of it.
+    /// There is no such entity, or the caller may not know of it.
     NotFound,
-    /// It does not fit what is there; the text says what to do instead.
-    Conflict(String),
+    /// It breaks a rule of the shop, which the code names; the text says what to do instead.
+    Conflict(Code, String),
     /// `If-Match` names another version than the stored one.
     PreconditionFailed,
     /// The `Idempotency-Key` came before with another request.
@@ -46,7 +78,12 @@ pub enum Reject {
 
 impl Reject {
     /// One wrong field.
-    pub fn field(field: impl AsRef<str>, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError::new(field, message)])
+    pub fn field(field: impl AsRef<str>, code: Code, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, code, message)])
+    }
+
+    /// A broken rule of the shop.
+    pub fn conflict(code: Code, text: impl Into<String>) -> Self {
+        Self::Conflict(code, text.into())
     }
 }

@@ -1,7 +1,7 @@
 //! One stored state of an entity: its cells, in the order of its schema.
 
 use crate::domain::schema::{Origin, Type};
-use crate::domain::{EntityKind, Field, Reject};
+use crate::domain::{Code, EntityKind, Field, Reject};
 
 /// A value as SQLite stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Row {
                     next => format!("it can become {}", next.join(", ")),
                 };
                 let text = format!("this {noun} is {old} and cannot become {new}; {ways}");
-                return Err(Reject::Conflict(text));
+                return Err(Reject::Conflict(Code::StatusSkipped, text));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::domain::order::{self, Payments};
 use crate::domain::schema::{Transitions, Type};
-use crate::domain::{Cell, EntityKind, EntitySchema, Field, Reject, Row};
+use crate::domain::{Cell, Code, EntityKind, EntitySchema, Field, Reject, Row};
 use crate::limits::NAME_CHARS_MAX;
 
 const TRANSITIONS: Transitions =
@@ -59,7 +59,10 @@ pub fn begin(row: &mut Row, order: &Row, kind_of_it: &str) -> Result<(), Reject>
     row.set(&CURRENCY, Cell::Text(order.currency().to_owned()));
     if kind_of_it == "payment" && order::is_ended(order) {
         let status = order.text(&order::STATUS);
-        return Err(Reject::Conflict(format!("this order is {status} and takes no payment")));
+        return Err(Reject::Conflict(
+            Code::OrderEnded,
+            format!("this order is {status} and takes no payment"),
+        ));
     }
     Ok(())
 }
@@ -69,7 +72,8 @@ pub fn check_sums(sums: Payments) -> Result<(), Reject> {
     if sums.refunded <= sums.paid {
         return Ok(());
     }
-    Err(Reject::Conflict(
-        "more than was paid cannot be refunded; see the order's transactions".to_owned(),
+    Err(Reject::conflict(
+        Code::RefundTooLarge,
+        "more than was paid cannot be refunded; see the order's transactions",
     ))
 }

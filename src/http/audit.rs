@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::auth::sessions::Session;
-use crate::domain::{FieldError, timestamp};
+use crate::domain::check::one_of;
+use crate::domain::timestamp;
 use crate::http::Api;
-use crate::http::reply::{self, Problem, Reply, WithPermit, to_json};
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, WithPermit, to_json};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::http::schemas::closed;
 use crate::http::users::check_admin;
@@ -34,10 +36,7 @@ impl Api {
                 "row_id" => id().map(|id| wanted.row_id = id),
                 "entity" => {
                     wanted.subject = AuditSubject::all().find(|thing| thing.noun() == value);
-                    let nouns = || {
-                        AuditSubject::all().map(AuditSubject::noun).collect::<Vec<_>>().join(", ")
-                    };
-                    let wrong = || FieldError::new(name, format!("must be one of {}", nouns()));
+                    let wrong = || one_of(AuditSubject::all().map(AuditSubject::noun)).at(name);
                     wanted.subject.map(drop).ok_or_else(wrong)
                 }
                 _ => Ok(()),

@@ -4,12 +4,15 @@ use hyper::header;
 use hyper::{Method, StatusCode};
 
 use crate::auth::sessions::Session;
-use crate::domain::check::check_text;
+use crate::domain::check::{check_text, one_of};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, FieldError, Input, Row, event, order, timestamp};
+use crate::domain::{
+    Cell, Code, EntityKind, Field, FieldError, Input, Row, event, order, timestamp,
+};
 use crate::http::Api;
-use crate::http::reply::{self, Problem, Reply, WithPermit};
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::BODY_BYTES_MAX;
 use crate::store::{Change, Query};
@@ -139,7 +142,7 @@ fn read_query(request: &ApiRequest, kind: EntityKind) -> Result<Query, Problem> 
                     query.ascending = value == "asc";
                     Ok(())
                 }
-                _ => Err(FieldError::new(name, "must be asc or desc")),
+                _ => Err(one_of(["asc", "desc"]).at(name)),
             },
             "updated_since" => match timestamp::parse(value) {
                 Some(ms) => {
@@ -148,6 +151,7 @@ fn read_query(request: &ApiRequest, kind: EntityKind) -> Result<Query, Problem> 
                 }
                 None => Err(FieldError::new(
                     name,
+                    Code::BadFormat,
                     "must be an RFC 3339 time, such as 2026-01-25T10:30:00Z",
                 )),
             },
@@ -170,7 +174,7 @@ fn read_filter(
         Type::Id(_) => Cell::Int(number(name, value, 1, i64::MAX)?),
         // A choice must exist; any other text may simply match nothing.
         Type::Choice(_) | Type::Status(_) => {
-            check_text(field, value).map_err(|message| FieldError::new(name, message))?;
+            check_text(field, value).map_err(|wrong| wrong.at(name))?;
             Cell::Text(value.to_owned())
         }
         _ => Cell::Text(value.to_owned()),
@@ -196,5 +200,5 @@ fn check_allowed(
         return Ok(());
     }
     let (role, plural) = (session.role.name(), kind.schema().plural);
-    Err(Problem::forbidden(format!("the role {role} may not {verb} {plural}")))
+    Err(Problem::new(Code::RoleNotAllowed, format!("the role {role} may not {verb} {plural}")))
 }

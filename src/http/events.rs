@@ -1,9 +1,11 @@
 //! The event log over REST.
 
 use crate::auth::sessions::Session;
-use crate::domain::{EntityKind, FieldError, KindSet};
+use crate::domain::check::one_of;
+use crate::domain::{Code, EntityKind, KindSet};
 use crate::http::Api;
-use crate::http::reply::{self, Problem, Reply, WithPermit};
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::store::EventRange;
@@ -34,8 +36,8 @@ impl Api {
                     if let Some(kind) = EntityKind::of_channel(value) {
                         channel = Some(kind);
                     } else {
-                        let names = EntityKind::ALL.map(|kind| kind.schema().channel).join(", ");
-                        errors.push(FieldError::new(name, format!("must be one of {names}")));
+                        let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
+                        errors.push(one_of(channels).at(name));
                     }
                 }
                 _ => {}
@@ -44,7 +46,10 @@ impl Api {
         into_result((), errors)?;
         if let Some(kind) = channel.filter(|kind| !session.role.may_follow(*kind)) {
             let (role, channel) = (session.role.name(), kind.schema().channel);
-            return Err(Problem::forbidden(format!("the role {role} may not read {channel}")));
+            return Err(Problem::new(
+                Code::RoleNotAllowed,
+                format!("the role {role} may not read {channel}"),
+            ));
         }
         let wanted = |kind: EntityKind| match channel {
             Some(only) => kind == only,

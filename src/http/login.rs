@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
-use crate::domain::{FieldError, Secret};
+use crate::domain::{Code, FieldError, Secret};
 use crate::http::Api;
-use crate::http::reply::{self, Problem, Reply, to_json};
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, to_json};
 use crate::http::request::{ApiRequest, into_result};
 use crate::limits::LOGIN_BYTES_MAX;
 use crate::store::User;
@@ -52,9 +53,7 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let texts = self.two_texts(request, ["current_password", "new_password"]).await?;
         let [current, new] = texts.map(Secret);
-        if let Err(message) = password::check(&new) {
-            return Err(Problem::invalid(vec![FieldError::new("new_password", message)]));
-        }
+        password::check(&new).map_err(|wrong| Problem::invalid(vec![wrong.at("new_password")]))?;
         self.auth.change_password(session, current, new, request.peer.address).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
@@ -70,15 +69,18 @@ impl Api {
         let texts = names.map(|name| match body.remove(name) {
             Some(Value::String(text)) => text,
             Some(_) => {
-                errors.push(FieldError::new(name, "must be a string"));
+                errors.push(FieldError::new(name, Code::WrongType, "must be a string"));
                 String::new()
             }
             None => {
-                errors.push(FieldError::new(name, "is required"));
+                errors.push(FieldError::new(name, Code::Required, "is required"));
                 String::new()
             }
         });
-        errors.extend(body.keys().map(|name| FieldError::new(name, "is not a field here")));
+        errors.extend(
+            body.keys()
+                .map(|name| FieldError::new(name, Code::UnknownField, "is not a field here")),
+        );
         into_result(texts, errors)
     }
 }

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use form_urlencoded::parse;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Method;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
 use crate::auth::{self, SessionLookup};
-use crate::domain::{FieldError, Reject};
-use crate::http::reply::Problem;
+use crate::domain::{Code, FieldError, Reject};
+use crate::http::problem::Problem;
 use crate::limits::{
     BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, JSON_VALUES_MAX, PAGE_DEFAULT,
     PAGE_MAX, SKIP_TIMEOUT,
@@ -69,10 +69,9 @@ impl ApiRequest {
 
     /// The session of the request's cookie.
     pub(super) fn session(&self) -> Result<Arc<Session>, Problem> {
-        self.session.clone().map_err(|ended| {
-            Problem::unauthorized(
-                ended.map_or("log in first: POST /api/auth/login", |ended| ended.text()),
-            )
+        self.session.clone().map_err(|ended| match ended {
+            Some(ended) => Problem::new(Code::SessionEnded, ended.text()),
+            None => Problem::new(Code::NotLoggedIn, "log in first: POST /api/auth/login"),
         })
     }
 
@@ -109,15 +108,14 @@ impl ApiRequest {
         let query = self.parts.uri.query().unwrap_or_default();
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in parse(query.as_bytes()) {
-            let message = if !known.contains(&name.as_ref()) {
-                format!("is not a parameter here; there are {}", known.join(", "))
+            if !known.contains(&name.as_ref()) {
+                let message = format!("is not a parameter here; allowed: {}", known.join(", "));
+                errors.push(FieldError::new(name, Code::UnknownParameter, message));
             } else if pairs.iter().any(|(other, _)| *other == name) {
-                "stands there twice".to_owned()
+                errors.push(FieldError::new(name, Code::GivenTwice, "is given twice"));
             } else {
                 pairs.push((name.into_owned(), value.into_owned()));
-                continue;
-            };
-            errors.push(FieldError::new(name, message));
+            }
         }
         pairs
     }
@@ -139,16 +137,13 @@ impl ApiRequest {
             Ok(Some(Value::Object(members))) => Ok((members, bytes)),
             Ok(None) => {
                 let detail = format!("the body has more than {JSON_VALUES_MAX} values");
-                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
+                Err(Problem::new(Code::TooManyValues, detail))
             }
-            Ok(Some(_)) => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "the body must be a JSON object",
-            )),
+            Ok(Some(_)) => Err(Problem::new(Code::NotAnObject, "the body must be a JSON object")),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 let detail = format!("the body is not JSON: see line {line}, column {column}");
-                Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+                Err(Problem::new(Code::NotJson, detail))
             }
         }
     }
@@ -161,15 +156,15 @@ impl ApiRequest {
             "application/merge-patch+json" if self.parts.method == Method::PATCH => Ok(()),
             _ => {
                 let detail = "the body must be JSON, with Content-Type: application/json";
-                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+                Err(Problem::new(Code::UnsupportedMediaType, detail))
             }
         }
     }
 
     async fn read_body(&mut self, most: usize) -> Result<Bytes, Problem> {
         let too_large = || {
-            let detail = format!("the body may have {most} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+            let detail = format!("the body must be at most {most} bytes");
+            Problem::new(Code::BodyTooLarge, detail)
         };
         let Some(body) = self.body.take() else {
             return Ok(Bytes::new());
@@ -197,8 +192,8 @@ impl ApiRequest {
                 Ok(bytes)
             }
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
-            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+            Ok(Err(_)) => Err(Problem::new(Code::MalformedRequest, "the body ended early")),
+            Err(_) => Err(Problem::new(Code::RequestTimeout, "the body took too long")),
         }
     }
 
@@ -231,7 +226,11 @@ impl ApiRequest {
         let Some(key) = key else {
             let message =
                 format!("must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
-            return Err(Problem::invalid(vec![FieldError::new("Idempotency-Key", message)]));
+            return Err(Problem::invalid(vec![FieldError::new(
+                "Idempotency-Key",
+                Code::BadFormat,
+                message,
+            )]));
         };
         let request_hash = auth::hash_request(self.parts.uri.path(), body);
         Ok(Some(IdempotencyKey { user_id, key: key.to_owned(), request_hash }))
@@ -270,7 +269,7 @@ pub(super) fn number(name: &str, value: &str, least: i64, most: i64) -> Result<i
         } else {
             format!("from {least} to {most}")
         };
-        FieldError::new(name, format!("must be a whole number {range}"))
+        FieldError::new(name, Code::BadFormat, format!("must be a whole number {range}"))
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::schema::{Origin, Type};
-use crate::domain::{EntityKind, Field, Role};
+use crate::domain::{Code, EntityKind, Field, Role};
 use crate::limits::{
     AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, PASSWORD_CHARS, QUANTITY_MAX,
     USERNAME_CHARS_MAX,
@@ -47,12 +47,14 @@ pub(super) fn schemas() -> Value {
     let new: Map<String, Value> = pick(&["username", "role", "password"]);
     schemas.insert("NewUser".into(), closed(Value::Object(new), None));
     schemas.insert("UserPatch".into(), closed(user, Some(&[])));
-    let error = closed(json!({"field": {"type": "string"}, "message": {"type": "string"}}), None);
+    let code = json!({"type": "string", "enum": Code::ALL});
+    let text = json!({"type": "string"});
+    let error = closed(json!({"field": text, "code": code, "message": text}), None);
     schemas.insert("Problem".into(), json!({
         "type": "object",
-        "required": ["type", "title", "status", "detail"],
+        "required": ["type", "code", "title", "status", "detail"],
         "properties": {
-            "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+            "type": text, "code": code, "title": {"type": "string"}, "status": {"type": "integer"},
             "detail": {"type": "string"}, "errors": {"type": "array", "items": error},
         },
     }));

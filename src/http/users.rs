@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
-use crate::domain::check::check_line;
-use crate::domain::{FieldError, Role, Secret, timestamp};
+use crate::domain::check::{check_line, one_of};
+use crate::domain::{Code, FieldError, Role, Secret, Violation, timestamp};
 use crate::http::Api;
 use crate::http::entities::created;
-use crate::http::reply::{self, Problem, Reply, WithPermit, to_json};
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, WithPermit, to_json};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{User, UserPatch};
@@ -133,7 +134,7 @@ pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
     if session.role.may_manage_users() {
         return Ok(());
     }
-    Err(Problem::forbidden("only an admin may do this"))
+    Err(Problem::new(Code::RoleNotAllowed, "only an admin may do this"))
 }
 
 /// Reads a user's body; a new user needs name, role and password.
@@ -141,7 +142,7 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
     let (mut fields, mut errors) = (UserFields::default(), Vec::new());
     for name in ["username", "role", "password"].into_iter().filter(|_| new) {
         if !body.contains_key(name) {
-            errors.push(FieldError::new(name, "is required"));
+            errors.push(FieldError::new(name, Code::Required, "is required"));
         }
     }
     for (name, value) in body {
@@ -154,7 +155,7 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
                     fields.role = Some(role);
                     Ok(())
                 }
-                None => Err(format!("must be one of {}", Role::ALL.map(Role::name).join(", "))),
+                None => Err(one_of(Role::ALL.map(Role::name))),
             },
             ("password", Value::String(text)) => {
                 let password = Secret(text);
@@ -164,15 +165,19 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
                 fields.disabled = Some(disabled);
                 Ok(())
             }
-            ("disabled", _) if new => Err("cannot be set at creation".to_owned()),
-            ("disabled", _) => Err("must be true or false".to_owned()),
-            ("username" | "role" | "password", _) => Err("must be a string".to_owned()),
-            ("id" | "created_at" | "updated_at", _) => Err("is set by the server".to_owned()),
-            _ => Err("is not a field of users".to_owned()),
+            ("disabled", _) if new => {
+                Err(Violation::new(Code::ReadOnly, "cannot be set at creation"))
+            }
+            ("disabled", _) => Err(Violation::new(Code::WrongType, "must be true or false")),
+            ("username" | "role" | "password", _) => {
+                Err(Violation::new(Code::WrongType, "must be a string"))
+            }
+            ("id" | "created_at" | "updated_at", _) => {
+                Err(Violation::new(Code::ReadOnly, "is set by the server"))
+            }
+            _ => Err(Violation::new(Code::UnknownField, "is not a field of users")),
         };
-        if let Err(message) = set {
-            errors.push(FieldError::new(name, message));
-        }
+        errors.extend(set.err().map(|wrong| wrong.at(name)));
     }
     into_result(fields, errors)
 }

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::auth::SessionLookup;
 use crate::auth::sessions::SessionGuard;
+use crate::domain::Code;
 use crate::http::{Peer, Problem, Reply, ReplyBody, header_text, may_act};
 use crate::limits::{
     ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, CLOSE_WAIT, HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES,
@@ -210,12 +211,13 @@ impl Server {
         permit: ws::ConnectionPermit,
     ) -> Result<Reply, Problem> {
         if request.method() != Method::GET {
-            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "allowed: GET");
+            let problem = Problem::new(Code::MethodNotAllowed, "allowed: GET");
             return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
         }
         let headers = request.headers();
         if !may_act(headers, &self.api.origins, secure) {
-            return Err(Problem::forbidden(
+            return Err(Problem::new(
+                Code::OriginNotAllowed,
                 "a page of this origin may not connect; see --allow-origin",
             ));
         }
@@ -226,16 +228,12 @@ impl Server {
             key: header_text(headers, &header::SEC_WEBSOCKET_KEY),
         };
         let accept = ws::accept(hello).map_err(|wrong| {
-            let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, wrong);
+            let problem = Problem::new(Code::UpgradeRequired, wrong);
             problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
         })?;
         if self.api.stopping.load(Ordering::Acquire) {
             let wait = Duration::from_secs(1);
-            return Err(Problem::retry_after(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the server is stopping",
-                wait,
-            ));
+            return Err(Problem::retry_after(Code::Stopping, "the server is stopping", wait));
         }
         let after_upgrade = self.attach_session(session)?;
         self.continue_as_websocket(hyper::upgrade::on(&mut request), after_upgrade, permit);
@@ -256,11 +254,7 @@ impl Server {
                 let attached = self.api.auth.sessions.attach(session, self.sockets_per_user_max);
                 let too_many = || {
                     let detail = "this user has as many connections as a user may";
-                    Problem::retry_after(
-                        StatusCode::TOO_MANY_REQUESTS,
-                        detail,
-                        Duration::from_secs(5),
-                    )
+                    Problem::retry_after(Code::TooManyRequests, detail, Duration::from_secs(5))
                 };
                 attached.map(AfterUpgrade::Join).ok_or_else(too_many)
             }
@@ -333,7 +327,7 @@ impl Server {
 
 /// The `429` for a refusal.
 fn too_many(refusal: &Refusal) -> Problem {
-    Problem::retry_after(StatusCode::TOO_MANY_REQUESTS, refusal.reason, refusal.retry_after)
+    Problem::retry_after(Code::TooManyRequests, refusal.reason, refusal.retry_after)
 }
 
 /// A reply after which the connection ends.
@@ -372,7 +366,7 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
         _ => false,
     };
     if !has_one_host {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "a request has one Host"));
+        return Err(Problem::new(Code::MalformedRequest, "a request has one Host"));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = match (codings.next(), codings.next()) {
@@ -383,7 +377,7 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     if is_chunked {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::BAD_REQUEST, "a body comes in chunks or with its length"))
+    Err(Problem::new(Code::MalformedRequest, "a body comes in chunks or with its length"))
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+use crate::domain::Code;
 use crate::http::{Peer, Problem};
 use crate::server::redirect::as_host;
 
@@ -80,7 +80,7 @@ fn address_in(text: &str) -> Option<IpAddr> {
 fn wrong(name: &'static str, what: &str) -> Problem {
     let name = HeaderName::from_static(name);
     let detail = format!("the proxy sent a {name} that is not {what}");
-    Problem::new(StatusCode::BAD_REQUEST, detail)
+    Problem::new(Code::MalformedRequest, detail)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Request, Response, StatusCode};
 
+use crate::domain::Code;
 use crate::http::{Problem, Reply, ReplyBody};
 
 /// Sends a client to the same host and path over TLS, with the port as it wrote it: a port speaks
@@ -12,7 +13,7 @@ pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     let host = request.headers().get(header::HOST).and_then(|host| as_host(host.as_bytes()));
     let Some(host) = host else {
         let detail = "this server speaks TLS, and Host does not say where to find it over https";
-        return Problem::new(StatusCode::BAD_REQUEST, detail).into_reply();
+        return Problem::new(Code::MalformedRequest, detail).into_reply();
     };
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     // A request for `*` or for a tunnel has no path.

@@ -8,7 +8,7 @@ use crate::domain::input::{Input, Provided};
 use crate::domain::order::{self, ITEMS};
 use crate::domain::order_line::OrderLine;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, FieldError, Reject, Role, Row, product, transaction};
+use crate::domain::{Cell, Code, EntityKind, FieldError, Reject, Role, Row, product, transaction};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::effects::{self, parent};
 use crate::store::record::record;
@@ -155,6 +155,7 @@ fn load_products(
             Some(product) => products.push(product),
             None => errors.push(FieldError::new(
                 format!("items[{at}].product_id"),
+                Code::UnknownReference,
                 format!("there is no product {}", line.product_id),
             )),
         }
@@ -165,11 +166,15 @@ fn load_products(
 /// A kiosk stands in the open: what an order costs and where it stands is not for it to say.
 fn check_kiosk(input: &Input) -> Result<(), Reject> {
     if input.get(ITEMS.name).is_none() {
-        return Err(Reject::field(ITEMS.name, "is required from a kiosk"));
+        return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
     }
     match input.text(&order::STATUS) {
         "" | "pending" => Ok(()),
-        _ => Err(Reject::field(order::STATUS.name, "must be pending from a kiosk")),
+        _ => Err(Reject::field(
+            order::STATUS.name,
+            Code::UnknownValue,
+            "must be pending from a kiosk",
+        )),
     }
 }
 
@@ -186,7 +191,7 @@ fn price(
     for field in [&order::TOTAL, &order::CURRENCY] {
         if row.cell(field) != priced.cell(field) {
             let message = "is not what the server's prices make it; leave it out";
-            return Err(Reject::field(field.name, message));
+            return Err(Reject::field(field.name, Code::TotalFixed, message));
         }
     }
     Ok(())
@@ -199,6 +204,7 @@ fn check_total(before: &Row, after: &Row) -> Result<(), Reject> {
     if changed && !order::items(before).is_empty() {
         return Err(Reject::field(
             order::TOTAL.name,
+            Code::TotalFixed,
             "is the sum of the items and cannot be changed",
         ));
     }
@@ -214,7 +220,7 @@ fn missing_references(conn: &Connection, input: &Input) -> Result<Vec<FieldError
         };
         if !exists(conn, kind, id)? {
             let message = format!("there is no {} {id}", kind.schema().noun);
-            errors.push(FieldError::new(field.name, message));
+            errors.push(FieldError::new(field.name, Code::UnknownReference, message));
         }
     }
     Ok(errors)

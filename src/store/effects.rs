@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::domain::order::{self, Payments};
-use crate::domain::{EntityKind, Reject, Row, product, shipment, transaction};
+use crate::domain::{Code, EntityKind, Reject, Row, product, shipment, transaction};
 use crate::store::record::record;
 use crate::store::write_tx::WriteTx;
 use crate::store::{failed, rows};
@@ -100,9 +100,10 @@ fn after_shipment(tx: &mut WriteTx<'_>, after: Option<&Row>) -> Result<(), Rejec
     let order = parent(tx.conn, Some(parcel.int(&shipment::ORDER_ID)))?;
     if order::is_ended(&order) && shipment::has_left(parcel) {
         let status = order.text(&order::STATUS);
-        return Err(Reject::Conflict(format!(
-            "this order is {status} and nothing of it can be sent"
-        )));
+        return Err(Reject::Conflict(
+            Code::OrderEnded,
+            format!("this order is {status} and nothing of it can be sent"),
+        ));
     }
     let sql = "SELECT count(*) FROM shipments WHERE order_id = ? AND status NOT IN ('delivered', 'returned')";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
@@ -121,5 +122,5 @@ pub(super) fn parent(conn: &Connection, order_id: Option<i64>) -> Result<Row, Re
         None => None,
     };
     let missing = || format!("there is no order {}", order_id.unwrap_or_default());
-    row.ok_or_else(|| Reject::field("order_id", missing()))
+    row.ok_or_else(|| Reject::field("order_id", Code::UnknownReference, missing()))
 }

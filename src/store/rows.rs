@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use crate::domain::{Cell, EntityKind, Field, Reject, Row};
+use crate::domain::{Cell, Code, EntityKind, Field, Reject, Row};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::store::failed;
 
@@ -201,10 +201,10 @@ fn refused(kind: EntityKind, error: &rusqlite::Error) -> Reject {
     let code = error.sqlite_error().map(|error| error.extended_code);
     match code {
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => {
-            Reject::Conflict(kind.schema().duplicate_message.to_owned())
+            Reject::conflict(Code::Duplicate, kind.schema().duplicate_message)
         }
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            Reject::Conflict(kind.schema().in_use_message.to_owned())
+            Reject::conflict(Code::InUse, kind.schema().in_use_message)
         }
         _ => {
             tracing::error!(%error, "the database refused a row");

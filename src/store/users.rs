@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::{Reject, Role, Secret};
+use crate::domain::{Code, Reject, Role, Secret};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::failed;
 use crate::store::sessions::{self, TokenHash};
@@ -213,14 +213,14 @@ fn keep_an_admin(conn: &Connection) -> Result<(), Reject> {
     if found.map_err(failed)? {
         return Ok(());
     }
-    Err(Reject::Conflict("this is the last active admin; make another one first".to_owned()))
+    Err(Reject::conflict(Code::LastAdmin, "this is the last active admin; make another one first"))
 }
 
 fn taken(error: &rusqlite::Error) -> Reject {
     if let Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) =
         error.sqlite_error().map(|error| error.extended_code)
     {
-        Reject::Conflict("a user with this name exists already".to_owned())
+        Reject::conflict(Code::Duplicate, "a user with this name exists already")
     } else {
         tracing::error!(%error, "the database refused a user");
         Reject::Unavailable

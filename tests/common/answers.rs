@@ -3,6 +3,7 @@
 
 use super::{Answer, Client};
 use serde_json::{Value, json};
+use tillcast::domain::Code;
 
 /// Words of the inside that no client may read. A problem is text for people, so plain `select` or
 /// `table` may be in it, and what only a program writes may not.
@@ -35,7 +36,10 @@ impl Answer {
         );
         let problem = self.json();
         assert_eq!(problem["status"], status, "{problem}");
-        for member in ["type", "title", "detail"] {
+        let code = problem["code"].as_str().unwrap_or_default();
+        assert!(Code::ALL.iter().any(|known| known.name() == code), "unknown code in {problem}");
+        assert_eq!(problem["type"], format!("/docs/problems#{code}"), "{problem}");
+        for member in ["title", "detail"] {
             let text = problem[member].as_str().unwrap_or_default();
             assert!(!text.is_empty(), "no {member} in {problem}");
         }
@@ -56,6 +60,7 @@ impl Answer {
             .map(|error| {
                 let message = error["message"].as_str().unwrap_or_default();
                 assert!(!message.is_empty(), "no message in {error}");
+                assert!(error["code"].is_string(), "no code in {error}");
                 error["field"].as_str().unwrap_or_default().to_owned()
             })
             .collect();

@@ -250,8 +250,45 @@ fn a_message_says_what_would_be_right() {
     let admin = server.admin();
     let body = json!({"items": [{"product_id": 1, "quantity": 0}]});
     let problem = admin.post("/api/orders", &body).problem(422);
-    let expected = json!([{"field": "items[0].quantity", "message": "must be at least 1"}]);
+    let message = "must be at least 1";
+    let expected = json!([{"field": "items[0].quantity", "code": "too_small", "message": message}]);
     assert_eq!(problem["errors"], expected);
+}
+
+#[test]
+fn a_rule_of_the_shop_has_its_code() {
+    let server = Server::start();
+    let admin = server.admin();
+    let scarce = product(&admin, 2.5, 1);
+    let two = json!({"items": [{"product_id": scarce, "quantity": 2}]});
+    assert_eq!(admin.post("/api/orders", &two).problem(409)["code"], "out_of_stock");
+    let path = format!("/api/products/{scarce}");
+    admin.patch(&path, &json!({"status": "draft"})).expect(200);
+    assert_eq!(admin.post("/api/orders", &two).problem(409)["code"], "not_for_sale");
+    let same = admin.get(&path).expect(200).json()["sku"].clone();
+    let double = json!({"name": "Tea", "sku": same, "price": 1});
+    assert_eq!(admin.post("/api/products", &double).problem(409)["code"], "duplicate");
+    let user = admin.get("/api/auth/me").expect(200).json()["user"]["id"].clone();
+    let disable = admin.patch(&format!("/api/users/{user}"), &json!({"disabled": true}));
+    assert_eq!(disable.problem(409)["code"], "last_admin");
+}
+
+#[test]
+fn a_whole_number_is_whole_however_it_is_written() {
+    let server = Server::start();
+    let admin = server.admin();
+    let send = |body: &str| {
+        let headers = [("content-type", "application/json")];
+        admin.request("POST", "/api/products", &headers, Some(body.as_bytes()))
+    };
+    for (number, stock) in [("5.0", 5), ("5e0", 5), ("50e-1", 5), ("-0.0", 0), ("1E+2", 100)] {
+        let body = format!(r#"{{"name":"Tea","sku":"T-{number}","price":1,"stock":{number}}}"#);
+        assert_eq!(send(&body).expect(201).json()["stock"], stock, "{number}");
+    }
+    for number in ["5.5", "5e-1", "1e400", "-1e400", "-1.0"] {
+        let body = format!(r#"{{"name":"Tea","sku":"X","price":1,"stock":{number}}}"#);
+        send(&body).expect_wrong(&["stock"]);
+    }
 }
 
 #[test]

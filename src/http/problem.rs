@@ -1,0 +1,199 @@
+//! Problems as RFC 9457 says: the one place where a code becomes a status.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use crate::auth::Denied;
+use crate::domain::{Code, FieldError, Reject};
+use crate::http::reply::{Reply, SECURITY_HEADERS, plain, to_json};
+
+/// Where the codes are described; `#code` is appended.
+pub(super) const PROBLEMS_PATH: &str = "/docs/problems";
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// A request that is refused.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+impl Problem {
+    /// A code, which decides the status, and a sentence for the client.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), header: None }
+    }
+
+    /// The path or the entity does not exist.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "not found")
+    }
+
+    /// Fields of the body or the query are wrong.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match &errors[..] {
+            [one] => format!("{} {}", one.field, one.message),
+            many => format!("{} fields are wrong", many.len()),
+        };
+        Self { errors, ..Self::new(Code::Invalid, detail) }
+    }
+
+    /// Too much or too often: worth a try after `wait`, which is rounded up to a whole second.
+    pub fn retry_after(code: Code, detail: impl Into<String>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// Adds the one header that a problem may have of its own.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// The whole response as it goes over the wire, for a connection that hyper never sees.
+    pub fn into_raw(self) -> String {
+        let (status, body) = (status(self.code), self.body());
+        let line = |(name, value): &(HeaderName, HeaderValue)| {
+            format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
+        };
+        let headers: String =
+            SECURITY_HEADERS.iter().chain(self.header.as_deref()).map(line).collect();
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}content-type: {CONTENT_TYPE}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+    }
+
+    /// The reply that tells it.
+    pub fn into_reply(self) -> Reply {
+        let mut reply = plain(status(self.code), CONTENT_TYPE, self.body());
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            reply.headers_mut().insert(name, value);
+        }
+        reply
+    }
+
+    fn body(&self) -> String {
+        #[derive(Serialize)]
+        struct ProblemBody<'p> {
+            r#type: String,
+            code: Code,
+            title: &'static str,
+            status: u16,
+            detail: &'p str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'p [FieldError],
+        }
+        let status = status(self.code);
+        to_json(&ProblemBody {
+            r#type: format!("{PROBLEMS_PATH}#{}", self.code.name()),
+            code: self.code,
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        })
+    }
+}
+
+/// The status of a problem with this code.
+pub(super) fn status(code: Code) -> StatusCode {
+    match code {
+        Code::MalformedRequest | Code::NotJson => StatusCode::BAD_REQUEST,
+        Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials => StatusCode::UNAUTHORIZED,
+        Code::RoleNotAllowed | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::OutOfStock
+        | Code::NotForSale
+        | Code::StatusSkipped
+        | Code::OrderEnded
+        | Code::RefundTooLarge
+        | Code::InUse
+        | Code::Duplicate
+        | Code::LastAdmin => StatusCode::CONFLICT,
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        Code::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        Code::TooManyRequests | Code::TooManyLogins => StatusCode::TOO_MANY_REQUESTS,
+        Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Code::Busy | Code::Unavailable | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::NotAnObject
+        | Code::DuplicateKey
+        | Code::TooManyValues
+        | Code::Invalid
+        | Code::TotalFixed
+        | Code::IdempotencyKeyReused
+        | Code::Required
+        | Code::UnknownField
+        | Code::UnknownParameter
+        | Code::GivenTwice
+        | Code::ReadOnly
+        | Code::NotChangeable
+        | Code::WrongType
+        | Code::TooSmall
+        | Code::TooLarge
+        | Code::TooShort
+        | Code::TooLong
+        | Code::TooManyDecimals
+        | Code::BadCharacter
+        | Code::BadFormat
+        | Code::UnknownValue
+        | Code::UnknownReference
+        | Code::CurrencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<Reject> for Problem {
+    fn from(reject: Reject) -> Self {
+        let soon = Duration::from_secs(1);
+        match reject {
+            Reject::Invalid(errors) => Self::invalid(errors),
+            Reject::NotFound => Self::not_found(),
+            Reject::Conflict(code, detail) => Self::new(code, detail),
+            Reject::PreconditionFailed => Self::new(
+                Code::PreconditionFailed,
+                "it was changed since; read it again and use its new ETag",
+            ),
+            Reject::KeyReused => {
+                let message = "was used before with another request";
+                let error = FieldError::new("Idempotency-Key", Code::IdempotencyKeyReused, message);
+                Self { code: Code::IdempotencyKeyReused, ..Self::invalid(vec![error]) }
+            }
+            Reject::Busy => {
+                Self::retry_after(Code::Busy, "too much is waiting; nothing was done", soon)
+            }
+            Reject::DiskFull => Self::new(Code::DiskFull, "the disk is full; nothing was done"),
+            Reject::Unavailable => Self::retry_after(
+                Code::Unavailable,
+                "the store could not do it; repeat it with the same Idempotency-Key",
+                soon,
+            ),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Wrong => Self::new(Code::WrongCredentials, "wrong username or password"),
+            Denied::TooMany(wait) => {
+                let detail = "too many logins; wait and try again";
+                Self::retry_after(Code::TooManyLogins, detail, wait)
+            }
+            Denied::Rejected(reject) => reject.into(),
+        }
+    }
+}
