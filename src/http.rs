@@ -15,7 +15,6 @@ mod schemas;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
@@ -26,6 +25,7 @@ use crate::auth::origin::Origins;
 use crate::auth::{Auth, SessionLookup};
 use crate::domain::{Code, Reject};
 use crate::feed::Feed;
+use crate::lifecycle::Lifecycle;
 use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -53,8 +53,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The origins whose pages may send requests.
     pub origins: Arc<Origins>,
-    /// The server is about to stop: not ready any more.
-    pub stopping: AtomicBool,
+    /// A server that is stopping is no longer ready.
+    pub lifecycle: Arc<Lifecycle>,
     /// What requests may hold at the same time.
     pub memory_budget: MemoryBudget,
 }
@@ -176,7 +176,7 @@ impl Api {
     }
 
     fn ready(&self) -> Result<Reply, Problem> {
-        if self.stopping.load(Ordering::Acquire) {
+        if self.lifecycle.is_stopping() {
             return Err(Problem::new(Code::Stopping, "the server is stopping"));
         }
         if !self.store.healthy() {

@@ -27,6 +27,7 @@
 //! | 0 | [`domain`] | entities, their schemas and rules, events, rejections; `time`, `iso_currency` |
 //! | 0 | [`frame`] | WebSocket frames as a server writes them |
 //! | 0 | [`metrics`] | what is counted; `prometheus-client` |
+//! | 0 | [`lifecycle`] | whether the server is running or has begun to stop |
 //! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
@@ -48,6 +49,7 @@ pub mod domain;
 pub mod feed;
 pub mod frame;
 pub mod http;
+pub mod lifecycle;
 pub mod limits;
 pub mod memory;
 pub mod metrics;

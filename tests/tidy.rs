@@ -14,6 +14,7 @@ const ROOMS: &[Room] = &[
     ("domain", &["limits"], &["iso_currency", "serde", "time"]),
     ("frame", &[], &[]),
     ("metrics", &[], &["prometheus_client"]),
+    ("lifecycle", &[], &[]),
     ("throttle", &["limits"], &["heapless"]),
     ("tls", &["limits"], &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", &[], &["libc"]),
@@ -27,7 +28,7 @@ const ROOMS: &[Room] = &[
     ),
     (
         "http",
-        &["auth", "domain", "feed", "limits", "metrics", "store"],
+        &["auth", "domain", "feed", "lifecycle", "limits", "metrics", "store"],
         &["bytes", "form_urlencoded", "http_body_util", "hyper", "serde"],
     ),
     (
@@ -38,8 +39,18 @@ const ROOMS: &[Room] = &[
     (
         "server",
         &[
-            "auth", "domain", "feed", "http", "limits", "memory", "metrics", "store", "throttle",
-            "tls", "ws",
+            "auth",
+            "domain",
+            "feed",
+            "http",
+            "lifecycle",
+            "limits",
+            "memory",
+            "metrics",
+            "store",
+            "throttle",
+            "tls",
+            "ws",
         ],
         &[
             "bytes",

@@ -97,7 +97,8 @@ fn peek<T>(
     }
 }
 
-/// Whether a head is complete: it ends with an empty line (RFC 9112, section 2.1); a bare line feed is an end of line too.
+/// Whether a head is complete: it ends with an empty line (RFC 9112, section 2.1). A bare line feed is an
+/// end of line too.
 fn is_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
 use crate::limits::LISTEN_BACKLOG;
-use crate::server::Settings;
+use crate::server::settings::Settings;
 
 /// The first descriptor that a service manager passes (`sd_listen_fds(3)`).
 const FIRST: usize = 3;

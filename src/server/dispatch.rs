@@ -1,0 +1,111 @@
+//! One request: it is checked, traced to its client, and handed to the API or to `/ws`.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::{Request, StatusCode, Version};
+use tokio::time::timeout;
+
+use crate::auth::SessionLookup;
+use crate::domain::Code;
+use crate::http::{Peer, Problem, Reply, header_text};
+use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
+use crate::server::admission::{ConnectionPermit, RESERVED};
+use crate::server::context::Context;
+use crate::server::redirect::redirect;
+use crate::server::refuse::too_many;
+use crate::server::upgrade::upgrade;
+
+/// Replies to a request.
+pub(super) async fn dispatch(
+    context: &Arc<Context>,
+    mut request: Request<Incoming>,
+    sender: Peer,
+    permit: Arc<ConnectionPermit>,
+) -> Reply {
+    let session = context.api.auth.session(header_text(request.headers(), &header::COOKIE));
+    let has_session = session.is_ok();
+    let client =
+        check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
+    let secure = client.as_ref().is_ok_and(|client| client.secure);
+    let mut reply = match client {
+        Err(problem) => closing(problem.into_reply()),
+        Ok(_) if context.identity.is_some() && !secure => closing(redirect(&request)),
+        Ok(client) => route(context, request, client, session, permit).await,
+    };
+    if let Some(hsts) = context.hsts.as_ref().filter(|_| secure) {
+        reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+    if reply.status() != StatusCode::SWITCHING_PROTOCOLS
+        && !context.http_permits.allow_keep_alive(has_session)
+    {
+        reply = closing(reply);
+    }
+    reply
+}
+
+/// Turns a request without a session away if the server is crowded, else hands it on.
+async fn route(
+    context: &Arc<Context>,
+    request: Request<Incoming>,
+    client: Peer,
+    session: SessionLookup,
+    permit: Arc<ConnectionPermit>,
+) -> Reply {
+    let anonymous = session.is_err().then(|| context.http_permits.try_anonymous());
+    if let Some(anonymous) = &anonymous
+        && (permit.reserved || anonymous.is_none())
+    {
+        skip_body(request.into_body()).await;
+        return closing(too_many(&RESERVED).into_reply());
+    }
+    if request.uri().path() == "/ws" {
+        // A body would stand before the next request.
+        let has_body = !request.body().is_end_stream();
+        let reply = upgrade(context, request, client, session, permit);
+        let ends = has_body && reply.status() != StatusCode::SWITCHING_PROTOCOLS;
+        return if ends { closing(reply) } else { reply };
+    }
+    context.api.handle(request, client, session).await
+}
+
+/// A reply after which the connection ends.
+fn closing(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// Reads the body for a moment: an unread byte would turn the reply into a reset.
+async fn skip_body(body: Incoming) {
+    let read = Limited::new(body, LOGIN_BYTES_MAX).collect();
+    // Whether or not it was read in time, the reply leaves now.
+    drop(timeout(REJECTED_SKIP_TIMEOUT, read).await);
+}
+
+/// Rejects heads that hyper accepts and a proxy in front may read differently: more than one `Host`, or
+/// none (RFC 9112, section 3.2), and a body in any coding but chunked (section 6.1).
+fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let has_one_host = match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        _ => false,
+    };
+    if !has_one_host {
+        return Err(Problem::new(Code::MalformedRequest, "a request has one Host"));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    };
+    if is_chunked {
+        return Ok(());
+    }
+    Err(Problem::new(Code::MalformedRequest, "a body comes in chunks or with its length"))
+}

@@ -1,0 +1,67 @@
+//! The permits of the HTTP phase, whose buffers are most of what a connection takes: connections wait for
+//! one, anonymous requests never get all of them, and a connection keeps its own only while others are free.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::limits::{
+    ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, ANONYMOUS_REQUEST_EIGHTHS_MAX, KEEP_ALIVE_EIGHTHS_MAX,
+};
+
+/// A number of permits for connections, and of those some for requests without a session.
+pub(super) struct HttpPermits {
+    connections: Semaphore,
+    connections_max: usize,
+    anonymous_requests: Semaphore,
+}
+
+impl HttpPermits {
+    pub(super) fn new(connections_max: usize) -> Self {
+        let anonymous_max = connections_max * ANONYMOUS_REQUEST_EIGHTHS_MAX / 8;
+        Self {
+            connections: Semaphore::new(connections_max),
+            connections_max,
+            anonymous_requests: Semaphore::new(anonymous_max),
+        }
+    }
+
+    /// Waits for a connection's permit; `None` is for a closed semaphore, which this one never is.
+    pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
+        self.connections.acquire().await.ok()
+    }
+
+    /// The permit for one request without a session, if there is one.
+    pub(super) fn try_anonymous(&self) -> Option<SemaphorePermit<'_>> {
+        self.anonymous_requests.try_acquire().ok()
+    }
+
+    /// Whether a connection may keep its permit for another request. Permits become scarce for connections
+    /// without a session before they do for others.
+    pub(super) fn allow_keep_alive(&self, has_session: bool) -> bool {
+        let taken = self.connections_max - self.connections.available_permits();
+        let eighths =
+            if has_session { KEEP_ALIVE_EIGHTHS_MAX } else { ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX };
+        taken * 8 <= self.connections_max * eighths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn anonymous_clients_are_the_first_to_go_without() {
+        let permits = HttpPermits::new(8);
+        let anonymous: Vec<_> = std::iter::from_fn(|| permits.try_anonymous()).collect();
+        assert_eq!(anonymous.len(), ANONYMOUS_REQUEST_EIGHTHS_MAX);
+        let mut taken = Vec::new();
+        let mut kept = Vec::new();
+        for _ in 0..8 {
+            taken.push(permits.acquire().await.unwrap());
+            kept.push([true, false].map(|has_session| permits.allow_keep_alive(has_session)));
+        }
+        let of = |at: usize| kept.iter().filter(|kept| kept[at]).count();
+        assert_eq!([of(0), of(1)], [KEEP_ALIVE_EIGHTHS_MAX, ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX]);
+        taken.clear();
+        assert!(permits.allow_keep_alive(false));
+    }
+}

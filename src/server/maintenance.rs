@@ -1,0 +1,87 @@
+//! The server's regular work beside requests, and its progress as the service manager sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::interval;
+
+use crate::limits::{CERTIFICATE_CHECK_INTERVAL, SWEEP_INTERVAL, TRIM_INTERVAL};
+use crate::memory;
+use crate::server::context::Context;
+use crate::server::systemd::Heartbeat;
+
+/// Watches the threads. Returns the reason to stop once one of them has ended.
+pub(super) async fn watch_threads(
+    writer: &JoinHandle<()>,
+    sockets: &JoinHandle<()>,
+) -> &'static str {
+    let mut second = interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        if writer.is_finished() {
+            return "the writer has ended; the data is as of the last commit";
+        }
+        if sockets.is_finished() {
+            return "the socket thread has ended; no stored data is lost";
+        }
+    }
+}
+
+/// Gives memory back after connections have ended, and warns about the certificate. Never returns.
+pub(super) async fn run_maintenance(context: &Context) {
+    let mut trim = interval(TRIM_INTERVAL);
+    let mut certificate = interval(CERTIFICATE_CHECK_INTERVAL);
+    let mut connections_before = 0;
+    loop {
+        tokio::select! {
+            _ = certificate.tick() => {
+                for warning in context.identity.iter().flat_map(|identity| identity.warnings()) {
+                    tracing::warn!("{warning}");
+                }
+            }
+            _ = trim.tick() => {
+                let connections = context.admission.connections();
+                if connections != connections_before {
+                    connections_before = connections;
+                    memory::trim();
+                }
+            }
+        }
+    }
+}
+
+/// Ends expired sessions. It waits for the store, so nothing else shares its timer. Never returns.
+pub(super) async fn sweep_sessions(context: &Context) {
+    let mut sweep = interval(SWEEP_INTERVAL);
+    loop {
+        sweep.tick().await;
+        context.api.auth.sweep(false).await;
+    }
+}
+
+/// The status line for the service manager.
+pub(super) fn status(context: &Context) -> String {
+    let (connections, head) = (context.admission.connections(), context.api.feed.head());
+    let unsent = context.api.metrics.unsent.get();
+    format!("{connections} connections, seq {head}, {unsent} unsent")
+}
+
+/// The progress of the writer, the socket thread, and each accept loop.
+pub(super) fn heartbeats(context: &Context, accept_rounds: &[Arc<AtomicU64>]) -> Vec<Heartbeat> {
+    let metrics = &context.api.metrics;
+    let threads = [
+        ("the writer", metrics.writer_rounds.get()),
+        ("the socket thread", metrics.socket_turns.get()),
+    ];
+    let accept_rounds = accept_rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed));
+    let parts = threads.into_iter().chain(accept_rounds.map(|rounds| ("an accept loop", rounds)));
+    parts.map(|(part, rounds)| Heartbeat { part, rounds }).collect()
+}
+
+/// Wakes the parts that only wait. The writer wakes by itself, at each tick.
+pub(super) fn probe(context: &Context) {
+    context.accept_probe.notify_waiters();
+    context.hub.wake();
+}

@@ -1,0 +1,43 @@
+//! Refused connections: they get a `429` that says why, written without hyper.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::domain::Code;
+use crate::http::Problem;
+use crate::limits::CLOSE_WAIT;
+use crate::server::admission::Refusal;
+use crate::server::connection::await_request;
+use crate::server::context::Context;
+use crate::server::stream::Stream;
+
+/// Sends a refused connection the reason, unless `REFUSALS_MAX` others are being told already.
+pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Refusal) {
+    let Ok(_permit) = context.refusals.try_acquire() else {
+        return;
+    };
+    let reply = too_many(&refusal).into_raw();
+    if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, &reply)).await {
+        tracing::debug!(%error, "a refusal could not be sent");
+    }
+}
+
+async fn send(context: &Context, stream: TcpStream, reply: &str) -> io::Result<()> {
+    let tls = await_request(context, &stream).await?;
+    let mut stream = Stream::new(stream, tls);
+    stream.write_all(reply.as_bytes()).await?;
+    stream.shutdown().await?;
+    // Until the peer has closed: an unread byte would turn the reply into a reset.
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// The `429` for a refusal.
+pub(super) fn too_many(refusal: &Refusal) -> Problem {
+    Problem::retry_after(Code::TooManyRequests, refusal.reason, refusal.retry_after)
+}

@@ -1,0 +1,168 @@
+//! The upgrade of `/ws`: from an HTTP request to a socket of the socket thread (RFC 6455, section 4.2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use crate::auth::SessionLookup;
+use crate::auth::sessions::SessionGuard;
+use crate::domain::Code;
+use crate::http::{Peer, Problem, Reply, ReplyBody, header_text, may_act};
+use crate::server::admission::ConnectionPermit;
+use crate::server::context::Context;
+use crate::server::refuse::too_many;
+use crate::server::stream::{Parts, Stream};
+use crate::ws;
+
+/// The way on after the upgrade.
+enum AfterUpgrade {
+    /// The socket joins the others.
+    Join(SessionGuard),
+    /// The socket gets a close frame with this reason.
+    Reject(&'static str),
+}
+
+/// Replies to `/ws`.
+pub(super) fn upgrade(
+    context: &Arc<Context>,
+    request: Request<Incoming>,
+    client: Peer,
+    session: SessionLookup,
+    permit: Arc<ConnectionPermit>,
+) -> Reply {
+    socket_permit(context, client, permit)
+        .and_then(|permit| try_upgrade(context, request, client, session, permit))
+        .unwrap_or_else(Problem::into_reply)
+}
+
+/// The permit that a WebSocket holds until it ends: its connection's, and behind a proxy the client's own
+/// as well.
+fn socket_permit(
+    context: &Context,
+    client: Peer,
+    permit: Arc<ConnectionPermit>,
+) -> Result<ws::ConnectionPermit, Problem> {
+    if !permit.is_proxy() || context.proxies.trust(client.address) {
+        return Ok(permit);
+    }
+    let of_client = context.admission.admit_behind_proxy(client.address);
+    let of_client = of_client.map_err(|refusal| too_many(&refusal))?;
+    Ok(Arc::new((permit, of_client)))
+}
+
+fn try_upgrade(
+    context: &Arc<Context>,
+    mut request: Request<Incoming>,
+    client: Peer,
+    session: SessionLookup,
+    permit: ws::ConnectionPermit,
+) -> Result<Reply, Problem> {
+    let accept = check_request(context, &request, client)?;
+    let after_upgrade = attach_session(context, session)?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(continue_as_websocket(Arc::clone(context), upgrade, after_upgrade, permit));
+    let mut reply = Response::new(ReplyBody::new(""));
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    Ok(reply)
+}
+
+/// Checks all of a request but its session; returns the value of `Sec-WebSocket-Accept`.
+fn check_request(
+    context: &Context,
+    request: &Request<Incoming>,
+    client: Peer,
+) -> Result<String, Problem> {
+    if request.method() != Method::GET {
+        let problem = Problem::new(Code::MethodNotAllowed, "allowed: GET");
+        return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
+    }
+    let headers = request.headers();
+    if !may_act(headers, &context.api.origins, client.secure) {
+        return Err(Problem::new(
+            Code::OriginNotAllowed,
+            "a page of this origin may not connect; see --allow-origin",
+        ));
+    }
+    let hello = ws::Hello {
+        connection: header_text(headers, &header::CONNECTION),
+        upgrade: header_text(headers, &header::UPGRADE),
+        version: header_text(headers, &header::SEC_WEBSOCKET_VERSION),
+        key: header_text(headers, &header::SEC_WEBSOCKET_KEY),
+    };
+    let accept = ws::accept(hello).map_err(|wrong| {
+        let problem = Problem::new(Code::UpgradeRequired, wrong);
+        problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
+    })?;
+    if context.lifecycle.is_stopping() {
+        let wait = Duration::from_secs(1);
+        return Err(Problem::retry_after(Code::Stopping, "the server is stopping", wait));
+    }
+    Ok(accept)
+}
+
+/// A browser cannot read the status of a refused handshake, so a socket without a session is closed after
+/// the upgrade; only a user with too many sockets is refused before it.
+fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgrade, Problem> {
+    match session {
+        Ok(session) => {
+            let attached = context.api.auth.sessions.attach(session, context.sockets_per_user_max);
+            attached.map(AfterUpgrade::Join).ok_or_else(|| {
+                let detail = "this user has as many connections as a user may";
+                let wait = Duration::from_secs(5);
+                Problem::retry_after(Code::TooManyRequests, detail, wait)
+            })
+        }
+        Err(Some(ended)) => Ok(AfterUpgrade::Reject(ended.text())),
+        Err(None) => Ok(AfterUpgrade::Reject("no valid session, log in first")),
+    }
+}
+
+/// Takes the stream back from hyper, so that none of its buffers stays, and hands it to the socket thread.
+async fn continue_as_websocket(
+    context: Arc<Context>,
+    upgrade: OnUpgrade,
+    after_upgrade: AfterUpgrade,
+    permit: ws::ConnectionPermit,
+) {
+    let Ok(upgraded) = upgrade.await else {
+        return;
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+        return;
+    };
+    let (mut stream, mut early) = (parts.io.into_inner(), parts.read_buf);
+    if stream.flush().await.is_err() {
+        return;
+    }
+    let Parts { tcp, tls, text } = stream.into_parts();
+    if !text.is_empty() {
+        early = [&early[..], &text].concat().into();
+    }
+    let stream = match tcp.into_std() {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "a socket cannot leave the runtime");
+            return;
+        }
+    };
+    match after_upgrade {
+        AfterUpgrade::Join(session) => {
+            context.hub.join(ws::NewSocket { stream, tls, early, session, permit }).await;
+        }
+        AfterUpgrade::Reject(reason) => {
+            ws::close(ws::Socket::new(stream, tls), Some((1008, reason))).await;
+        }
+    }
+}
