@@ -15,7 +15,7 @@ use tillcast::feed::{Batch, Cursor, Feed};
 use tillcast::frame;
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{Actor, Caller, Change, CommitSinks, Retention, Store, clock};
+use tillcast::store::{self, Actor, Caller, Change, CommitSinks, Retention, Store, clock};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -135,7 +135,7 @@ struct Shop {
 impl Shop {
     fn open() -> Result<Self, Box<dyn Error>> {
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let outlets = CommitSinks {
+        let sinks = CommitSinks {
             publish: Box::new(|events| drop(black_box(events))),
             reset_to: Box::new(|_| ()),
             sessions: Box::new(|_| ()),
@@ -143,9 +143,10 @@ impl Shop {
         let retention =
             Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
         let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
-        let opened = Store::open(data.path(), retention, limits, clock, &metrics, outlets)?;
+        let opened = store::open(data.path(), retention, limits, clock)?;
+        let (store, _writer) = opened.start(&metrics, sinks)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let shop = Self { store: opened.store, runtime, _data: data };
+        let shop = Self { store, runtime, _data: data };
         shop.create(
             EntityKind::Product,
             r#"{"name":"Tea","sku":"T","price":9.99,"stock":1000000}"#,

@@ -182,7 +182,7 @@ impl Api {
         if !self.store.healthy() {
             return Err(Problem::new(Code::Unavailable, "the last commit failed"));
         }
-        if self.store.has_room().is_err() {
+        if self.store.check_disk_space().is_err() {
             return Err(Problem::new(Code::Unavailable, "the disk is full"));
         }
         Ok(reply::json("{\"status\":\"ready\"}".to_owned()))

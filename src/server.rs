@@ -20,7 +20,7 @@ mod systemd;
 mod upgrade;
 
 use std::net::{SocketAddr, TcpListener as Passed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::feed::Feed;
 use crate::http::{Api, MemoryBudget};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::store::{self, CommitSinks, Store};
+use crate::store::{self, CommitSinks};
 use crate::ws::{EventLoop, Hub};
 
 pub use backups::DailyBackup;
@@ -67,21 +67,20 @@ impl Server {
         let notifier = ServiceNotifier::starting(store::database_bytes(&settings.data_dir));
         let (limits, lifetimes) = (settings.limits, settings.lifetimes);
         let metrics = Arc::new(Metrics::new());
-        let feed: Arc<OnceLock<Arc<Feed>>> = Arc::default();
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
         let (wake, recheck) = (Arc::clone(&hub), Arc::clone(&hub));
         let sessions =
             Sessions::new(limits.sessions, lifetimes, move || recheck.recheck_sessions());
         let sessions = Arc::new(sessions);
-        let sinks = commit_sinks(&feed, &sessions, &metrics);
         let (dir, clock) = (&settings.data_dir, settings.clock);
-        let opened = Store::open(dir, settings.retention, limits, clock, &metrics, sinks)
+        let mut opened = store::open(dir, settings.retention, limits, clock)
             .map_err(|error| error.to_string())?;
-        let store = Arc::new(opened.store);
-        let made = Feed::new(opened.head, move || wake.wake());
-        let feed = Arc::clone(feed.get_or_init(|| Arc::new(made)));
-        sessions.restore(opened.sessions, opened.now);
+        sessions.restore(opened.take_sessions(), opened.now);
+        let feed = Arc::new(Feed::new(opened.head, move || wake.wake()));
+        let sinks = commit_sinks(&feed, &sessions, &metrics);
+        let (store, writer) = opened.start(&metrics, sinks).map_err(|error| error.to_string())?;
+        let store = Arc::new(store);
         let hash = limits.hash;
         let auth = Auth::new(Arc::clone(&store), sessions, lifetimes, hash, Arc::clone(&metrics));
         let event_loop = EventLoop::new(
@@ -106,7 +105,7 @@ impl Server {
             context: Arc::new(Context::new(settings, api, hub)),
             addresses: listeners.iter().filter_map(|one| one.local_addr().ok()).collect(),
             listeners,
-            writer: opened.writer,
+            writer,
             event_loop,
             notifier,
             signals: Signals::listen()?,
@@ -184,23 +183,15 @@ impl Signals {
 }
 
 /// The sinks that the writer hands its results to.
-fn commit_sinks(
-    feed: &Arc<OnceLock<Arc<Feed>>>,
-    sessions: &Arc<Sessions>,
-    metrics: &Arc<Metrics>,
-) -> CommitSinks {
+fn commit_sinks(feed: &Arc<Feed>, sessions: &Arc<Sessions>, metrics: &Arc<Metrics>) -> CommitSinks {
     let (publish, reset) = (Arc::clone(feed), Arc::clone(feed));
     let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
     CommitSinks {
         publish: Box::new(move |events| {
             metrics.events.inc_by(events.len() as u64);
-            if let Some(feed) = publish.get() {
-                feed.publish(&events);
-            }
+            publish.publish(&events);
         }),
-        reset_to: Box::new(move |head| {
-            reset.get().into_iter().for_each(|feed| feed.reset_to(head))
-        }),
-        sessions: Box::new(move |snapshots| sessions.reconcile(&snapshots)),
+        reset_to: Box::new(move |head| reset.reset_to(head)),
+        sessions: Box::new(move |valid| sessions.reconcile(&valid)),
     }
 }

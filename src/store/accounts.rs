@@ -1,8 +1,8 @@
 //! What the handle does with users and their sessions.
 
 use crate::domain::{Reject, Role, Secret};
-use crate::store::Store;
 use crate::store::audit::Caller;
+use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::sessions::{self, TokenHash};
 use crate::store::users::{self, LoginCandidate, User, UserPatch};
@@ -35,7 +35,7 @@ impl Store {
         show: fn(&User) -> String,
         caller: Caller,
     ) -> Result<StoredResponse, Reject> {
-        self.has_room()?;
+        self.check_disk_space()?;
         self.write(move |tx| {
             idempotency::run_once(tx, repeat.as_ref(), |tx| {
                 let user = users::add(tx, (&username, role, &password_hash), Some(caller))?;

@@ -11,9 +11,10 @@ use crate::domain::schema::Type;
 use crate::domain::{Cell, Code, EntityKind, FieldError, Reject, Role, Row, product, transaction};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::effects::{self, parent};
+use crate::store::error::failed;
 use crate::store::record::record;
+use crate::store::rows;
 use crate::store::write_tx::WriteTx;
-use crate::store::{failed, rows};
 
 /// What is to be done to an entity.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::domain::{EntityKind, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
-use crate::store::failed;
+use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
 /// Who asks for a change over HTTP. Nobody's is the console's.

@@ -11,9 +11,11 @@ use crate::domain::timestamp;
 use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
 use crate::store::check::check;
 use crate::store::clock::clock;
+use crate::store::data_dir::{self, file_beside};
+use crate::store::database;
+use crate::store::error::OpenError;
 use crate::store::file_mode;
-use crate::store::look;
-use crate::store::open::{self, OpenError, beside};
+use crate::store::integrity;
 
 /// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
 pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
@@ -50,14 +52,14 @@ pub fn backup_today(
     // Always the same name: what a power cut left of the last try is overwritten.
     let part = folder.join(".tillcast-today");
     file_mode::create_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
-    let made = has_room(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
-    if let Err(error) = made {
+    let copied = check_space(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
+    if let Err(error) = copied {
         // What is there of it would only fill the disk.
         fs::remove_file(&part).map_err(fail)?;
         return Err(error);
     }
     fs::rename(&part, &target).and_then(|()| sync(folder)).map_err(fail)?;
-    let mut others = of_days(folder).map_err(fail)?;
+    let mut others = daily_backups(folder).map_err(fail)?;
     others.retain(|other| *other != target);
     for old in others.iter().rev().skip(keep.saturating_sub(1)) {
         fs::remove_file(old).map_err(fail)?;
@@ -66,11 +68,11 @@ pub fn backup_today(
 }
 
 /// Refuses to fill the disk with a backup: the shop needs the room more.
-fn has_room(data_dir: &Path, folder: &Path) -> io::Result<()> {
+fn check_space(data_dir: &Path, folder: &Path) -> io::Result<()> {
     let disk = statvfs(folder)?;
-    let needed = open::database(data_dir).metadata()?.len() + 2 * RESERVE_BYTES;
+    let needed = data_dir::database_file(data_dir).metadata()?.len() + 2 * RESERVE_BYTES;
     if disk.f_bavail.saturating_mul(disk.f_frsize) < needed {
-        let text = format!("a backup needs {} MiB of room, with some to spare", needed >> 20);
+        let text = format!("a backup needs {} MiB of space, with some to spare", needed >> 20);
         return Err(io::Error::new(io::ErrorKind::StorageFull, text));
     }
     Ok(())
@@ -82,11 +84,11 @@ const AFTER_DATE: &str = ".db";
 
 /// The newest of the daily backups of a folder.
 pub fn newest_backup(folder: &Path) -> io::Result<Option<PathBuf>> {
-    Ok(of_days(folder)?.pop())
+    Ok(daily_backups(folder)?.pop())
 }
 
 /// The daily backups of a folder, oldest first.
-fn of_days(folder: &Path) -> io::Result<Vec<PathBuf>> {
+fn daily_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_date = |text: &str| {
         let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
         shape.eq(DATE.bytes())
@@ -105,7 +107,7 @@ fn of_days(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
-    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
+    let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
     let name = target.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
     conn.execute("VACUUM INTO ?", [name]).map_err(|error| fail(&error))?;
     sync(target).map_err(|error| fail(&error))
@@ -121,8 +123,8 @@ fn sync(path: &Path) -> io::Result<()> {
 /// two whole.
 pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
     let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
-    let _lock = open::lock(data_dir)?;
-    let rest = beside(backup, "-wal");
+    let _lock = data_dir::lock(data_dir)?;
+    let rest = file_beside(backup, "-wal");
     if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
         let text = "a part of the database; make a whole one with `tillcast backup`";
         return Err(OpenError(format!("{}: holds {text}", rest.display())));
@@ -130,45 +132,47 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
     // A copy on the same file system is checked, and brought up to date: it is what will be served.
     let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
     let folder = folder.map_err(fail)?;
-    let copy = open::database(folder.path());
+    let copy = data_dir::database_file(folder.path());
     fs::copy(backup, &copy).map_err(fail)?;
-    make_sound(folder.path()).map_err(|OpenError(text)| {
+    prepare_copy(folder.path()).map_err(|OpenError(text)| {
         let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
         OpenError(text.replace(&copy, &backup))
     })?;
     sync(&copy).map_err(fail)?;
-    open::note_made(data_dir)?;
-    exchange(data_dir, &copy).map_err(fail)
+    data_dir::mark_created(data_dir)?;
+    swap_in(data_dir, &copy).map_err(fail)
 }
 
 /// Refuses what is no sound shop.
-fn make_sound(folder: &Path) -> Result<(), OpenError> {
-    open::note_made(folder)?;
-    look::examine(folder)?;
-    drop(open::writer(folder, COMMAND_CACHE_KIB)?);
+fn prepare_copy(folder: &Path) -> Result<(), OpenError> {
+    data_dir::mark_created(folder)?;
+    integrity::quick_check(folder)?;
+    drop(database::open_writer(folder, COMMAND_CACHE_KIB)?);
     match check(folder)?.first() {
-        Some(found) => Err(OpenError(format!("{}: {found}", open::database(folder).display()))),
+        Some(found) => {
+            Err(OpenError(format!("{}: {found}", data_dir::database_file(folder).display())))
+        }
         None => Ok(()),
     }
 }
 
-fn exchange(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
-    let file = open::database(data_dir);
-    let old = |number: u32| beside(&file, &format!(".old-{number}"));
-    let free = |old: &PathBuf| !old.exists() && !beside(old, "-wal").exists();
+fn swap_in(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
+    let file = data_dir::database_file(data_dir);
+    let old = |number: u32| file_beside(&file, &format!(".old-{number}"));
+    let free = |old: &PathBuf| !old.exists() && !file_beside(old, "-wal").exists();
     let old = (1..=u32::MAX).map(old).find(free).unwrap_or_else(|| old(0));
-    let had_one = was_there(fs::rename(&file, &old))?;
+    let had_one = ignore_missing(fs::rename(&file, &old))?;
     // Until here is on disk, the log must not leave the database that it belongs to.
     sync(data_dir)?;
-    was_there(fs::rename(beside(&file, "-wal"), beside(&old, "-wal")))?;
-    was_there(fs::remove_file(beside(&file, "-shm")))?;
+    ignore_missing(fs::rename(file_beside(&file, "-wal"), file_beside(&old, "-wal")))?;
+    ignore_missing(fs::remove_file(file_beside(&file, "-shm")))?;
     sync(data_dir)?;
     fs::rename(new, &file)?;
     sync(data_dir)?;
     Ok(had_one.then_some(old))
 }
 
-fn was_there(done: io::Result<()>) -> io::Result<bool> {
+fn ignore_missing(done: io::Result<()>) -> io::Result<bool> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         done => done.map(|()| true),

@@ -6,16 +6,16 @@ use rusqlite::Connection;
 
 use crate::domain::EntityKind;
 use crate::limits::COMMAND_CACHE_KIB;
-use crate::store::audit;
-use crate::store::open::{self, OpenError};
+use crate::store::error::OpenError;
+use crate::store::{audit, data_dir, database};
 
 /// Looks through a whole data directory; returns what is wrong with it, a sentence each.
 pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
-    let file = open::database(data_dir);
+    let file = data_dir::database_file(data_dir);
     if !file.exists() {
         return Err(OpenError(format!("{}: there is no such file", file.display())));
     }
-    let conn = open::reader(data_dir, COMMAND_CACHE_KIB)?;
+    let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
     let mut found = Vec::new();
     // A statement that fails on a damaged page is a finding too.
     let mut gather = |what: &str, result: rusqlite::Result<Vec<String>>| match result {

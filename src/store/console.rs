@@ -6,11 +6,12 @@ use rusqlite::Connection;
 
 use crate::domain::{Reject, Role, Secret};
 use crate::limits::COMMAND_CACHE_KIB;
+use crate::store::database;
+use crate::store::error::OpenError;
 use crate::store::events::{self, EventPage, EventRange};
 use crate::store::file_mode;
-use crate::store::open::{self, OpenError};
+use crate::store::group_commit;
 use crate::store::users::{self, User, UserPatch};
-use crate::store::writer;
 
 /// The store for a command line program: its own connection, no threads, one command at a time.
 /// It works while a server has the same directory.
@@ -23,12 +24,12 @@ impl Console {
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let made = file_mode::create_dir(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
-        Ok(Self { conn: open::writer(data_dir, COMMAND_CACHE_KIB)? })
+        Ok(Self { conn: database::open_writer(data_dir, COMMAND_CACHE_KIB)? })
     }
 
     /// Opens an existing database for reading only.
     pub fn open_to_read(data_dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self { conn: open::reader(data_dir, COMMAND_CACHE_KIB)? })
+        Ok(Self { conn: database::open_reader(data_dir, COMMAND_CACHE_KIB)? })
     }
 
     /// There is no user yet.
@@ -43,7 +44,9 @@ impl Console {
         role: Role,
         password_hash: &Secret,
     ) -> Result<User, Reject> {
-        writer::alone(&self.conn, |tx| users::add(tx, (username, role, password_hash), None))
+        group_commit::run_single(&self.conn, |tx| {
+            users::add(tx, (username, role, password_hash), None)
+        })
     }
 
     /// The user with that name.
@@ -58,7 +61,7 @@ impl Console {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        writer::alone(&self.conn, |tx| {
+        group_commit::run_single(&self.conn, |tx| {
             users::change(tx, &users::get(tx.conn, id)?, patch, None, None)
         })
     }

@@ -4,9 +4,10 @@ use rusqlite::Connection;
 
 use crate::domain::order::{self, Payments};
 use crate::domain::{Code, EntityKind, Reject, Row, product, shipment, transaction};
+use crate::store::error::failed;
 use crate::store::record::record;
+use crate::store::rows;
 use crate::store::write_tx::WriteTx;
-use crate::store::{failed, rows};
 
 /// Does what follows from a change of an entity.
 pub(super) fn follow(

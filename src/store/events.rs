@@ -1,4 +1,5 @@
-//! The event log: appended by the writer, read by whoever is behind, pruned in small steps.
+//! The event log: the writer appends to it, subscribers that are behind read it, and old events are
+//! pruned in small steps.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use rusqlite::Connection;
 use crate::domain::event::Event;
 use crate::domain::{EntityKind, KindSet, Reject};
 use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
-use crate::store::failed;
+use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
 /// A part of the log.
@@ -60,7 +61,7 @@ pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
 /// Reads a part of the log. The bounds and the events are of one moment.
 pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
     let snapshot = conn.unchecked_transaction().map_err(failed)?;
-    let log = Log::read(&snapshot).map_err(failed)?;
+    let log = LogBounds::read(&snapshot).map_err(failed)?;
     let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
     let sql = "
         SELECT seq, channel, body FROM events
@@ -95,7 +96,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Log {
+pub(super) struct LogBounds {
     /// The oldest `seq` that it holds, or will hold.
     pub(super) oldest: i64,
     /// When that event was made.
@@ -106,7 +107,7 @@ pub(super) struct Log {
     pub(super) last_at: i64,
 }
 
-impl Log {
+impl LogBounds {
     /// Reads both ends.
     pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare_cached(
@@ -128,7 +129,7 @@ impl Log {
 
     /// Old events wait to be pruned although no command comes. Looked at with some patience, so
     /// that an idle shop does not write for every single event that grows old.
-    pub(super) fn prunes_when_idle(&self, now: i64, retention: Retention) -> bool {
+    pub(super) fn needs_pruning(&self, now: i64, retention: Retention) -> bool {
         let age = millis(retention.age);
         self.head > self.oldest
             && self.oldest_at.saturating_add(age.saturating_add(age / 100)) < now

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::Reject;
 use crate::limits::PRUNE_STEP;
-use crate::store::failed;
+use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
 /// What makes a request the same one again.
@@ -32,43 +32,43 @@ pub struct StoredResponse {
 /// Runs a creation unless its key was answered before; then that answer is the answer.
 pub(super) fn run_once(
     tx: &mut WriteTx<'_>,
-    repeat: Option<&IdempotencyKey>,
+    key: Option<&IdempotencyKey>,
     create: impl FnOnce(&mut WriteTx<'_>) -> Result<StoredResponse, Reject>,
 ) -> Result<StoredResponse, Reject> {
-    let Some(repeat) = repeat else {
+    let Some(key) = key else {
         return create(tx);
     };
-    if let Some(answer) = find(tx.conn, repeat)? {
+    if let Some(answer) = find(tx.conn, key)? {
         return Ok(answer);
     }
     let answer = create(tx)?;
-    keep(tx, repeat, &answer)?;
+    keep(tx, key, &answer)?;
     Ok(answer)
 }
 
 /// The first answer to this key, none where the key is new; another request with it is refused.
-fn find(conn: &Connection, repeat: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
+fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql =
         "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let found = statement.query_row((repeat.user_id, &repeat.key), |row| {
+    let found = statement.query_row((key.user_id, &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
         Ok((hash, StoredResponse { location: row.get(1)?, etag: row.get(2)?, body: row.get(3)? }))
     });
     match found.optional().map_err(failed)? {
-        Some((hash, _)) if hash != repeat.request_hash => Err(Reject::KeyReused),
+        Some((hash, _)) if hash != key.request_hash => Err(Reject::KeyReused),
         Some((_, answer)) => Ok(Some(answer)),
         None => Ok(None),
     }
 }
 
 /// Keeps the first answer to a key.
-fn keep(tx: &WriteTx<'_>, repeat: &IdempotencyKey, answer: &StoredResponse) -> Result<(), Reject> {
+fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, answer: &StoredResponse) -> Result<(), Reject> {
     let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let (hash, StoredResponse { location, etag, body }) = (&repeat.request_hash[..], answer);
+    let (hash, StoredResponse { location, etag, body }) = (&key.request_hash[..], answer);
     statement
-        .execute((repeat.user_id, &repeat.key, hash, location, etag, body, tx.served))
+        .execute((key.user_id, &key.key, hash, location, etag, body, tx.uptime))
         .map_err(failed)?;
     Ok(())
 }

@@ -1,27 +1,32 @@
-//! The store's threads, and what those that read do.
+//! The threads that read, each with a connection of its own.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use crate::limits::{READ_QUEUE_MAX, READER_CACHE_KIB, READERS};
-use crate::store::Read;
-use crate::store::open::{self, OpenError};
+use crate::store::database;
+use crate::store::error::OpenError;
 
-/// Starts the threads that read, with the queue that they share.
-pub(super) fn start(
+/// A query for one of the readers.
+pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
+
+/// Starts the readers; returns the sender of the queue that they share.
+pub(super) fn start_readers(
     data_dir: &Path,
-) -> Result<(mpsc::Sender<Read>, Vec<JoinHandle<()>>), OpenError> {
-    let (reads, queue) = mpsc::channel::<Read>(READ_QUEUE_MAX);
+) -> Result<(mpsc::Sender<ReadJob>, Vec<JoinHandle<()>>), OpenError> {
+    let (reads, queue) = mpsc::channel::<ReadJob>(READ_QUEUE_MAX);
     let queue = Arc::new(Mutex::new(queue));
     let start = |_| {
-        let (conn, queue) = (open::reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
-        thread("reader", move || {
+        let (conn, queue) =
+            (database::open_reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
+        spawn_thread("reader", move || {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-            while let Some(read) = next() {
-                read(&conn);
+            while let Some(job) = next() {
+                job(&conn);
             }
         })
     };
@@ -29,8 +34,8 @@ pub(super) fn start(
     Ok((reads, threads))
 }
 
-/// Starts a thread.
-pub(super) fn thread(
+/// Starts a named thread.
+pub(super) fn spawn_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, OpenError> {

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use crate::domain::{EntityKind, Reject, Row, event, order};
+use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
-use crate::store::{events, failed, rows};
+use crate::store::{events, rows};
 
 /// Stores one change, before → after, and its event; a change of nothing does neither.
 pub(super) fn record(

@@ -1,23 +1,23 @@
-//! What is wrong with the disk, said once, and again after a while if it stays.
+//! Keeps an error that repeats itself from filling the log.
 
 use std::time::Instant;
 
 use crate::limits::REPEATED_ERROR_INTERVAL;
 
-/// What was complained about last, and when.
+/// Admits a text once, and again after a while if it stays the same.
 #[derive(Default)]
 pub(super) struct RepeatFilter(Option<(String, Instant)>);
 
 impl RepeatFilter {
-    /// It is news, or was said long ago.
-    pub(super) fn is_due(&mut self, text: &str, now: Instant) -> bool {
-        let said =
-            |(said, at): &(String, Instant)| said == text && now - *at < REPEATED_ERROR_INTERVAL;
-        let due = !self.0.as_ref().is_some_and(said);
-        if due {
+    /// Whether the text differs from the last one, or that was logged long ago.
+    pub(super) fn admits(&mut self, text: &str, now: Instant) -> bool {
+        let repeats =
+            |(last, at): &(String, Instant)| last == text && now - *at < REPEATED_ERROR_INTERVAL;
+        let admitted = !self.0.as_ref().is_some_and(repeats);
+        if admitted {
             self.0 = Some((text.to_owned(), now));
         }
-        due
+        admitted
     }
 }
 
@@ -28,13 +28,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_complaint_is_repeated_once_a_minute() {
-        let (mut complaint, begun) = (RepeatFilter::default(), Instant::now());
-        let mut said = |text, second| complaint.is_due(text, begun + Duration::from_secs(second));
-        assert!(said("no disk", 0));
-        assert!(!said("no disk", 1));
-        assert!(said("no room", 2));
-        assert!(!said("no room", 61));
-        assert!(said("no room", 62));
+    fn a_repeated_error_is_admitted_once_a_minute() {
+        let (mut filter, begun) = (RepeatFilter::default(), Instant::now());
+        let mut admits = |text, second| filter.admits(text, begun + Duration::from_secs(second));
+        assert!(admits("no disk", 0));
+        assert!(!admits("no disk", 1));
+        assert!(admits("no space", 2));
+        assert!(!admits("no space", 61));
+        assert!(admits("no space", 62));
     }
 }

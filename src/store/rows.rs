@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::domain::{Cell, Code, EntityKind, Field, Reject, Row};
 use crate::limits::PAGE_BYTES_MAX;
-use crate::store::failed;
+use crate::store::error::failed;
 
 /// The statements of one kind, made once from its schema.
 struct Statements {

@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::Connection;
 
 use crate::domain::{Reject, Role};
-use crate::store::failed;
+use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
 /// SHA-256 of a session's token. Nobody can log in with it, and still it tells whose session it is.

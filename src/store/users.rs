@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Code, Reject, Role, Secret};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
-use crate::store::failed;
+use crate::store::error::failed;
 use crate::store::sessions::{self, TokenHash};
 use crate::store::write_tx::WriteTx;
 

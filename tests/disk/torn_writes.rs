@@ -101,7 +101,7 @@ fn make_states(begin: &Begin, steps: &[Step], moments: &[usize], rng: &mut Rng) 
 
 /// Opens what the disk holds, as the next start would.
 fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
-    let outlets = CommitSinks {
+    let sinks = CommitSinks {
         publish: Box::new(drop),
         reset_to: Box::new(|_| ()),
         sessions: Box::new(drop),
@@ -109,16 +109,18 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let retention =
         Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
     let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
-    let opened = Store::open(data_dir, retention, limits, store::clock, &metrics, outlets).unwrap();
-    assert_eq!(opened.sessions.len(), 1);
-    assert_eq!(opened.sessions[0].username, "admin");
+    let mut opened = store::open(data_dir, retention, limits, store::clock).unwrap();
+    let sessions = opened.take_sessions();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].username, "admin");
     let head = opened.head;
+    let (store, writer) = opened.start(&metrics, sinks).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for order in told.orders.iter().rev().take(WRITERS) {
-        assert_eq!(runtime.block_on(again(&opened.store, begin, order)), **order);
+        assert_eq!(runtime.block_on(again(&store, begin, order)), **order);
     }
-    drop(opened.store);
-    opened.writer.join().unwrap();
+    drop(store);
+    writer.join().unwrap();
     assert_eq!(store::check(data_dir).unwrap(), Vec::<String>::new());
 
     let conn = Connection::open(data_dir.join(FILES[0])).unwrap();

@@ -1,0 +1,79 @@
+//! The data directory: its files, its lock, and the note that a database was made in it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::store::error::OpenError;
+use crate::store::file_mode;
+
+/// What the lock file holds from the day on which a database was made beside it.
+const CREATED: &[u8] = b"A database was made here. If it is missing, it was lost.\n";
+
+/// The database file of a data directory.
+pub fn database_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("tillcast.db")
+}
+
+/// A file that SQLite keeps beside a database, such as `tillcast.db-wal`.
+pub(super) fn file_beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(suffix);
+    name.into()
+}
+
+/// How much an integrity check has to read, at most: the database and its write-ahead log.
+pub fn database_bytes(data_dir: &Path) -> u64 {
+    let file = database_file(data_dir);
+    let bytes = |file: &Path| file.metadata().map_or(0, |file| file.len());
+    bytes(&file) + bytes(&file_beside(&file, "-wal"))
+}
+
+fn lock_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("tillcast.lock")
+}
+
+/// Makes the directory and takes it for this process alone, until the file is dropped.
+pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
+    let fail = |what: &str, error: &dyn fmt::Display| {
+        OpenError(format!("{}: {what}: {error}", data_dir.display()))
+    };
+    file_mode::create_dir(data_dir)
+        .map_err(|error| fail("cannot make the data directory", &error))?;
+    let file = file_mode::create_file(&lock_file(data_dir))
+        .map_err(|error| fail("cannot write into the data directory", &error))?;
+    file.try_lock().map_err(|_| {
+        let text = "another tillcast serves it; stop that one, or give --data-dir";
+        OpenError(format!("{}: {text}", data_dir.display()))
+    })?;
+    Ok(file)
+}
+
+/// Whether a database was made here before: then an empty directory is a loss, not a beginning.
+pub fn was_created(data_dir: &Path) -> bool {
+    lock_file(data_dir).metadata().is_ok_and(|lock| lock.len() > 0)
+}
+
+/// Notes in the lock file that a database was made here.
+pub(super) fn mark_created(data_dir: &Path) -> Result<(), OpenError> {
+    let note = || {
+        let mut file = file_mode::create_file(&lock_file(data_dir))?;
+        file.write_all(CREATED)?;
+        file.sync_all()?;
+        File::open(data_dir)?.sync_all()
+    };
+    if was_created(data_dir) {
+        return Ok(());
+    }
+    note().map_err(|error| OpenError(format!("{}: {error}", lock_file(data_dir).display())))
+}
+
+/// Whether the file system of a data directory takes no writes at all. It is tried, because one
+/// that was made read-only by an error does not say so.
+pub fn is_read_only(data_dir: &Path) -> bool {
+    let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let tried = tempfile::tempfile_in(folder);
+    tried.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}

@@ -1,0 +1,45 @@
+//! The errors of this room: why a data directory cannot be used, and why a statement failed.
+
+use std::fmt;
+use std::path::Path;
+
+use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
+
+use crate::domain::Reject;
+
+/// The way back, in every message about a file that cannot be served.
+const WAY_BACK: &str =
+    "`tillcast check` tells more, `tillcast restore FILE` puts a backup in its place";
+
+/// Why a data directory cannot be used. The text names the file and what to do.
+#[derive(Debug)]
+pub struct OpenError(pub(super) String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// This file cannot be served, for that reason.
+pub(super) fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
+    OpenError(format!("{}: cannot be used: {why}; {WAY_BACK}", file.display()))
+}
+
+/// An error that no request can cause: the log gets its text, the client only that there was one.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
+pub(super) fn failed(error: rusqlite::Error) -> Reject {
+    if is_disk_full(&error) {
+        return Reject::DiskFull;
+    }
+    tracing::error!(%error, "the database failed");
+    Reject::Unavailable
+}
+
+/// Whether the disk has no space for what was to be written.
+pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
+}

@@ -1,0 +1,184 @@
+//! Group commit: one transaction and one fsync for all commands that wait.
+
+use rusqlite::{Connection, ffi};
+
+use crate::domain::Reject;
+use crate::domain::event::Event;
+use crate::limits::IDEMPOTENCY_KEPT;
+use crate::store::clock::{ShopClock, clock};
+use crate::store::command::Command;
+use crate::store::error::failed;
+use crate::store::events::{LogBounds, Retention};
+use crate::store::write_tx::WriteTx;
+use crate::store::{audit, idempotency, recovery};
+
+/// What one transaction after the other goes on with.
+pub(super) struct GroupCommit {
+    /// Both ends of the event log after the last commit.
+    pub(super) log: LogBounds,
+    pub(super) clock: ShopClock,
+    retention: Retention,
+    /// No stored response is old enough to be pruned before the shop was served that long.
+    responses_due: i64,
+    /// No entry of the audit trail is old enough to be pruned before that time.
+    audit_due: i64,
+}
+
+impl GroupCommit {
+    /// Goes on behind this log.
+    pub(super) fn new(log: LogBounds, clock: ShopClock, retention: Retention) -> Self {
+        Self { log, clock, retention, responses_due: 0, audit_due: 0 }
+    }
+
+    /// Goes on behind what a database that was opened again holds.
+    pub(super) fn resume(&mut self, log: LogBounds) {
+        self.log = log;
+        self.responses_due = 0;
+        self.audit_due = 0;
+    }
+
+    /// Whether a transaction has something to do although no command waits.
+    pub(super) fn has_upkeep(&mut self) -> bool {
+        let now = self.clock.now();
+        self.clock.forward_step() != 0
+            || now >= self.audit_due
+            || self.log.needs_pruning(now, self.retention)
+    }
+
+    /// Runs all commands in one transaction and commits it; returns its events. After an error
+    /// nothing of it is stored, but whether a failed `COMMIT` is on disk is not known.
+    pub(super) fn commit(
+        &mut self,
+        conn: &Connection,
+        commands: &mut [Box<dyn Command>],
+    ) -> rusqlite::Result<Vec<Event>> {
+        if !conn.is_autocommit() {
+            execute(conn, "ROLLBACK")?; // the last one found no space
+        }
+        let step = self.clock.forward_step();
+        let (now, uptime) = (self.clock.now(), self.clock.uptime_total());
+        let head = self.log.head;
+        let begin = || -> rusqlite::Result<WriteTx<'_>> {
+            execute(conn, "BEGIN IMMEDIATE")?;
+            recovery::shift_times(conn, step)?;
+            Ok(WriteTx { conn, now, uptime, head, events: Vec::new() })
+        };
+        let mut tx = begin()?;
+        let complete = run_optimistic(&mut tx, commands);
+        check_disk_full(commands)?;
+        if !complete {
+            execute(conn, "ROLLBACK")?;
+            tx = begin()?;
+            let done =
+                commands.iter_mut().try_for_each(|command| run_in_savepoint(&mut tx, command));
+            check_disk_full(commands).and(done)?;
+        }
+        let WriteTx { events, head, .. } = tx;
+        let mut log = self.log;
+        log.head = head;
+        if !events.is_empty() {
+            log.last_at = now;
+        }
+        log.prune(conn, now, self.retention)?;
+        if uptime >= self.responses_due {
+            let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
+            let oldest = idempotency::prune(conn, uptime - kept)?;
+            self.responses_due = oldest.unwrap_or(uptime) + kept;
+        }
+        if now >= self.audit_due {
+            self.audit_due = audit::prune(conn, now, self.retention.audit)?;
+        }
+        execute(conn, "COMMIT")?;
+        self.clock.accept_step(step);
+        self.log = log;
+        Ok(events)
+    }
+}
+
+/// Runs the commands one after the other; returns false if one was rejected after it had changed
+/// something. That is rare, and a savepoint for each command costs a copy of every page that it
+/// touches.
+fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bool {
+    commands.iter_mut().all(|command| {
+        let before = tx.conn.total_changes();
+        // A full disk may have ended the transaction.
+        command.run(tx) || (tx.conn.total_changes() == before && !tx.conn.is_autocommit())
+    })
+}
+
+/// Runs one command so that its rejection undoes its own changes and those of no other.
+fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
+    execute(tx.conn, "SAVEPOINT command")?;
+    let (head, events) = (tx.head, tx.events.len());
+    if !command.run(tx) {
+        execute(tx.conn, "ROLLBACK TO command")?;
+        tx.head = head;
+        tx.events.truncate(events);
+    }
+    execute(tx.conn, "RELEASE command")
+}
+
+/// Fails where a command found the disk full, which may have ended the transaction of all.
+fn check_disk_full(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> {
+    let full = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
+    if commands.iter().any(|command| command.is_full()) { Err(full()) } else { Ok(()) }
+}
+
+/// Runs one command in a transaction of its own, for a program that is not the server.
+pub(super) fn run_single<T>(
+    conn: &Connection,
+    work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, Reject>,
+) -> Result<T, Reject> {
+    execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
+    let log = LogBounds::read(conn).map_err(failed)?;
+    let now = clock().max(log.last_at);
+    let mut tx = WriteTx { conn, now, uptime: 0, head: log.head, events: Vec::new() };
+    let result = work(&mut tx);
+    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    execute(conn, end).map_err(failed)?;
+    result
+}
+
+/// Runs a statement that stays prepared.
+fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::EntityKind;
+    use crate::limits::COMMAND_CACHE_KIB;
+    use crate::store::command::PendingCommand;
+    use crate::store::{database, events};
+
+    /// Makes an event, and then may be rejected all the same.
+    fn command(keep: bool) -> Box<dyn Command> {
+        let work = move |tx: &mut WriteTx<'_>| {
+            let body = format!("kept: {keep}");
+            events::append(tx, Event { seq: tx.next_seq(), kind: EntityKind::Order, body })?;
+            if keep { Ok(()) } else { Err(Reject::NotFound) }
+        };
+        PendingCommand::new(work).0
+    }
+
+    #[test]
+    fn late_rejection_keeps_the_rest_of_the_batch() {
+        let data = tempfile::tempdir().unwrap();
+        let conn = database::open_writer(data.path(), COMMAND_CACHE_KIB).unwrap();
+        let minute = Duration::from_secs(60);
+        let retention = Retention { age: minute, count: 100, audit: minute };
+        let log = LogBounds::read(&conn).unwrap();
+        let mut group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention);
+        let mut commands = [true, false, true].map(command);
+        let events = group.commit(&conn, &mut commands).unwrap();
+        let told: Vec<_> = events.into_iter().map(|event| (event.seq, event.body)).collect();
+        let kept = |seq| (seq, "kept: true".to_owned());
+        assert_eq!((told, group.log.head), (vec![kept(1), kept(2)], 2));
+        let sql = "SELECT count(*) FROM events WHERE body = 'kept: true'";
+        assert_eq!(conn.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(2));
+    }
+}

@@ -1,0 +1,148 @@
+//! The integrity check of the database file before the shop opens. Where there is reason for doubt
+//! it covers each row; else the form of each page, which takes little time, and then each row in
+//! the background while the shop is open.
+//!
+//! Invariant: the file stays as it is, byte for byte, until all of it was checked.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::limits::{
+    BACKGROUND_CHECK_DELAY, CHECK_MAPPED_BYTES, CHECK_READ_BYTES, READER_CACHE_KIB,
+    ROW_CHECK_BYTES_MAX,
+};
+use crate::store::data_dir::{self, file_beside};
+use crate::store::database;
+use crate::store::error::{OpenError, unusable};
+use crate::store::readers;
+
+/// Checks all rows of all pages.
+pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
+    let file = data_dir::database_file(data_dir);
+    let Some(conn) = open_for_check(&file)? else { return Ok(()) };
+    let cache = conn.pragma_update(None, "cache_size", -READER_CACHE_KIB);
+    cache.map_err(|error| unusable(&file, &error))?;
+    let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| unusable(&file, &error))?.as_str() {
+        "ok" => Ok(()),
+        // Its first line says only which database was looked at.
+        found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
+    }
+}
+
+/// Checks all rows of a small database, and of one that was not closed in good order: it has a
+/// write-ahead log beside it. Of a large one it checks the pages alone and returns false, as the
+/// rows have still to be checked.
+pub(super) fn check_at_start(data_dir: &Path) -> Result<bool, OpenError> {
+    let file = data_dir::database_file(data_dir);
+    let bytes = |file: &Path| file.metadata().map_or(0, |file| file.len());
+    if bytes(&file) > ROW_CHECK_BYTES_MAX && bytes(&file_beside(&file, "-wal")) == 0 {
+        if let Some(conn) = open_for_check(&file)? {
+            read_whole(&file).map_err(|error| unusable(&file, &error))?;
+            walk_pages(&conn).map_err(|error| unusable(&file, &error))?;
+        }
+        Ok(false)
+    } else {
+        quick_check(data_dir).map(|()| true)
+    }
+}
+
+/// Reads a file to its end. A card that cannot be read is an error here; in a page that is mapped
+/// it would be a signal.
+fn read_whole(file: &Path) -> io::Result<()> {
+    let mut file = File::open(file)?;
+    let mut buffer = vec![0; CHECK_READ_BYTES];
+    while file.read(&mut buffer)? > 0 {}
+    Ok(())
+}
+
+/// Visits each page of each tree, where SQLite checks its kind, its cells and their places.
+fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "cell_size_check", true)?;
+    // Returns a row, as a question does.
+    conn.pragma_update_and_check(None, "mmap_size", CHECK_MAPPED_BYTES, |_| Ok(()))?;
+    let trees = "SELECT format('SELECT count(*) FROM \"%w\" ', tbl_name)
+                     || iif(type = 'table', 'NOT INDEXED', format('INDEXED BY \"%w\"', name))
+                 FROM sqlite_schema WHERE rootpage > 0";
+    let mut trees = conn.prepare(trees)?;
+    let mut trees = trees.query([])?;
+    while let Some(tree) = trees.next()? {
+        conn.query_row(&tree.get::<_, String>(0)?, [], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Checks all rows while the shop is open already, whenever a core has nothing else to do, and
+/// passes the result to `report`. A stop before that leaves the write-ahead log, so the next start
+/// checks them first.
+pub(super) fn check_in_background(
+    data_dir: &Path,
+    report: impl FnOnce(Result<(), OpenError>) + Send + 'static,
+) -> Result<(), OpenError> {
+    let data_dir = data_dir.to_owned();
+    let check = move || {
+        std::thread::sleep(BACKGROUND_CHECK_DELAY);
+        if let Err(error) = rustix::process::nice(19) {
+            tracing::debug!(%error, "the integrity check does not run in idle time");
+        }
+        report(quick_check(&data_dir));
+    };
+    readers::spawn_thread("integrity", check)?;
+    Ok(())
+}
+
+/// Opens a database for reading only: a connection that may write would move the write-ahead log
+/// into a damaged file when it is closed. `None` where there is no shop yet.
+fn open_for_check(file: &Path) -> Result<Option<Connection>, OpenError> {
+    // A journal is there only where the very first start was interrupted.
+    if !file.exists() || file_beside(file, "-journal").exists() {
+        return Ok(None);
+    }
+    let conn = database::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    database::check_identity(&conn, file)?;
+    Ok(Some(conn))
+}
+
+/// Keeps what is written in the write-ahead log, or lets SQLite move it into the database again.
+pub(super) fn hold_checkpoints(conn: &Connection, hold: bool) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, hold)?;
+    let pages = if hold { 0 } else { 1000 };
+    conn.pragma_update(None, "wal_autocheckpoint", pages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchecked_database_is_not_written_to() {
+        let data = tempfile::tempdir().unwrap();
+        drop(database::open_writer(data.path(), READER_CACHE_KIB).unwrap());
+        let file = data_dir::database_file(data.path());
+        let bytes = || std::fs::read(&file).unwrap();
+        let before = bytes();
+        let write_much = |conn: &Connection| {
+            let sql = "INSERT INTO events (seq, at, channel, body)
+                       SELECT coalesce(max(seq), 0) + 1, 0, 0, hex(zeroblob(2000)) FROM events";
+            for _ in 0..1100 {
+                conn.execute(sql, []).unwrap();
+            }
+        };
+        let conn = database::open_writer(data.path(), READER_CACHE_KIB).unwrap();
+        hold_checkpoints(&conn, true).unwrap();
+        write_much(&conn);
+        assert!(bytes() == before, "a checkpoint");
+        drop(conn);
+        assert!(bytes() == before, "the close");
+        let conn = database::open_writer(data.path(), READER_CACHE_KIB).unwrap();
+        hold_checkpoints(&conn, true).unwrap();
+        hold_checkpoints(&conn, false).unwrap();
+        drop(conn);
+        assert!(bytes().len() > 2 * 1100 * 2000);
+        assert!(!file_beside(&file, "-wal").exists());
+    }
+}

@@ -1,0 +1,118 @@
+//! The state in which the last run left the shop, as it is read at the start.
+//!
+//! The beginning of a run of the machine, by the clock, moves only with the clock. So it tells a
+//! clock that was set while the server was away from time that has passed.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::domain::Reject;
+use crate::limits::{CLOCK_STEP_MS, COMMAND_CACHE_KIB, Limits};
+use crate::store::clock::ShopClock;
+use crate::store::error::{OpenError, failed, unusable};
+use crate::store::events::LogBounds;
+use crate::store::sessions::{self, StoredSession};
+use crate::store::{data_dir, database, idempotency};
+
+/// What a server goes on with.
+pub(super) struct StartState {
+    pub(super) log: LogBounds,
+    pub(super) sessions: Vec<StoredSession>,
+    /// Goes on where the last run was, also on a clock that went back meanwhile.
+    pub(super) clock: ShopClock,
+    /// `PRAGMA data_version` now.
+    pub(super) data_version: i64,
+}
+
+impl StartState {
+    /// Reads it, after the sessions' times were brought in line with the clock.
+    pub(super) fn read(
+        conn: &mut Connection,
+        limits: &Limits,
+        clock: fn() -> i64,
+    ) -> Result<Self, Reject> {
+        // A shop whose disk is full opens without the note.
+        if let Err(error) = record_boot(conn, Boot::current(clock()).as_ref()) {
+            tracing::warn!(%error, "whether the clock was set cannot be noted");
+        }
+        sessions::keep_newest(conn, limits.sessions)?;
+        let log = LogBounds::read(conn).map_err(failed)?;
+        let last_at = last_time(conn, &log).map_err(failed)?;
+        let uptime = idempotency::uptime_total(conn).map_err(failed)?;
+        let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
+        Ok(Self {
+            log,
+            sessions: sessions::all(conn)?,
+            clock: ShopClock::new(clock, last_at, uptime),
+            data_version: data_version.map_err(failed)?,
+        })
+    }
+}
+
+/// The newest time in a data directory, in milliseconds since 1970, UTC; 0 where nothing has
+/// happened yet. Changes no file.
+pub fn last_recorded_time(data_dir: &Path) -> Result<i64, OpenError> {
+    let conn = database::open_immutable(data_dir, COMMAND_CACHE_KIB)?;
+    let last = LogBounds::read(&conn).and_then(|log| last_time(&conn, &log));
+    last.map_err(|error| unusable(&data_dir::database_file(data_dir), &error))
+}
+
+fn last_time(conn: &Connection, log: &LogBounds) -> rusqlite::Result<i64> {
+    Ok(sessions::last_at(conn)?.max(log.last_at))
+}
+
+/// One run of the machine.
+struct Boot {
+    /// Differs from that of every other run.
+    id: String,
+    /// When it began by today's clock, milliseconds since 1970, UTC.
+    began: i64,
+}
+
+impl Boot {
+    /// The run of now, at this time; `None` where the system does not tell. A service that cannot
+    /// see the kernel's file is told by its manager (`%b` in systemd's units), which writes it
+    /// without dashes.
+    fn current(now: i64) -> Option<Self> {
+        let kernel = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let id = kernel.or_else(|| env::var("BOOT_ID").ok())?.trim().replace('-', "");
+        let uptime = clock_gettime(ClockId::Boottime);
+        let uptime = uptime.tv_sec.saturating_mul(1000).saturating_add(uptime.tv_nsec / 1_000_000);
+        Some(Self { id, began: now.saturating_sub(uptime) })
+    }
+}
+
+/// Stores the run of now. Where it is the one of the last time and the clock was set ahead since,
+/// no login is older by that. A clock that was set back does not count: times never run back, and
+/// it counts as set ahead from where it was before.
+fn record_boot(conn: &mut Connection, boot: Option<&Boot>) -> rusqlite::Result<()> {
+    let Some(boot) = boot else { return Ok(()) };
+    let stored = conn.query_row("SELECT boot, began FROM clock", [], |row| {
+        Ok(Boot { id: row.get(0)?, began: row.get(1)? })
+    });
+    let stored = stored.optional()?.filter(|stored| stored.id == boot.id);
+    let step = stored.as_ref().map_or(0, |stored| boot.began - stored.began);
+    if stored.is_some() && step < CLOCK_STEP_MS {
+        return Ok(());
+    }
+    let tx = conn.transaction()?;
+    let sql = "INSERT OR REPLACE INTO clock (id, boot, began) VALUES (1, ?, ?)";
+    tx.execute(sql, (&boot.id, boot.began - step))?;
+    shift_times(&tx, step)?;
+    tx.commit()
+}
+
+/// After the clock was set ahead by `step` milliseconds: moves the sessions' times along, so that
+/// none of them ends earlier or later.
+pub(super) fn shift_times(conn: &Connection, step: i64) -> rusqlite::Result<()> {
+    if step == 0 {
+        return Ok(());
+    }
+    sessions::shift(conn, step)?;
+    conn.execute("UPDATE clock SET began = began + ?", [step])?;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The start of the store, in two phases: `open` gives what the other rooms begin with, `start`
+//! runs the threads, once those rooms have said where the results go.
+
+use std::fs::File;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::store::error::{OpenError, unusable};
+use crate::store::events::Retention;
+use crate::store::group_commit::GroupCommit;
+use crate::store::handle::Store;
+use crate::store::readers::{spawn_thread, start_readers};
+use crate::store::recovery::StartState;
+use crate::store::repeat_filter::RepeatFilter;
+use crate::store::reserve::Reserve;
+use crate::store::sessions::StoredSession;
+use crate::store::wal::Wal;
+use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
+use crate::store::{data_dir, database, integrity};
+
+/// A store that is open and does not run yet.
+pub struct OpenedStore {
+    /// The newest `seq` of the log.
+    pub head: i64,
+    /// The sessions that the last run left.
+    sessions: Vec<StoredSession>,
+    /// The time against which the sessions' times are read: what the clock says, never before the
+    /// newest event. Milliseconds since 1970, UTC.
+    pub now: i64,
+    data_dir: PathBuf,
+    lock: File,
+    conn: Connection,
+    verified: bool,
+    group: GroupCommit,
+    data_version: i64,
+    reserve: Reserve,
+    disk_full: bool,
+    limits: Limits,
+}
+
+/// Opens a data directory for serving.
+pub fn open(
+    data_dir: &Path,
+    retention: Retention,
+    limits: Limits,
+    clock: fn() -> i64,
+) -> Result<OpenedStore, OpenError> {
+    let lock = data_dir::lock(data_dir)?;
+    let verified = integrity::check_at_start(data_dir)?;
+    let mut conn = database::open_writer(data_dir, limits.writer_cache_kib)?;
+    let file = data_dir::database_file(data_dir);
+    let held = integrity::hold_checkpoints(&conn, !verified);
+    held.map_err(|error| unusable(&file, &error))?;
+    let state = StartState::read(&mut conn, &limits, clock);
+    let state = state.map_err(|_| unusable(&file, &"it cannot be read"))?;
+    let StartState { log, sessions, mut clock, data_version } = state;
+    let now = clock.now();
+    let reserve = Reserve::new(data_dir);
+    let taken = reserve.take().inspect_err(|error| {
+        tracing::error!(%error, "the disk is full; until it has space, nothing is written");
+    });
+    Ok(OpenedStore {
+        head: log.head,
+        sessions,
+        now,
+        data_dir: data_dir.to_owned(),
+        lock,
+        conn,
+        verified,
+        group: GroupCommit::new(log, clock, retention),
+        data_version,
+        reserve,
+        disk_full: taken.is_err(),
+        limits,
+    })
+}
+
+impl OpenedStore {
+    /// Takes the sessions that the last run left.
+    pub fn take_sessions(&mut self) -> Vec<StoredSession> {
+        mem::take(&mut self.sessions)
+    }
+
+    /// Starts the threads. Returns the handle and the writer, which ends after the last handle is
+    /// gone, with everything in the one database file.
+    pub fn start(
+        self,
+        metrics: &Arc<Metrics>,
+        sinks: CommitSinks,
+    ) -> Result<(Store, JoinHandle<()>), OpenError> {
+        let status = Arc::new(WriterStatus {
+            healthy: AtomicBool::new(true),
+            disk_full: AtomicBool::new(self.disk_full),
+            oldest: AtomicI64::new(self.group.log.oldest),
+        });
+        let (jobs, queue) = mpsc::channel(self.limits.write_queue);
+        let (reads, readers) = start_readers(&self.data_dir)?;
+        if !self.verified {
+            let jobs = jobs.downgrade();
+            integrity::check_in_background(&self.data_dir, move |result| {
+                // A writer that has ended does not need it.
+                let job = Job::IntegrityChecked(result);
+                drop(jobs.upgrade().map(|jobs| jobs.blocking_send(job)));
+            })?;
+        }
+        let writer = Writer {
+            data_dir: self.data_dir,
+            cache_kib: self.limits.writer_cache_kib,
+            conn: Some(self.conn),
+            group: self.group,
+            readers,
+            runtime: Handle::try_current().ok(),
+            sinks,
+            metrics: Arc::clone(metrics),
+            status: Arc::clone(&status),
+            reserve: self.reserve,
+            verified: self.verified,
+            reopen_errors: RepeatFilter::default(),
+            wal: Wal::default(),
+            data_version: self.data_version,
+            polled_at: Instant::now(),
+        };
+        let writer = spawn_thread("writer", move || writer.run(queue))?;
+        Ok((Store { jobs, reads, status, _lock: self.lock }, writer))
+    }
+}
