@@ -7,6 +7,7 @@ mod entities;
 mod events;
 mod login;
 mod openapi;
+mod pages;
 mod problem;
 mod reply;
 mod request;
@@ -122,6 +123,10 @@ impl Api {
             Route::Metrics => Ok(self.metrics_page()),
             Route::OpenApi => Ok(reply::json(openapi::document().to_string())),
             Route::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
+            Route::Home => Ok(pages::home()),
+            Route::Problems => Ok(pages::problems()),
+            Route::Style => Ok(pages::style()),
+            Route::Favicon => Ok(pages::favicon()),
             Route::Login => self.login(request).await,
             _ => self.dispatch_authenticated(request, route).await,
         }

@@ -152,6 +152,9 @@ fn described(route: Route, method: &Method) -> (String, Option<Value>, Option<Va
         (Route::Metrics, _) => ("Numbers for a monitor", None, Some(object)),
         (Route::OpenApi, _) => ("This document", None, Some(object)),
         (Route::AsyncApi, _) => ("The description of the WebSocket", None, Some(object)),
+        (Route::Home | Route::Problems | Route::Style | Route::Favicon, _) => {
+            ("A page for people", None, Some(object))
+        }
     };
     (summary.to_owned(), request, answer)
 }

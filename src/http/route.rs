@@ -37,10 +37,18 @@ pub(super) enum Route {
     OpenApi,
     /// The description of the WebSocket.
     AsyncApi,
+    /// The page that a browser shows for the server's address.
+    Home,
+    /// The page of all problem codes.
+    Problems,
+    /// The pages' style.
+    Style,
+    /// The pages' sign.
+    Favicon,
 }
 
 impl Route {
-    /// Every route, an id standing for all.
+    /// Every route of the API, an id standing for all.
     pub(super) fn all() -> Vec<Self> {
         let entities = EntityKind::ALL
             .into_iter()
@@ -72,6 +80,10 @@ impl Route {
             ["metrics"] => Self::Metrics,
             ["openapi.json"] => Self::OpenApi,
             ["asyncapi.json"] => Self::AsyncApi,
+            [""] => Self::Home,
+            ["docs", "problems"] => Self::Problems,
+            ["style.css"] => Self::Style,
+            ["favicon.svg"] => Self::Favicon,
             ["api", "auth", "login"] => Self::Login,
             ["api", "auth", "logout"] => Self::Logout,
             ["api", "auth", "me"] => Self::Me,
@@ -104,6 +116,10 @@ impl Route {
             Self::Metrics => "/metrics".to_owned(),
             Self::OpenApi => "/openapi.json".to_owned(),
             Self::AsyncApi => "/asyncapi.json".to_owned(),
+            Self::Home => "/".to_owned(),
+            Self::Problems => "/docs/problems".to_owned(),
+            Self::Style => "/style.css".to_owned(),
+            Self::Favicon => "/favicon.svg".to_owned(),
         }
     }
 
@@ -120,7 +136,11 @@ impl Route {
             | Self::Ready
             | Self::Metrics
             | Self::OpenApi
-            | Self::AsyncApi => &[Method::GET],
+            | Self::AsyncApi
+            | Self::Home
+            | Self::Problems
+            | Self::Style
+            | Self::Favicon => &[Method::GET],
         }
     }
 

@@ -21,6 +21,7 @@ mod idempotency;
 mod lists;
 mod money;
 mod origins;
+mod pages;
 mod payments;
 mod proxy;
 mod refusals;
