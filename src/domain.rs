@@ -12,6 +12,7 @@ pub mod decimal;
 pub mod entities;
 pub mod event;
 pub mod input;
+pub mod json;
 pub mod kind;
 pub mod order;
 pub mod order_line;

@@ -104,9 +104,11 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A request's body; an order of 100 lines has 5 KiB. Above: `413`.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Values of one body, told by its commas and brackets; each takes 64 bytes while the body is read,
-/// and a body can have one in every second byte. Above: `422`.
+/// Values of one body; each takes up to 64 bytes while the body is read, and a body can have one in
+/// every second byte. Above: `422`.
 pub const JSON_VALUES_MAX: usize = 4_096;
+/// How deep the values of a body may be nested; an order's are 3 deep. Above: `400`.
+pub const JSON_DEPTH_MAX: usize = 32;
 /// The body of a login, which anybody may send. Above: `413`.
 pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 /// A request's line and headers; a browser sends 1 KiB. Above: `431`.

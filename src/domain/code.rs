@@ -33,6 +33,7 @@ codes! {
     NotJson, "not_json", "The body is not JSON.";
     NotAnObject, "not_an_object", "The body is JSON, but no object.";
     DuplicateKey, "duplicate_key", "A key is given twice in one object.";
+    TooDeep, "too_deep", "The body is nested deeper than a body may be.";
     TooManyValues, "too_many_values", "The body has more values than a body may have.";
     Invalid, "invalid", "Fields of the body or parameters of the query are wrong; `errors` names each of them.";
     BodyTooLarge, "body_too_large", "The body has more bytes than this path takes.";

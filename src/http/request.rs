@@ -9,19 +9,18 @@ use form_urlencoded::parse;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
 use crate::auth::{self, SessionLookup};
+use crate::domain::json::{self, JsonError};
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::problem::Problem;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, JSON_VALUES_MAX, PAGE_DEFAULT,
-    PAGE_MAX, SKIP_TIMEOUT,
+    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
 };
 use crate::store::{Actor, Caller, IdempotencyKey};
 
@@ -127,28 +126,21 @@ impl ApiRequest {
     ) -> Result<(Map<String, Value>, Bytes), Problem> {
         self.check_content_type()?;
         let bytes = self.read_body(most).await?;
-        let values = bytes.iter().filter(|byte| b"[{,".contains(byte)).count();
-        let read = if values > JSON_VALUES_MAX {
-            serde_json::from_slice::<IgnoredAny>(&bytes).map(|_| None)
-        } else {
-            serde_json::from_slice(&bytes).map(Some)
-        };
-        match read {
-            Ok(Some(Value::Object(members))) => Ok((members, bytes)),
-            Ok(None) => {
-                let detail = format!("the body has more than {JSON_VALUES_MAX} values");
-                Err(Problem::new(Code::TooManyValues, detail))
-            }
-            Ok(Some(_)) => Err(Problem::new(Code::NotAnObject, "the body must be a JSON object")),
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                let detail = format!("the body is not JSON: see line {line}, column {column}");
-                Err(Problem::new(Code::NotJson, detail))
-            }
+        match json::parse(&bytes) {
+            Ok(Value::Object(members)) => Ok((members, bytes)),
+            Ok(_) => Err(Problem::new(Code::NotAnObject, "the body must be a JSON object")),
+            Err(error) => Err(unreadable(error)),
         }
     }
 
     fn check_content_type(&self) -> Result<(), Problem> {
+        let mut encodings = self.parts.headers.get_all(header::CONTENT_ENCODING).iter();
+        if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let detail = "the body must not be compressed";
+            let problem = Problem::new(Code::UnsupportedEncoding, detail);
+            let accepted = HeaderValue::from_static("identity");
+            return Err(problem.with(header::ACCEPT_ENCODING, accepted));
+        }
         let given = self.header(&header::CONTENT_TYPE).unwrap_or_default();
         let given = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match given.as_str() {
@@ -249,6 +241,19 @@ async fn for_each_chunk(
         }
     }
     Ok(())
+}
+
+fn unreadable(error: JsonError) -> Problem {
+    let code = match error {
+        JsonError::Syntax { .. } => Code::NotJson,
+        JsonError::TooDeep => Code::TooDeep,
+        JsonError::TooManyValues => Code::TooManyValues,
+        JsonError::DuplicateKey(path) => {
+            let error = FieldError::new(path, Code::DuplicateKey, "is given twice");
+            return Problem::invalid(vec![error]);
+        }
+    };
+    Problem::new(code, format!("the body {error}"))
 }
 
 /// The text of a header.

@@ -11,6 +11,7 @@ mod common;
 
 mod api_documents;
 mod audit;
+mod bodies;
 mod entities;
 mod event_log;
 mod events;
