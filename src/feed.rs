@@ -2,36 +2,22 @@
 //!
 //! A subscriber owns only its position in the log. It copies frames from the ring while the ring
 //! reaches back to it, and reads the log otherwise. So a slow subscriber costs nothing here and
-//! delays nobody. This room is the home of heapless's ring.
+//! delays nobody.
 
+mod batch;
 mod cursor;
+mod ring;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
-use heapless::Deque;
-
 use crate::domain::event::Event;
 use crate::domain::{EntityKind, KindSet};
-use crate::frame;
-use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX, RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
+use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX};
 
+pub use batch::{Batch, Copied};
 pub use cursor::Cursor;
-
-/// An event as it goes over the wire: a whole WebSocket frame, the same for every subscriber.
-struct Slot {
-    kind: EntityKind,
-    frame: Box<[u8]>,
-}
-
-struct Ring {
-    slots: Deque<Slot, RING_EVENTS>,
-    /// The `seq` of the newest slot, and of the log.
-    head: i64,
-    /// The newest `seq` of each kind; the head at the start for a kind without an event since.
-    newest: [i64; EntityKind::ALL.len()],
-    bytes: usize,
-}
+use ring::Ring;
 
 /// The newest events.
 pub struct Feed {
@@ -39,71 +25,23 @@ pub struct Feed {
     head: AtomicI64,
     /// Bytes of all frames that were ever in the ring.
     written: AtomicU64,
+    /// Grows when frames are forgotten: a batch of before is not shared any more.
+    edition: AtomicU64,
     /// The part of `written` that was offered to every subscriber's socket.
     delivered: Mutex<u64>,
     delivered_changed: Condvar,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Frames put together for one write. Subscribers at the same position with the same channels share
-/// one batch: it is filled once for all of them.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Whole frames, one behind the other.
-    pub frames: Vec<u8>,
-    /// The offset behind each of them, with its `seq`.
-    pub ends: Vec<(usize, i64)>,
-    /// The position and the kinds that it was filled for; `None` if it fits no other cursor.
-    from: Option<(i64, KindSet)>,
-    /// The position behind it.
-    to: i64,
-}
-
-impl Batch {
-    /// An empty batch.
-    pub const fn new() -> Self {
-        Self { frames: Vec::new(), ends: Vec::new(), from: None, to: 0 }
-    }
-
-    /// Removes all frames.
-    pub fn clear(&mut self) {
-        self.frames.clear();
-        self.ends.clear();
-        self.from = None;
-    }
-
-    /// Adds an event that was read from the log.
-    pub fn add(&mut self, event: &Event) {
-        frame::put_text(&mut self.frames, &event.body);
-        self.ends.push((self.frames.len(), event.seq));
-    }
-
-    /// Whether it holds what this cursor would get.
-    fn is_for(&self, cursor: &Cursor, until: i64) -> bool {
-        let complete = self.to == until || self.frames.len() >= WRITE_BYTES;
-        complete && self.from.is_some() && self.from == cursor.shared_key()
-    }
-}
-
-/// The result of copying from the ring.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// The cursor is at the head, or the batch is full.
-    Frames,
-    /// The ring no longer reaches back to the cursor: the log does.
-    Lagged,
-}
-
 impl Feed {
     /// An empty ring behind a log that ends at `head`. Each publication calls `wake`, which must
     /// not wait.
     pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let newest = [head; EntityKind::ALL.len()];
-        let ring = Ring { slots: Deque::new(), head, newest, bytes: 0 };
         Self {
-            ring: RwLock::new(Box::new(ring)),
+            ring: RwLock::new(Box::new(Ring::new(head))),
             head: AtomicI64::new(head),
             written: AtomicU64::new(0),
+            edition: AtomicU64::new(0),
             delivered: Mutex::new(0),
             delivered_changed: Condvar::new(),
             wake: Box::new(wake),
@@ -118,7 +56,7 @@ impl Feed {
     /// The kinds of the events behind a `seq`.
     pub fn kinds_behind(&self, seq: i64) -> KindSet {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        EntityKind::ALL.into_iter().filter(|kind| ring.newest[kind.index()] > seq).collect()
+        ring.kinds_behind(seq)
     }
 
     /// Bytes of all frames that were ever in the ring.
@@ -137,7 +75,7 @@ impl Feed {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             let bytes: usize = events.iter().map(|event| ring.push(event)).sum();
             self.written.store(written + bytes as u64, Ordering::Release);
-            self.head.store(ring.head, Ordering::Release);
+            self.head.store(ring.head(), Ordering::Release);
         }
         (self.wake)();
     }
@@ -153,20 +91,26 @@ impl Feed {
     pub fn reset_to(&self, head: i64) {
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-            ring.slots.clear();
-            ring.bytes = 0;
-            ring.head = head;
-            ring.newest = [head; EntityKind::ALL.len()];
+            ring.reset_to(head);
             self.head.store(head, Ordering::Release);
         }
         (self.wake)();
+    }
+
+    /// Forgets the frames of a kind, because its events have changed in the log: personal data was
+    /// erased there. A subscriber that has not had these events reads the log.
+    pub fn forget(&self, kind: EntityKind) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        ring.forget(kind);
+        self.edition.fetch_add(1, Ordering::Release);
     }
 
     /// Fills the batch with the wanted frames behind the cursor: none behind `until`, and about
     /// `WRITE_BYTES` at most. It moves only the cursor's position. A caller that could not send all
     /// of them has to call `Cursor::advance` with the position that it reached.
     pub fn copy(&self, cursor: &mut Cursor, until: i64, batch: &mut Batch) -> Copied {
-        if batch.is_for(cursor, until) {
+        let edition = self.edition.load(Ordering::Acquire);
+        if batch.is_for(cursor, until, edition) {
             cursor.position = batch.to;
             return Copied::Frames;
         }
@@ -174,64 +118,22 @@ impl Feed {
         if cursor.position >= until {
             return Copied::Frames;
         }
+        batch.edition = edition;
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = |kind: EntityKind| ring.newest[kind.index()];
-        if !EntityKind::ALL
-            .into_iter()
-            .any(|kind| cursor.wants(kind, newest(kind)) && newest(kind) > cursor.position)
-        {
-            cursor.advance(ring.head); // nothing behind it is wanted, however far it lags
-            return Copied::Frames;
-        }
-        let oldest = ring.head - i64::try_from(ring.slots.len()).unwrap_or(0);
-        let Ok(skip) = usize::try_from(cursor.position - oldest) else {
-            return Copied::Lagged;
-        };
-        batch.from = cursor.shared_key();
-        for at in skip..ring.slots.len() {
-            if cursor.position >= until || batch.frames.len() >= WRITE_BYTES {
-                break;
-            }
-            cursor.position += 1;
-            if let Some(slot) = ring.slots.get(at)
-                && cursor.wants(slot.kind, cursor.position)
-            {
-                batch.frames.extend_from_slice(&slot.frame);
-                batch.ends.push((batch.frames.len(), cursor.position));
-            }
-        }
-        batch.to = cursor.position;
-        Copied::Frames
+        ring.copy(cursor, until, batch)
     }
 
     /// The number of events and bytes in the ring.
     pub fn size(&self) -> (usize, usize) {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        (ring.slots.len(), ring.bytes)
-    }
-}
-
-impl Ring {
-    /// Adds an event, making room for it; returns the bytes of its frame.
-    fn push(&mut self, event: &Event) -> usize {
-        let frame = frame::text(&event.body).into_boxed_slice();
-        while self.slots.is_full() || self.bytes + frame.len() > RING_BYTES_MAX {
-            let Some(slot) = self.slots.pop_front() else { break };
-            self.bytes -= slot.frame.len();
-        }
-        let bytes = frame.len();
-        self.bytes += bytes;
-        self.head = event.seq;
-        self.newest[event.kind.index()] = event.seq;
-        let pushed = self.slots.push_back(Slot { kind: event.kind, frame });
-        debug_assert!(pushed.is_ok(), "the loop above made room");
-        bytes
+        ring.size()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{RING_BYTES_MAX, RING_EVENTS};
 
     fn event(seq: i64, kind: EntityKind, length: usize) -> Event {
         Event { seq, kind, body: "x".repeat(length) }
@@ -354,6 +256,31 @@ mod tests {
         publish(&feed, &[event(1, EntityKind::Order, 9)]);
         feed.reset_to(5);
         assert_eq!(copied(&feed, &mut cursor).0, Copied::Lagged);
+    }
+
+    #[test]
+    fn forgotten_frames_are_read_from_the_log() {
+        let feed = Feed::new(0, || ());
+        let subscribed = |kind| {
+            let mut cursor = Cursor::new(0);
+            cursor.subscribe(kind, 0);
+            cursor
+        };
+        let mut batch = Batch::new();
+        publish(&feed, &[event(1, EntityKind::Customer, 9), event(2, EntityKind::Order, 9)]);
+        let mut first = subscribed(EntityKind::Customer);
+        assert_eq!(feed.copy(&mut first, 2, &mut batch), Copied::Frames);
+
+        let bytes = feed.size().1;
+        feed.forget(EntityKind::Customer);
+        assert_eq!(feed.size(), (2, bytes / 2));
+        // A batch of before is not shared either.
+        let mut late = subscribed(EntityKind::Customer);
+        assert_eq!(feed.copy(&mut late, 2, &mut batch), Copied::Lagged);
+        assert_eq!(copied(&feed, &mut subscribed(EntityKind::Order)).1, [2]);
+        publish(&feed, &[event(3, EntityKind::Customer, 9)]);
+        assert_eq!(copied(&feed, &mut first).1, [3]);
+        assert_eq!(copied(&feed, &mut late).0, Copied::Lagged);
     }
 
     /// Without a delivery the writer waits, and then goes on all the same.

@@ -1,0 +1,61 @@
+//! The frames of one write.
+
+use crate::domain::KindSet;
+use crate::domain::event::Event;
+use crate::feed::cursor::Cursor;
+use crate::frame;
+use crate::limits::WRITE_BYTES;
+
+/// Frames put together for one write. Subscribers at the same position with the same channels share
+/// one batch: it is filled once for all of them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Whole frames, one behind the other.
+    pub frames: Vec<u8>,
+    /// The offset behind each of them, with its `seq`.
+    pub ends: Vec<(usize, i64)>,
+    /// The position and the kinds that it was filled for; `None` if it fits no other cursor.
+    pub(super) from: Option<(i64, KindSet)>,
+    /// The position behind it.
+    pub(super) to: i64,
+    /// The feed's edition that it was filled from.
+    pub(super) edition: u64,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub const fn new() -> Self {
+        Self { frames: Vec::new(), ends: Vec::new(), from: None, to: 0, edition: 0 }
+    }
+
+    /// Removes all frames.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.ends.clear();
+        self.from = None;
+    }
+
+    /// Adds an event that was read from the log.
+    pub fn add(&mut self, event: &Event) {
+        frame::put_text(&mut self.frames, &event.body);
+        self.ends.push((self.frames.len(), event.seq));
+    }
+
+    /// Whether it holds what this cursor would get.
+    pub(super) fn is_for(&self, cursor: &Cursor, until: i64, edition: u64) -> bool {
+        let complete = self.to == until || self.frames.len() >= WRITE_BYTES;
+        complete
+            && self.edition == edition
+            && self.from.is_some()
+            && self.from == cursor.shared_key()
+    }
+}
+
+/// The result of copying from the ring.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The cursor is at the head, or the batch is full.
+    Frames,
+    /// The ring no longer reaches back to the cursor: the log does.
+    Lagged,
+}
