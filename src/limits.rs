@@ -339,6 +339,9 @@ pub const NEW_SOCKETS_MAX: usize = 64;
 pub const UNSENT_BYTES_PER_CONNECTION: usize = 768;
 /// Sockets that one look at the system brings at most; the others come with the next.
 pub const POLL_EVENTS_MAX: usize = 256;
+/// How long a subscription to a position behind the feed's newest event waits for it: a REST reply may
+/// show a commit before the feed has it. Then: `reset`.
+pub const FEED_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Sockets that read the log at the same time, so that a thousand that come back together do not
 /// drown the disk; the others wait.
 pub const CATCH_UPS_MAX: usize = 4;

@@ -13,6 +13,7 @@ mod handshake;
 mod hub;
 mod protocol;
 mod socket;
+mod subscriptions;
 
 pub use close::close;
 pub use decoder::{Incoming, MessageDecoder};

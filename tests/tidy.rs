@@ -34,7 +34,7 @@ const ROOMS: &[Room] = &[
     (
         "ws",
         &["auth", "domain", "feed", "frame", "limits", "metrics", "store", "tls"],
-        &["bytes", "heapless", "mio", "slab", "socket2", "tungstenite"],
+        &["bytes", "heapless", "mio", "serde", "slab", "socket2", "tungstenite"],
     ),
     (
         "server",

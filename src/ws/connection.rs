@@ -1,22 +1,23 @@
 //! One client: each turn it checks everything once, sends and receives what it can, and never waits.
 
+mod receive;
+
 use std::mem;
+use std::time::Duration;
 
 use crate::auth::sessions::SessionGuard;
+use crate::domain::KindSet;
 use crate::domain::event::Event;
-use crate::domain::{EntityKind, KindSet};
-use crate::feed::{Batch, Copied, Cursor};
+use crate::feed::{Batch, Copied};
 use crate::frame;
-use crate::limits::{
-    CATCH_UP_PAGE_EVENTS, CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, PING_AFTER, SILENCE_MAX,
-    STALL_MAX, WRITE_BYTES,
-};
+use crate::limits::{CATCH_UP_PAGE_EVENTS, PING_AFTER, SILENCE_MAX, STALL_MAX, WRITE_BYTES};
 use crate::store::{EventPage, EventRange};
 use crate::ws::context::LoopContext;
-use crate::ws::decoder::{Incoming, MessageDecoder};
+use crate::ws::decoder::MessageDecoder;
 use crate::ws::hub::{ConnectionPermit, DRAIN_SLOTS, NewSocket};
-use crate::ws::protocol::{self, ClientMessage};
+use crate::ws::protocol::ServerMessage;
 use crate::ws::socket::{Gone, Sent, Socket};
+use crate::ws::subscriptions::Subscriptions;
 
 /// How a connection ends.
 pub(super) enum CloseReason {
@@ -55,7 +56,7 @@ pub(super) struct Connection {
     session: SessionGuard,
     permit: ConnectionPermit,
     decoder: MessageDecoder,
-    cursor: Cursor,
+    subscriptions: Subscriptions,
     /// Sequence number of this connection, starting at 1.
     number: u32,
     /// The second in which the peer last proved that it is there: it sent something, or made room
@@ -80,7 +81,7 @@ impl Connection {
             session: socket.session,
             permit: socket.permit,
             decoder: MessageDecoder::default(),
-            cursor: Cursor::new(context.feed.head()),
+            subscriptions: Subscriptions::new(context.feed.head()),
             number,
             last_proof_secs: now,
             last_write_secs: now,
@@ -89,7 +90,7 @@ impl Connection {
             error_window_secs: now,
             errors: 0,
         };
-        connection.enqueue(&protocol::connected(connection.session.user_id));
+        connection.enqueue(&ServerMessage::connected(connection.session.user_id));
         connection
     }
 
@@ -100,20 +101,25 @@ impl Connection {
 
     /// The subscribed kinds.
     pub(super) fn kinds(&self) -> KindSet {
-        self.cursor.kinds()
+        self.subscriptions.cursor.kinds()
     }
 
     /// The number of log entries that it lags behind; 0 if it wants none of them.
     pub(super) fn unsent(&self, context: &LoopContext) -> i64 {
-        let position = self.cursor.position;
+        let position = self.subscriptions.cursor.position;
         let wanted = context.feed.kinds_behind(position).intersects(self.kinds());
         let behind = if wanted { context.feed.head() - position } else { 0 };
         behind.max(self.socket.is_blocked().into())
     }
 
+    /// The time until it gives up waiting for the feed; `None` if it does not wait.
+    pub(super) fn feed_wait_left(&self, context: &LoopContext) -> Option<Duration> {
+        self.subscriptions.feed_wait_left(context)
+    }
+
     /// Skips events of kinds that it does not follow.
     pub(super) fn skip(&mut self, from: i64, to: i64) {
-        self.cursor.skip(from, to);
+        self.subscriptions.cursor.skip(from, to);
     }
 
     /// Checks the session and the clock, then sends what waits and what the feed has.
@@ -157,17 +163,24 @@ impl Connection {
         if let Some(ended) = self.session.ended() {
             return Err(CloseReason::Close(1008, ended.text()));
         }
+        self.answer_subscriptions(context, context.feed.head())?;
         if self.socket.is_blocked() {
             return Ok(SendProgress::Blocked);
         }
-        let start = self.cursor.position;
-        if context.feed.copy(&mut self.cursor, until, &mut context.batch) == Copied::Lagged {
+        let start = self.subscriptions.cursor.position;
+        if context.feed.copy(&mut self.subscriptions.cursor, until, &mut context.batch)
+            == Copied::Lagged
+        {
             return Ok(SendProgress::Lagged);
         }
         if !context.batch.frames.is_empty() && !self.send(context, start)? {
             return Ok(SendProgress::Blocked);
         }
-        Ok(if self.cursor.position < until { SendProgress::More } else { SendProgress::Idle })
+        Ok(if self.subscriptions.cursor.position < until {
+            SendProgress::More
+        } else {
+            SendProgress::Idle
+        })
     }
 
     /// Sends everything that the feed has.
@@ -179,6 +192,17 @@ impl Connection {
                 progress => return Ok(progress),
             }
         }
+    }
+
+    /// Sends the replies that waited for the feed, now that the log is known to reach `head`.
+    fn answer_subscriptions(&mut self, context: &LoopContext, head: i64) -> Result<(), Gone> {
+        if self.feed_wait_left(context).is_none() {
+            return Ok(());
+        }
+        while let Some(reply) = self.subscriptions.next_reply(context, head) {
+            self.enqueue(&reply);
+        }
+        self.flush(context)
     }
 
     fn flush(&mut self, context: &LoopContext) -> Result<(), Gone> {
@@ -241,19 +265,19 @@ impl Connection {
         self.record_progress(context, sent > 0);
         let all = sent == ends.len() && !self.socket.is_blocked();
         let position = match sent {
-            _ if all => self.cursor.position,
+            _ if all => self.subscriptions.cursor.position,
             0 => start,
             sent => ends[sent - 1].1,
         };
-        self.cursor.advance(position);
+        self.subscriptions.cursor.advance(position);
         Ok(all)
     }
 
     /// The part of the log that it needs next.
     pub(super) fn next_page(&self) -> EventRange {
         EventRange {
-            after: self.cursor.position,
-            kinds: self.cursor.kinds(),
+            after: self.subscriptions.cursor.position,
+            kinds: self.subscriptions.cursor.kinds(),
             limit: CATCH_UP_PAGE_EVENTS,
             bytes: WRITE_BYTES,
         }
@@ -278,131 +302,32 @@ impl Connection {
         if requested != self.next_page() || self.socket.is_blocked() {
             return self.send_available(context);
         }
-        if page.oldest > self.cursor.position + 1 {
-            self.reset_lost(page.oldest, page.head);
+        if page.oldest > self.subscriptions.cursor.position + 1 {
+            while let Some(reset) = self.subscriptions.next_lost(page.oldest, page.head) {
+                self.enqueue(&reset);
+            }
+            self.subscriptions.cursor.advance(page.oldest - 1);
             self.flush(context)?;
             return self.send_available(context);
         }
+        self.answer_subscriptions(context, page.head)?;
+        if self.socket.is_blocked() {
+            return Ok(SendProgress::Blocked);
+        }
         context.batch.clear();
-        let wanted = |event: &&Event| self.cursor.wants(event.kind, event.seq);
+        let wanted = |event: &&Event| self.subscriptions.cursor.wants(event.kind, event.seq);
         page.events.iter().filter(wanted).for_each(|event| context.batch.add(event));
-        let start = self.cursor.position;
-        self.cursor.position = page.scanned;
+        let start = self.subscriptions.cursor.position;
+        self.subscriptions.cursor.position = page.scanned;
         self.send(context, start)?;
         self.send_available(context)
     }
 
-    /// Sends `reset` for each channel that lost events, because the log was pruned past the cursor.
-    fn reset_lost(&mut self, oldest: i64, head: i64) {
-        for kind in EntityKind::ALL {
-            if self.cursor.follows(kind) && self.cursor.floor(kind) < oldest - 1 {
-                self.cursor.subscribe(kind, head);
-                self.enqueue(&protocol::reset(kind, head));
-            }
-        }
-        self.cursor.advance(oldest - 1);
-    }
-
-    /// Decodes bytes from the peer and queues the replies.
-    pub(super) fn receive(
-        &mut self,
-        context: &LoopContext,
-        bytes: &[u8],
-    ) -> Result<(), CloseReason> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.last_proof_secs = context.now_secs;
-        let mut decoder = mem::take(&mut self.decoder);
-        let (mut output, mut close) = (Vec::new(), None);
-        decoder.receive(bytes, &mut output, |incoming, output| {
-            let handled = match incoming {
-                Incoming::Text(text) => self.handle(context, &text, output),
-                Incoming::Binary(_) => {
-                    self.put_error(context, "binary messages mean nothing here, send text", output)
-                }
-                Incoming::Closed => Err(CloseReason::Answered),
-                Incoming::Broken(code, text) => Err(CloseReason::Close(code, text)),
-            };
-            close = handled.err();
-            close.is_none()
-        });
-        self.decoder = decoder;
-        self.socket.queue(&output);
-        close.map_or(Ok(()), Err)
-    }
-
-    fn handle(
-        &mut self,
-        context: &LoopContext,
-        text: &str,
-        output: &mut Vec<u8>,
-    ) -> Result<(), CloseReason> {
-        let reply = match ClientMessage::parse(text) {
-            Ok(ClientMessage::Ping) => protocol::PONG.to_owned(),
-            Ok(ClientMessage::Subscribe(kind, since)) if self.session.role.may_follow(kind) => {
-                self.subscribe(context, kind, since)
-            }
-            Ok(ClientMessage::Subscribe(kind, _)) => {
-                let (role, channel) = (self.session.role.name(), kind.schema().channel);
-                let wrong = format!("the role {role} may not read {channel}");
-                return self.put_error(context, &wrong, output);
-            }
-            Ok(ClientMessage::Unsubscribe(kind)) => {
-                self.cursor.unsubscribe(kind);
-                protocol::unsubscribed(kind)
-            }
-            Err(wrong) => return self.put_error(context, &wrong, output),
-        };
-        frame::put_text(output, &reply);
-        Ok(())
-    }
-
-    fn subscribe(&mut self, context: &LoopContext, kind: EntityKind, since: Option<i64>) -> String {
-        let head = context.feed.head();
-        match since {
-            // Already subscribed: the events that were not sent yet still follow.
-            None if self.cursor.follows(kind) => {
-                protocol::subscribed(kind, self.cursor.floor(kind))
-            }
-            None => {
-                self.cursor.subscribe(kind, head);
-                protocol::subscribed(kind, head)
-            }
-            // A `seq` that is still to come is of another log, before a backup was restored, say.
-            Some(seq) if seq > head || seq < context.store.oldest() - 1 => {
-                self.cursor.subscribe(kind, head);
-                protocol::reset(kind, head)
-            }
-            Some(seq) => {
-                self.cursor.subscribe(kind, seq);
-                protocol::subscribed(kind, seq)
-            }
-        }
-    }
-
-    /// Appends an error message; too many of them close the connection.
-    fn put_error(
-        &mut self,
-        context: &LoopContext,
-        wrong: &str,
-        output: &mut Vec<u8>,
-    ) -> Result<(), CloseReason> {
-        frame::put_text(output, &protocol::error(wrong));
-        let now = context.now_secs;
-        if u64::from(now - self.error_window_secs) > CLIENT_ERROR_WINDOW.as_secs() {
-            (self.errors, self.error_window_secs) = (0, now);
-        }
-        self.errors += 1;
-        if self.errors >= CLIENT_ERRORS_MAX {
-            return Err(CloseReason::Close(1008, "too many errors"));
-        }
-        Ok(())
-    }
-
     /// Queues a message behind what waits.
-    fn enqueue(&mut self, text: &str) {
-        self.socket.queue(&frame::text(text));
+    fn enqueue(&mut self, message: &ServerMessage<'_>) {
+        let mut frame = Vec::new();
+        message.put(&mut frame);
+        self.socket.queue(&frame);
     }
 
     /// Consumes the connection and releases its session slot.

@@ -1,6 +1,7 @@
 //! What the event loop lends to a connection for its turn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::feed::{Batch, Feed};
 use crate::limits::READ_BYTES;
@@ -16,6 +17,8 @@ pub(super) struct LoopContext {
     pub(super) hub: Arc<Hub>,
     /// Seconds since the loop started.
     pub(super) now_secs: u32,
+    /// Milliseconds since the loop started; wraps around after 49 days.
+    pub(super) now_ms: u32,
     /// Frames are put together here.
     pub(super) batch: Batch,
     /// Bytes are read to here.
@@ -39,10 +42,18 @@ impl LoopContext {
             metrics,
             hub,
             now_secs: 0,
+            now_ms: 0,
             batch: Batch::new(),
             read_buffer: vec![0; READ_BYTES].into(),
             plain: Vec::new(),
             read_again: false,
         }
+    }
+
+    /// Sets the time of a run of the loop.
+    pub(super) fn set_now(&mut self, since_start: Duration) {
+        self.now_secs = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
+        let in_one_wrap = since_start.as_millis() % (u128::from(u32::MAX) + 1);
+        self.now_ms = u32::try_from(in_one_wrap).unwrap_or(0);
     }
 }

@@ -48,6 +48,8 @@ pub struct EventLoop {
     unfinished: KindSet,
     round_began: Instant,
     next_round: Instant,
+    /// The recipients of a round by their channels, with their indexes; empty between rounds.
+    recipients: Vec<(KindSet, u32)>,
     /// Connections that the ring no longer reaches back to, in the order of their turns.
     lagging: VecDeque<usize>,
     /// Pages that were requested and have not come.
@@ -86,6 +88,7 @@ impl EventLoop {
             unfinished: KindSet::EMPTY,
             round_began: now,
             next_round: now,
+            recipients: Vec::new(),
             lagging: VecDeque::new(),
             pages_requested: 0,
             pending_reads: Vec::new(),
@@ -124,7 +127,7 @@ impl EventLoop {
     fn run_once(&mut self, events: &Events) {
         self.context.metrics.socket_turns.inc();
         self.context.hub.begin_run();
-        self.context.now_secs = u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX);
+        self.context.set_now(self.started.elapsed());
         for index in mem::take(&mut self.pending_reads) {
             self.on_ready(index);
         }
@@ -159,6 +162,9 @@ impl EventLoop {
         let after = connection.socket.waiting();
         self.unsent = self.unsent - before + after;
         let too_much = after > before && self.unsent > self.unsent_max;
+        if let Some(left) = connection.feed_wait_left(&self.context) {
+            self.next_tick = self.next_tick.min(Instant::now() + left);
+        }
         match result {
             Ok(Ok(_)) if too_much => self.close(index, &CloseReason::Gone),
             Ok(Ok(progress)) => {
@@ -251,31 +257,29 @@ impl EventLoop {
         let kinds = self.unfinished.union(self.context.feed.kinds_behind(self.head));
         let before = mem::replace(&mut self.head, head);
         self.written = written;
-        let mut wanted: Vec<KindSet> = Vec::new();
-        for (_, connection) in &mut self.connections {
-            if !connection.kinds().intersects(kinds) {
+        let mut recipients = mem::take(&mut self.recipients);
+        for (index, connection) in &mut self.connections {
+            if connection.kinds().intersects(kinds)
+                || connection.feed_wait_left(&self.context).is_some()
+            {
+                recipients.extend(u32::try_from(index).map(|index| (connection.kinds(), index)));
+            } else {
                 connection.skip(before, head);
-            } else if !wanted.contains(&connection.kinds()) {
-                wanted.push(connection.kinds());
             }
         }
+        recipients.sort_unstable();
         self.unfinished = KindSet::EMPTY;
-        let mut served = 0;
-        for set in wanted {
-            for index in 0..self.connections.capacity() {
-                if self.connections.get(index).is_none_or(|one| one.kinds() != set) {
-                    continue;
-                }
-                let sent = self.with_connection(index, |one, context| one.deliver(context, head));
-                if sent == Some(SendProgress::More) {
-                    self.unfinished = self.unfinished.union(set);
-                }
-                served += 1;
-                if served % BROADCAST_SLICE == 0 {
-                    thread::yield_now();
-                }
+        for (served, (kinds, index)) in (1..).zip(recipients.drain(..)) {
+            let sent =
+                self.with_connection(index as usize, |one, context| one.deliver(context, head));
+            if sent == Some(SendProgress::More) {
+                self.unfinished = self.unfinished.union(kinds);
+            }
+            if served % BROADCAST_SLICE == 0 {
+                thread::yield_now();
             }
         }
+        self.recipients = recipients;
         if self.unfinished.is_empty() {
             self.context.feed.delivered(self.written);
             self.next_round = Instant::now() + self.coalesce_delay();

@@ -1,123 +1,167 @@
-//! Every message of the protocol: what clients say, and what the server says but for events.
+//! Every message of the WebSocket but the events: one enum for each direction.
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::domain::EntityKind;
-use crate::domain::event::put_text;
+use crate::domain::decimal::parse_integer;
 use crate::domain::text::shorten;
+use crate::frame;
+use crate::limits::QUOTED_CHARS_MAX;
 
-/// What a client says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// Send me this channel's events: from now on, or all behind a `seq`.
-    Subscribe(EntityKind, Option<i64>),
-    /// Send me no more of this channel.
-    Unsubscribe(EntityKind),
-    /// Are you there?
+    /// Asks for a channel's events: from now on, or all behind a `seq`.
+    Subscribe {
+        /// The kind whose channel it is.
+        channel: EntityKind,
+        /// The last `seq` that the client has.
+        since: Option<i64>,
+    },
+    /// Ends a channel's events.
+    Unsubscribe {
+        /// The kind whose channel it is.
+        channel: EntityKind,
+    },
+    /// Asks for a pong.
     Ping,
 }
 
+/// What the server sends, beside the events.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum ServerMessage<'a> {
+    /// The first message: the session is valid.
+    Connected {
+        message: &'a str,
+        #[serde(rename = "userId")]
+        user_id: i64,
+    },
+    /// Every event of the channel behind this `seq` follows.
+    Subscribed { channel: &'a str, seq: i64 },
+    /// Events were lost to this client: it has to read the channel's entities again over REST.
+    /// Every event behind this `seq` follows.
+    Reset { channel: &'a str, seq: i64 },
+    /// No further event of the channel follows.
+    Unsubscribed { channel: &'a str },
+    /// The reply to a ping.
+    Pong,
+    /// The message before was wrong; the connection stays open.
+    Error { message: &'a str },
+}
+
 impl ClientMessage {
-    /// Reads a text; the error is a sentence that names what is wrong.
+    /// Reads a text message; the error is a sentence that names what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Ok(value) = serde_json::from_str::<Value>(text) else {
             return Err("the message is not JSON".to_owned());
         };
-        let Value::Object(message) = value else {
+        let Value::Object(fields) = value else {
             return Err("the message must be a JSON object".to_owned());
         };
-        let kind = || match message.get("channel") {
-            Some(Value::String(name)) => EntityKind::of_channel(name).ok_or_else(|| {
-                format!("unknown channel {}; there are {}", quoted(name), channels())
+        match text_field(&fields, "type")? {
+            "subscribe" => Ok(Self::Subscribe {
+                channel: channel_field(&fields)?,
+                since: since_field(&fields)?,
             }),
-            Some(_) => Err("channel must be a string".to_owned()),
-            None => Err("channel is missing".to_owned()),
-        };
-        match message.get("type") {
-            Some(Value::String(name)) => match name.as_str() {
-                "subscribe" => Ok(Self::Subscribe(kind()?, since(message.get("since"))?)),
-                "unsubscribe" => Ok(Self::Unsubscribe(kind()?)),
-                "ping" => Ok(Self::Ping),
-                _ => Err(format!(
-                    "unknown type {}; there are subscribe, unsubscribe, ping",
-                    quoted(name)
-                )),
-            },
-            Some(_) => Err("type must be a string".to_owned()),
-            None => Err("type is missing".to_owned()),
+            "unsubscribe" => Ok(Self::Unsubscribe { channel: channel_field(&fields)? }),
+            "ping" => Ok(Self::Ping),
+            name => Err(format!(
+                "unknown type {}; the types are subscribe, unsubscribe and ping",
+                quoted(name)
+            )),
         }
     }
 }
 
-fn since(value: Option<&Value>) -> Result<Option<i64>, String> {
-    let Some(value) = value else {
-        return Ok(None);
-    };
-    match value.as_i64() {
-        Some(seq) if seq >= 0 && value.is_number() => Ok(Some(seq)),
-        _ => Err("since must be a whole number, 0 or more".to_owned()),
+fn text_field<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<&'f str, String> {
+    match fields.get(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(format!("{name} must be a string")),
+        None => Err(format!("{name} is missing")),
     }
 }
 
-fn channels() -> String {
-    EntityKind::ALL.map(|kind| kind.schema().channel).join(", ")
+fn channel_field(fields: &Map<String, Value>) -> Result<EntityKind, String> {
+    let name = text_field(fields, "channel")?;
+    EntityKind::of_channel(name).ok_or_else(|| {
+        let known = EntityKind::ALL.map(|kind| kind.schema().channel).join(", ");
+        format!("unknown channel {}; the channels are {known}", quoted(name))
+    })
 }
 
-/// A client's own word, given back in quotes and not at any length.
+fn since_field(fields: &Map<String, Value>) -> Result<Option<i64>, String> {
+    let seq = match fields.get("since") {
+        None => return Ok(None),
+        Some(Value::Number(number)) => parse_integer(number.as_str()).ok(),
+        Some(_) => None,
+    };
+    let seq = seq.filter(|seq| *seq >= 0);
+    seq.map(Some).ok_or_else(|| "since must be a whole number, 0 or more".to_owned())
+}
+
+/// The beginning of a client's own word, in quotes.
 fn quoted(word: &str) -> String {
-    format!("{:?}", shorten(word, 40))
+    format!("{:?}", shorten(word, QUOTED_CHARS_MAX))
 }
 
-/// The first message.
-pub(super) fn connected(user_id: i64) -> String {
-    format!(
-        "{{\"type\":\"connected\",\"message\":\"WebSocket connection established\",\"userId\":{user_id}}}"
-    )
+impl ServerMessage<'static> {
+    pub(super) fn connected(user_id: i64) -> Self {
+        Self::Connected { message: "WebSocket connection established", user_id }
+    }
+
+    pub(super) fn subscribed(kind: EntityKind, seq: i64) -> Self {
+        Self::Subscribed { channel: kind.schema().channel, seq }
+    }
+
+    pub(super) fn reset(kind: EntityKind, seq: i64) -> Self {
+        Self::Reset { channel: kind.schema().channel, seq }
+    }
+
+    pub(super) fn unsubscribed(kind: EntityKind) -> Self {
+        Self::Unsubscribed { channel: kind.schema().channel }
+    }
 }
 
-/// Every event of the channel behind this `seq` follows.
-pub(super) fn subscribed(kind: EntityKind, seq: i64) -> String {
-    format!("{{\"type\":\"subscribed\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.schema().channel)
-}
-
-/// The log does not reach back: read again over REST; events behind this `seq` follow.
-pub(super) fn reset(kind: EntityKind, seq: i64) -> String {
-    format!("{{\"type\":\"reset\",\"channel\":\"{}\",\"seq\":{seq}}}", kind.schema().channel)
-}
-
-/// No further event of the channel follows.
-pub(super) fn unsubscribed(kind: EntityKind) -> String {
-    format!("{{\"type\":\"unsubscribed\",\"channel\":\"{}\"}}", kind.schema().channel)
-}
-
-/// The answer to a ping.
-pub(super) const PONG: &str = "{\"type\":\"pong\"}";
-
-/// What was wrong with a message.
-pub(super) fn error(text: &str) -> String {
-    let mut out = String::from("{\"type\":\"error\",\"message\":");
-    put_text(&mut out, text);
-    out.push('}');
-    out
+impl ServerMessage<'_> {
+    /// Appends it as a frame.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        #[expect(clippy::expect_used, reason = "texts and numbers are always JSON")]
+        let text = serde_json::to_string(self).expect("texts and numbers are always JSON");
+        frame::put_text(out, &text);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ORDER: EntityKind = EntityKind::Order;
+
     #[test]
     fn messages_are_read() {
         let parse = ClientMessage::parse;
-        let order = EntityKind::Order;
         assert_eq!(parse(r#"{"type":"ping"}"#), Ok(ClientMessage::Ping));
-        let subscribe = r#"{"type":"subscribe","channel":"order_changes","since":7}"#;
-        assert_eq!(parse(subscribe), Ok(ClientMessage::Subscribe(order, Some(7))));
         let unsubscribe = r#"{"type":"unsubscribe","channel":"order_changes"}"#;
-        assert_eq!(parse(unsubscribe), Ok(ClientMessage::Unsubscribe(order)));
+        assert_eq!(parse(unsubscribe), Ok(ClientMessage::Unsubscribe { channel: ORDER }));
+    }
+
+    /// A whole number is the same however it is written.
+    #[test]
+    fn a_position_is_any_whole_number() {
+        for (written, since) in
+            [("7", 7), ("7.0", 7), ("70e-1", 7), ("0.7E1", 7), ("0", 0), ("-0", 0)]
+        {
+            let text =
+                format!(r#"{{"type":"subscribe","channel":"order_changes","since":{written}}}"#);
+            let read = ClientMessage::Subscribe { channel: ORDER, since: Some(since) };
+            assert_eq!(ClientMessage::parse(&text), Ok(read), "{written}");
+        }
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn a_mistake_is_named() {
         for (text, named) in [
             ("", "JSON"),
             ("[]", "object"),
@@ -129,10 +173,37 @@ mod tests {
             (r#"{"type":"subscribe","channel":"x"}"#, "\"x\""),
             (r#"{"type":"subscribe","channel":"order_changes","since":-1}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":1.5}"#, "since"),
+            (r#"{"type":"subscribe","channel":"order_changes","since":1e99}"#, "since"),
+            (r#"{"type":"subscribe","channel":"order_changes","since":"1"}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":null}"#, "since"),
         ] {
             let error = ClientMessage::parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn messages_are_written_as_the_protocol_shows_them() {
+        let written = |message: ServerMessage<'_>| {
+            let mut frame = Vec::new();
+            message.put(&mut frame);
+            String::from_utf8(frame.split_off(2)).unwrap()
+        };
+        assert_eq!(
+            written(ServerMessage::connected(1)),
+            r#"{"type":"connected","message":"WebSocket connection established","userId":1}"#
+        );
+        let seq = r#"{"type":"subscribed","channel":"order_changes","seq":7}"#;
+        assert_eq!(written(ServerMessage::subscribed(ORDER, 7)), seq);
+        assert_eq!(written(ServerMessage::reset(ORDER, 7)), seq.replace("subscribed", "reset"));
+        assert_eq!(
+            written(ServerMessage::unsubscribed(ORDER)),
+            r#"{"type":"unsubscribed","channel":"order_changes"}"#
+        );
+        assert_eq!(written(ServerMessage::Pong), r#"{"type":"pong"}"#);
+        assert_eq!(
+            written(ServerMessage::Error { message: "a \"b\"" }),
+            r#"{"type":"error","message":"a \"b\""}"#
+        );
     }
 }

@@ -88,7 +88,7 @@ impl Socket {
         self.pending = Some(pending.into());
     }
 
-    /// Sends what waits, as far as the kernel takes it; returns how many bytes it last_write_secs.
+    /// Sends what waits, as far as the kernel takes it; returns the number of bytes it took.
     pub fn flush(&mut self) -> Result<usize, Gone> {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
@@ -106,7 +106,7 @@ impl Socket {
     /// Sends frames; `ends` has the offset behind each of them, with its `seq`. Nothing may wait.
     pub(super) fn send(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
         if self.is_secure() {
-            return self.send_sealed(frames, ends);
+            return self.send_encrypted(frames, ends);
         }
         let taken = self.write(frames)?;
         if taken == frames.len() {
@@ -124,19 +124,19 @@ impl Socket {
     }
 
     /// The same over TLS: a few frames at a time, because an encrypted record cannot be taken back.
-    fn send_sealed(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
-        let (mut sent, mut start, mut sealed) = (0, 0, Vec::new());
+    fn send_encrypted(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
+        let (mut sent, mut start, mut encrypted) = (0, 0, Vec::new());
         while sent < ends.len() {
             let fit = ends[sent..].partition_point(|(end, _)| *end <= start + TLS_WRITE_BYTES);
             sent += fit.max(1);
             let end = ends[sent - 1].0;
-            sealed.clear();
+            encrypted.clear();
             let tls = self.tls.as_mut().ok_or(Gone)?;
-            tls.encrypt(&frames[start..end], &mut sealed).map_err(|_| Gone)?;
+            tls.encrypt(&frames[start..end], &mut encrypted).map_err(|_| Gone)?;
             start = end;
-            let taken = self.write(&sealed)?;
-            if taken < sealed.len() {
-                self.pending = Some(sealed[taken..].into());
+            let taken = self.write(&encrypted)?;
+            if taken < encrypted.len() {
+                self.pending = Some(encrypted[taken..].into());
                 return Ok(Sent::Before(sent));
             }
         }
@@ -147,22 +147,22 @@ impl Socket {
         taken((&self.stream).write(bytes))
     }
 
-    /// Reads what has come, `Ok(0)` if nothing has. Over TLS `opened` has the plain bytes then.
-    pub fn read(&mut self, buffer: &mut [u8], opened: &mut Vec<u8>) -> Result<usize, Gone> {
-        opened.clear();
+    /// Reads what has come, `Ok(0)` if nothing has. Over TLS `plain` has the plain bytes then.
+    pub fn read(&mut self, buffer: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, Gone> {
+        plain.clear();
         let read = match (&self.stream).read(buffer) {
             Ok(0) => return Err(Gone),
             read => taken(read)?,
         };
         if let Some(tls) = &mut self.tls {
             let mut out = Vec::new();
-            let over = tls.receive(&buffer[..read], opened, &mut out).is_err() || tls.is_closed();
+            let over = tls.receive(&buffer[..read], plain, &mut out).is_err() || tls.is_closed();
             if !out.is_empty() {
                 // Rare, and nothing else waits: a blocked socket is not read.
                 let taken = self.write(&out)?;
                 self.pending = (taken < out.len()).then(|| out[taken..].into());
             }
-            if over && opened.is_empty() {
+            if over && plain.is_empty() {
                 return Err(Gone);
             }
         }
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     /// Every byte is a frame of its own, so the kernel is full between two frames. A socket that
-    /// then last_write_secs itself for free would read on, and pile up answers that nobody takes.
+    /// did not count as blocked then would read on, and pile up replies that the peer does not take.
     #[test]
     fn full_between_two_frames_is_blocked_too() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

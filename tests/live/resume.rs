@@ -3,9 +3,10 @@
 
 use crate::common::{
     Client, PATIENCE, Reader, Server, Socket, cheap_events, customer, outside_order, pay, product,
-    shipment,
+    shipment, unique,
 };
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 fn seq(message: &Value) -> u64 {
@@ -202,6 +203,80 @@ fn a_place_that_the_log_never_reached_is_a_reset() {
     outside_order(&admin, 9.99);
     assert_eq!(seq(&socket.recv_event()), 2);
     assert_eq!(seq(&ahead.recv_event()), 2);
+}
+
+/// A reply may show a commit before the sockets hear of it.
+#[test]
+fn a_position_that_rest_has_shown_is_accepted_while_others_write() {
+    const LOOKS: usize = 300;
+    const WRITERS: usize = 4;
+    let server = Server::start();
+    let admin = server.admin();
+    let path = format!("/api/orders/{}", outside_order(&admin, 9.99));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            let (till, path, done) = (admin.separate(), &path, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    till.patch(path, &json!({"notes": unique("note")})).expect(200);
+                }
+            });
+        }
+        let mut socket = admin.ws();
+        let acks: Vec<(u64, Value)> = (0..LOOKS)
+            .map(|_| {
+                let (_, head) = extent(&admin);
+                (head, socket.subscribe_since("customer_changes", head))
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        for (head, ack) in acks {
+            is_subscribed(&ack);
+            assert_eq!(seq(&ack), head);
+        }
+    });
+}
+
+#[test]
+fn a_position_that_is_about_to_come_is_waited_for_and_nothing_else_waits() {
+    let server = Server::start();
+    let admin = server.admin();
+    outside_order(&admin, 9.99);
+    let mut socket = admin.ws();
+    let subscribe = |channel: &str| json!({"type": "subscribe", "channel": channel, "since": 2});
+    socket.send(&subscribe("order_changes"));
+    socket.send(&subscribe("customer_changes"));
+    socket.expect_quiet();
+    outside_order(&admin, 9.99);
+    for channel in ["order_changes", "customer_changes"] {
+        let ack = json!({"type": "subscribed", "channel": channel, "seq": 2});
+        assert_eq!(socket.recv(), ack);
+    }
+    outside_order(&admin, 9.99);
+    assert_eq!(seq(&socket.recv_event()), 3);
+}
+
+#[test]
+fn a_position_that_does_not_come_is_waited_for_no_longer_than_a_second() {
+    let server = Server::start();
+    let admin = server.admin();
+    outside_order(&admin, 9.99);
+    let mut socket = admin.ws();
+    let started = Instant::now();
+    is_reset(&mut socket, 5, 1);
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(990), "{waited:?}");
+    assert!(waited < Duration::from_millis(1_500), "{waited:?}");
+    // A newer message of the channel does not wait for the older one.
+    let started = Instant::now();
+    socket.send(&json!({"type": "subscribe", "channel": "order_changes", "since": 5}));
+    socket.send(&json!({"type": "unsubscribe", "channel": "order_changes"}));
+    assert_eq!(socket.recv()["type"], "reset");
+    assert_eq!(socket.recv()["type"], "unsubscribed");
+    assert!(started.elapsed() < Duration::from_millis(900));
+    outside_order(&admin, 9.99);
+    socket.expect_quiet();
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! What one connection follows, and the replies to subscriptions that wait for the feed.
+//!
+//! A REST reply may show a commit before the feed has it. So a subscription to a position that the
+//! feed has not reached is no mistake: its reply waits, at most `FEED_WAIT_MAX`. The cursor takes
+//! the position at once, so nothing of that channel is sent before its reply.
+
+use std::time::Duration;
+
+use crate::domain::{EntityKind, KindSet};
+use crate::feed::Cursor;
+use crate::limits::FEED_WAIT_MAX;
+use crate::ws::context::LoopContext;
+use crate::ws::protocol::ServerMessage;
+
+/// The position in the log, the channels, and the replies that wait.
+pub(super) struct Subscriptions {
+    pub(super) cursor: Cursor,
+    /// The channels whose subscription is not answered yet.
+    unanswered: KindSet,
+    /// The millisecond in which the newest of them was made.
+    unanswered_since_ms: u32,
+}
+
+impl Subscriptions {
+    /// No subscription, from this position on.
+    pub(super) fn new(position: i64) -> Self {
+        Self { cursor: Cursor::new(position), unanswered: KindSet::EMPTY, unanswered_since_ms: 0 }
+    }
+
+    /// The time until replies wait no longer for the feed; `None` if there are none.
+    pub(super) fn feed_wait_left(&self, context: &LoopContext) -> Option<Duration> {
+        if self.unanswered.is_empty() {
+            return None;
+        }
+        let waited_ms = context.now_ms.wrapping_sub(self.unanswered_since_ms);
+        Some(FEED_WAIT_MAX.saturating_sub(Duration::from_millis(waited_ms.into())))
+    }
+
+    /// Subscribes to the events behind `since`, or from now on. No reply means that it waits.
+    pub(super) fn subscribe(
+        &mut self,
+        context: &LoopContext,
+        kind: EntityKind,
+        since: Option<i64>,
+    ) -> Option<ServerMessage<'static>> {
+        let head = context.feed.head();
+        match since {
+            // Already subscribed: the events that were not sent yet still follow.
+            None if self.cursor.follows(kind) => {
+                Some(ServerMessage::subscribed(kind, self.cursor.floor(kind)))
+            }
+            None => {
+                self.cursor.subscribe(kind, head);
+                Some(ServerMessage::subscribed(kind, head))
+            }
+            Some(seq) if seq < context.store.oldest() - 1 => Some(self.reset(kind, head)),
+            Some(seq) => {
+                self.cursor.subscribe(kind, seq);
+                if seq <= head {
+                    return Some(ServerMessage::subscribed(kind, seq));
+                }
+                self.unanswered.insert(kind);
+                self.unanswered_since_ms = context.now_ms;
+                None
+            }
+        }
+    }
+
+    /// Ends the subscription.
+    pub(super) fn unsubscribe(&mut self, kind: EntityKind) -> ServerMessage<'static> {
+        self.cursor.unsubscribe(kind);
+        ServerMessage::unsubscribed(kind)
+    }
+
+    /// The reply to a subscription that still waits, given up for a newer message of its channel.
+    pub(super) fn give_up(
+        &mut self,
+        context: &LoopContext,
+        kind: EntityKind,
+    ) -> Option<ServerMessage<'static>> {
+        let waits = self.unanswered.contains(kind);
+        self.unanswered.remove(kind);
+        waits.then(|| self.reset(kind, context.feed.head()))
+    }
+
+    /// The next reply that waits no longer: the log is known to reach `head`, or time is up.
+    pub(super) fn next_reply(
+        &mut self,
+        context: &LoopContext,
+        head: i64,
+    ) -> Option<ServerMessage<'static>> {
+        let too_long = self.feed_wait_left(context)?.is_zero();
+        let reached = |kind| self.cursor.floor(kind) <= head;
+        let due =
+            |kind: &EntityKind| self.unanswered.contains(*kind) && (too_long || reached(*kind));
+        let kind = EntityKind::ALL.into_iter().find(due)?;
+        if reached(kind) {
+            self.unanswered.remove(kind);
+            return Some(ServerMessage::subscribed(kind, self.cursor.floor(kind)));
+        }
+        self.give_up(context, kind)
+    }
+
+    /// Resets a channel that lost events, because the log was pruned past the cursor.
+    pub(super) fn next_lost(&mut self, oldest: i64, head: i64) -> Option<ServerMessage<'static>> {
+        let lost =
+            |kind: &EntityKind| self.cursor.follows(*kind) && self.cursor.floor(*kind) < oldest - 1;
+        let kind = EntityKind::ALL.into_iter().find(lost)?;
+        Some(self.reset(kind, head))
+    }
+
+    /// Follows the channel from `head` on; the client has to read the rest over REST.
+    fn reset(&mut self, kind: EntityKind, head: i64) -> ServerMessage<'static> {
+        self.cursor.subscribe(kind, head);
+        ServerMessage::reset(kind, head)
+    }
+}
