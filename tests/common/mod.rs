@@ -40,6 +40,10 @@ pub(crate) use shop::{
 pub(crate) use socket::Socket;
 pub(crate) use strace::Strace;
 
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// Set to a seed that a failure printed, it makes the same cases again.
@@ -50,6 +54,32 @@ pub(crate) fn seed() -> u64 {
     match std::env::var(SEED_VARIABLE) {
         Ok(seed) => seed.parse().expect("the seed is a whole number"),
         Err(_) => getrandom::u64().unwrap(),
+    }
+}
+
+/// Whether the test runs as root. If not, it says so on standard error, where `tests/run` counts it.
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        let line = format!("{}: needs root, not run here\n", thread::current().name().unwrap());
+        io::stderr().write_all(line.as_bytes()).unwrap(); // `eprintln` would be captured
+    }
+    root
+}
+
+/// An address where nothing listens. Its port is below those that the kernel gives out, so that no
+/// other test gets it in the meantime.
+pub(crate) fn free_address() -> SocketAddr {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(64) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + number % COUNT).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 

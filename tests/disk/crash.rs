@@ -6,7 +6,8 @@
 //! test --test disk crash::power_cuts` makes as many of them instead of ten.
 
 use crate::common::{
-    Client, Disk, PATIENCE, Raw, Server, Socket, head, json_request, log_after, product, unique,
+    Client, Disk, PATIENCE, Raw, Server, Socket, head, is_root, json_request, log_after, product,
+    unique,
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -261,6 +262,9 @@ fn what_was_acknowledged_survives_twenty_kills() {
 /// the journal that it waited for.
 #[test]
 fn what_was_acknowledged_survives_ten_power_cuts() {
+    if !is_root() {
+        return;
+    }
     let cuts = std::env::var("TILLCAST_POWER_CUTS").map(|cuts| cuts.parse().unwrap());
     let disk = Disk::ext4(128);
     survives(disk.server(), cuts.unwrap_or(POWER_CUTS), |server| {

@@ -2,7 +2,7 @@
 //! fsync failed, a server that says it is ready and is not, one that restarts for ever on a disk that
 //! takes no writes. Needs root, for small disks of its own and for `strace`.
 
-use crate::common::{Disk, Running, Server, Strace, head, log_after, product, unique};
+use crate::common::{Disk, Running, Server, Strace, head, is_root, log_after, product, unique};
 use serde_json::json;
 
 /// Lets these system calls of a server fail with EIO, until it is ended.
@@ -12,6 +12,9 @@ fn fail(server: &Server, calls: &str) -> Strace {
 
 #[test]
 fn nothing_is_acknowledged_while_the_disk_fails() {
+    if !is_root() {
+        return;
+    }
     let mut server = Server::start();
     let admin = server.admin();
     let tea = product(&admin, 2.5, 100);
@@ -49,6 +52,9 @@ fn nothing_is_acknowledged_while_the_disk_fails() {
 
 #[test]
 fn a_read_only_disk_ends_the_server_for_good() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::ext4(64);
     let mut server = disk.server();
     let admin = server.admin();

@@ -1,7 +1,7 @@
 //! Guards a shop whose disk is full: a sale under way that is lost, screens that go dark, a server
 //! that has to be restarted when there is room again. Needs root, for a small disk of its own.
 
-use crate::common::{Client, Disk, head, log_after, order, product, unique};
+use crate::common::{Client, Disk, head, is_root, log_after, order, product, unique};
 use serde_json::json;
 
 /// More orders than fit into what the disk and the reserve leave to the write-ahead log.
@@ -21,6 +21,9 @@ fn sell(client: &Client, product: i64) -> usize {
 
 #[test]
 fn a_full_disk_stops_new_sales_and_nothing_else() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::in_memory(48);
     let mut server = disk.server();
     let admin = server.admin();
@@ -79,6 +82,9 @@ fn a_full_disk_stops_new_sales_and_nothing_else() {
 
 #[test]
 fn a_shop_opens_on_a_full_disk() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::in_memory(48);
     let mut server = disk.server();
     let admin = server.admin();
@@ -98,6 +104,9 @@ fn a_shop_opens_on_a_full_disk() {
 
 #[test]
 fn a_backup_does_not_fill_the_disk() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::in_memory(24);
     let backups = disk.path().join("backups");
     let mut server = disk.server_with(&["--backup-dir", backups.to_str().unwrap()]);

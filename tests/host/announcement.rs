@@ -3,7 +3,7 @@
 //!
 //! Needs root, for the networks.
 
-use crate::common::{Network, PATIENCE, Running, run};
+use crate::common::{Network, PATIENCE, Running, is_root, run};
 use rustix::process::Signal;
 use std::fs;
 use std::net::UdpSocket;
@@ -39,6 +39,9 @@ fn look(till: &Network) -> Running {
 
 #[test]
 fn a_till_finds_the_server_and_learns_that_it_is_gone() {
+    if !is_root() {
+        return;
+    }
     let (till, shop) = (Network::make(), Network::enter());
     shop.connect(SHOP, &till, TILL);
     let folder = tempfile::tempdir().unwrap();
@@ -57,6 +60,9 @@ fn a_till_finds_the_server_and_learns_that_it_is_gone() {
 
 #[test]
 fn a_name_that_another_has_gets_a_number() {
+    if !is_root() {
+        return;
+    }
     let (till, shop) = (Network::make(), Network::enter());
     shop.connect(SHOP, &till, TILL);
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +83,9 @@ fn a_name_that_another_has_gets_a_number() {
 
 #[test]
 fn an_address_that_comes_later_is_announced_too() {
+    if !is_root() {
+        return;
+    }
     let (till, shop) = (Network::make(), Network::enter());
     let folder = tempfile::tempdir().unwrap();
     let (_server, port) = serve(&["--mdns", "tillcast"], folder.path());
@@ -110,6 +119,9 @@ fn memory(pid: u32) -> u64 {
 
 #[test]
 fn a_flood_of_announcements_is_not_the_shops_business() {
+    if !is_root() {
+        return;
+    }
     let (till, shop) = (Network::make(), Network::enter());
     shop.connect(SHOP, &till, TILL);
     let folder = tempfile::tempdir().unwrap();
@@ -137,6 +149,9 @@ fn a_flood_of_announcements_is_not_the_shops_business() {
 
 #[test]
 fn nothing_is_announced_where_nobody_asked_for_it() {
+    if !is_root() {
+        return;
+    }
     let (till, shop) = (Network::make(), Network::enter());
     shop.connect(SHOP, &till, TILL);
     let _looking = look(&till); // else the kernel lets none of them in
@@ -155,6 +170,9 @@ fn nothing_is_announced_where_nobody_asked_for_it() {
 
 #[test]
 fn a_server_that_nobody_can_reach_opens_without_it() {
+    if !is_root() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let flags = ["serve", "--listen", "127.0.0.1:0", "--mdns", "tillcast", "--data-dir", "."];
     let mut server = Running::start(&flags, &[], folder.path());

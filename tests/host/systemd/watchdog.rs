@@ -2,7 +2,7 @@
 //! part of it is really kept from moving, by a system call that does not come back for a while.
 
 use super::manager::Manager;
-use crate::common::{Client, PATIENCE, Server, Strace, outside_order};
+use crate::common::{Client, PATIENCE, Server, Strace, is_root, outside_order};
 use std::fs;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -60,6 +60,9 @@ fn sell(client: &Client) -> std::thread::JoinHandle<Duration> {
 
 #[test]
 fn a_stuck_writer_stops_the_feeding() {
+    if !is_root() {
+        return;
+    }
     let manager = Manager::at_path();
     let server = manager.start(Some(TIME), &[]);
     let admin = server.admin();
@@ -72,6 +75,9 @@ fn a_stuck_writer_stops_the_feeding() {
 
 #[test]
 fn a_writer_that_waits_for_a_slow_disk_is_fed() {
+    if !is_root() {
+        return;
+    }
     let manager = Manager::at_path();
     let (time, slow) = (4 * TIME, 5 * TIME / 2);
     let server = manager.start(Some(time), &[]);
@@ -89,6 +95,9 @@ fn a_writer_that_waits_for_a_slow_disk_is_fed() {
 
 #[test]
 fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
+    if !is_root() {
+        return;
+    }
     let manager = Manager::at_path();
     let server = manager.start(Some(TIME), &[]);
     // By then each thread has its name.
@@ -110,6 +119,9 @@ fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
 /// is not a word, or the writer is missed, which gets no tick.
 #[test]
 fn a_stuck_accept_loop_stops_the_feeding() {
+    if !is_root() {
+        return;
+    }
     let manager = Manager::at_path();
     let server = manager.start(Some(TIME), &["--workers", "2"]);
     manager.hears_of("WATCHDOG=1");

@@ -17,7 +17,8 @@ const ORDER: &str = r#"{"total":9.99,"currency":"USD"}"#;
 /// No body or head here has as many bytes as seconds that it may take.
 const PACE: Duration = Duration::from_secs(1);
 
-pub(crate) fn strangers() {
+#[test]
+fn a_request_that_comes_too_slowly_is_cut() {
     let server = Server::start();
     let admin = server.admin();
     let login = request("/api/auth/login", None, LOGIN);

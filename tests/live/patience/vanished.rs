@@ -1,7 +1,7 @@
 //! Peers that are gone without a word: a tablet out of the Wi-Fi's reach, a pulled plug.
 
 use crate::common::Network;
-use crate::common::{PATIENCE, Server, Socket, outside_order};
+use crate::common::{PATIENCE, Server, Socket, is_root, outside_order};
 use std::time::{Duration, Instant};
 
 /// A peer may be silent for 75 s; a busy machine gets some more.
@@ -9,7 +9,11 @@ const GONE: Duration = Duration::from_secs(80);
 /// Not before it had its time to answer two pings.
 const NOT_BEFORE: Duration = Duration::from_secs(60);
 
-pub(crate) fn peers() {
+#[test]
+fn a_peer_that_vanished_is_let_go() {
+    if !is_root() {
+        return;
+    }
     let network = Network::enter();
     let server = Server::start();
     let admin = server.admin();
