@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each fuzz target uses its own of these")]
 
 use serde_json::{Number, Value};
-use tillcast::auth::token_in;
+use tillcast::auth::SessionCookie;
 use tillcast::domain::decimal::{self, Decimal};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::json::{self, JsonError};
@@ -71,16 +71,19 @@ pub(crate) fn bodies(bytes: &[u8]) {
     }
 }
 
-/// The token stands in the header, and no later cookie takes its place.
-pub(crate) fn cookies(bytes: &[u8]) {
-    let Ok(header) = std::str::from_utf8(bytes) else {
-        return;
+/// A token is a part of the header, and another line adds its tokens behind those of the first.
+pub(crate) fn cookies(line: &[u8]) {
+    let cookie = SessionCookie::new(3001);
+    let tokens = |lines: &[&[u8]]| -> Vec<String> {
+        cookie.tokens(lines.iter().copied()).map(|Secret(token)| token).collect()
     };
-    if let Some(Secret(token)) = token_in(header) {
-        assert!(header.contains(&token), "{header:?}");
-        let more = format!("{header}; tillcast_session=another");
-        assert_eq!(token_in(&more).map(|Secret(token)| token), Some(token), "{header:?}");
+    let found = tokens(&[line]);
+    for token in &found {
+        let is_part = line.windows(64).any(|part| part == token.as_bytes());
+        assert!(is_part, "{token} in {:?}", String::from_utf8_lossy(line));
     }
+    let more = format!("tillcast_session_3001={}", "e".repeat(64));
+    assert_eq!(tokens(&[line, more.as_bytes()]), [&found[..], &["e".repeat(64)]].concat());
 }
 
 /// An amount that is taken is written and read again as the same.

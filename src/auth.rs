@@ -1,32 +1,39 @@
 //! Authentication: logins, sessions, cookies, origins, and the limits on guessing.
 
+mod cookie;
+mod login_throttle;
 pub mod origin;
 pub mod password;
 pub mod sessions;
+mod token;
 
-use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use cookie::{Cookie, SameSite};
-use sha2::{Digest, Sha256};
-
 use crate::domain::{Reject, Secret};
-use crate::limits::{HashCost, LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
+use crate::limits::HashCost;
 use crate::metrics::Metrics;
 use crate::store::{Caller, Store, TokenHash, User, UserPatch};
-use crate::throttle::Failures;
 
+pub use cookie::SessionCookie;
+use login_throttle::LoginThrottle;
 use password::Hasher;
 use sessions::{EndReason, Lifetimes, Session, SessionSelector, Sessions};
-
-/// The session cookie's name.
-const COOKIE: &str = "tillcast_session";
+pub use token::{hash_request, one_time_password};
 
 /// The session of a request's cookie; else why it has ended, and `Err(None)` without a known one.
 pub type SessionLookup = Result<Arc<Session>, Option<EndReason>>;
+
+/// The client behind a request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddr {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether the client's connection is encrypted.
+    pub secure: bool,
+}
 
 /// Why a login, or a change of a password, is refused.
 #[derive(Debug)]
@@ -53,7 +60,8 @@ pub struct Auth {
     hasher: Hasher,
     /// Picks the user whose hash an unknown name is checked against, by a key that no client knows.
     decoy_hash_picker: RandomState,
-    failures: Mutex<[Failures; 2]>,
+    throttle: LoginThrottle,
+    cookie: SessionCookie,
     lifetimes: Lifetimes,
     metrics: Arc<Metrics>,
 }
@@ -63,44 +71,54 @@ impl Auth {
     pub fn new(
         store: Arc<Store>,
         sessions: Arc<Sessions>,
+        cookie: SessionCookie,
         lifetimes: Lifetimes,
         hash_cost: HashCost,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let failures = [LOGIN_FAILURES_PER_NAME, LOGIN_FAILURES_PER_ADDRESS].map(Failures::new);
         Self {
             store,
             sessions,
             hasher: Hasher::new(hash_cost),
             decoy_hash_picker: RandomState::new(),
-            failures: Mutex::new(failures),
+            throttle: LoginThrottle::new(),
+            cookie,
             lifetimes,
             metrics,
         }
     }
 
-    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. Ends the session that
+    /// The session cookie's name.
+    pub fn cookie_name(&self) -> &str {
+        self.cookie.name()
+    }
+
+    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. Ends the sessions that
     /// the same browser had before, so that no token from before the login stays valid.
-    pub async fn login(
+    pub async fn login<'h>(
         &self,
         username: String,
         password: Secret,
-        (from, secure): (IpAddr, bool),
-        cookies: Option<&str>,
+        from: ClientAddr,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<(User, String), Denied> {
-        let (_, hashes) = self.verify_credentials(&username, password, from).await?;
-        let token = token().ok_or(Reject::Unavailable)?;
-        let token_hash = hash_token(&token);
-        let old = cookies.and_then(token_in).map(|token| hash_token(&token));
+        let before: Vec<TokenHash> =
+            self.cookie.tokens(cookie_lines).map(|token| token::hash(&token)).collect();
+        let (_, hashes) = self.verify_credentials(&username, password, from.address).await?;
+        let token = token::generate().ok_or(Reject::Unavailable)?;
+        let token_hash = token::hash(&token);
         let sessions = Arc::clone(&self.sessions);
         let add = move |user: &User| {
-            if let Some(old) = &old {
+            for old in &before {
                 sessions.end(old, EndReason::LoggedOut);
             }
-            old.into_iter().chain(sessions.add(token_hash, user)).collect()
+            before.iter().copied().chain(sessions.add(token_hash, user)).collect()
         };
         match self.store.add_session(token_hash, username, hashes, add).await {
-            Ok(Some(user)) => Ok((user, set_cookie(&token, self.lifetimes.max, secure))),
+            Ok(Some(user)) => {
+                let set_cookie = self.cookie.set(&token, self.lifetimes.max, from.secure);
+                Ok((user, set_cookie))
+            }
             Ok(None) => Err(Denied::Wrong),
             Err(reject) => {
                 self.sessions.end(&token_hash, EndReason::Disabled);
@@ -114,7 +132,7 @@ impl Auth {
         let (sessions, token_hash) = (Arc::clone(&self.sessions), session.token_hash);
         let end = move || sessions.end(&token_hash, EndReason::LoggedOut);
         self.store.remove_sessions(vec![token_hash], end).await?;
-        Ok(set_cookie(&Secret::default(), Duration::ZERO, secure))
+        Ok(self.cookie.clear(secure))
     }
 
     /// Changes the password of the session's user and ends the user's other sessions.
@@ -184,10 +202,17 @@ impl Auth {
         Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
-    /// Looks up the session of a request's `Cookie` header.
-    pub fn session(&self, cookies: Option<&str>) -> SessionLookup {
-        let token = cookies.and_then(token_in).ok_or(None)?;
-        self.sessions.find(&hash_token(&token))
+    /// Looks up the session of a request. Any valid one counts: a browser may also bring a stale cookie of
+    /// the same name.
+    pub fn session<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h [u8]>) -> SessionLookup {
+        let mut ended = None;
+        for token in self.cookie.tokens(cookie_lines) {
+            match self.sessions.find(&token::hash(&token)) {
+                Ok(session) => return Ok(session),
+                Err(reason) => ended = ended.or(reason),
+            }
+        }
+        Err(ended)
     }
 
     /// Ends expired sessions and stores when the others were last used.
@@ -230,15 +255,13 @@ impl Auth {
         let user = found.user.filter(|user| !user.disabled);
         let hash = found.password_hash;
         let checked = permit.check(password, hash.clone(), user.is_some()).await;
-        let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match user {
             Some(user) if checked.fits => {
-                names.clear(username.to_lowercase());
+                self.throttle.record_success(username);
                 Ok((user, (hash, checked.renewed)))
             }
             _ => {
-                names.add(username.to_lowercase());
-                addresses.add(from);
+                self.throttle.record_failure(username, from);
                 self.metrics.logins_rejected.inc();
                 Err(Denied::Wrong)
             }
@@ -246,69 +269,11 @@ impl Auth {
     }
 
     fn check_failures(&self, username: &str, from: IpAddr) -> Result<(), Denied> {
-        let [names, addresses] = &mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        match names.blocked(username.to_lowercase()).max(addresses.blocked(from)) {
-            Some(wait) => {
-                self.metrics.logins_rejected.inc();
-                Err(Denied::TooMany(wait))
-            }
-            None => Ok(()),
-        }
+        self.throttle.check(username, from).map_err(|wait| {
+            self.metrics.logins_rejected.inc();
+            Denied::TooMany(wait)
+        })
     }
-}
-
-/// A readable one-time password of 96 random bits; `None` if the system has no randomness.
-pub fn one_time_password() -> Option<Secret> {
-    let mut bytes = [0; 12];
-    getrandom::fill(&mut bytes).ok()?;
-    let groups: Vec<String> = bytes.chunks(3).map(hex).collect();
-    Some(Secret(groups.join("-")))
-}
-
-/// 256 bits from the system, as 64 hexadecimal digits.
-fn token() -> Option<Secret> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(Secret(hex(&bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let written = write!(out, "{byte:02x}");
-        debug_assert!(written.is_ok(), "a String takes every text");
-        out
-    })
-}
-
-/// The hash that is stored and looked up instead of a token.
-fn hash_token(token: &Secret) -> TokenHash {
-    TokenHash(Sha256::digest(token.0.as_bytes()).into())
-}
-
-/// SHA-256 of a request, for the comparison of repeats.
-pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into()
-}
-
-/// The session token in a `Cookie` header.
-pub fn token_in(cookies: &str) -> Option<Secret> {
-    let ours = |cookie: &Cookie<'_>| cookie.name() == COOKIE;
-    let cookie = Cookie::split_parse(cookies).flatten().find(ours)?;
-    Some(Secret(cookie.value().to_owned()))
-}
-
-/// The value of `Set-Cookie` for a token.
-fn set_cookie(Secret(token): &Secret, max_age: Duration, secure: bool) -> String {
-    let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-    let mut cookie = Cookie::build((COOKIE, token.as_str()))
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .path("/")
-        .max_age(cookie::time::Duration::seconds(seconds));
-    if secure {
-        cookie = cookie.secure(true);
-    }
-    cookie.to_string()
 }
 
 #[cfg(test)]
@@ -323,7 +288,7 @@ mod tests {
     #[test]
     fn debug_masks_secrets() {
         let secret = || Secret("hunter22".to_owned());
-        let token_hash = hash_token(&secret());
+        let token_hash = token::hash(&secret());
         let snapshot = StoredSession {
             token_hash,
             user_id: 1,
@@ -342,7 +307,9 @@ mod tests {
         );
         assert!(told.contains("ana") && told.matches("Secret").count() == 3, "{told}");
         let first_bytes = format!("{:?}", &token_hash.0[..2]);
-        for hidden in ["hunter22", &first_bytes[1..first_bytes.len() - 1], &hex(&token_hash.0)] {
+        for hidden in
+            ["hunter22", &first_bytes[1..first_bytes.len() - 1], &token::hex(&token_hash.0)]
+        {
             assert!(!told.contains(hidden), "{hidden} in {told}");
         }
     }

@@ -23,7 +23,7 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::origin::Origins;
-use crate::auth::{Auth, SessionLookup};
+use crate::auth::{Auth, ClientAddr, SessionLookup};
 use crate::domain::{Code, Reject};
 use crate::feed::Feed;
 use crate::lifecycle::Lifecycle;
@@ -34,7 +34,7 @@ use crate::store::Store;
 pub use cors::may_act;
 pub use problem::Problem;
 pub use reply::{Reply, ReplyBody};
-pub use request::{Peer, header_text};
+pub use request::{cookie_lines, header_text};
 
 use request::ApiRequest;
 use route::Route;
@@ -79,12 +79,12 @@ impl Api {
     pub async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        client: ClientAddr,
         session: SessionLookup,
     ) -> Reply {
         let (parts, body) = request.into_parts();
         let mut request =
-            ApiRequest::new(parts, body, (peer, session), Arc::clone(&self.memory_budget.bodies));
+            ApiRequest::new(parts, body, (client, session), Arc::clone(&self.memory_budget.bodies));
         let mut reply = self.dispatch(&mut request).await.unwrap_or_else(Problem::into_reply);
         if !request.discard_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -121,7 +121,9 @@ impl Api {
             Route::Health => Ok(reply::json("{\"status\":\"ok\"}".to_owned())),
             Route::Ready => self.ready(),
             Route::Metrics => Ok(self.metrics_page()),
-            Route::OpenApi => Ok(reply::json(openapi::document().to_string())),
+            Route::OpenApi => {
+                Ok(reply::json(openapi::document(self.auth.cookie_name()).to_string()))
+            }
             Route::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
             Route::Home => Ok(pages::home()),
             Route::Problems => Ok(pages::problems()),
@@ -171,7 +173,7 @@ impl Api {
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.
     fn check_origin(&self, request: &ApiRequest) -> Result<(), Problem> {
-        if cors::may_act(&request.parts.headers, &self.origins, request.peer.secure) {
+        if cors::may_act(&request.parts.headers, &self.origins, request.client.secure) {
             return Ok(());
         }
         Err(Problem::new(

@@ -34,7 +34,7 @@
 //! | 0 | [`announce`] | tells the shop's network where the server is, in a process of its own; `mdns-sd` |
 //! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
 //! | 1 | [`feed`] | the ring; `heapless` |
-//! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `cookie`, `getrandom` |
+//! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `getrandom` |
 //! | 3 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
 //! | 3 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
 //! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, tell the service manager, stop; `socket2`, `listenfd` |

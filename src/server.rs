@@ -15,6 +15,7 @@ mod proxy;
 mod redirect;
 mod refuse;
 mod settings;
+mod storage;
 mod stream;
 mod systemd;
 mod upgrade;
@@ -28,20 +29,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::auth::sessions::Sessions;
-use crate::feed::Feed;
+use crate::auth::{Auth, SessionCookie};
 use crate::http::{Api, MemoryBudget};
-use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::store::{self, CommitSinks};
+use crate::store;
 use crate::ws::{EventLoop, Hub};
 
 pub use backups::DailyBackup;
 use context::Context;
 pub use listen::passed;
 pub use settings::Settings;
+use storage::Storage;
 use systemd::ServiceNotifier;
 
 /// An opened server, which listens and does not accept connections yet.
@@ -65,45 +64,26 @@ impl Server {
     /// A sentence for the operator.
     pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Self, String> {
         let notifier = ServiceNotifier::starting(store::database_bytes(&settings.data_dir));
-        let (limits, lifetimes) = (settings.limits, settings.lifetimes);
         let metrics = Arc::new(Metrics::new());
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
-        let (wake, recheck) = (Arc::clone(&hub), Arc::clone(&hub));
-        let sessions =
-            Sessions::new(limits.sessions, lifetimes, move || recheck.recheck_sessions());
-        let sessions = Arc::new(sessions);
-        let (dir, clock) = (&settings.data_dir, settings.clock);
-        let mut opened = store::open(dir, settings.retention, limits, clock)
-            .map_err(|error| error.to_string())?;
-        sessions.restore(opened.take_sessions(), opened.now);
-        let feed = Arc::new(Feed::new(opened.head, move || wake.wake()));
-        let sinks = commit_sinks(&feed, &sessions, &metrics);
-        let (store, writer) = opened.start(&metrics, sinks).map_err(|error| error.to_string())?;
-        let store = Arc::new(store);
-        let hash = limits.hash;
-        let auth = Auth::new(Arc::clone(&store), sessions, lifetimes, hash, Arc::clone(&metrics));
+        let storage = Storage::open(settings, &metrics, &hub)?;
+        let listeners = listen::listen(settings, passed)?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let event_loop = EventLoop::new(
             Arc::clone(&hub),
             inbox,
-            Arc::clone(&feed),
-            Arc::clone(&store),
+            Arc::clone(&storage.feed),
+            Arc::clone(&storage.store),
             Arc::clone(&metrics),
             settings.connections_max,
         );
-        let listeners = listen::listen(settings, passed)?;
-        let api = Api {
-            store,
-            auth: Arc::new(auth),
-            feed,
-            metrics,
-            origins: Arc::new(Origins(settings.allow_origin.clone())),
-            lifecycle: Arc::new(Lifecycle::default()),
-            memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
-        };
+        let cookie = SessionCookie::new(addresses.first().map_or(0, SocketAddr::port));
+        let (api, writer) = api(settings, storage, cookie, metrics);
         Ok(Self {
             context: Arc::new(Context::new(settings, api, hub)),
-            addresses: listeners.iter().filter_map(|one| one.local_addr().ok()).collect(),
+            addresses,
             listeners,
             writer,
             event_loop,
@@ -182,16 +162,31 @@ impl Signals {
     }
 }
 
-/// The sinks that the writer hands its results to.
-fn commit_sinks(feed: &Arc<Feed>, sessions: &Arc<Sessions>, metrics: &Arc<Metrics>) -> CommitSinks {
-    let (publish, reset) = (Arc::clone(feed), Arc::clone(feed));
-    let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
-    CommitSinks {
-        publish: Box::new(move |events| {
-            metrics.events.inc_by(events.len() as u64);
-            publish.publish(&events);
-        }),
-        reset_to: Box::new(move |head| reset.reset_to(head)),
-        sessions: Box::new(move |valid| sessions.reconcile(&valid)),
-    }
+/// The HTTP API on an opened shop, and the shop's writer.
+fn api(
+    settings: &Settings,
+    storage: Storage,
+    cookie: SessionCookie,
+    metrics: Arc<Metrics>,
+) -> (Api, JoinHandle<()>) {
+    let Storage { store, writer, sessions, feed } = storage;
+    let (limits, lifetimes) = (settings.limits, settings.lifetimes);
+    let auth = Auth::new(
+        Arc::clone(&store),
+        sessions,
+        cookie,
+        lifetimes,
+        limits.hash,
+        Arc::clone(&metrics),
+    );
+    let api = Api {
+        store,
+        auth: Arc::new(auth),
+        feed,
+        metrics,
+        origins: Arc::new(Origins(settings.allow_origin.clone())),
+        lifecycle: Arc::default(),
+        memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
+    };
+    (api, writer)
 }

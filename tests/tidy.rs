@@ -24,7 +24,7 @@ const ROOMS: &[Room] = &[
     (
         "auth",
         &["domain", "limits", "metrics", "store", "throttle"],
-        &["argon2", "cookie", "getrandom", "sha2"],
+        &["argon2", "getrandom", "sha2"],
     ),
     (
         "http",

@@ -11,7 +11,7 @@ use crate::domain::{Code, FieldError, Secret};
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, to_json};
-use crate::http::request::{ApiRequest, into_result};
+use crate::http::request::{ApiRequest, cookie_lines, into_result};
 use crate::limits::LOGIN_BYTES_MAX;
 use crate::store::User;
 
@@ -20,9 +20,8 @@ impl Api {
     pub(super) async fn login(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let [username, password] = self.two_texts(request, ["username", "password"]).await?;
         let password = Secret(password);
-        let (peer, cookies) = (request.peer, request.header(&header::COOKIE));
-        let from = (peer.address, peer.secure);
-        let (user, cookie) = self.auth.login(username, password, from, cookies).await?;
+        let cookies = cookie_lines(&request.parts.headers);
+        let (user, cookie) = self.auth.login(username, password, request.client, cookies).await?;
         let mut reply = reply::json(show(&user));
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
@@ -34,7 +33,7 @@ impl Api {
         request: &ApiRequest,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let cookie = self.auth.logout(session, request.peer.secure).await?;
+        let cookie = self.auth.logout(session, request.client.secure).await?;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
@@ -54,7 +53,7 @@ impl Api {
         let texts = self.two_texts(request, ["current_password", "new_password"]).await?;
         let [current, new] = texts.map(Secret);
         password::check(&new).map_err(|wrong| Problem::invalid(vec![wrong.at("new_password")]))?;
-        self.auth.change_password(session, current, new, request.peer.address).await?;
+        self.auth.change_password(session, current, new, request.client.address).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 

@@ -12,7 +12,7 @@ use crate::http::schemas::{closed, field_schema, password_schema, schemas, title
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 /// The document, OpenAPI 3.1.
-pub(super) fn document() -> Value {
+pub(super) fn document(cookie_name: &str) -> Value {
     let mut paths = Map::new();
     for route in Route::all() {
         let mut item = Map::new();
@@ -41,7 +41,7 @@ pub(super) fn document() -> Value {
         "security": [{"session": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "tillcast_session"}},
+            "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": cookie_name}},
             "schemas": schemas(),
         },
     })

@@ -1,7 +1,6 @@
 //! What a request asks, read and checked: its session, its query, its body, its conditions.
 
 use std::error::Error;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::sessions::Session;
-use crate::auth::{self, SessionLookup};
+use crate::auth::{self, ClientAddr, SessionLookup};
 use crate::domain::json::{self, JsonError};
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::problem::Problem;
@@ -23,15 +22,6 @@ use crate::limits::{
     BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
 };
 use crate::store::{Actor, Caller, IdempotencyKey};
-
-/// Where a request comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
-    /// The client's connection is encrypted.
-    pub secure: bool,
-}
 
 /// Why a body could not be read.
 type BodyError = Box<dyn Error + Send + Sync>;
@@ -46,7 +36,7 @@ pub(super) struct ApiRequest {
     /// The body's share of the memory for bodies, until the request is answered.
     share: Option<OwnedSemaphorePermit>,
     /// Where it comes from.
-    pub peer: Peer,
+    pub client: ClientAddr,
     session: SessionLookup,
 }
 
@@ -55,10 +45,10 @@ impl ApiRequest {
     pub(super) fn new(
         parts: Parts,
         body: Incoming,
-        (peer, session): (Peer, SessionLookup),
+        (client, session): (ClientAddr, SessionLookup),
         bodies: Arc<Semaphore>,
     ) -> Self {
-        Self { parts, body: Some(body), body_ended: true, bodies, share: None, peer, session }
+        Self { parts, body: Some(body), body_ended: true, bodies, share: None, client, session }
     }
 
     /// The text of a header, none where it is absent or not ASCII.
@@ -76,7 +66,7 @@ impl ApiRequest {
 
     /// Who asks, and from where.
     pub(super) fn caller(&self, session: &Session) -> Caller {
-        Caller { user_id: session.user_id, address: self.peer.address }
+        Caller { user_id: session.user_id, address: self.client.address }
     }
 
     /// Who asks for a change, and on which condition.
@@ -254,6 +244,11 @@ fn unreadable(error: JsonError) -> Problem {
         }
     };
     Problem::new(code, format!("the body {error}"))
+}
+
+/// The lines of `Cookie`, whatever bytes they hold.
+pub fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes)
 }
 
 /// The text of a header.

@@ -70,7 +70,7 @@ impl Api {
                 };
                 let patch = UserPatch { username, role, disabled, password_hash };
                 self.auth
-                    .update_user(id, patch, request.if_match(), session, request.peer.address)
+                    .update_user(id, patch, request.if_match(), session, request.client.address)
                     .await?
             }
             Method::DELETE => {

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::http::Peer;
+use crate::auth::ClientAddr;
 use crate::limits::{
     HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
 };
@@ -76,10 +76,10 @@ async fn serve_http(
     permit: ConnectionPermit,
 ) -> hyper::Result<()> {
     let permit = Arc::new(permit);
-    let peer = Peer { address: from.to_canonical(), secure: stream.is_secure() };
+    let sender = ClientAddr { address: from.to_canonical(), secure: stream.is_secure() };
     let service = service_fn(|request| {
         let (context, permit) = (Arc::clone(context), Arc::clone(&permit));
-        async move { Ok::<_, Infallible>(dispatch(&context, request, peer, permit).await) }
+        async move { Ok::<_, Infallible>(dispatch(&context, request, sender, permit).await) }
     });
     let mut builder = http1::Builder::new();
     builder

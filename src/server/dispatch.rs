@@ -9,9 +9,9 @@ use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode, Version};
 use tokio::time::timeout;
 
-use crate::auth::SessionLookup;
+use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Peer, Problem, Reply, header_text};
+use crate::http::{Problem, Reply, cookie_lines};
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
@@ -23,10 +23,10 @@ use crate::server::upgrade::upgrade;
 pub(super) async fn dispatch(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
-    sender: Peer,
+    sender: ClientAddr,
     permit: Arc<ConnectionPermit>,
 ) -> Reply {
-    let session = context.api.auth.session(header_text(request.headers(), &header::COOKIE));
+    let session = context.api.auth.session(cookie_lines(request.headers()));
     let has_session = session.is_ok();
     let client =
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
@@ -51,7 +51,7 @@ pub(super) async fn dispatch(
 async fn route(
     context: &Arc<Context>,
     request: Request<Incoming>,
-    client: Peer,
+    client: ClientAddr,
     session: SessionLookup,
     permit: Arc<ConnectionPermit>,
 ) -> Reply {

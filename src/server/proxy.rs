@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+use crate::auth::ClientAddr;
 use crate::domain::Code;
-use crate::http::{Peer, Problem};
+use crate::http::Problem;
 use crate::server::redirect::as_host;
 
 /// The addresses of the trusted proxies.
@@ -21,7 +22,11 @@ impl Proxies {
 
     /// Who stands behind a request: its sender, or whom a trusted proxy names. The host that the
     /// client asked for then stands in `Host`, for whoever compares it with an origin.
-    pub(super) fn client(&self, sender: Peer, headers: &mut HeaderMap) -> Result<Peer, Problem> {
+    pub(super) fn client(
+        &self,
+        sender: ClientAddr,
+        headers: &mut HeaderMap,
+    ) -> Result<ClientAddr, Problem> {
         if !self.trust(sender.address) {
             return Ok(sender);
         }
@@ -38,7 +43,7 @@ impl Proxies {
                 _ => return Err(wrong("x-forwarded-proto", "http or https")),
             },
         };
-        Ok(Peer { address: self.origin(headers)?.unwrap_or(sender.address), secure })
+        Ok(ClientAddr { address: self.origin(headers)?.unwrap_or(sender.address), secure })
     }
 
     /// The last address in `X-Forwarded-For` that is no trusted proxy: what stands before it was
@@ -87,20 +92,20 @@ fn wrong(name: &'static str, what: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn client(sender: &str, lines: &[(&'static str, &str)]) -> Result<Peer, Problem> {
+    fn client(sender: &str, lines: &[(&'static str, &str)]) -> Result<ClientAddr, Problem> {
         let proxies = ["10.0.0.1/32", "10.1.0.0/16", "fd00::/8"];
         let proxies = Proxies(proxies.map(|net| net.parse().unwrap()).to_vec());
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        let sender = Peer { address: sender.parse().unwrap(), secure: false };
+        let sender = ClientAddr { address: sender.parse().unwrap(), secure: false };
         proxies.client(sender, &mut headers)
     }
 
     fn address(sender: &str, forwarded: &[&str]) -> Option<String> {
         let lines: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", *value)).collect();
-        client(sender, &lines).ok().map(|peer| peer.address.to_string())
+        client(sender, &lines).ok().map(|client| client.address.to_string())
     }
 
     #[test]
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn the_last_scheme_counts_and_must_be_one() {
         let secure = |value| {
-            client("10.0.0.1", &[("x-forwarded-proto", value)]).ok().map(|peer| peer.secure)
+            client("10.0.0.1", &[("x-forwarded-proto", value)]).ok().map(|client| client.secure)
         };
         assert_eq!(secure("https"), Some(true));
         assert_eq!(secure("http, HTTPS"), Some(true));

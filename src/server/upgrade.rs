@@ -10,10 +10,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use crate::auth::SessionLookup;
 use crate::auth::sessions::SessionGuard;
+use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Peer, Problem, Reply, ReplyBody, header_text, may_act};
+use crate::http::{Problem, Reply, ReplyBody, header_text, may_act};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::refuse::too_many;
@@ -32,7 +32,7 @@ enum AfterUpgrade {
 pub(super) fn upgrade(
     context: &Arc<Context>,
     request: Request<Incoming>,
-    client: Peer,
+    client: ClientAddr,
     session: SessionLookup,
     permit: Arc<ConnectionPermit>,
 ) -> Reply {
@@ -45,7 +45,7 @@ pub(super) fn upgrade(
 /// as well.
 fn socket_permit(
     context: &Context,
-    client: Peer,
+    client: ClientAddr,
     permit: Arc<ConnectionPermit>,
 ) -> Result<ws::ConnectionPermit, Problem> {
     if !permit.is_proxy() || context.proxies.trust(client.address) {
@@ -59,7 +59,7 @@ fn socket_permit(
 fn try_upgrade(
     context: &Arc<Context>,
     mut request: Request<Incoming>,
-    client: Peer,
+    client: ClientAddr,
     session: SessionLookup,
     permit: ws::ConnectionPermit,
 ) -> Result<Reply, Problem> {
@@ -82,7 +82,7 @@ fn try_upgrade(
 fn check_request(
     context: &Context,
     request: &Request<Incoming>,
-    client: Peer,
+    client: ClientAddr,
 ) -> Result<String, Problem> {
     if request.method() != Method::GET {
         let problem = Problem::new(Code::MethodNotAllowed, "allowed: GET");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Instant;
 use ureq::Agent;
-use ureq::http::{HeaderMap, Request};
+use ureq::http::{HeaderMap, HeaderValue, Request};
 
 /// The largest body that a test reads.
 const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// `cookie` is the pair as sent: `tillcast_session=...`.
+    /// `cookie` is the pair as sent: `tillcast_session_PORT=...`.
     pub(crate) fn new(address: SocketAddr, cookie: Option<String>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -55,12 +55,19 @@ impl Client {
         Self { cookie: cookie.map(ToOwned::to_owned), ..self.clone() }
     }
 
+    /// The same session at another address of its shop, whose cookie has another port in its name.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        let token = self.cookie().map(|pair| pair.split_once('=').unwrap().1);
+        let pair = token.map(|token| format!("tillcast_session_{}={token}", address.port()));
+        Self::new(address, pair)
+    }
+
     /// The same session over a connection pool of its own.
     pub(crate) fn separate(&self) -> Self {
         Self::new(self.address, self.cookie.clone())
     }
 
-    /// The cookie pair, `tillcast_session=...`.
+    /// The cookie pair, `tillcast_session_PORT=...`.
     pub(crate) fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
@@ -118,7 +125,7 @@ impl Client {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
@@ -203,7 +210,7 @@ impl Answer {
     #[track_caller]
     pub(crate) fn session_cookie(&self) -> String {
         let pair = self.header("set-cookie").split(';').next().unwrap_or_default();
-        assert!(pair.starts_with("tillcast_session="), "no session in {:?}", self.headers);
+        assert!(pair.starts_with("tillcast_session"), "no session in {:?}", self.headers);
         pair.to_owned()
     }
 }

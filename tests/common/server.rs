@@ -165,7 +165,7 @@ impl Server {
 
     /// The session of a client from before a restart, on the address of now.
     pub(crate) fn adopt(&self, client: &Client) -> Client {
-        Client::new(self.address, client.cookie().map(ToOwned::to_owned))
+        client.at(self.address)
     }
 
     /// Another command of the program on this data directory, with `input` as its stdin.

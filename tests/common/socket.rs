@@ -79,7 +79,13 @@ impl<S: Read + Write> Socket<S> {
         let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
         for (name, value) in headers.iter().copied().chain(cookie.map(|value| ("cookie", value))) {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            // The one header that tests send in several lines; others replace what the crate set.
+            if name == "cookie" {
+                request.headers_mut().append(name, value);
+            } else {
+                request.headers_mut().insert(name, value);
+            }
         }
         let config = WebSocketConfig::default().read_buffer_size(16 * 1024);
         match tungstenite::client::client_with_config(request, stream, Some(config)) {

@@ -102,7 +102,7 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
     let mut copy = Running::start(&arguments, &[], folder.path());
     let line = copy.line_with("listening on ");
     let address = line.split_whitespace().last().unwrap().parse().unwrap();
-    let client = Client::new(address, admin.cookie().map(ToOwned::to_owned));
+    let client = admin.at(address);
     let stock = client.get(&format!("/api/products/{tea}")).expect(200).json();
     let sold = 1_000_000 - usize::try_from(stock["stock"].as_u64().unwrap()).unwrap();
     assert!((before..=after).contains(&sold), "{before} {sold} {after}");

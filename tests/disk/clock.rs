@@ -179,7 +179,7 @@ impl Shop {
     }
 
     fn adopt(&self, client: &Client) -> Client {
-        Client::new(self.address, client.cookie().map(ToOwned::to_owned))
+        client.at(self.address)
     }
 
     fn stop(self) {

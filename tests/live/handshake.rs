@@ -55,13 +55,29 @@ fn without_a_session_the_connection_is_closed_with_1008() {
     is_turned_away(&admin, "a revoked session");
 }
 
+/// Cookies of other programs on the same host, in any encoding, and stale ones of this server.
 #[test]
 fn the_session_cookie_is_found_among_others() {
     let server = Server::start();
     let admin = server.admin();
     let good = admin.cookie().unwrap();
-    let many = format!("theme=dark; {good}; tillcast_session_old=1; lang=de");
-    admin.with_cookie(Some(&many)).ws().expect_quiet();
+    let stale = server.admin();
+    stale.post("/api/auth/logout", &serde_json::json!({})).expect(204);
+    let stale = stale.cookie().unwrap();
+    let anonymous = server.anonymous();
+    for lines in [
+        vec![format!("theme=dark; {good}; tillcast_session_old=1; lang=de")],
+        vec![format!("lang=Français; {good}")],
+        vec![format!("{stale}; {good}")],
+        vec!["theme=dark".to_owned(), good.to_owned()],
+        vec![stale.to_owned(), good.to_owned()],
+        vec![format!("tillcast_session={}; {good}", "0".repeat(64))],
+    ] {
+        let headers: Vec<_> = lines.iter().map(|line| ("cookie", line.as_str())).collect();
+        anonymous.get_with("/api/auth/me", &headers).expect(200);
+        assert_eq!(anonymous.upgrade(&headers).unwrap().recv()["type"], "connected");
+    }
+    anonymous.get_with("/api/auth/me", &[("cookie", stale)]).expect(401);
 }
 
 #[test]

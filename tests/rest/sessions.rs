@@ -216,6 +216,28 @@ fn a_login_ends_the_session_that_the_browser_had() {
     }
 }
 
+/// A browser keeps one jar of cookies for all ports of a host.
+#[test]
+fn two_shops_on_one_host_do_not_end_each_others_sessions() {
+    let shops = [Server::start(), Server::start()];
+    let mut jar = Vec::new();
+    for shop in &shops {
+        let name = format!("tillcast_session_{}", shop.address().port());
+        let browser = shop.anonymous().with_cookie(Some(&jar.join("; ")));
+        let pair = browser.try_login("admin", shop.admin_password()).expect(200).session_cookie();
+        assert!(pair.starts_with(&format!("{name}=")), "{pair}");
+        assert!(!jar.iter().any(|other: &String| other.starts_with(&name)));
+        jar.push(pair);
+    }
+    let browsers = shops.each_ref().map(|shop| shop.anonymous().with_cookie(Some(&jar.join("; "))));
+    for browser in &browsers {
+        browser.get("/api/auth/me").expect(200);
+    }
+    browsers[0].post("/api/auth/logout", &json!({})).expect(204);
+    browsers[0].get("/api/auth/me").expect(401);
+    browsers[1].get("/api/auth/me").expect(200);
+}
+
 /// Every file of the data directory, as it is now.
 fn files(server: &Server) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = std::fs::read_dir(server.data_dir()).unwrap();

@@ -1,0 +1,107 @@
+//! The session cookie (RFC 6265): its name, its attributes, and the tokens that requests bring in it.
+
+use std::time::Duration;
+
+use crate::auth::token;
+use crate::domain::Secret;
+
+/// The name at the default port; earlier versions had it at every port.
+const NAME: &str = "tillcast_session";
+const DEFAULT_PORT: u16 = 3000;
+
+/// The session cookie of one server.
+pub struct SessionCookie {
+    name: String,
+}
+
+impl SessionCookie {
+    /// Names the cookie after the server's first port: a browser sends a host's cookies to all of its
+    /// ports, so the servers of one host would overwrite each other's.
+    pub fn new(port: u16) -> Self {
+        let name = if port == DEFAULT_PORT { NAME.to_owned() } else { format!("{NAME}_{port}") };
+        Self { name }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The well-formed tokens in a request's `Cookie` lines, the current name's and the older one's.
+    ///
+    /// The lines are read as bytes: other cookies of the host may hold any. A name may occur several times,
+    /// because a browser keeps one cookie for each path and domain.
+    pub fn tokens<'h>(
+        &self,
+        lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> impl Iterator<Item = Secret> {
+        let pairs = lines.into_iter().flat_map(|line| line.split(|byte| *byte == b';'));
+        pairs.filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+            let is_ours = name == self.name.as_bytes() || name == NAME.as_bytes();
+            token::parse(unquoted(value)).filter(|_| is_ours)
+        })
+    }
+
+    /// The value of `Set-Cookie` that stores a token.
+    pub fn set(&self, Secret(token): &Secret, max_age: Duration, secure: bool) -> String {
+        let (name, seconds) = (&self.name, max_age.as_secs());
+        let secure = if secure { "; Secure" } else { "" };
+        format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
+    }
+
+    /// The value of `Set-Cookie` that removes the cookie.
+    pub fn clear(&self, secure: bool) -> String {
+        self.set(&Secret::default(), Duration::ZERO, secure)
+    }
+}
+
+/// A value may stand in double quotes (RFC 6265, section 4.1.1).
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(port: u16, lines: &[&[u8]]) -> Vec<char> {
+        let found = SessionCookie::new(port).tokens(lines.iter().copied()).collect::<Vec<_>>();
+        found.iter().map(|Secret(token)| token.chars().next().unwrap()).collect()
+    }
+
+    #[test]
+    fn every_line_and_pair_is_read_as_bytes() {
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(64));
+        let pair = |token: &str| format!("tillcast_session={token}").into_bytes();
+        let (a, b) = (pair(&a), pair(&b));
+        for (line, found) in [
+            (a.clone(), "a"),
+            ([b"lang=Fran\xc3\xa7ais; ", &a[..]].concat(), "a"),
+            ([b"\xff\xfe;;=; x; ", &a[..], b" ;"].concat(), "a"),
+            ([&a[..], b"; ", &b[..]].concat(), "ab"),
+            ([b"tillcast_session=stale; ", &b[..]].concat(), "b"),
+            ([b"tillcast_session=\"", &a[17..], b"\""].concat(), "a"),
+            ([b"old_", &a[..], b"; tillcast_session_3001=", &b[17..]].concat(), ""),
+            ([&a[..], b"0"].concat(), ""),
+            (a.to_ascii_uppercase(), ""),
+        ] {
+            let text = String::from_utf8_lossy(&line);
+            assert_eq!(tokens(3000, &[&line]), found.chars().collect::<Vec<_>>(), "{text}");
+        }
+        assert_eq!(tokens(3000, &[b"theme=dark", &b, &a]), ['b', 'a']);
+    }
+
+    #[test]
+    fn servers_of_one_host_have_cookies_of_their_own() {
+        let [own, other] = [3001, 3002].map(SessionCookie::new);
+        let [a, b] = ["a", "b"].map(|digit| Secret(digit.repeat(64)));
+        let set = |cookie: &SessionCookie, token| cookie.set(token, Duration::from_secs(60), false);
+        let both = format!("{}; {}", set(&own, &a), set(&other, &b));
+        assert_eq!(tokens(3001, &[both.as_bytes()]), ['a']);
+        assert_eq!(tokens(3002, &[both.as_bytes()]), ['b']);
+        let at_default_port = set(&SessionCookie::new(3000), &a);
+        assert!(at_default_port.starts_with("tillcast_session=aaaa"), "{at_default_port}");
+    }
+}

@@ -1,0 +1,52 @@
+//! Random tokens and one-time passwords, and the digests that stand for what is not stored. This file is
+//! the home of getrandom and sha2.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::Secret;
+use crate::store::TokenHash;
+
+/// Bytes of a token: 256 bits cannot be guessed.
+const BYTES: usize = 32;
+
+/// A new token, as 64 hexadecimal digits; `None` if the system has no randomness.
+pub(super) fn generate() -> Option<Secret> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(Secret(hex(&bytes)))
+}
+
+/// The token that these bytes are, if they have the form of one.
+pub(super) fn parse(bytes: &[u8]) -> Option<Secret> {
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let token = str::from_utf8(bytes).ok().filter(|_| bytes.iter().all(is_digit))?;
+    (token.len() == 2 * BYTES).then(|| Secret(token.to_owned()))
+}
+
+/// The hash that is stored and looked up instead of a token.
+pub(super) fn hash(token: &Secret) -> TokenHash {
+    TokenHash(Sha256::digest(token.0.as_bytes()).into())
+}
+
+/// A readable one-time password of 96 random bits; `None` if the system has no randomness.
+pub fn one_time_password() -> Option<Secret> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).ok()?;
+    let groups: Vec<String> = bytes.chunks(3).map(hex).collect();
+    Some(Secret(groups.join("-")))
+}
+
+/// SHA-256 of a request, which tells a repeat from another request.
+pub fn hash_request(path: &str, body: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let written = write!(out, "{byte:02x}");
+        debug_assert!(written.is_ok(), "a String takes every text");
+        out
+    })
+}
