@@ -19,7 +19,7 @@
 //! client and a restart are the same case, and memory does not depend on how slow anybody is.
 //!
 //! The rooms, each with the crates that it is the home of; a room imports only from layers below
-//! its own, and never from its own (`tests/tidy.rs` holds it to that):
+//! its own, and never from its own (`tests/tidy` holds it to that):
 //!
 //! | layer | room | what it is for |
 //! |---|---|---|
