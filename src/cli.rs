@@ -40,6 +40,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::UserList => users::list(dir),
         Command::UserPasswd { name, random } => users::passwd(dir, cost, &name, random),
         Command::UserDisable { name } => users::disable(dir, &name),
+        Command::UserEnable { name } => users::enable(dir, &name),
         Command::Backup { file } => backup::backup(dir, &file, config.backup_keep),
         Command::Restore { file } => backup::restore(dir, &file),
         Command::Check => backup::check(dir),
@@ -48,7 +49,9 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Cert { dir: to, names } => cert::run(dir, to, names, config.mdns.as_deref()),
         Command::Announce { secure } => announce::run(config, secure),
         Command::Limits => limits::run(config),
-        Command::Help => print(&config::help()),
+        Command::Man { settings: false } => print(&config::program_page()),
+        Command::Man { settings: true } => print(&config::settings_page()),
+        Command::Help { topic } => print(&config::help(topic)),
         Command::Version => print(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),
     };
     match done.and_then(|()| if is_server { Ok(()) } else { ownership::restore(dir) }) {

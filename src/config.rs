@@ -6,13 +6,15 @@
 mod args;
 mod command;
 mod command_parser;
+mod command_table;
 mod env;
 mod errors;
 mod file;
 mod help;
+mod man;
 mod raw_value;
 mod settings;
-mod table;
+mod settings_table;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,10 +26,12 @@ use crate::limits::Limits;
 pub use command::Command;
 pub use errors::ConfigErrors;
 pub use help::{help, settings};
+pub use man::{program_page, settings_page};
 pub use settings::{Config, LogFormat, Rate};
 
+use env::Env;
 use raw_value::RawValue;
-use table::SETTINGS;
+use settings_table::SETTINGS;
 
 /// Reads the command and the settings; `args` come without the program's own name.
 ///
@@ -35,14 +39,15 @@ use table::SETTINGS;
 /// mistake, and then the settings are the defaults.
 pub fn read(
     args: impl IntoIterator<Item = OsString>,
-    env: impl Fn(&str) -> Option<OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(Command, Config), ConfigErrors> {
-    let env = |name: &str| env(name).filter(|value| !value.is_empty());
+    let env = Env::new(env);
     let (command, mut raw, mut errors) = args::read(args);
-    if matches!(command, Some(Command::Help | Command::Version)) {
+    if matches!(command, Some(Command::Help { .. } | Command::Version)) {
         raw.clear();
         errors.clear();
     } else {
+        errors.extend(raw_value::unknown_variables(&env));
         raw.extend(raw_value::from_environment(&env));
         if raw_value::effective(&raw, "config").is_none() {
             raw.extend(raw_value::from_service_manager(&env));

@@ -14,7 +14,7 @@ const _: () = assert!(
 
 fn main() -> ExitCode {
     memory::prepare();
-    match config::read(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+    match config::read(std::env::args_os().skip(1), std::env::vars_os()) {
         Ok((command, config)) => cli::run(command, &config),
         Err(errors) => cli::reject(&errors),
     }

@@ -117,7 +117,7 @@ mod tests {
             let tls = [&plain[..], &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]].concat();
             for (arguments, mib) in [(&plain[..], mib), (&tls[..], tls_mib)] {
                 let arguments = arguments.iter().map(Into::into);
-                let (_, config) = crate::config::read(arguments, |_| None).unwrap();
+                let (_, config) = crate::config::read(arguments, []).unwrap();
                 let bounds = bounds(&config);
                 let sum: usize = bounds.iter().map(|bound| bound.count * bound.bytes).sum();
                 assert!(sum <= mib * KIB * KIB, "{profile}: {} KiB", sum / KIB);

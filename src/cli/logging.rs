@@ -64,7 +64,7 @@ async fn reload_on_hangup(level: Level, identity: Option<Arc<Identity>>) {
         Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),
     };
     while hangup.recv().await.is_some() {
-        match config::read(std::env::args_os().skip(1), |name| std::env::var_os(name)) {
+        match config::read(std::env::args_os().skip(1), std::env::vars_os()) {
             Ok((_, config)) => match level.reload(config.log_level) {
                 Ok(()) => tracing::info!(level = %config.log_level, "settings read again"),
                 Err(error) => tracing::warn!(%error, "the log level stays"),

@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::auth::{one_time_password, password};
 use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
-use crate::domain::{Role, Secret};
+use crate::domain::{Reject, Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
-use crate::store::{Console, UserPatch};
+use crate::store::{Console, User, UserPatch};
 
 const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
@@ -21,26 +21,23 @@ pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Re
     print(&format!("user {} made, {}, id {}\n", user.username, user.role.name(), user.id))
 }
 
-/// Prints all users, newest first.
+/// Prints all users, by id.
 pub(super) fn list(data_dir: &Path) -> Result<(), String> {
-    let store = open(data_dir)?;
-    let mut after = None;
+    let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
+    let mut users: Vec<User> = Vec::new();
     loop {
-        let users = store.users(after, PAGE_MAX).map_err(explain)?;
-        for user in &users {
-            let state = if user.disabled { "disabled" } else { "active" };
-            print(&format!(
-                "{:>6}  {:<8} {state:<8} {}\n",
-                user.id,
-                user.role.name(),
-                user.username
-            ))?;
+        let page = store.users(users.last().map(|user| user.id), PAGE_MAX).map_err(explain)?;
+        if page.is_empty() {
+            break;
         }
-        match users.last() {
-            Some(last) => after = Some(last.id),
-            None => return Ok(()),
-        }
+        users.extend(page);
     }
+    let mut table = format!("{:>6}  {:<8}  {:<8}  NAME\n", "ID", "ROLE", "STATE");
+    for User { id, username, role, disabled, .. } in users.iter().rev() {
+        let state = if *disabled { "disabled" } else { "active" };
+        table += &format!("{id:>6}  {:<8}  {state:<8}  {username}\n", role.name());
+    }
+    print(&table)
 }
 
 /// Sets a user's password and ends the user's sessions. A random one is printed once it holds, and is
@@ -52,7 +49,7 @@ pub(super) fn passwd(
     random: bool,
 ) -> Result<(), String> {
     let store = open(data_dir)?;
-    let user = store.find_user(name).map_err(|_| no_such_user(name))?;
+    let user = find(&store, name)?;
     let made = random.then(|| one_time_password().ok_or(NO_RANDOMNESS)).transpose()?;
     let hash = match &made {
         Some(password) => password::hash(password, cost).ok_or(NO_RANDOMNESS)?,
@@ -64,21 +61,34 @@ pub(super) fn passwd(
     print(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))
 }
 
-/// Keeps a user from logging in and ends the user's sessions.
+/// Refuses a user's logins and ends the user's sessions.
 pub(super) fn disable(data_dir: &Path, name: &str) -> Result<(), String> {
-    let store = open(data_dir)?;
-    let user = store.find_user(name).map_err(|_| no_such_user(name))?;
-    let patch = UserPatch { disabled: Some(true), ..UserPatch::default() };
-    store.update_user(user.id, &patch).map_err(explain)?;
+    let user = set_disabled(data_dir, name, true)?;
     print(&format!("user {} disabled; the user's sessions have ended\n", user.username))
+}
+
+/// Lets a disabled user log in again.
+pub(super) fn enable(data_dir: &Path, name: &str) -> Result<(), String> {
+    let user = set_disabled(data_dir, name, false)?;
+    print(&format!("user {} enabled; the password is the old one\n", user.username))
+}
+
+fn set_disabled(data_dir: &Path, name: &str, disabled: bool) -> Result<User, String> {
+    let store = open(data_dir)?;
+    let user = find(&store, name)?;
+    let patch = UserPatch { disabled: Some(disabled), ..UserPatch::default() };
+    store.update_user(user.id, &patch).map_err(explain)
+}
+
+fn find(store: &Console, name: &str) -> Result<User, String> {
+    store.find_user(name).map_err(|reject| match reject {
+        Reject::NotFound => format!("there is no user {name}; see `tillcast user list`"),
+        other => explain(other),
+    })
 }
 
 fn open(data_dir: &Path) -> Result<Console, String> {
     Console::open(data_dir).map_err(|error| error.to_string())
-}
-
-fn no_such_user(name: &str) -> String {
-    format!("there is no user {name}; see tillcast user list")
 }
 
 /// Reads a password, twice at a terminal and without echo, else one line; returns its hash.

@@ -1,4 +1,4 @@
-//! The command line: which of its parts are settings, which are the command and its own flags.
+//! The command line, taken apart into settings, words and the flags of a command.
 
 use std::ffi::{OsStr, OsString};
 use std::mem;
@@ -6,15 +6,22 @@ use std::os::unix::ffi::OsStrExt;
 
 use lexopt::{Arg, Parser};
 
-use crate::config::command::{COMMAND_FLAGS, Command, CommandFlag};
+use crate::config::command::Command;
 use crate::config::command_parser::{self, RawFlag};
+use crate::config::command_table::{COMMAND_FLAGS, CommandFlag};
 use crate::config::raw_value::{RawValue, Source};
 use crate::config::settings::Config;
-use crate::config::table::{SETTINGS, Setting};
+use crate::config::settings_table::{SETTINGS, Setting};
 use crate::config::values::nearest;
 
-/// The flags that win over everything else.
-const PAGES: [(&str, Command); 2] = [("help", Command::Help), ("version", Command::Version)];
+/// The flags that win over all others.
+const PAGES: [(&str, Page); 2] = [("help", Page::Help), ("version", Page::Version)];
+
+#[derive(Clone, Copy)]
+enum Page {
+    Help,
+    Version,
+}
 
 /// What has been read so far.
 #[derive(Default)]
@@ -24,12 +31,12 @@ struct Arguments {
     raw: Vec<RawValue>,
     errors: Vec<String>,
     /// `--help` or `--version`, whichever came first.
-    page: Option<Command>,
-    /// The argument before was an unknown flag, so the next one may be its value.
+    page: Option<Page>,
+    /// Whether the argument before was an unknown flag, so that the next one may be its value.
     maybe_value: bool,
 }
 
-/// The command, the settings that were given as flags, and the mistakes.
+/// Returns the command, the settings that were given as flags, and the mistakes.
 pub(super) fn read(
     args: impl IntoIterator<Item = OsString>,
 ) -> (Option<Command>, Vec<RawValue>, Vec<String>) {
@@ -48,7 +55,11 @@ pub(super) fn read(
         }
     }
     let Arguments { words, flags, raw, mut errors, page, .. } = line;
-    let command = page.or_else(|| command_parser::read(&words, &flags, &mut errors));
+    let command = match page {
+        Some(Page::Help) => Some(Command::Help { topic: command_parser::topic(&words) }),
+        Some(Page::Version) => Some(Command::Version),
+        None => command_parser::read(&words, &flags, &mut errors),
+    };
     (command, raw, errors)
 }
 
@@ -56,7 +67,7 @@ impl Arguments {
     fn word(&mut self, word: OsString, maybe_value: bool) {
         let fits = command_parser::fits(&self.words, &word);
         if !fits && word == "help" {
-            self.page.get_or_insert(Command::Help);
+            self.page.get_or_insert(Page::Help);
         } else if fits || !maybe_value {
             self.words.push(word);
         }
@@ -73,7 +84,7 @@ impl Arguments {
     fn flag(&mut self, name: &str, parser: &mut Parser) {
         if let Some((_, page)) = PAGES.iter().find(|(page, _)| *page == name) {
             parser.optional_value();
-            self.page.get_or_insert_with(|| page.clone());
+            self.page.get_or_insert(*page);
         } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.flag == name) {
             self.setting(setting, value(parser));
         } else if let Some(flag) = COMMAND_FLAGS.iter().find(|flag| flag.flag == name) {

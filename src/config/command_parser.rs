@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::config::command::{COMMANDS, Command, CommandFlag, CommandSpec};
+use crate::config::command::Command;
+use crate::config::command_table::{COMMANDS, CommandFlag, CommandSpec};
 use crate::config::values::alternatives;
 
 /// A command's own flag as it was given, without a value where that is missing.
@@ -43,6 +44,18 @@ pub(super) fn read(
         }
     }
     Some(command)
+}
+
+/// The words of a command with which these begin; those that several commands begin with where no
+/// command is complete; empty where they name nothing.
+pub(super) fn topic(words: &[OsString]) -> &'static str {
+    let shared = |spec: &CommandSpec| {
+        let pairs = spec.words.split(' ').zip(words);
+        let shared = pairs.take_while(|(fixed, word)| **word == **fixed);
+        let length: usize = shared.map(|(fixed, _)| fixed.len() + 1).sum();
+        &spec.words[..length.saturating_sub(1)]
+    };
+    COMMANDS.iter().map(shared).max_by_key(|topic| topic.len()).unwrap_or_default()
 }
 
 fn unknown(words: &[OsString]) -> String {

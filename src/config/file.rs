@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue, Error};
 
 use crate::config::raw_value::{RawValue, Source};
-use crate::config::table::{SETTINGS, Setting};
+use crate::config::settings_table::{SETTINGS, Setting};
 use crate::config::values::nearest;
 
 /// What the file that `config` names says, and what is wrong with the file itself.

@@ -1,9 +1,11 @@
-//! The help page, and the table of settings for the README: the tables of this room in other words.
+//! The help pages, and the table of settings for the documents: the tables of this room in other words.
 
-use crate::config::command::{COMMANDS, CommandFlag, CommandSpec};
-use crate::config::table::{Fallback, SETTINGS, Setting};
+use std::fmt::Write;
 
-/// The page is readable in a terminal of this width.
+use crate::config::command_table::{CommandFlag, CommandSpec, about};
+use crate::config::settings_table::{Fallback, SETTINGS, Setting};
+
+/// The pages are readable in a terminal of this width.
 const COLUMNS: usize = 100;
 
 const BEGINNING: &str = "\
@@ -12,7 +14,7 @@ Tillcast, an edge server for shops.
 Usage: tillcast [COMMAND] [SETTINGS]
 ";
 
-const ENDING: &str = "
+const SOURCES: &str = "
 Environment:
   Each setting is also a variable, such as TILLCAST_SESSION_IDLE=12h; commas separate the values of
   a repeatable one. A flag wins over the environment, the environment over the file, and the file
@@ -26,65 +28,129 @@ File:
 
 Durations are numbers with units, such as 90s, 12h or 30d.
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments or settings (all of them are named), 3 the disk is
-read-only, so that starting again does not help.
+Exit codes:
 ";
+
+const OTHER_SOURCES: &str = "
+Each setting is also a variable (--data-dir is TILLCAST_DATA_DIR) and a key of the TOML file
+(data_dir). All commands and settings: tillcast help
+";
+
+/// What the program ends with.
+pub(super) const EXIT_CODES: [(u8, &str); 4] = [
+    (0, "The command is done."),
+    (1, "It failed; standard error says why."),
+    (
+        2,
+        "An argument, a variable or a setting is wrong, and nothing was done. All mistakes are named.",
+    ),
+    (3, "The server's disk takes no writes, so that starting it again would not help."),
+];
 
 /// Every setting as flag with placeholder (`--drain DURATION`), default, and reason.
 pub fn settings() -> impl Iterator<Item = (String, &'static str, &'static str)> {
-    SETTINGS.iter().map(|setting| (setting.usage(), setting.default.words(), setting.reason))
+    SETTINGS.iter().map(|setting| (setting.usage(), setting.default.description(), setting.reason))
 }
 
-/// The page that `--help` prints: commands, settings, the other sources, exit codes.
-pub fn help() -> String {
-    let pages = [
-        ("help, --help, -h".into(), "Print this page.", None),
-        ("--version, -V".into(), "Print the version.", None),
-    ];
-    let commands = COMMANDS.iter().map(|spec| (spec.usage(), spec.reason, None));
-    let with_default =
-        |(usage, default, reason)| (usage, reason, Some(format!("[default: {default}]")));
-
-    let commands = ("Commands", commands.chain(pages).collect());
-    let settings = ("Settings", settings().map(with_default).collect());
-    let tables: [(&str, Vec<Row>); 2] = [commands, settings];
-    let usages = tables.iter().flat_map(|(_, rows)| rows).map(|(usage, ..)| usage.len());
-    let indent = usages.max().unwrap_or_default() + 4;
-    let tables = tables.map(|(title, rows)| {
-        let rows: String = rows.iter().map(|row| laid_out(row, indent)).collect();
-        format!("\n{title}:\n{rows}")
-    });
-    [BEGINNING, &tables.concat(), ENDING].concat()
+/// The page about the commands that a topic names: one, several, or all for an empty one.
+pub fn help(topic: &str) -> String {
+    let specs: Vec<&CommandSpec> = about(topic).collect();
+    let (head, rows) = match &specs[..] {
+        [spec] => (spec.introduction(), ("Flags", spec.flags().map(CommandFlag::row).collect())),
+        _ if topic.is_empty() => (BEGINNING.to_owned(), ("Commands", all_commands(&specs))),
+        _ => {
+            let head = format!("Usage: tillcast {topic} COMMAND [SETTINGS]\n");
+            (head, ("Commands", specs.iter().map(|spec| spec.row()).collect()))
+        }
+    };
+    let read = SETTINGS.iter().filter(|setting| specs.iter().any(|spec| spec.reads(setting.flag)));
+    let settings: Vec<Row> = read.map(Setting::row).collect();
+    let tail = match &settings[..] {
+        _ if topic.is_empty() => SOURCES.to_owned() + &exit_codes(),
+        [] => String::new(),
+        _ => OTHER_SOURCES.to_owned(),
+    };
+    [head, tables([rows, ("Settings", settings)]), tail].concat()
 }
 
 /// What to type, what it does, and a remark that stays in one piece.
-type Row = (String, &'static str, Option<String>);
+struct Row {
+    usage: String,
+    text: String,
+    remark: Option<String>,
+}
 
-/// The usage in the left column, the rest in the right one, in as many lines as it needs.
-fn laid_out((usage, reason, remark): &Row, indent: usize) -> String {
-    let margin = indent - 1;
-    let mut text = String::new();
-    let mut line = format!("{:<margin$}", format!("  {usage}"));
-    for word in reason.split(' ').chain(remark.as_deref()) {
-        if line.len() + 1 + word.len() > COLUMNS {
-            text += &line;
-            text += "\n";
-            line = " ".repeat(margin);
-        }
-        line += " ";
-        line += word;
+fn row(usage: &str, text: &str) -> Row {
+    Row { usage: usage.to_owned(), text: text.to_owned(), remark: None }
+}
+
+fn all_commands(specs: &[&CommandSpec]) -> Vec<Row> {
+    let pages = [
+        row("help [COMMAND], --help, -h", "Print this page, or the page of a command."),
+        row("--version, -V", "Print the version."),
+    ];
+    specs.iter().map(|spec| spec.row()).chain(pages).collect()
+}
+
+fn exit_codes() -> String {
+    EXIT_CODES
+        .iter()
+        .fold(String::new(), |page, (code, text)| page + &format!("  {code}  {text}\n"))
+}
+
+/// Tables with a title each and one indentation for all; one without rows is left out.
+fn tables<const N: usize>(tables: [(&str, Vec<Row>); N]) -> String {
+    let rows = tables.iter().flat_map(|(_, rows)| rows);
+    let indent = rows.map(|row| row.usage.len()).max().unwrap_or_default() + 4;
+    let mut page = String::new();
+    for (title, rows) in tables.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let rows: String = rows.iter().map(|row| row.laid_out(indent)).collect();
+        let written = write!(page, "\n{title}:\n{rows}");
+        debug_assert!(written.is_ok(), "a String takes every text");
     }
-    text + &line + "\n"
+    page
+}
+
+/// Appends the words to the last line of `text`, and begins another, indented one where it is full.
+fn wrap<'a>(mut text: String, words: impl Iterator<Item = &'a str>, indent: usize) -> String {
+    let mut columns = text.len();
+    for word in words {
+        if columns + 1 + word.len() > COLUMNS {
+            text.truncate(text.trim_end().len());
+            text += "\n";
+            text.extend(std::iter::repeat_n(' ', indent));
+            columns = indent;
+        } else if columns > indent {
+            text += " ";
+            columns += 1;
+        }
+        text += word;
+        columns += word.len();
+    }
+    text + "\n"
+}
+
+impl Row {
+    /// The usage in the left column, the rest in the right one, in as many lines as it needs.
+    fn laid_out(&self, indent: usize) -> String {
+        let start = format!("{:<indent$}", format!("  {}", self.usage));
+        wrap(start, self.text.split(' ').chain(self.remark.as_deref()), indent)
+    }
 }
 
 impl Setting {
-    fn usage(&self) -> String {
+    pub(super) fn usage(&self) -> String {
         format!("--{} {}", self.flag, self.value)
+    }
+
+    fn row(&self) -> Row {
+        let remark = Some(format!("[default: {}]", self.default.description()));
+        Row { remark, ..row(&self.usage(), self.reason) }
     }
 }
 
 impl Fallback {
-    fn words(&self) -> &'static str {
+    pub(super) fn description(&self) -> &'static str {
         match self {
             Fallback::Text(words) | Fallback::Computed(words, _) => words,
             Fallback::Nothing => "none",
@@ -93,19 +159,41 @@ impl Fallback {
 }
 
 impl CommandSpec {
-    fn usage(&self) -> String {
+    /// What to type, without the program's name and without settings.
+    pub(super) fn usage(&self) -> String {
         let operand = self.operand.map(|(name, _)| name);
         let flags: Vec<String> = self.flags().map(CommandFlag::usage).collect();
         let words = [self.words].into_iter().chain(operand);
         words.chain(flags.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
     }
+
+    fn row(&self) -> Row {
+        row(&self.usage(), self.summary)
+    }
+
+    fn introduction(&self) -> String {
+        let settings = if self.settings.is_some_and(<[_]>::is_empty) { "" } else { " [SETTINGS]" };
+        let usage = format!("Usage: tillcast {}{settings}\n\n{}\n", self.usage(), self.summary);
+        if self.details.is_empty() {
+            return usage;
+        }
+        usage + "\n" + &wrap(String::new(), self.details.split(' '), 0)
+    }
 }
 
 impl CommandFlag {
+    fn row(&self) -> Row {
+        row(&self.placeholder(), self.reason)
+    }
+
+    /// The flag with what stands for its value.
+    pub(super) fn placeholder(&self) -> String {
+        format!("--{} {}", self.flag, self.value).trim_end().to_owned()
+    }
+
     fn usage(&self) -> String {
-        let usage = format!("--{} {}", self.flag, self.value);
-        let usage = usage.trim_end();
+        let usage = self.placeholder();
         let often = if self.many { " ..." } else { "" };
-        if self.required { usage.to_owned() } else { format!("[{usage}]{often}") }
+        if self.required { usage } else { format!("[{usage}]{often}") }
     }
 }

@@ -1,4 +1,4 @@
-//! A value as somebody wrote it, and where: what the sources hand over, before it is read.
+//! A value as it was written, with its source, before it is parsed.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,7 +6,8 @@ use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 
 use crate::config::env::Env;
-use crate::config::table::{self, Fallback, SETTINGS, Setting};
+use crate::config::settings_table::{self, Fallback, PREFIX, SETTINGS, Setting};
+use crate::config::values::{misspelled, nearest};
 use crate::limits::Limits;
 
 /// One value of one setting.
@@ -29,24 +30,43 @@ pub(super) fn effective<'a>(raw: &'a [RawValue], flag: &str) -> Option<&'a RawVa
     raw.iter().find(|one| one.is(flag))
 }
 
-/// All that `TILLCAST_…` variables say; commas separate the values of a repeatable one.
+/// The values of the `TILLCAST_…` variables; commas separate those of a repeatable setting.
 pub(super) fn from_environment(env: &Env) -> Vec<RawValue> {
-    let values = |setting: &Setting| match env(&setting.variable()) {
-        Some(value) => setting.split(&value),
+    let values = |setting: &Setting| match env.get(&setting.variable()) {
+        Some(value) => setting.split(value),
         None => Vec::new(),
     };
     of_each_setting(|| Source::Environment, values)
 }
 
-/// The file of settings in the folder that systemd made for them, where there is one.
+/// Reports the variables that were meant as settings but are none: one with the prefix, or a known one
+/// that is misspelled in it. Ignoring `TILLCAST_DATADIR` would open an empty shop elsewhere.
+pub(super) fn unknown_variables(env: &Env) -> Vec<String> {
+    let known: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+    let keys = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    let report = |name: &str| {
+        let upper = name.to_ascii_uppercase();
+        let near = match upper.strip_prefix(PREFIX) {
+            Some(key) => nearest(key, keys()).map(|near| format!("{PREFIX}{near}")),
+            None => misspelled(&upper, known.iter().map(String::as_str)).map(str::to_owned),
+        };
+        let hint = near.as_ref().map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        let reported = near.is_some() || name.starts_with(PREFIX);
+        reported.then(|| format!("{}: unknown variable{hint}", name.escape_debug()))
+    };
+    let unknown = env.names().filter(|name| !known.iter().any(|known| known == name));
+    unknown.filter_map(report).collect()
+}
+
+/// The settings file in the folder that systemd created for it, if there is one.
 pub(super) fn from_service_manager(env: &Env) -> Option<RawValue> {
-    let folders = env("CONFIGURATION_DIRECTORY")?;
-    let file = Path::new(table::first_of(&folders)?).join("tillcast.toml");
+    let folders = env.get("CONFIGURATION_DIRECTORY")?;
+    let file = Path::new(settings_table::first_of(folders)?).join("tillcast.toml");
     let setting = SETTINGS.iter().find(|setting| setting.flag == "config")?;
     file.exists().then(|| RawValue { setting, value: file.into(), source: Source::Default })
 }
 
-/// What holds where nobody says anything but the profile.
+/// The defaults under a profile.
 pub(super) fn defaults(env: &Env, limits: Limits) -> Vec<RawValue> {
     let values = |setting: &Setting| match setting.default {
         Fallback::Text(text) => setting.split(text.as_ref()),
@@ -80,7 +100,7 @@ impl RawValue {
         discriminant(&self.source) == discriminant(&other.source)
     }
 
-    /// The line that reports this value as a mistake: the setting, what would be right, the source.
+    /// Reports this value as a mistake: the setting, what would be right, the value and its source.
     pub(super) fn error(&self, why: &str) -> String {
         format!("--{}: {why}, not {self}", self.setting.flag)
     }

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::limits::Limits;
 
-/// One field per setting; the table in `config/table.rs` gives each one's default and reason.
+/// One field per setting; the table in `config/settings_table.rs` gives each one's default and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The addresses to listen on, each once, never none.

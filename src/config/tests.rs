@@ -19,8 +19,8 @@ use crate::limits::Limits;
 type Outcome = Result<(Command, Config), ConfigErrors>;
 
 fn run(args: &[&str], env: &[(&str, &str)]) -> Outcome {
-    let value_of = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-    read(args.iter().map(OsString::from), |name| value_of(name).map(OsString::from))
+    let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    read(args.iter().map(OsString::from), env)
 }
 
 /// Arguments between spaces.
@@ -196,12 +196,34 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn a_variable_that_is_no_setting_is_a_mistake() {
+    for (name, hint) in [
+        ("TILLCAST_DATADIR", ", did you mean TILLCAST_DATA_DIR?"),
+        ("TILLCAST_DATA-DIR", ", did you mean TILLCAST_DATA_DIR?"),
+        ("TILLCAST_data_dir", ", did you mean TILLCAST_DATA_DIR?"),
+        ("tillcast_data_dir", ", did you mean TILLCAST_DATA_DIR?"),
+        ("TILCAST_DATA_DIR", ", did you mean TILLCAST_DATA_DIR?"),
+        ("TILLCAST_DATA", ", did you mean TILLCAST_DATA_DIR?"),
+        ("TILLCAST_PORT", ""),
+        ("TILLCAST_", ""),
+    ] {
+        let lines = errors(run(&["check"], &[(name, "/srv/shop")]));
+        assert_eq!(lines, [format!("{name}: unknown variable{hint}")]);
+    }
+    for innocent in ["DATA_DIR", "CONFIG", "TILL_PRINTER", "tillcast_shop", "BOOT_ID"] {
+        assert_eq!(run(&[], &[(innocent, "/srv/shop")]), line(""), "{innocent}");
+    }
+    assert_eq!(run(&[], &[("TILLCAST_DATADIR", "")]), line(""), "an empty one counts as unset");
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once_with_their_sources() {
     let file = File::new("at-once", "workers = 0\ndrain = 10\nsesion_max = \"1d\"\nlog_level =\n");
     let env = [
         ("TILLCAST_CONFIG", file.path()),
         ("TILLCAST_DRAIN", "soon"),
         ("TILLCAST_LISTEN", "localhost:3000, 1.2.3.4:5, [::1]"),
+        ("TILLCAST_WORKER", "2"),
     ];
     let args = ["--drain", "1s", "--session-idle", "31d", "--max-conections", "5", "--workers=x"];
     let lines = errors(run(&args, &env)).join("\n").replace(file.path(), "FILE");
@@ -209,6 +231,7 @@ fn all_mistakes_are_reported_at_once_with_their_sources() {
     let drain = "must be a duration from 0s to 10m, such as 90s, 12h or 30d";
     let expected = [
         "--max-conections: unknown flag, did you mean --max-connections?",
+        "TILLCAST_WORKER: unknown variable, did you mean TILLCAST_WORKERS?",
         "FILE, line 3: unknown setting \"sesion_max\", did you mean session_max?",
         "FILE, line 4: string values must be quoted, expected literal string",
         &format!("--listen: {address}, not \"localhost:3000\" (from TILLCAST_LISTEN)"),

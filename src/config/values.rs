@@ -169,8 +169,17 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     (valid && port != Some(0)).then_some((host, port))
 }
 
-/// The name that was probably meant: at most two letters away.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that was probably meant: at most two letters away, else the shortest that contains the word.
+pub(super) fn nearest<'a>(
+    word: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let containing = names.clone().filter(|name| word.len() >= 3 && name.contains(word));
+    misspelled(word, names).or_else(|| containing.min_by_key(|name| name.len()))
+}
+
+/// The name of which this is a misspelling: at most two letters away.
+pub(super) fn misspelled<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let with_distance = names.map(|name| (distance(word, name), name));
     with_distance
         .filter(|(away, name)| *away <= 2 && away * 2 < name.len())

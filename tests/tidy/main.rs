@@ -41,7 +41,7 @@ const ROOMS: &[Room] = &[
             "tempfile",
         ],
     ),
-    ("config", 6, &["humantime", "ipnet", "lexopt", "toml"]),
+    ("config", 6, &["humantime", "ipnet", "lexopt", "roff", "toml"]),
     // The demo is a client of the API, so it speaks HTTP too.
     (
         "cli",

@@ -1,8 +1,9 @@
 //! The command line: each command, each wrong one, and the help page.
 
-use crate::config::table::SETTINGS;
+use crate::config::command_table::COMMANDS;
+use crate::config::settings_table::SETTINGS;
 use crate::config::tests::{config, errors, line, run};
-use crate::config::{Command, help, settings};
+use crate::config::{Command, help, program_page, settings, settings_page};
 
 /// The rows of a table, each with an arrow between what is given and what is expected.
 fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -10,7 +11,7 @@ fn rows(table: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Arguments, and the command that they ask for.
-const COMMANDS: &str = r#"
+const LINES: &str = r#"
 serve => Serve
 demo => Demo { rate: 5.0 }
 --rate 0.1 demo => Demo { rate: 0.1 }
@@ -24,6 +25,7 @@ user list => UserList
 user passwd ana => UserPasswd { name: "ana", random: false }
 user passwd --random ana => UserPasswd { name: "ana", random: true }
 user disable ana --data-dir /d => UserDisable { name: "ana" }
+user enable ana => UserEnable { name: "ana" }
 backup /b.db => Backup { file: "/b.db" }
 restore /b.db => Restore { file: "/b.db" }
 backup -- --odd => Backup { file: "--odd" }
@@ -36,22 +38,30 @@ events --since 7 --follow => Events { follow: true, since: 7 }
 announce => Announce { secure: false }
 announce --mdns shop --secure => Announce { secure: true }
 limits => Limits
+man => Man { settings: false }
+man --settings => Man { settings: true }
 --drain 1s limits => Limits
 --version => Version
 -V => Version
 backup --version => Version
 --version --help => Version
 --nope -V --rate x => Version
---help => Help
--hV => Help
-help me => Help
-user help => Help
-demo help => Help
-user add --help => Help"#;
+--help => Help { topic: "" }
+-hV => Help { topic: "" }
+help => Help { topic: "" }
+help me => Help { topic: "" }
+help demo => Help { topic: "demo" }
+help user add => Help { topic: "user add" }
+user help => Help { topic: "user" }
+user help list => Help { topic: "user list" }
+demo help => Help { topic: "demo" }
+serve --help --nonsense => Help { topic: "serve" }
+user add --help => Help { topic: "user add" }
+user add ana --role admin -h => Help { topic: "user add" }"#;
 
 #[test]
 fn each_command_is_understood() {
-    for (args, command) in rows(COMMANDS) {
+    for (args, command) in rows(LINES) {
         assert_eq!(format!("{:?}", line(args).unwrap().0), command, "{args}");
     }
 }
@@ -63,8 +73,8 @@ restore => restore: FILE is missing
 backup a b => backup: unexpected argument; it takes one FILE
 limits 5 => limits: unexpected argument; it takes none
 doctor /d => doctor: unexpected argument; it takes none
-user => user: must be followed by add, list, passwd or disable
-user del ana => user: must be followed by add, list, passwd or disable
+user => user: must be followed by add, list, passwd, disable or enable
+user del ana => user: must be followed by add, list, passwd, disable or enable
 user passwd => user passwd: NAME is missing
 user add => user add: NAME is missing|--role: needed by user add, ROLES
 user add a --role => --role: needs a value, ROLES
@@ -99,8 +109,8 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
         let lines =
             lines.replace("must be a host name or an address, such as till.example", "HOST");
-        let commands = "must be serve, demo, user add, user list, user passwd, user disable, \
-                        backup, restore, check, doctor, cert, events, announce or limits";
+        let commands = "must be serve, demo, user add, user list, user passwd, user disable, user enable, \
+                        backup, restore, check, doctor, cert, events, announce, limits or man";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = errors(run(&["user", "passwd", ""], &[]));
@@ -139,28 +149,77 @@ fn a_password_in_the_arguments_is_refused_and_not_repeated() {
 fn help_wins_over_mistakes_of_every_source() {
     let wrong = [("TILLCAST_DRAIN", "x"), ("TILLCAST_CONFIG", "/nowhere/t.toml")];
     let outcome = run(&["--workers", "0", "--nope", "check", "it", "--help"], &wrong);
-    assert_eq!(outcome, Ok((Command::Help, config(""))));
+    assert_eq!(outcome, Ok((Command::Help { topic: "check" }, config(""))));
+}
+
+/// What a page says, however it is broken into lines.
+fn in_one_line(page: &str) -> String {
+    page.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
 fn the_help_page_has_every_row_and_fits_a_terminal() {
-    let page = help();
-    assert!(page.lines().all(|line| line.len() <= 100 && line.trim_end() == line));
-    for usage in [
-        "  serve ",
-        "  demo [--rate N] ",
-        "  user add NAME --role ROLE ",
-        "  backup FILE ",
-        "  cert [--dir DIR] [--name NAME] ... ",
-        "  events [--follow] [--since SEQ] ",
-        "  --version, -V ",
-    ] {
-        assert!(page.lines().any(|line| line.starts_with(usage)), "{usage}");
+    let page = help("");
+    assert!(page.lines().all(|line| line.len() <= 100 && line.trim_end() == line), "{page}");
+    for spec in COMMANDS {
+        let usage = format!("  {} ", spec.usage());
+        assert!(page.lines().any(|line| line.starts_with(&usage)), "{usage}");
     }
-    let in_one_line = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = in_one_line(&page);
     assert_eq!(settings().count(), SETTINGS.len());
     for (usage, default, reason) in settings() {
-        assert!(in_one_line.contains(&format!("{usage} {reason} [default: {default}]")), "{usage}");
+        assert!(page.contains(&format!("{usage} {reason} [default: {default}]")), "{usage}");
         assert!(reason.ends_with('.') && !default.is_empty(), "{usage}");
+    }
+}
+
+#[test]
+fn each_command_has_a_page_with_its_flags_and_the_settings_that_it_reads() {
+    for spec in COMMANDS {
+        let page = help(spec.words);
+        assert!(page.starts_with(&format!("Usage: tillcast {}", spec.usage())), "{page}");
+        assert!(page.lines().all(|line| line.len() <= 100 && line.trim_end() == line), "{page}");
+        for flag in spec.flags() {
+            assert!(page.contains(&format!("\n  {} ", flag.placeholder())), "{}", flag.flag);
+        }
+        for setting in SETTINGS {
+            let named = page.contains(&format!("\n  --{} ", setting.flag));
+            assert_eq!(named, spec.reads(setting.flag), "{} in\n{page}", setting.flag);
+        }
+        for flag in spec.settings.unwrap_or_default() {
+            assert!(
+                SETTINGS.iter().any(|setting| setting.flag == *flag),
+                "{flag} of {}",
+                spec.words
+            );
+        }
+    }
+    let users = help("user");
+    assert!(users.contains("\n  user passwd NAME [--random]") && !users.contains("--listen"));
+}
+
+#[test]
+fn the_manual_pages_have_every_row() {
+    let plain = |page: String| {
+        // A page is roff without what only lays it out.
+        let page =
+            page.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\fR", "").replace("\\fB", "");
+        page.replace("\\fI", "")
+    };
+    let (program, settings) = (plain(program_page()), plain(settings_page()));
+    assert!(program.contains(".TH TILLCAST 1 ") && settings.contains(".TH TILLCAST.TOML 5 "));
+    for spec in COMMANDS {
+        let entry = format!("\n.TP\n{}\n{}\n", spec.usage(), spec.summary);
+        assert!(program.contains(&entry) && program.contains(spec.details), "{entry}");
+    }
+    for setting in SETTINGS {
+        let entry = |name: &str| format!("\n.TP\n{name} {}\n{}\n", setting.value, setting.reason);
+        assert!(program.contains(&entry(&format!("--{}", setting.flag))), "{}", setting.flag);
+        assert_eq!(
+            settings.contains(&entry(&setting.key())),
+            setting.flag != "config",
+            "{}",
+            setting.flag
+        );
     }
 }

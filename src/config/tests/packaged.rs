@@ -1,6 +1,6 @@
 //! The file of settings that packages bring, which cannot drift from the table.
 
-use crate::config::table::{Fallback, SETTINGS, Setting};
+use crate::config::settings_table::{Fallback, SETTINGS, Setting};
 use crate::config::tests::File;
 
 const PACKAGED: &str = include_str!("../../../systemd/tillcast.toml");

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::config::table::SETTINGS;
+use crate::config::settings_table::SETTINGS;
 use crate::config::tests::{config, errors, line, run};
 use crate::config::{Command, read};
 
@@ -136,7 +136,7 @@ fn a_certificate_and_its_key_come_together() {
 fn bytes_that_are_not_utf_8_are_paths_or_mistakes() {
     let set = |variable: &'static str| {
         let value = OsString::from_vec(NOT_UTF_8.into());
-        read([], move |name| (name == variable).then(|| value.clone()))
+        read([], [(variable.into(), value)])
     };
     for path in ["TILLCAST_DATA_DIR", "STATE_DIRECTORY"] {
         let config = set(path).unwrap().1;
@@ -149,6 +149,6 @@ fn bytes_that_are_not_utf_8_are_paths_or_mistakes() {
     }
     let args = ["--data-dir", "\u{e9}", "--", "backup"].map(OsString::from);
     let args = args.into_iter().chain([OsString::from_vec(NOT_UTF_8.into())]);
-    let Command::Backup { file } = read(args, |_| None).unwrap().0 else { panic!("no backup") };
+    let Command::Backup { file } = read(args, []).unwrap().0 else { panic!("no backup") };
     assert_eq!(file.as_os_str(), OsStr::from_bytes(NOT_UTF_8));
 }

@@ -37,6 +37,9 @@ pub(super) enum Fallback {
     Nothing,
 }
 
+/// Begins the variable of every setting.
+pub(super) const PREFIX: &str = "TILLCAST_";
+
 /// The most connections that may be asked for: beyond it file descriptors run out first.
 const MANY: usize = 1_000_000;
 
@@ -290,7 +293,7 @@ const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogF
 impl Setting {
     /// `TILLCAST_SESSION_IDLE` for `session-idle`.
     pub(super) fn variable(&self) -> String {
-        format!("TILLCAST_{}", self.key().to_uppercase())
+        format!("{PREFIX}{}", self.key().to_uppercase())
     }
 
     /// `session_idle` for `session-idle`.
@@ -313,8 +316,8 @@ impl Setting {
 
 /// The first of the folders that systemd made for the service.
 fn state_directory(env: &Env, _: Limits) -> OsString {
-    let paths = env("STATE_DIRECTORY").unwrap_or_default();
-    first_of(&paths).map_or_else(|| "./tillcast-data".into(), OsStr::to_owned)
+    let first = env.get("STATE_DIRECTORY").and_then(first_of);
+    first.map_or_else(|| "./tillcast-data".into(), OsStr::to_owned)
 }
 
 /// The first of several paths.

@@ -1,0 +1,399 @@
+//! Every command: its words, its operand, its flags, the settings it reads, and what help says about it.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::config::command::Command;
+use crate::config::values::{choice, host, integer, number, path, text};
+
+/// Reads one value into the command, or says what would be right.
+pub(super) type Set = fn(&mut Command, &OsStr) -> Result<(), String>;
+
+/// One row of the table. Parser, help pages and manual page are all made from it.
+pub(super) struct CommandSpec {
+    pub(super) words: &'static str,
+    /// The placeholder of its operand, and how that is read.
+    pub(super) operand: Option<(&'static str, Set)>,
+    /// One line for the list of commands.
+    pub(super) summary: &'static str,
+    /// What its own page says in addition; may be empty.
+    pub(super) details: &'static str,
+    /// The flags of the settings that it reads; `None` for all of them.
+    pub(super) settings: Option<&'static [&'static str]>,
+    /// The command with the defaults of its flags.
+    pub(super) start: fn() -> Command,
+}
+
+/// A flag that only one command has.
+pub(super) struct CommandFlag {
+    pub(super) flag: &'static str,
+    /// The placeholder of its value; empty for a flag without one.
+    pub(super) value: &'static str,
+    pub(super) required: bool,
+    /// Whether it may be given several times.
+    pub(super) many: bool,
+    /// The words of its command.
+    pub(super) command: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) set: Set,
+}
+
+/// The settings of a command that only needs to find the database.
+const DATABASE: Option<&[&str]> = Some(&["data-dir", "config"]);
+/// The settings of a command that hashes a password.
+const PASSWORD: Option<&[&str]> = Some(&["data-dir", "profile", "config"]);
+
+const NAME: Option<(&str, Set)> = Some(("NAME", |command, value| {
+    use Command::{UserAdd, UserDisable, UserEnable, UserPasswd};
+    if let UserAdd { name, .. }
+    | UserPasswd { name, .. }
+    | UserDisable { name }
+    | UserEnable { name } = command
+    {
+        text(value)?.clone_into(name);
+    }
+    Ok(())
+}));
+
+const FILE: Option<(&str, Set)> = Some(("FILE", |command, value| {
+    if let Command::Backup { file } | Command::Restore { file } = command {
+        *file = path(value)?;
+    }
+    Ok(())
+}));
+
+const ROLES: &[(&str, &str)] =
+    &[("admin", "admin"), ("staff", "staff"), ("kiosk", "kiosk"), ("display", "display")];
+
+/// All commands; the first one runs when none is named.
+pub(super) static COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        words: "serve",
+        operand: None,
+        summary: "Serve the shop. This is the command when none is named.",
+        details: "The first start creates the shop and its user admin, whose password it prints once. \
+                  SIGTERM and SIGINT stop the server after its clients have left. SIGHUP makes it read the \
+                  log level, the certificate and its key again; other settings that have changed are named \
+                  in the log and need a restart.",
+        settings: None,
+        start: || Command::Serve,
+    },
+    CommandSpec {
+        words: "demo",
+        operand: None,
+        summary: "Serve a temporary shop with simulated sales.",
+        details: "The shop is in a temporary folder, which is removed when the demo ends. It speaks plain \
+                  HTTP. The demo prints a user of each role and commands to try.",
+        settings: Some(&[
+            "listen",
+            "session-idle",
+            "session-max",
+            "profile",
+            "max-connections",
+            "max-connections-per-address",
+            "max-connections-per-user",
+            "connect-rate",
+            "allow-origin",
+            "trusted-proxy",
+            "drain",
+            "event-retention",
+            "event-retention-count",
+            "audit-retention",
+            "log-level",
+            "log-format",
+            "workers",
+            "config",
+        ]),
+        start: || Command::Demo { rate: 5.0 },
+    },
+    CommandSpec {
+        words: "user add",
+        operand: NAME,
+        summary: "Add a user.",
+        details: "Reads the password from the terminal without echo, or one line from standard input. It \
+                  works while the server runs. In a data directory without a shop it creates one.",
+        settings: PASSWORD,
+        start: || Command::UserAdd { name: String::new(), role: String::new() },
+    },
+    CommandSpec {
+        words: "user list",
+        operand: None,
+        summary: "List the users.",
+        details: "",
+        settings: DATABASE,
+        start: || Command::UserList,
+    },
+    CommandSpec {
+        words: "user passwd",
+        operand: NAME,
+        summary: "Change a user's password and end the user's sessions.",
+        details: "Reads the password from the terminal without echo, or one line from standard input. It \
+                  works while the server runs.",
+        settings: PASSWORD,
+        start: || Command::UserPasswd { name: String::new(), random: false },
+    },
+    CommandSpec {
+        words: "user disable",
+        operand: NAME,
+        summary: "Lock a user out: end the user's sessions and refuse logins.",
+        details: "",
+        settings: DATABASE,
+        start: || Command::UserDisable { name: String::new() },
+    },
+    CommandSpec {
+        words: "user enable",
+        operand: NAME,
+        summary: "Let a disabled user log in again, with the old password.",
+        details: "",
+        settings: DATABASE,
+        start: || Command::UserEnable { name: String::new() },
+    },
+    CommandSpec {
+        words: "backup",
+        operand: FILE,
+        summary: "Copy the database to FILE, consistently, also while the server runs.",
+        details: "If FILE is an existing folder, the copy is named after today's date, at most one is made a \
+                  day, and the newest --backup-keep of them are kept. A backup never overwrites a file.",
+        settings: Some(&["data-dir", "backup-keep", "config"]),
+        start: || Command::Backup { file: PathBuf::new() },
+    },
+    CommandSpec {
+        words: "restore",
+        operand: FILE,
+        summary: "Replace the database with the backup FILE. The server must be stopped.",
+        details: "The backup is verified first. The old database is kept beside the new one, under the name \
+                  that the command prints.",
+        settings: DATABASE,
+        start: || Command::Restore { file: PathBuf::new() },
+    },
+    CommandSpec {
+        words: "check",
+        operand: None,
+        summary: "Verify every page, row and event of the database.",
+        details: "The server may run meanwhile.",
+        settings: DATABASE,
+        start: || Command::Check,
+    },
+    CommandSpec {
+        words: "doctor",
+        operand: None,
+        summary: "Examine what the shop depends on, and say what to do.",
+        details: "Examines clock, disk, card, permissions, database, port, certificate, backups and open \
+                  files. It changes nothing, and the server may run meanwhile.",
+        settings: Some(&[
+            "listen",
+            "data-dir",
+            "profile",
+            "max-connections",
+            "tls-cert",
+            "tls-key",
+            "backup-dir",
+            "backup-keep",
+            "config",
+        ]),
+        start: || Command::Doctor,
+    },
+    CommandSpec {
+        words: "cert",
+        operand: None,
+        summary: "Issue a certificate for this machine, for a shop without a public domain.",
+        details: "The certificate is for this machine's names and private addresses, for NAME.local of \
+                  --mdns, and for each --name. The first call also creates the authority that signs it: the \
+                  tills import that once, and later certificates need nothing new from them. The authority \
+                  can sign any local name and private address, but of other names only those of its first \
+                  call, so give all of them then.",
+        settings: Some(&["data-dir", "mdns", "listen", "config"]),
+        start: || Command::Cert { dir: None, names: Vec::new() },
+    },
+    CommandSpec {
+        words: "events",
+        operand: None,
+        summary: "Print the event log, one JSON object a line.",
+        details: "",
+        settings: DATABASE,
+        start: || Command::Events { follow: false, since: 0 },
+    },
+    CommandSpec {
+        words: "announce",
+        operand: None,
+        summary: "Announce a running server in the local network, until standard input ends.",
+        details: "Announces the server at --listen under the name of --mdns. serve --mdns NAME starts this by \
+                  itself.",
+        settings: Some(&["listen", "mdns", "config"]),
+        start: || Command::Announce { secure: false },
+    },
+    CommandSpec {
+        words: "limits",
+        operand: None,
+        summary: "Print every bound, and the memory that all of them can take together.",
+        details: "",
+        settings: Some(&[
+            "profile",
+            "max-connections",
+            "tls-cert",
+            "tls-key",
+            "mdns",
+            "workers",
+            "config",
+        ]),
+        start: || Command::Limits,
+    },
+    CommandSpec {
+        words: "man",
+        operand: None,
+        summary: "Print the manual page tillcast(1), to be read with: tillcast man | man -l -",
+        details: "",
+        settings: Some(&[]),
+        start: || Command::Man { settings: false },
+    },
+];
+
+pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
+    CommandFlag {
+        flag: "rate",
+        value: "N",
+        required: false,
+        many: false,
+        command: "demo",
+        reason: "Actions per second, from 0.1 to 1000. [default: 5]",
+        set: |command, value| {
+            if let Command::Demo { rate } = command {
+                *rate = number("a number", value, 0.1..=1000.0)?;
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "role",
+        value: "ROLE",
+        required: true,
+        many: false,
+        command: "user add",
+        reason: "What the user may do: admin, staff, kiosk or display.",
+        set: |command, value| {
+            if let Command::UserAdd { role, .. } = command {
+                choice(value, ROLES)?.clone_into(role);
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "random",
+        value: "",
+        required: false,
+        many: false,
+        command: "user passwd",
+        reason: "Generate the password and print it, this once.",
+        set: |command, _| {
+            if let Command::UserPasswd { random, .. } = command {
+                *random = true;
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "dir",
+        value: "DIR",
+        required: false,
+        many: false,
+        command: "cert",
+        reason: "The folder for the certificate and the authority. [default: tls in the data directory]",
+        set: |command, value| {
+            if let Command::Cert { dir, .. } = command {
+                *dir = Some(path(value)?);
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "name",
+        value: "NAME",
+        required: false,
+        many: true,
+        command: "cert",
+        reason: "Another name or address under which clients reach the server.",
+        set: |command, value| {
+            if let Command::Cert { names, .. } = command {
+                names.push(host(value)?);
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "secure",
+        value: "",
+        required: false,
+        many: false,
+        command: "announce",
+        reason: "Say that the server speaks TLS.",
+        set: |command, _| {
+            if let Command::Announce { secure } = command {
+                *secure = true;
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "follow",
+        value: "",
+        required: false,
+        many: false,
+        command: "events",
+        reason: "Wait for new events instead of ending.",
+        set: |command, _| {
+            if let Command::Events { follow, .. } = command {
+                *follow = true;
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "since",
+        value: "SEQ",
+        required: false,
+        many: false,
+        command: "events",
+        reason: "Print only the events after this number. [default: 0, all that are kept]",
+        set: |command, value| {
+            if let Command::Events { since, .. } = command {
+                *since = integer(value, 0..=i64::MAX.cast_unsigned())?;
+            }
+            Ok(())
+        },
+    },
+    CommandFlag {
+        flag: "settings",
+        value: "",
+        required: false,
+        many: false,
+        command: "man",
+        reason: "Print the page of the settings file, tillcast.toml(5).",
+        set: |command, _| {
+            if let Command::Man { settings } = command {
+                *settings = true;
+            }
+            Ok(())
+        },
+    },
+];
+
+impl CommandSpec {
+    /// The flags that only this command has.
+    pub(super) fn flags(&self) -> impl Iterator<Item = &'static CommandFlag> {
+        COMMAND_FLAGS.iter().filter(|flag| flag.command == self.words)
+    }
+
+    /// Whether it reads the setting of that flag.
+    pub(super) fn reads(&self, flag: &str) -> bool {
+        self.settings.is_none_or(|settings| settings.contains(&flag))
+    }
+}
+
+/// The commands that a topic names: one, several that begin with it, or all for an empty one.
+pub(super) fn about(topic: &str) -> impl Iterator<Item = &'static CommandSpec> {
+    COMMANDS.iter().filter(move |spec| {
+        spec.words
+            .strip_prefix(topic)
+            .is_some_and(|rest| topic.is_empty() || rest.is_empty() || rest.starts_with(' '))
+    })
+}
