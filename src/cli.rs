@@ -6,6 +6,7 @@ mod cert;
 mod demo;
 mod doctor;
 mod events;
+mod failure;
 mod limits;
 mod log_rate_limit;
 mod logging;
@@ -14,27 +15,90 @@ mod serve;
 mod terminal;
 mod users;
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{self, Command, Config, ConfigErrors};
 use crate::store;
 
+use failure::Failure;
 use terminal::{print, print_error};
 
-/// Starting the server again does not help: its disk takes no writes.
+/// An argument, a variable or a setting is wrong, or a file that it names, or a passed socket.
+const EXIT_USAGE: u8 = 2;
+/// The server's disk takes no writes, so that another start would not help.
 const EXIT_READ_ONLY: u8 = 3;
 
-/// Runs a command. Exit code 0: done; 1: it could not be done, and standard error says why; 2: it
-/// was not tried, for a file that a setting names, or a socket that was passed, is wrong; 3: nor can it
-/// be done by another try.
+/// What a command does with the data directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DataDir {
+    /// Creates files in it where there are none.
+    Creates,
+    /// Needs the shop that is in it: a mistyped path must not become an empty shop.
+    Needs,
+    /// Reads it at most; or serves it, with the rights of its owner.
+    Leaves,
+}
+
+/// Runs a command, and returns one of the exit codes that the manual page lists.
 pub fn run(command: Command, config: &Config) -> ExitCode {
+    let dir = config.data_dir.as_path();
+    let (usage, is_server) = (data_dir_usage(&command), command == Command::Serve);
+    if !is_server && !matches!(command, Command::Demo { .. }) {
+        // That signal is for the servers of this name; the others have no settings to read again.
+        terminal::ignore_hangups();
+    }
+    let ready = if usage == DataDir::Needs { require_shop(dir) } else { Ok(()) };
+    let mut done = ready.map_err(Failure::from).and_then(|()| execute(command, config));
+    if usage != DataDir::Leaves {
+        // Also after a failure: what it has made must not keep the server from its own files.
+        done = done.and(ownership::restore(dir).map_err(Failure::from));
+    }
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(errors)) => reject(&errors),
+        Err(Failure::Failed(why)) => {
+            print_error(&why);
+            if !is_server || !store::is_read_only(dir) {
+                return ExitCode::FAILURE;
+            }
+            print_error(&format!(
+                "{}: the file system is read-only; `dmesg` says why, often that the card is worn out",
+                dir.display()
+            ));
+            ExitCode::from(EXIT_READ_ONLY)
+        }
+    }
+}
+
+fn data_dir_usage(command: &Command) -> DataDir {
+    match command {
+        Command::UserAdd { .. } | Command::Restore { .. } | Command::Cert { .. } => {
+            DataDir::Creates
+        }
+        Command::UserList
+        | Command::UserPasswd { .. }
+        | Command::UserDisable { .. }
+        | Command::UserEnable { .. }
+        | Command::Backup { .. }
+        | Command::Check
+        | Command::Events { .. } => DataDir::Needs,
+        Command::Serve
+        | Command::Demo { .. }
+        | Command::Doctor
+        | Command::Announce { .. }
+        | Command::Limits
+        | Command::Man { .. }
+        | Command::Help { .. }
+        | Command::Version => DataDir::Leaves,
+    }
+}
+
+fn execute(command: Command, config: &Config) -> Result<(), Failure> {
     let (dir, cost) = (&config.data_dir, config.limits.hash);
-    let is_server = command == Command::Serve;
     let done = match command {
-        Command::Serve => match serve::inherited(config) {
-            Ok(inherited) => serve::run(config, inherited),
-            Err(errors) => return reject(&errors),
-        },
+        Command::Serve => return serve::run(config),
         Command::Demo { rate } => demo::run(config, rate),
         Command::UserAdd { name, role } => users::add(dir, cost, &name, &role),
         Command::UserList => users::list(dir),
@@ -46,7 +110,7 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Check => backup::check(dir),
         Command::Doctor => doctor::run(config),
         Command::Events { follow, since } => events::run(dir, follow, since),
-        Command::Cert { dir: to, names } => cert::run(dir, to, names, config.mdns.as_deref()),
+        Command::Cert { dir: to, names } => cert::run(config, to, names),
         Command::Announce { secure } => announce::run(config, secure),
         Command::Limits => limits::run(config),
         Command::Man { settings: false } => print(&config::program_page()),
@@ -54,26 +118,29 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
         Command::Help { topic } => print(&config::help(topic)),
         Command::Version => print(concat!("tillcast ", env!("CARGO_PKG_VERSION"), "\n")),
     };
-    match done.and_then(|()| if is_server { Ok(()) } else { ownership::restore(dir) }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) if is_server && store::is_read_only(dir) => {
-            print_error(&why);
-            print_error(&format!(
-                "{}: the file system is read-only; the kernel's log says why, often a card that is \
-                 worn out",
-                dir.display()
-            ));
-            ExitCode::from(EXIT_READ_ONLY)
-        }
-        Err(why) => {
-            print_error(&why);
-            ExitCode::FAILURE
-        }
+    done.map_err(Failure::from)
+}
+
+/// Refuses a data directory without a database.
+fn require_shop(data_dir: &Path) -> Result<(), String> {
+    let file = store::database_file(data_dir);
+    let name = file.display();
+    match file.metadata() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("{name}: {error}")),
+        Err(_) if store::was_created(data_dir) => Err(format!(
+            "{name}: is missing, but a shop was created here; `tillcast restore FILE` puts a backup in its \
+             place"
+        )),
+        Err(_) => Err(format!(
+            "{name}: does not exist; give the folder of the shop with --data-dir (the Debian package's is \
+             /var/lib/tillcast)"
+        )),
     }
 }
 
 /// Reports wrong arguments or settings.
 pub fn reject(errors: &ConfigErrors) -> ExitCode {
     print_error(errors);
-    ExitCode::from(2)
+    ExitCode::from(EXIT_USAGE)
 }

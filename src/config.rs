@@ -67,6 +67,12 @@ pub fn read(
     }
 }
 
+/// The flags of the settings in which two configurations differ.
+pub fn changed(old: &Config, new: &Config) -> impl Iterator<Item = &'static str> {
+    let changed = SETTINGS.iter().filter(|setting| !(setting.same)(old, new));
+    changed.map(|setting| setting.flag)
+}
+
 /// Sets each field from the first source that gives it; `raw` is in the order of precedence.
 fn resolve(raw: &[RawValue], errors: &mut Vec<String>) -> Config {
     let mut config = Config::empty();

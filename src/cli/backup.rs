@@ -5,12 +5,13 @@ use std::path::Path;
 use crate::cli::terminal::{print, print_error};
 use crate::store;
 
-/// Writes a consistent copy of the database; the server may run. In a folder that is there, one a day is
-/// made, and so many are kept.
+/// Writes a consistent copy of the database; the server may run. Into an existing folder, it writes one a
+/// day and keeps the newest `keep`.
 pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), String> {
     let made = if target.is_dir() {
         store::backup_today(data_dir, target, keep)
     } else {
+        check_file_name(target)?;
         store::backup(data_dir, target).map(|()| Some(target.to_owned()))
     };
     let database = store::database_file(data_dir);
@@ -22,7 +23,23 @@ pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), 
     }
 }
 
-/// Puts a backup in the place of the database.
+/// Refuses a path that was probably meant as a folder, which is missing: a stick that is not mounted must
+/// not become a file on the card.
+fn check_file_name(target: &Path) -> Result<(), String> {
+    let is_folder = |folder: &Path| folder.as_os_str().is_empty() || folder.is_dir();
+    if let Some(folder) = target.parent().filter(|folder| !is_folder(folder)) {
+        return Err(format!("{}: there is no such folder", folder.display()));
+    }
+    if target.extension().is_none() || target.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(format!(
+            "{0}: there is no such folder; create it, or name a file with an ending, such as {0}.db",
+            target.display().to_string().trim_end_matches('/')
+        ));
+    }
+    Ok(())
+}
+
+/// Replaces the database with a backup.
 pub(super) fn restore(data_dir: &Path, backup: &Path) -> Result<(), String> {
     let old = store::restore(data_dir, backup).map_err(|error| error.to_string())?;
     let kept = old.map(|old| format!("; the old one is {}", old.display())).unwrap_or_default();
@@ -30,7 +47,7 @@ pub(super) fn restore(data_dir: &Path, backup: &Path) -> Result<(), String> {
     print(&format!("{} is a copy of {} now{kept}\n", file.display(), backup.display()))
 }
 
-/// Says whether a data directory is sound.
+/// Verifies the database of a data directory.
 pub(super) fn check(data_dir: &Path) -> Result<(), String> {
     let found = store::check(data_dir).map_err(|error| error.to_string())?;
     let file = store::database_file(data_dir);

@@ -1,25 +1,21 @@
 //! `tillcast cert`: a certificate for a shop without a domain.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::terminal::print;
+use crate::config::Config;
 use crate::tls::{self, Files};
 
 /// Makes a certificate for this machine, under the name that it is announced with as well, and for
 /// more names; says what to do with it.
-pub(super) fn run(
-    data_dir: &Path,
-    to: Option<PathBuf>,
-    more: Vec<String>,
-    announced: Option<&str>,
-) -> Result<(), String> {
-    let dir = to.unwrap_or_else(|| data_dir.join("tls"));
+pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Result<(), String> {
+    let dir = to.unwrap_or_else(|| config.data_dir.join("tls"));
     // The files are named in full: the server may be started elsewhere.
     let dir = std::path::absolute(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let mut names = more;
     names.extend(own_names()?);
-    names.extend(announced.map(|name| format!("{name}.local")));
+    names.extend(config.mdns.as_ref().map(|name| format!("{name}.local")));
     names.sort();
     names.dedup();
     let issued = tls::issue(&dir, &names)?;

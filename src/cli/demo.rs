@@ -55,7 +55,7 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
         print_welcome(address, rate, &logins)?;
         let staff =
             logins.iter().find(|login| login.role == Role::Staff).cloned().ok_or("no staff")?;
-        tokio::spawn(log.maintain(None));
+        tokio::spawn(log.maintain(config.clone(), None));
         let assistant = tokio::spawn(simulate(address, staff, rate));
         let served = opened.run().await;
         assistant.abort();

@@ -49,27 +49,25 @@ impl Log {
         self.rate_limit.clone()
     }
 
-    /// Does what the log needs while the server runs: listens for `SIGHUP`, and tells what was left
-    /// out. Never returns.
-    pub(super) async fn maintain(self, identity: Option<Arc<Identity>>) {
-        tokio::join!(self.rate_limit.report_periodically(), reload_on_hangup(self.level, identity));
+    /// Does what the log needs while a server with these settings runs: reloads at `SIGHUP`, and reports
+    /// dropped lines. Never returns.
+    pub(super) async fn maintain(self, config: Config, identity: Option<Arc<Identity>>) {
+        let reload = reload_on_hangup(self.level, config, identity);
+        tokio::join!(self.rate_limit.report_periodically(), reload);
     }
 }
 
-/// Reads the settings anew at each `SIGHUP` and takes the log level from them, and reads the
-/// certificate and its key anew. Never returns.
-async fn reload_on_hangup(level: Level, identity: Option<Arc<Identity>>) {
+/// At each `SIGHUP`, takes the log level from the settings, names the others that have changed, and loads
+/// the certificate and its key. Never returns.
+async fn reload_on_hangup(level: Level, config: Config, identity: Option<Arc<Identity>>) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
-        Err(error) => return tracing::warn!(%error, "SIGHUP is not heard"),
+        Err(error) => return tracing::warn!(%error, "SIGHUP cannot be received"),
     };
     while hangup.recv().await.is_some() {
         match config::read(std::env::args_os().skip(1), std::env::vars_os()) {
-            Ok((_, config)) => match level.reload(config.log_level) {
-                Ok(()) => tracing::info!(level = %config.log_level, "settings read again"),
-                Err(error) => tracing::warn!(%error, "the log level stays"),
-            },
-            Err(errors) => tracing::warn!(%errors, "settings stay as they were"),
+            Ok((_, new)) => reload_settings(&level, &config, &new),
+            Err(errors) => tracing::error!(%errors, "the settings stay as they were"),
         }
         if let Some(identity) = &identity {
             reload_certificate(identity);
@@ -77,10 +75,22 @@ async fn reload_on_hangup(level: Level, identity: Option<Arc<Identity>>) {
     }
 }
 
+fn reload_settings(level: &Level, running: &Config, new: &Config) {
+    match level.reload(new.log_level) {
+        Ok(()) => tracing::info!(level = %new.log_level, "settings reloaded"),
+        Err(error) => tracing::error!(%error, "the log level stays as it was"),
+    }
+    let changed = config::changed(running, new).filter(|flag| *flag != "log-level");
+    let changed: Vec<String> = changed.map(|flag| format!("--{flag}")).collect();
+    if !changed.is_empty() {
+        tracing::warn!("changed settings need a restart: {}", changed.join(", "));
+    }
+}
+
 fn reload_certificate(identity: &Identity) {
     match identity.reload() {
         Ok(warnings) => {
-            tracing::info!("certificate read again");
+            tracing::info!("certificate reloaded");
             for warning in warnings {
                 tracing::warn!("{warning}");
             }

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use crate::auth::sessions::Lifetimes;
 use crate::auth::{one_time_password, password};
 use crate::cli::announce::Announcement;
+use crate::cli::failure::Failure;
 use crate::cli::logging;
 use crate::cli::terminal::explain;
 use crate::config::{Config, ConfigErrors};
@@ -22,14 +23,14 @@ use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
 /// What a server starts with beside its settings.
-pub(super) struct Inherited {
-    /// Sockets that the service manager passed.
+struct Inherited {
+    /// The sockets that the service manager passed.
     sockets: Vec<TcpListener>,
     identity: Option<Arc<Identity>>,
 }
 
-/// Takes what was passed, and reads the certificate and the key that the settings name, if they do.
-pub(super) fn inherited(config: &Config) -> Result<Inherited, ConfigErrors> {
+/// Takes over the passed sockets, and loads the certificate and the key that the settings name.
+fn inherited(config: &Config) -> Result<Inherited, ConfigErrors> {
     let sockets = server::passed();
     let files = config.tls_cert.clone().zip(config.tls_key.clone());
     let identity = files.map(|(cert, key)| Identity::load(&Files { cert, key })).transpose();
@@ -54,8 +55,8 @@ pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
 }
 
 /// Serves the data directory until a signal.
-pub(super) fn run(config: &Config, inherited: Inherited) -> Result<(), String> {
-    let Inherited { sockets, identity } = inherited;
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let Inherited { sockets, identity } = inherited(config)?;
     let log = logging::start(config);
     let rate_limit = log.rate_limit();
     let runtime = runtime(config.workers)?;
@@ -64,14 +65,14 @@ pub(super) fn run(config: &Config, inherited: Inherited) -> Result<(), String> {
         let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
         let announced = announce(config, &opened.addresses, identity.is_some());
-        tokio::spawn(log.maintain(identity));
+        tokio::spawn(log.maintain(config.clone(), identity));
         let served = opened.run().await;
         announced.into_iter().for_each(Announcement::stop);
         served
     });
     let ended = end(runtime, served);
     rate_limit.report();
-    ended
+    Ok(ended?)
 }
 
 /// Announces the server, if that is wanted. Without it the shop opens all the same.

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::domain::{FieldError, Reject};
 
 /// Writes to standard output. A reader that has had enough (`| head`) is no failure.
@@ -20,6 +22,17 @@ pub(super) fn print(text: &str) -> Result<(), String> {
 pub(super) fn print_error(text: &impl Display) {
     // A closed standard error leaves no way to report that.
     drop(writeln!(io::stderr(), "tillcast: {text}"));
+}
+
+/// Keeps `SIGHUP` from ending this process, from now on.
+pub(super) fn ignore_hangups() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let ignored = runtime.and_then(|runtime| {
+        let _context = runtime.enter();
+        signal(SignalKind::hangup()).map(drop)
+    });
+    // Without it, the command works as well until somebody sends the signal.
+    drop(ignored);
 }
 
 /// Explains to a person why the store refused a command.

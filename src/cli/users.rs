@@ -8,17 +8,22 @@ use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
 use crate::domain::{Reject, Role, Secret};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
-use crate::store::{Console, User, UserPatch};
+use crate::store::{self, Console, User, UserPatch};
 
 const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
-/// Makes a user, with a password from the terminal or standard input.
+/// Adds a user, with a password from the terminal or standard input; creates the shop if there is none.
 pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Result<(), String> {
     check_line(name, 1, USERNAME_CHARS_MAX).map_err(|why| format!("the name {why}"))?;
     let role = Role::named(role).ok_or("there is no such role")?;
     let hash = read_password(cost)?;
+    let file = store::database_file(data_dir);
+    let is_new = !file.exists();
     let user = open(data_dir)?.add_user(name, role, &hash).map_err(explain)?;
-    print(&format!("user {} made, {}, id {}\n", user.username, user.role.name(), user.id))
+    if is_new {
+        print(&format!("new shop created: {}\n", file.display()))?;
+    }
+    print(&format!("user {} added, {}, id {}\n", user.username, user.role.name(), user.id))
 }
 
 /// Prints all users, by id.

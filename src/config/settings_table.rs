@@ -25,6 +25,8 @@ pub(super) struct Setting {
     pub(super) many: bool,
     /// Reads one value into its field, or says what would be right.
     pub(super) set: fn(&mut Config, &OsStr) -> Result<(), String>,
+    /// Whether its field is the same in both.
+    pub(super) same: fn(&Config, &Config) -> bool,
 }
 
 /// What holds where nobody says anything.
@@ -63,6 +65,7 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.listen.push(address);
             Ok(())
         },
+        same: |a, b| a.listen == b.listen,
     },
     Setting {
         flag: "data-dir",
@@ -71,6 +74,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "The folder of the database; systemd names it in STATE_DIRECTORY.",
         many: false,
         set: |config, value| path(value).map(|dir| config.data_dir = dir),
+        same: |a, b| a.data_dir == b.data_dir,
     },
     Setting {
         flag: "session-idle",
@@ -79,6 +83,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "A session that nobody uses for this long ends; an open socket counts as use.",
         many: false,
         set: |config, value| duration(value, "1s", AGES).map(|time| config.session_idle = time),
+        same: |a, b| a.session_idle == b.session_idle,
     },
     Setting {
         flag: "session-max",
@@ -88,6 +93,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  last.",
         many: false,
         set: |config, value| duration(value, "1s", AGES).map(|time| config.session_max = time),
+        same: |a, b| a.session_max == b.session_max,
     },
     Setting {
         flag: "profile",
@@ -97,6 +103,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  (see tillcast limits --profile tiny).",
         many: false,
         set: |config, value| profile(value).map(|limits| config.limits = limits),
+        same: |a, b| a.limits == b.limits,
     },
     Setting {
         flag: "max-connections",
@@ -108,6 +115,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  tillcast limits).",
         many: false,
         set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections = n),
+        same: |a, b| a.max_connections == b.max_connections,
     },
     Setting {
         flag: "max-connections-per-address",
@@ -119,6 +127,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| {
             integer(value, 1..=MANY).map(|n| config.max_connections_per_address = n)
         },
+        same: |a, b| a.max_connections_per_address == b.max_connections_per_address,
     },
     Setting {
         flag: "max-connections-per-user",
@@ -127,6 +136,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "Open connections of one user; the screens of a shop often share one.",
         many: false,
         set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections_per_user = n),
+        same: |a, b| a.max_connections_per_user == b.max_connections_per_user,
     },
     Setting {
         flag: "connect-rate",
@@ -136,6 +146,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  loop; a burst may be ten times that.",
         many: false,
         set: |config, value| rate(value, 100_000).map(|rate| config.connect_rate = rate),
+        same: |a, b| a.connect_rate == b.connect_rate,
     },
     Setting {
         flag: "allow-origin",
@@ -145,6 +156,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  repeatable; this server's own pages always may.",
         many: true,
         set: |config, value| origin(value).map(|origin| config.allow_origin.push(origin)),
+        same: |a, b| a.allow_origin == b.allow_origin,
     },
     Setting {
         flag: "tls-cert",
@@ -155,6 +167,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  cert makes one.",
         many: false,
         set: |config, value| path(value).map(|file| config.tls_cert = Some(file)),
+        same: |a, b| a.tls_cert == b.tls_cert,
     },
     Setting {
         flag: "tls-key",
@@ -164,6 +177,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  it.",
         many: false,
         set: |config, value| path(value).map(|file| config.tls_key = Some(file)),
+        same: |a, b| a.tls_key == b.tls_key,
     },
     Setting {
         flag: "hsts",
@@ -173,6 +187,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  as 365d (Strict-Transport-Security); they hold the shop to it.",
         many: false,
         set: |config, value| duration(value, "0s", AGES).map(|time| config.hsts = Some(time)),
+        same: |a, b| a.hsts == b.hsts,
     },
     Setting {
         flag: "trusted-proxy",
@@ -182,6 +197,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  repeatable: what it says in X-Forwarded-For, -Proto and -Host is believed.",
         many: true,
         set: |config, value| network(value).map(|net| config.trusted_proxy.push(net)),
+        same: |a, b| a.trusted_proxy == b.trusted_proxy,
     },
     Setting {
         flag: "mdns",
@@ -192,6 +208,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  everybody in that network.",
         many: false,
         set: |config, value| label(value).map(|name| config.mdns = Some(name)),
+        same: |a, b| a.mdns == b.mdns,
     },
     Setting {
         flag: "drain",
@@ -201,6 +218,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  come back all in one instant.",
         many: false,
         set: |config, value| duration(value, "0s", "10m").map(|time| config.drain = time),
+        same: |a, b| a.drain == b.drain,
     },
     Setting {
         flag: "event-retention",
@@ -209,6 +227,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "Older events leave the log; a client that was away for longer must read anew.",
         many: false,
         set: |config, value| duration(value, "1s", AGES).map(|time| config.event_retention = time),
+        same: |a, b| a.event_retention == b.event_retention,
     },
     Setting {
         flag: "event-retention-count",
@@ -220,6 +239,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| {
             integer(value, 1..=1_000_000_000_000).map(|n| config.event_retention_count = n)
         },
+        same: |a, b| a.event_retention_count == b.event_retention_count,
     },
     Setting {
         flag: "audit-retention",
@@ -228,6 +248,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "Older entries leave the audit trail: a year of who changed what, and from where.",
         many: false,
         set: |config, value| duration(value, "1s", AGES).map(|time| config.audit_retention = time),
+        same: |a, b| a.audit_retention == b.audit_retention,
     },
     Setting {
         flag: "backup-dir",
@@ -237,6 +258,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  disk. Without it: `backups` in the data directory, from an hour after the start on.",
         many: false,
         set: |config, value| path(value).map(|dir| config.backup_dir = Some(dir)),
+        same: |a, b| a.backup_dir == b.backup_dir,
     },
     Setting {
         flag: "backup-keep",
@@ -245,6 +267,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "So many daily backups are kept, older ones are removed; 0 makes none.",
         many: false,
         set: |config, value| integer(value, 0..=10_000).map(|n| config.backup_keep = n),
+        same: |a, b| a.backup_keep == b.backup_keep,
     },
     Setting {
         flag: "log-level",
@@ -253,6 +276,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "The least important lines that are still logged: error, warn, info or debug.",
         many: false,
         set: |config, value| choice(value, LEVELS).map(|level| config.log_level = level),
+        same: |a, b| a.log_level == b.log_level,
     },
     Setting {
         flag: "log-format",
@@ -261,6 +285,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "text for people and the journal, json for collectors.",
         many: false,
         set: |config, value| choice(value, FORMATS).map(|format| config.log_format = format),
+        same: |a, b| a.log_format == b.log_format,
     },
     Setting {
         flag: "workers",
@@ -269,6 +294,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         reason: "Threads that serve connections; the database has its own.",
         many: false,
         set: |config, value| integer(value, 1..=64).map(|n| config.workers = n),
+        same: |a, b| a.workers == b.workers,
     },
     Setting {
         flag: "config",
@@ -278,6 +304,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                  if it is there.",
         many: false,
         set: |config, value| path(value).map(|file| config.config = Some(file)),
+        same: |a, b| a.config == b.config,
     },
 ];
 
