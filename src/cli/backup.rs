@@ -11,7 +11,9 @@ pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), 
     let made = if target.is_dir() {
         store::backup_today(data_dir, target, keep)
     } else {
-        check_file_name(target)?;
+        if !target.exists() {
+            check_file_name(target)?;
+        }
         store::backup(data_dir, target).map(|()| Some(target.to_owned()))
     };
     let database = store::database_file(data_dir);
@@ -28,12 +30,12 @@ pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), 
 fn check_file_name(target: &Path) -> Result<(), String> {
     let is_folder = |folder: &Path| folder.as_os_str().is_empty() || folder.is_dir();
     if let Some(folder) = target.parent().filter(|folder| !is_folder(folder)) {
-        return Err(format!("{}: there is no such folder", folder.display()));
+        return Err(format!("{}: there is no folder {}", target.display(), folder.display()));
     }
     if target.extension().is_none() || target.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(format!(
-            "{0}: there is no such folder; create it, or name a file with an ending, such as {0}.db",
-            target.display().to_string().trim_end_matches('/')
+            "{}: there is no such folder; create it, or name a file with an ending, such as shop.db",
+            target.display()
         ));
     }
     Ok(())

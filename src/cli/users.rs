@@ -28,7 +28,7 @@ pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Re
 
 /// Prints all users, by id.
 pub(super) fn list(data_dir: &Path) -> Result<(), String> {
-    let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
+    let store = open(data_dir)?;
     let mut users: Vec<User> = Vec::new();
     loop {
         let page = store.users(users.last().map(|user| user.id), PAGE_MAX).map_err(explain)?;

@@ -31,11 +31,6 @@ Durations are numbers with units, such as 90s, 12h or 30d.
 Exit codes:
 ";
 
-const OTHER_SOURCES: &str = "
-Each setting is also a variable (--data-dir is TILLCAST_DATA_DIR) and a key of the TOML file
-(data_dir). All commands and settings: tillcast help
-";
-
 /// What the program ends with.
 pub(super) const EXIT_CODES: [(u8, &str); 4] = [
     (0, "The command is done."),
@@ -64,13 +59,12 @@ pub fn help(topic: &str) -> String {
         }
     };
     let read = SETTINGS.iter().filter(|setting| specs.iter().any(|spec| spec.reads(setting.flag)));
-    let settings: Vec<Row> = read.map(Setting::row).collect();
-    let tail = match &settings[..] {
+    let tail = match read.clone().next() {
         _ if topic.is_empty() => SOURCES.to_owned() + &exit_codes(),
-        [] => String::new(),
-        _ => OTHER_SOURCES.to_owned(),
+        Some(setting) => setting.other_sources(),
+        None => String::new(),
     };
-    [head, tables([rows, ("Settings", settings)]), tail].concat()
+    [head, tables([rows, ("Settings", read.map(Setting::row).collect())]), tail].concat()
 }
 
 /// What to type, what it does, and a remark that stays in one piece.
@@ -141,6 +135,17 @@ impl Row {
 impl Setting {
     pub(super) fn usage(&self) -> String {
         format!("--{} {}", self.flag, self.value)
+    }
+
+    /// The other places for a setting, with this one as the example.
+    fn other_sources(&self) -> String {
+        format!(
+            "\nA setting is also a variable, --{} as {}, and a key of the TOML file, {}.\n\
+             All commands and settings: tillcast help\n",
+            self.flag,
+            self.variable(),
+            self.key()
+        )
     }
 
     fn row(&self) -> Row {

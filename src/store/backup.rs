@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
@@ -12,8 +12,8 @@ use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
 use crate::store::check::check;
 use crate::store::clock::clock;
 use crate::store::data_dir::{self, file_beside};
-use crate::store::database;
-use crate::store::error::OpenError;
+use crate::store::database::{self, APPLICATION_ID};
+use crate::store::error::{OpenError, WAY_BACK};
 use crate::store::file_mode;
 use crate::store::integrity;
 
@@ -123,6 +123,7 @@ fn sync(path: &Path) -> io::Result<()> {
 /// two whole.
 pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
     let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
+    check_backup(backup)?;
     let _lock = data_dir::lock(data_dir)?;
     let rest = file_beside(backup, "-wal");
     if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
@@ -136,11 +137,32 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
     fs::copy(backup, &copy).map_err(fail)?;
     prepare_copy(folder.path()).map_err(|OpenError(text)| {
         let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
-        OpenError(text.replace(&copy, &backup))
+        // The way back would be what was just tried.
+        OpenError(text.replace(&copy, &backup).replace(WAY_BACK, "restore another backup"))
     })?;
     sync(&copy).map_err(fail)?;
     data_dir::mark_created(data_dir)?;
     swap_in(data_dir, &copy).map_err(fail)
+}
+
+/// Refuses a file that is no backup of a shop, before anything is created for it. The header is that of
+/// <https://sqlite.org/fileformat2.html#the_database_header>.
+fn check_backup(backup: &Path) -> Result<(), OpenError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const APPLICATION_ID_AT: usize = 68;
+    let fail = |why: &dyn Display| OpenError(format!("{}: {why}", backup.display()));
+    let mut file = File::open(backup).map_err(|error| fail(&error))?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(fail(&"is a folder; name the backup in it"));
+    }
+    let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
+    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
+        return Err(fail(&"is no backup of a shop; `tillcast backup` makes one"));
+    }
+    if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
+        return Err(fail(&"is a database of another program, not a backup of a shop"));
+    }
+    Ok(())
 }
 
 /// Refuses what is no sound shop.

@@ -12,7 +12,7 @@ use crate::store::error::{OpenError, unusable};
 use crate::store::file_mode;
 
 /// `TLCS`: says that a SQLite file is ours.
-const APPLICATION_ID: i64 = 0x544C_4353;
+pub(super) const APPLICATION_ID: u32 = 0x544C_4353;
 
 /// Forward only; the number of a migration is its place here, kept in `user_version`.
 const MIGRATIONS: &[&str] =
@@ -149,7 +149,7 @@ pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, Op
     let name = file.display();
     match usize::try_from(version) {
         Ok(0) if application == 0 && objects == 0 => Ok(0),
-        _ if application != APPLICATION_ID => Err(OpenError(format!(
+        _ if application != i64::from(APPLICATION_ID) => Err(OpenError(format!(
             "{name}: is a database of another program and was not touched; give another --data-dir"
         ))),
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),

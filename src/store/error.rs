@@ -8,7 +8,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 use crate::domain::Reject;
 
 /// The way back, in every message about a file that cannot be served.
-const WAY_BACK: &str =
+pub(super) const WAY_BACK: &str =
     "`tillcast check` tells more, `tillcast restore FILE` puts a backup in its place";
 
 /// Why a data directory cannot be used. The text names the file and what to do.

@@ -33,7 +33,7 @@ pub(crate) use program::{Running, program, run};
 pub(crate) use raw::{Raw, json_request};
 pub(crate) use reader::Reader;
 pub(crate) use secure::{Keys, Secure, certificate_in, curl, shown_certificate};
-pub(crate) use server::{Server, password_of};
+pub(crate) use server::{Server, create_shop, password_of, tillcast};
 pub(crate) use shop::{
     cheap_events, customer, order, outside_order, pay, product, shipment, transaction, unique,
 };

@@ -298,8 +298,9 @@ fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Chil
 }
 
 /// Runs a short command of the program to its end.
-fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut command = program(&[], data);
+pub(crate) fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let folder = data.ancestors().find(|folder| folder.is_dir()).unwrap();
+    let mut command = program(&[], folder);
     command.env("RUST_BACKTRACE", "1").args(arguments).arg("--data-dir").arg(data);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -315,4 +316,11 @@ fn tillcast(data: &Path, arguments: &[&str], input: &str) -> Output {
 fn word_after<'line>(line: &'line str, text: &str) -> &'line str {
     let start = line.find(text).expect("the line contains the text") + text.len();
     line[start..].split_whitespace().next().unwrap_or_default()
+}
+
+/// Creates a shop in a data directory, without a server.
+#[track_caller]
+pub(crate) fn create_shop(data: &Path) {
+    let output = tillcast(data, &["user", "add", "admin", "--role", "admin"], "a password 1");
+    assert!(output.status.success(), "{output:?}");
 }

@@ -145,6 +145,12 @@ fn a_backup_never_overwrites() {
     assert_eq!(fs::read(&file).unwrap(), b"precious");
     let nowhere = folder.path().join("missing/shop.db");
     is_refused(&server.cli(&["backup", nowhere.to_str().unwrap()], ""), &nowhere);
+    // A stick that is not mounted is no file.
+    for missing in ["stick", "stick/", "stick/shop"] {
+        let missing = folder.path().join(missing);
+        let told = is_refused(&server.cli(&["backup", missing.to_str().unwrap()], ""), &missing);
+        assert!(told.contains("there is no"), "{told}");
+    }
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
 }
 

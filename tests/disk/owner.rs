@@ -1,7 +1,7 @@
 //! Guards the server of an installed package against root's commands on its data: it does not start
 //! again where one file of root's is left among its own. Needs root, who alone can do that.
 
-use crate::common::{is_root, run};
+use crate::common::{create_shop, is_root, run};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::Path;
@@ -37,6 +37,7 @@ fn what_root_does_to_a_shop_stays_its_owners() {
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         is_the_owners(Path::new(&shop))
     };
+    create_shop(Path::new(&path("shop")));
     // The lock and the database.
     assert_eq!(does(&["user", "list"]), 2);
     does(&["backup", &path("copy.db")]);
@@ -62,9 +63,7 @@ fn an_owner_gets_no_file_of_roots_from_elsewhere() {
     symlink(path("secrets"), path("shop/folder")).unwrap();
     chown(path("shop"), Some(OWNER), Some(OWNER)).unwrap();
     let shop = path("shop");
-    assert!(
-        run(&["user", "list", "--data-dir", shop.to_str().unwrap()], &[], &shop).status.success()
-    );
+    create_shop(&shop);
     for name in ["key", "secrets", "secrets/key"] {
         assert_eq!(fs::metadata(path(name)).unwrap().uid(), 0, "{name}");
     }

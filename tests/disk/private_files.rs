@@ -3,7 +3,7 @@
 
 use crate::common::{Server, outside_order, program};
 use rustix::process::Signal;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -50,9 +50,13 @@ fn a_directory_that_it_makes_is_private_and_one_that_is_there_is_left() {
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
     let made = open.join("made").join("shop");
+    let password = folder.path().join("password");
+    fs::write(&password, "a password 1\n").unwrap();
     for data in [&made, &open] {
-        let mut list = program(&OPEN_UMASK, folder.path());
-        let output = list.args(["user", "list", "--data-dir"]).arg(data).output().unwrap();
+        let mut add = program(&OPEN_UMASK, folder.path());
+        add.args(["user", "add", "admin", "--role", "admin", "--data-dir"]).arg(data);
+        let password = File::open(&password).unwrap();
+        let output = add.stdin(password).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         assert_eq!(mode(&data.join("tillcast.db")), 0o600);
     }

@@ -305,6 +305,7 @@ fn what_is_no_sound_backup_takes_no_place() {
     };
     let middle = sound.len() / 4096 / 2 * 4096;
     let mut damaged = sound.clone();
+    let own_advice = "`tillcast restore FILE`";
     damaged[middle..middle + 4096].fill(0xff);
     let contradicts_itself = sql("DELETE FROM events WHERE seq = 7");
     let newer = sql("PRAGMA user_version = 999");
@@ -314,7 +315,10 @@ fn what_is_no_sound_backup_takes_no_place() {
         [damaged, contradicts_itself, newer, foreign, cut, Vec::new(), b"Dear diary".to_vec()]
     {
         fs::write(shop.backup(), &bytes).unwrap();
-        fails(&shop.restore(), &[shop.backup().to_str().unwrap()]);
+        let output = shop.restore();
+        fails(&output, &[shop.backup().to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains(own_advice), "{told}");
         assert!(files(&shop.server.data_dir()) == before);
         assert!(fs::read(shop.backup()).unwrap() == bytes);
     }
@@ -327,6 +331,27 @@ fn what_is_no_sound_backup_takes_no_place() {
     fs::remove_file(shop.backup()).unwrap();
     fails(&shop.restore(), &[shop.backup().to_str().unwrap()]);
     assert!(files(&shop.server.data_dir()) == before);
+}
+
+#[test]
+fn what_is_no_backup_is_named_before_a_shop_is_made_for_it() {
+    let folder = tempdir().unwrap();
+    let foreign = Connection::open(folder.path().join("foreign.db")).unwrap();
+    foreign.execute_batch("CREATE TABLE t (a)").unwrap();
+    foreign.close().map_err(|(_, error)| error).unwrap();
+    fs::write(folder.path().join("empty.db"), "").unwrap();
+    let before = files(folder.path());
+    for (backup, why) in [
+        ("/etc/passwd", "is no backup of a shop"),
+        ("empty.db", "is no backup of a shop"),
+        ("foreign.db", "is a database of another program"),
+        (".", "is a folder"),
+        ("missing.db", "No such file"),
+    ] {
+        let output = run(&["restore", backup, "--data-dir", "shop"], &[], folder.path());
+        fails(&output, &[&format!("{backup}: {why}")]);
+        assert!(files(folder.path()) == before, "{backup}");
+    }
 }
 
 #[test]

@@ -75,12 +75,25 @@ fn the_list_has_everybody_and_no_secret() {
     is_done(&output);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 3, "{text}");
-    for (name, state) in [("admin", "active"), ("staff", "active"), ("display", "disabled")] {
-        let line = lines.iter().find(|line| line.ends_with(name)).unwrap();
-        assert!(line.contains(state), "{text}");
-    }
-    assert!(!text.contains("argon2"));
+    let words = |line: &&str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<_> = lines.iter().map(words).collect();
+    assert_eq!(rows[0], ["ID", "ROLE", "STATE", "NAME"], "{text}");
+    assert_eq!(rows[1], ["1", "admin", "active", "admin"], "{text}");
+    assert_eq!(rows[2], ["2", "staff", "active", "staff"], "{text}");
+    assert_eq!(rows[3], ["3", "display", "disabled", "display"], "{text}");
+    assert_eq!(rows.len(), 4, "{text}");
+}
+
+#[test]
+fn a_disabled_user_can_be_enabled_again() {
+    let server = Server::with_users(&["staff"], &[]);
+    is_done(&server.cli(&["user", "disable", "staff"], ""));
+    let anonymous = server.anonymous();
+    anonymous.try_login("staff", &password_of("staff")).expect(401);
+    is_done(&server.cli(&["user", "enable", "staff"], ""));
+    anonymous.login("staff", &password_of("staff")).get("/api/orders").expect(200);
+    let missing = server.cli(&["user", "enable", "nobody"], "");
+    assert!(complaints(&missing).contains("tillcast user list"), "{}", complaints(&missing));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn a_new_certificate_is_shown_after_sighup_and_a_bad_one_is_not() {
 
     keys.renew();
     server.signal(Signal::HUP);
-    server.wait_for_log("certificate read again");
+    server.wait_for_log("certificate reloaded");
     let second = shown();
     assert_ne!(second, first);
     assert_eq!(second, certificate_in(&keys.file("cert.pem")));

@@ -1,9 +1,12 @@
 //! Guards the program at a terminal: a mistyped setting that is ignored, a mistake that is told
 //! only after the one before was mended, a start that harms what another server is using.
 
-use crate::common::{Running, Server, head, log_after, order, outside_order, product, run};
-use rustix::process::Signal;
-use std::process::Output;
+use crate::common::{
+    Running, Server, head, log_after, order, outside_order, product, program, run, tillcast,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::Path;
+use std::process::{Output, Stdio};
 use tempfile::tempdir;
 
 fn out(output: &Output) -> String {
@@ -17,10 +20,32 @@ fn complaints(output: &Output) -> String {
 #[test]
 fn the_help_names_every_command_and_setting() {
     let folder = tempdir().unwrap();
-    for arguments in [&["--help"][..], &["-h"], &["serve", "--help", "--nonsense"]] {
+    let help = |arguments: &[&str]| {
         let output = run(arguments, &[], folder.path());
         assert_eq!(output.status.code(), Some(0));
-        let help = out(&output);
+        out(&output)
+    };
+    let settings = [
+        "--config",
+        "--listen",
+        "--data-dir",
+        "--session-idle",
+        "--session-max",
+        "--max-connections",
+        "--max-connections-per-address",
+        "--connect-rate",
+        "--allow-origin",
+        "--drain",
+        "--event-retention",
+        "--log-level",
+        "--log-format",
+        "--workers",
+        "0.0.0.0:3000",
+        "12h",
+        "30d",
+    ];
+    for arguments in [&["--help"][..], &["-h"], &["help", "--nonsense"]] {
+        let help = help(arguments);
         for word in [
             "serve",
             "demo",
@@ -28,6 +53,7 @@ fn the_help_names_every_command_and_setting() {
             "user list",
             "user passwd",
             "user disable",
+            "user enable",
             "backup",
             "check",
             "events",
@@ -36,29 +62,26 @@ fn the_help_names_every_command_and_setting() {
             "limits",
             "--version",
             "TILLCAST_",
-            "--config",
-            "--listen",
-            "--data-dir",
-            "--session-idle",
-            "--session-max",
-            "--max-connections",
-            "--max-connections-per-address",
-            "--connect-rate",
-            "--allow-origin",
-            "--drain",
-            "--event-retention",
-            "--log-level",
-            "--log-format",
-            "--workers",
-            "0.0.0.0:3000",
-            "12h",
-            "30d",
         ] {
             assert!(help.contains(word), "no {word} in\n{help}");
         }
+        for word in settings {
+            assert!(help.contains(word), "no {word} in\n{help}");
+        }
     }
-    let version = run(&["--version"], &[], folder.path());
-    assert_eq!(out(&version), format!("tillcast {}\n", env!("CARGO_PKG_VERSION")));
+    let of_serve = help(&["serve", "--help", "--nonsense"]);
+    for word in settings {
+        assert!(of_serve.contains(word), "no {word} in\n{of_serve}");
+    }
+    // A page about one command has only what that command reads.
+    for arguments in [&["demo", "--help"][..], &["help", "demo"]] {
+        let help = help(arguments);
+        assert!(help.contains("--rate N") && help.contains("--listen"), "{help}");
+        assert!(!help.contains("--data-dir") && !help.contains("passwd"), "{help}");
+    }
+    assert!(help(&["help", "user", "add"]).lines().count() < 25);
+    assert!(help(&["man"]).starts_with(".ie") && help(&["man", "--settings"]).contains("data_dir"));
+    assert_eq!(help(&["--version"]), format!("tillcast {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
@@ -116,38 +139,73 @@ fn a_command_that_does_not_exist_is_a_mistake() {
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
-#[test]
-fn a_flag_wins_over_the_environment_and_that_over_the_file() {
-    let folder = tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("shop.toml"), "data_dir = \"of-file\"\n").unwrap();
-    let in_folder = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let output = run(
-            &[&["user", "list", "--config", "shop.toml"], arguments].concat(),
-            variables,
-            folder.path(),
-        );
-        assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
-    };
-    let variable = [("TILLCAST_DATA_DIR", "of-variable")];
-    in_folder(&["--data-dir", "of-flag"], &variable);
-    assert!(std::fs::exists(path("of-flag")).unwrap());
-    assert!(!std::fs::exists(path("of-variable")).unwrap());
-    in_folder(&[], &variable);
-    assert!(std::fs::exists(path("of-variable")).unwrap());
-    assert!(!std::fs::exists(path("of-file")).unwrap());
-    in_folder(&[], &[]);
-    assert!(std::fs::exists(path("of-file")).unwrap());
+/// The database that a command misses, so that it shows where it looks for the shop.
+fn looked_for(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> String {
+    let output = run(&[&["check"], arguments].concat(), variables, folder);
+    assert_eq!(output.status.code(), Some(1), "{}", complaints(&output));
+    let complaints = complaints(&output);
+    let (file, _) = complaints.split_once(": does not exist").unwrap();
+    file.strip_prefix("tillcast: ").unwrap().to_owned()
 }
 
 #[test]
-fn systemd_says_where_the_data_is() {
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let folder = tempdir().unwrap();
-    let state = folder.path().join("state");
-    let variables = [("STATE_DIRECTORY", state.to_str().unwrap())];
-    let output = run(&["user", "list"], &variables, folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
-    assert!(state.join("tillcast.db").exists());
+    std::fs::write(folder.path().join("shop.toml"), "data_dir = \"of-file\"\n").unwrap();
+    let file = ["--config", "shop.toml"];
+    let all = [&file[..], &["--data-dir", "of-flag"]].concat();
+    let variable = [("TILLCAST_DATA_DIR", "of-variable"), ("STATE_DIRECTORY", "of-systemd")];
+    let in_folder = |arguments: &[&str], variables| looked_for(arguments, variables, folder.path());
+    assert_eq!(in_folder(&all, &variable), "of-flag/tillcast.db");
+    assert_eq!(in_folder(&file, &variable), "of-variable/tillcast.db");
+    assert_eq!(in_folder(&file, &variable[1..]), "of-file/tillcast.db");
+    assert_eq!(in_folder(&[], &variable[1..]), "of-systemd/tillcast.db");
+    assert_eq!(in_folder(&[], &[]), "./tillcast-data/tillcast.db");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_stops_the_start() {
+    let folder = tempdir().unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0"];
+    let output = run(&arguments, &[("TILLCAST_DATADIR", "shop")], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaints(&output).contains("did you mean TILLCAST_DATA_DIR?"));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_mistyped_data_directory_does_not_become_a_shop() {
+    let folder = tempdir().unwrap();
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "passwd", "admin", "--random"],
+        &["user", "disable", "admin"],
+        &["user", "enable", "admin"],
+        &["events"],
+        &["events", "--follow"],
+        &["backup", "copy.db"],
+        &["check"],
+    ] {
+        for data_dir in ["missing", "file:missing"] {
+            let arguments = [arguments, &["--data-dir", data_dir]].concat();
+            let output = run(&arguments, &[], folder.path());
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            let expected = format!("{data_dir}/tillcast.db: does not exist");
+            assert!(complaints(&output).contains(&expected), "{}", complaints(&output));
+        }
+    }
+    for arguments in [&["doctor", "--listen", "127.0.0.1:0"][..], &["limits"]] {
+        run(&[arguments, &["--data-dir", "missing"]].concat(), &[], folder.path());
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+
+    let shop = folder.path().join("file:shop");
+    let add =
+        |name: &str| tillcast(&shop, &["user", "add", name, "--role", "staff"], "a password 1");
+    let told = format!("new shop created: {}/tillcast.db\n", shop.display());
+    assert!(out(&add("ana")).starts_with(&told));
+    assert!(out(&add("ben")).starts_with("user ben added"));
+    assert!(out(&tillcast(&shop, &["user", "list"], "")).contains("ben"));
 }
 
 #[test]
@@ -226,7 +284,44 @@ fn who_follows_sees_what_happens_next() {
         outside_order(&admin, 5.25);
         assert_eq!(follower.line(), log_after(&admin, seq)[0]);
     }
+    // What tells servers of this name to read their settings again is not for it.
+    kill_process(Pid::from_raw(follower.pid().cast_signed()).unwrap(), Signal::HUP).unwrap();
+    outside_order(&admin, 5.25);
+    assert_eq!(follower.line(), log_after(&admin, 4)[0]);
     follower.end(Signal::TERM);
+}
+
+#[test]
+fn a_follower_ends_with_its_reader() {
+    let server = Server::start();
+    let data = server.data_dir();
+    let mut command = program(&[], &data);
+    command.args(["events", "--follow", "--data-dir"]).arg(&data);
+    let mut follower = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(follower.stdout.take());
+    assert!(follower.wait().unwrap().success());
+}
+
+#[test]
+fn a_hangup_names_the_settings_that_need_a_restart() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("shop.toml");
+    let settings = |text: &str| std::fs::write(&file, text).unwrap();
+    settings("event_retention = \"1d\"\n");
+    let server = Server::with(&["--config", file.to_str().unwrap()]);
+    settings(
+        "event_retention = \"2d\"\nlog_level = \"debug\"\nsession_idle = \"1h\"\nsession_max = \"720h\"\n",
+    );
+    server.signal(Signal::HUP);
+    let line = server.wait_for_log("need a restart");
+    assert!(
+        line.ends_with("changed settings need a restart: --session-idle, --event-retention"),
+        "{line}"
+    );
+    settings("drain = \"soon\"\n");
+    server.signal(Signal::HUP);
+    let line = server.wait_for_log("the settings stay as they were");
+    assert!(line.contains("soon"), "{line}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! that it frightens people about, a look that changes something. Needs root, for small disks and for
 //! another user.
 
-use crate::common::{Disk, Keys, Server, free_address, is_root, outside_order, program, run};
+use crate::common::{
+    Disk, Keys, Server, create_shop, free_address, is_root, outside_order, program, run,
+};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -118,8 +120,7 @@ fn where_there_is_no_shop_nothing_is_made_and_a_lost_one_is_missed() {
     let told = doctor(&data_dir, &["--listen", &address]);
     told.has("warn", "database", "there is no shop yet");
     assert!(!data_dir.exists());
-    let list = ["user", "list", "--data-dir", data_dir.to_str().unwrap()];
-    assert!(run(&list, &[], folder.path()).status.success());
+    create_shop(&data_dir);
     fs::remove_file(data_dir.join("tillcast.db")).unwrap();
     doctor(&data_dir, &["--listen", &address]).has("bad", "database", "tillcast restore");
     fs::write(data_dir.join("tillcast.db"), "rubbish").unwrap();
@@ -129,8 +130,7 @@ fn where_there_is_no_shop_nothing_is_made_and_a_lost_one_is_missed() {
     fs::rename(&data_dir, &odd).unwrap();
     fs::remove_file(odd.join("tillcast.db")).unwrap();
     fs::remove_file(odd.join("tillcast.lock")).unwrap();
-    let list = ["user", "list", "--data-dir", odd.to_str().unwrap()];
-    assert!(run(&list, &[], folder.path()).status.success());
+    create_shop(&odd);
     doctor(&odd, &["--listen", &address]).has("ok", "database", "opens");
 }
 
