@@ -19,7 +19,7 @@ use crate::limits::{
     LOG_DROPPED_REPORT_INTERVAL, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPEAT_INTERVAL,
 };
 
-/// A handle of the one rate_limit of a log.
+/// A handle to the rate limit of the log.
 #[derive(Clone)]
 pub(super) struct LogRateLimit(Arc<Shared>);
 

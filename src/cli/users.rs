@@ -37,12 +37,13 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
         }
         users.extend(page);
     }
-    let mut table = format!("{:>6}  {:<8}  {:<8}  NAME\n", "ID", "ROLE", "STATE");
-    for User { id, username, role, disabled, .. } in users.iter().rev() {
+    let heading = format!("{:>6}  {:<8}  {:<8}  NAME\n", "ID", "ROLE", "STATE");
+    let row = |User { id, username, role, disabled, .. }: &User| {
         let state = if *disabled { "disabled" } else { "active" };
-        table += &format!("{id:>6}  {:<8}  {state:<8}  {username}\n", role.name());
-    }
-    print(&table)
+        format!("{id:>6}  {:<8}  {state:<8}  {username}\n", role.name())
+    };
+    // The store lists the newest first.
+    print(&[heading].into_iter().chain(users.iter().rev().map(row)).collect::<String>())
 }
 
 /// Sets a user's password and ends the user's sessions. A random one is printed once it holds, and is

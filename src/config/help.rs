@@ -64,7 +64,7 @@ pub fn help(topic: &str) -> String {
         Some(setting) => setting.other_sources(),
         None => String::new(),
     };
-    [head, tables([rows, ("Settings", read.map(Setting::row).collect())]), tail].concat()
+    [head, tables(&[rows, ("Settings", read.map(Setting::row).collect())]), tail].concat()
 }
 
 /// What to type, what it does, and a remark that stays in one piece.
@@ -93,7 +93,7 @@ fn exit_codes() -> String {
 }
 
 /// Tables with a title each and one indentation for all; one without rows is left out.
-fn tables<const N: usize>(tables: [(&str, Vec<Row>); N]) -> String {
+fn tables(tables: &[(&str, Vec<Row>)]) -> String {
     let rows = tables.iter().flat_map(|(_, rows)| rows);
     let indent = rows.map(|row| row.usage.len()).max().unwrap_or_default() + 4;
     let mut page = String::new();
