@@ -31,7 +31,7 @@ use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-pub use cors::may_act;
+pub use cors::{allow_origin, may_act, origin_of};
 pub use problem::Problem;
 pub use reply::{Reply, ReplyBody};
 pub use request::{cookie_lines, header_text};
@@ -89,7 +89,6 @@ impl Api {
         if !request.discard_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        cors::allow_origin(&mut reply, request.header(&header::ORIGIN), &self.origins);
         self.metrics.requests.inc();
         let (method, path) = (&request.parts.method, request.parts.uri.path());
         // Hyper's paths are ASCII, so no character is cut in two.

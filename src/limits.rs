@@ -163,8 +163,15 @@ pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same for a request that is turned away before it is looked at, because there are too many. Its
 /// answer may be lost then.
 pub const REJECTED_SKIP_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long further requests of the same refused origin are not logged.
+pub const REFUSED_ORIGIN_INTERVAL: Duration = Duration::from_secs(60);
+/// Characters of a refused origin in the log.
+pub const LOG_ORIGIN_CHARS: usize = 100;
 /// Refused connections that are still being told so. Above, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
+/// What is read of a refused request: room for the head of a browser, whose origin decides whether its
+/// page may read the refusal.
+pub const REFUSED_HEAD_BYTES: usize = 4 * 1024;
 /// Addresses whose connection rate is watched at the same time; above, the one that was quiet the
 /// longest is forgotten.
 pub const RATE_ADDRESSES_MAX: usize = 1024;

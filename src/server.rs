@@ -11,6 +11,7 @@ mod head;
 mod http_permits;
 mod listen;
 mod maintenance;
+mod parse_errors;
 mod proxy;
 mod redirect;
 mod refuse;
@@ -184,7 +185,7 @@ fn api(
         auth: Arc::new(auth),
         feed,
         metrics,
-        origins: Arc::new(Origins(settings.allow_origin.clone())),
+        origins: Arc::new(Origins::new(settings.allow_origin.clone())),
         lifecycle: Arc::default(),
         memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
     };

@@ -1,15 +1,29 @@
-//! Whether a request comes from a page that may ask (cross-site request forgery, and cross-site
-//! WebSocket hijacking).
+//! Whether a request comes from a page that may use this server (cross-site request forgery, and
+//! cross-site WebSocket hijacking).
 
-/// The origins that may ask, beside the server's own host.
-#[derive(Clone, Debug, Default)]
-pub struct Origins(pub Vec<String>);
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::limits::{LOG_ORIGIN_CHARS, REFUSED_ORIGIN_INTERVAL};
+
+/// The origins whose pages may use this server, beside those of its own host.
+#[derive(Debug, Default)]
+pub struct Origins {
+    listed: Vec<String>,
+    /// The refused origin that was logged last, and when.
+    last_warning: Mutex<Option<(String, Instant)>>,
+}
 
 impl Origins {
-    /// A request that changes something, or a handshake: from a page of a configured origin or of
-    /// the same host. Browsers name the page that sends it (`Origin`), or at least whether it is of
-    /// the same origin (`Sec-Fetch-Site`); a client that is no browser does neither, and carries no
-    /// cookies that a page could borrow. A page that came over plain HTTP is no page of a host that
+    /// The server's own host and these origins.
+    pub fn new(listed: Vec<String>) -> Self {
+        Self { listed, last_warning: Mutex::default() }
+    }
+
+    /// Whether a request may change something, or become a WebSocket: it comes from a page of a listed
+    /// origin or of the same host. Browsers name the page that sends it (`Origin`), or at least whether it
+    /// is of the same origin (`Sec-Fetch-Site`). A client that is no browser does neither, and carries no
+    /// cookies that a page could borrow. A page that came over plain HTTP does not belong to a host that
     /// speaks TLS: anybody on the way may have written it.
     pub fn allow(
         &self,
@@ -25,9 +39,28 @@ impl Origins {
         }
     }
 
-    /// One of the configured origins.
+    /// Whether an origin is one of the listed ones.
     pub fn lists(&self, origin: &str) -> bool {
-        self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        self.listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin))
+    }
+
+    /// Logs that a page of this origin was refused. Its next requests are not logged for
+    /// `REFUSED_ORIGIN_INTERVAL`; lines about many origins are limited by the log itself.
+    pub fn warn_refused(&self, origin: &str) {
+        let origin: String = origin.chars().take(LOG_ORIGIN_CHARS).collect();
+        let now = Instant::now();
+        let mut last = self.last_warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = last.as_ref().is_none_or(|(before, at)| {
+            *before != origin || now.duration_since(*at) >= REFUSED_ORIGIN_INTERVAL
+        });
+        if is_news {
+            tracing::warn!(
+                origin,
+                "a page of another origin was refused; if it is yours, start the server with \
+                 --allow-origin and this origin"
+            );
+            *last = Some((origin, now));
+        }
     }
 }
 
@@ -50,7 +83,7 @@ mod tests {
 
     #[test]
     fn same_host_or_listed() {
-        let origins = Origins(vec!["https://till.example".to_owned()]);
+        let origins = Origins::new(vec!["https://till.example".to_owned()]);
         let allows = |origin| origins.allow(Some(origin), None, Some("localhost:3000"), false);
         assert!(allows("http://localhost:3000"));
         assert!(allows("https://till.example"));
@@ -66,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_the_browser_says_of_the_site_counts_where_the_origin_is_not_listed() {
-        let origins = Origins(vec!["https://till.example".to_owned()]);
+        let origins = Origins::new(vec!["https://till.example".to_owned()]);
         let allows = |origin, site| origins.allow(origin, Some(site), Some("a"), false);
         for own in ["same-origin", "none"] {
             assert!(allows(None, own) && allows(Some("http://a"), own));
@@ -80,7 +113,7 @@ mod tests {
 
     #[test]
     fn over_tls_a_page_must_have_come_over_tls_too() {
-        let listed = Origins(vec!["http://till.example".to_owned()]);
+        let listed = Origins::new(vec!["http://till.example".to_owned()]);
         let allows = |origin, secure| listed.allow(Some(origin), None, Some("shop.local"), secure);
         assert!(allows("https://shop.local", true) && allows("https://shop.local:443", true));
         assert!(!allows("http://shop.local", true));

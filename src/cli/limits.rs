@@ -27,6 +27,8 @@ const SESSION_TLS_BYTES: usize = 6 * KIB;
 const RECORDS_BYTES: usize = 26 * KIB;
 /// What of the program is touched only for TLS.
 const TLS_BASE_BYTES: usize = 512 * KIB;
+/// A refused connection: what is read of its head, its reply and its task.
+const REFUSAL_BYTES: usize = l::REFUSED_HEAD_BYTES + 2 * KIB;
 /// What a KiB of a body becomes before its answer is made: the body, the row, the event.
 const BODY_KIB_BYTES: usize = 4 * KIB;
 /// A command that waits, or waits for its commit, with what it answers.
@@ -85,6 +87,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
         bound("connections in the HTTP phase", limits.http_connections, HTTP_BYTES),
+        bound("refused connections that are being told", l::REFUSALS_MAX, REFUSAL_BYTES),
         bound("bodies of requests, KiB", limits.bodies_kib as usize, BODY_KIB_BYTES),
         bound("threads that serve (--workers)", config.workers, WORKER_BYTES),
         bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),

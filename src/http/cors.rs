@@ -9,14 +9,19 @@ use crate::http::reply::{self, RESOURCE_POLICY, Reply};
 use crate::http::request::{ApiRequest, header_text};
 use crate::http::route::Route;
 
-/// A request with these headers, perhaps over TLS, may change something, or become a WebSocket.
+/// The origin that a request names, if it is one and can be read.
+pub fn origin_of(headers: &HeaderMap) -> Option<&str> {
+    let is_one = headers.get_all(header::ORIGIN).iter().count() == 1;
+    header_text(headers, &header::ORIGIN).filter(|_| is_one)
+}
+
+/// Whether a request with these headers, perhaps over TLS, may change something, or become a WebSocket.
 pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
-    let named = headers.get_all(header::ORIGIN).iter().count();
-    let origin = header_text(headers, &header::ORIGIN);
+    let origin = origin_of(headers);
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
     // What cannot be read is none of ours.
     let site = site.map(|site| site.to_str().unwrap_or_default());
-    named == usize::from(origin.is_some())
+    headers.contains_key(header::ORIGIN) == origin.is_some()
         && origins.allow(origin, site, header_text(headers, &header::HOST), secure)
 }
 
@@ -37,7 +42,7 @@ pub(super) fn preflight(request: &ApiRequest, route: Route, origins: &Origins) -
 }
 
 /// Lets the page read the answer, if its origin is configured.
-pub(super) fn allow_origin(reply: &mut Reply, origin: Option<&str>, origins: &Origins) {
+pub fn allow_origin(reply: &mut Reply, origin: Option<&str>, origins: &Origins) {
     let Some(origin) = origin.filter(|origin| origins.lists(origin)) else {
         return;
     };

@@ -7,8 +7,10 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::auth::Denied;
+use crate::auth::origin::Origins;
 use crate::domain::{Code, FieldError, Reject};
-use crate::http::reply::{Reply, SECURITY_HEADERS, plain, to_json};
+use crate::http::cors::allow_origin;
+use crate::http::reply::{Reply, plain, to_json};
 
 /// Where the codes are described; `#code` is appended.
 pub(super) const PROBLEMS_PATH: &str = "/docs/problems";
@@ -56,19 +58,20 @@ impl Problem {
         self
     }
 
-    /// The whole response as it goes over the wire, for a connection that hyper never sees.
-    pub fn into_raw(self) -> String {
-        let (status, body) = (status(self.code), self.body());
-        let line = |(name, value): &(HeaderName, HeaderValue)| {
-            format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
-        };
-        let headers: String =
-            SECURITY_HEADERS.iter().chain(self.header.as_deref()).map(line).collect();
+    /// The whole response as it goes over the wire, for a request that hyper does not hand on. A page of
+    /// this origin may read it, if the origin is listed.
+    pub fn into_raw(self, origin: Option<&str>, origins: &Origins) -> Vec<u8> {
+        let body = self.body();
+        let mut reply = self.into_reply();
+        allow_origin(&mut reply, origin, origins);
+        let mut raw = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();
+        for (name, value) in reply.headers() {
+            raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
         let length = body.len();
-        format!(
-            "HTTP/1.1 {status}\r\n{headers}content-type: {CONTENT_TYPE}\r\n\
-             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        )
+        let rest = format!("content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        raw.extend(rest.as_bytes());
+        raw
     }
 
     /// The reply that tells it.

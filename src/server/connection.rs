@@ -21,6 +21,7 @@ use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::dispatch::dispatch;
 use crate::server::head;
+use crate::server::parse_errors::WithProblems;
 use crate::server::stream::Stream;
 use crate::tls::TlsConnection;
 
@@ -87,7 +88,8 @@ async fn serve_http(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HTTP_BUFFER_BYTES)
         .max_header_size(HEAD_BYTES_MAX);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let stream = TokioIo::new(WithProblems::new(stream, Arc::clone(&context.api.origins)));
+    let connection = builder.serve_connection(stream, service).with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
         served = connection.as_mut() => served,

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Problem, Reply, cookie_lines};
+use crate::http::{Problem, Reply, allow_origin, cookie_lines, may_act, origin_of};
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
@@ -31,11 +31,18 @@ pub(super) async fn dispatch(
     let client =
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
     let secure = client.as_ref().is_ok_and(|client| client.secure);
+    let origin = origin_of(request.headers()).map(ToOwned::to_owned);
+    if let Some(origin) = &origin
+        && !may_act(request.headers(), &context.api.origins, secure)
+    {
+        context.api.origins.warn_refused(origin);
+    }
     let mut reply = match client {
         Err(problem) => closing(problem.into_reply()),
         Ok(_) if context.identity.is_some() && !secure => closing(redirect(&request)),
         Ok(client) => route(context, request, client, session, permit).await,
     };
+    allow_origin(&mut reply, origin.as_deref(), &context.api.origins);
     if let Some(hsts) = context.hsts.as_ref().filter(|_| secure) {
         reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }

@@ -103,6 +103,17 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
+/// The origin that a head names, which may be incomplete or malformed otherwise; `None` if it names several.
+pub(super) fn origin_in(head: &[u8]) -> Option<&str> {
+    let lines = head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let mut origins = lines.filter_map(|line| {
+        let (name, value) = line.split_at_checked(b"origin:".len())?;
+        name.eq_ignore_ascii_case(b"origin:").then(|| value.trim_ascii())
+    });
+    let origin = str::from_utf8(origins.next()?).ok();
+    origin.filter(|_| origins.next().is_none())
+}
+
 /// The length of the first record, once it has arrived whole, or as far as it is peeked at.
 fn record_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     let (kind, version, length) = match *bytes {
@@ -128,6 +139,17 @@ mod tests {
         assert!(is_whole(b"GET / HTTP/1.1\n\nbody"));
         assert!(!is_whole(b"GET / HTTP/1.1\r\nHost: a\r\n"));
         assert!(!is_whole(b""));
+    }
+
+    #[test]
+    fn an_origin_is_found_in_any_head() {
+        let found = |head: &str| origin_in(head.as_bytes()).map(ToOwned::to_owned);
+        let shop = Some("https://shop.example".to_owned());
+        assert_eq!(found("GET / HTTP/1.1\r\nOrigin: https://shop.example\r\n\r\n"), shop);
+        assert_eq!(found("nonsense\norigin:https://shop.example \nx"), shop);
+        assert_eq!(found("GET /\r\n\r\nOrigin: https://shop.example\r\n"), None);
+        assert_eq!(found("GET /\r\nX-Origin: https://shop.example\r\n\r\n"), None);
+        assert_eq!(found("GET /\r\nOrigin: a\r\nOrigin: b\r\n\r\n"), None);
     }
 
     #[test]

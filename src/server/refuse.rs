@@ -9,10 +9,11 @@ use tokio::time::timeout;
 
 use crate::domain::Code;
 use crate::http::Problem;
-use crate::limits::CLOSE_WAIT;
+use crate::limits::{CLOSE_WAIT, REFUSED_HEAD_BYTES};
 use crate::server::admission::Refusal;
 use crate::server::connection::await_request;
 use crate::server::context::Context;
+use crate::server::head::origin_in;
 use crate::server::stream::Stream;
 
 /// Sends a refused connection the reason, unless `REFUSALS_MAX` others are being told already.
@@ -20,20 +21,21 @@ pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Re
     let Ok(_permit) = context.refusals.try_acquire() else {
         return;
     };
-    let reply = too_many(&refusal).into_raw();
-    if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, &reply)).await {
+    if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, &refusal)).await {
         tracing::debug!(%error, "a refusal could not be sent");
     }
 }
 
-async fn send(context: &Context, stream: TcpStream, reply: &str) -> io::Result<()> {
+async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
     let tls = await_request(context, &stream).await?;
     let mut stream = Stream::new(stream, tls);
-    stream.write_all(reply.as_bytes()).await?;
+    let mut bytes = vec![0; REFUSED_HEAD_BYTES];
+    let length = stream.read(&mut bytes).await?;
+    let reply = too_many(refusal).into_raw(origin_in(&bytes[..length]), &context.api.origins);
+    stream.write_all(&reply).await?;
     stream.shutdown().await?;
     // Until the peer has closed: an unread byte would turn the reply into a reset.
-    let mut rest = [0; 1024];
-    while stream.read(&mut rest).await? > 0 {}
+    while stream.read(&mut bytes).await? > 0 {}
     Ok(())
 }
 

@@ -16,8 +16,9 @@ use crate::domain::Code;
 use crate::http::{Problem, Reply, ReplyBody, header_text, may_act};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
+use crate::server::parse_errors::WithProblems;
 use crate::server::refuse::too_many;
-use crate::server::stream::{Parts, Stream};
+use crate::server::stream::Parts;
 use crate::ws;
 
 /// The way on after the upgrade.
@@ -139,10 +140,10 @@ async fn continue_as_websocket(
     let Ok(upgraded) = upgrade.await else {
         return;
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<WithProblems>>() else {
         return;
     };
-    let (mut stream, mut early) = (parts.io.into_inner(), parts.read_buf);
+    let (mut stream, mut early) = (parts.io.into_inner().into_inner(), parts.read_buf);
     if stream.flush().await.is_err() {
         return;
     }

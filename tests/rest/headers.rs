@@ -5,6 +5,7 @@ use crate::common::{Answer, Raw, Server, outside_order};
 use serde_json::json;
 
 const LISTED: &str = "https://shop.example";
+const FOREIGN: &str = "https://evil.example";
 
 #[track_caller]
 fn is_guarded(answer: &Answer, resource_policy: &str) {
@@ -76,17 +77,54 @@ fn every_answer_is_guarded() {
     }
 }
 
-/// Who is turned away before anything is read, and by a thread that hyper never meets.
+/// A connection that is refused before its request is looked at. A page must be able to read why.
 #[test]
-fn an_early_refusal_is_guarded_too() {
-    let server = Server::with(&["--max-connections", "1"]);
+fn a_refused_connection_gets_a_guarded_problem() {
+    let server = Server::with(&["--max-connections", "1", "--allow-origin", LISTED]);
     let mut held = Raw::connect(server.address()).unwrap();
     held.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
     held.answer(false).unwrap().unwrap().expect(200);
-    let mut refused = Raw::connect(server.address()).unwrap();
-    refused.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
-    let answer = refused.answer(false).unwrap().unwrap();
-    assert_ne!(answer.header("retry-after"), "");
-    answer.problem(429);
-    is_guarded(&answer, "same-origin");
+    for (origin, resource_policy) in [(LISTED, "cross-origin"), (FOREIGN, "same-origin")] {
+        let mut refused = Raw::connect(server.address()).unwrap();
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: shop\r\nOrigin: {origin}\r\n\r\n");
+        refused.send(request.as_bytes()).unwrap();
+        let answer = refused.answer(false).unwrap().unwrap();
+        assert_ne!(answer.header("retry-after"), "");
+        assert_eq!(answer.header("access-control-allow-origin") == origin, origin == LISTED);
+        is_guarded(&answer, resource_policy);
+        assert_eq!(answer.problem(429)["code"], "too_many_requests");
+    }
+}
+
+/// hyper refuses these before the server sees a request, as the first one of a connection or a later one.
+#[test]
+fn a_head_that_cannot_be_parsed_gets_a_guarded_problem() {
+    let server = Server::with(&["--allow-origin", LISTED]);
+    let origin = format!("Host: shop\r\nOrigin: {LISTED}\r\n");
+    let good = format!("GET /healthz HTTP/1.1\r\n{origin}\r\n");
+    for (head, status, code) in [
+        (format!("GET / HTTP/1.1\r\n{origin}a b: c\r\n\r\n"), 400, "malformed_request"),
+        (format!("GET / HTTP/7.1\r\n{origin}\r\n"), 400, "malformed_request"),
+        (format!("G(T / HTTP/1.1\r\n{origin}\r\n"), 400, "malformed_request"),
+        (
+            format!("GET / HTTP/1.1\r\n{origin}x: {}\r\n\r\n", "x".repeat(9_000)),
+            431,
+            "headers_too_large",
+        ),
+    ] {
+        for heads_before in [0, 1] {
+            let mut connection = Raw::connect(server.address()).unwrap();
+            for _ in 0..heads_before {
+                connection.send(good.as_bytes()).unwrap();
+                connection.answer(false).unwrap().unwrap().expect(200);
+            }
+            connection.send(head.as_bytes()).unwrap();
+            let answer = connection.answer(false).unwrap().unwrap();
+            assert_eq!(answer.header("access-control-allow-origin"), LISTED);
+            assert_eq!(answer.header("connection"), "close");
+            is_guarded(&answer, "cross-origin");
+            assert_eq!(answer.problem(status)["code"], code);
+            assert_eq!(connection.rest().unwrap(), b"");
+        }
+    }
 }

@@ -137,3 +137,29 @@ fn a_foreign_page_does_not_listen() {
         assert_eq!(socket.recv()["type"], "connected", "{headers:?}");
     }
 }
+
+/// A developer whose page gets no answer finds the reason, and the way, in the log: once, not each time.
+#[test]
+fn a_refused_origin_is_logged_with_the_way_to_allow_it() {
+    let server = Server::with(&["--allow-origin", LISTED]);
+    let admin = server.admin();
+    let page = "https://till.example";
+    for _ in 0..10 {
+        admin.post_with("/api/orders", &json!({"total": 1}), &[("origin", page)]).expect(403);
+        admin.get_with("/api/orders", &[("origin", page)]).expect(200);
+        assert!(admin.upgrade(&[("origin", page)]).is_err());
+    }
+    let here = format!("http://{}", server.address());
+    for own in [LISTED, &here] {
+        admin.get_with("/api/orders", &[("origin", own)]).expect(200);
+    }
+    let long = format!("https://{}.example", "x".repeat(1_000));
+    admin.get_with("/healthz", &[("origin", &long)]).expect(200);
+    server.wait_for_log("xxx");
+    let log = server.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("--allow-origin")).collect();
+    assert!(
+        matches!(&lines[..], [first, second] if first.contains(page) && second.len() < 400),
+        "{log}"
+    );
+}
