@@ -15,7 +15,8 @@ use tillcast::feed::{Batch, Cursor, Feed};
 use tillcast::frame;
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{self, Actor, Caller, Change, CommitSinks, Retention, Store, clock};
+use tillcast::shop::{Change, Operation};
+use tillcast::store::{self, Actor, Caller, CommitSinks, Retention, Store, clock};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -24,25 +25,23 @@ fn main() {
 }
 
 fn an_order() -> Row {
-    Row { id: 1234, ..Row::blank(EntityKind::Order) }
-        .with_int(&order::TOTAL, 5998)
-        .with_text(&order::ITEMS, "[]")
+    let mut order = Row { id: 1234, ..Row::blank(EntityKind::Order) };
+    order.set(order::TOTAL, Cell::Int(5998));
+    order.set_text(order::ITEMS, "[]");
+    order
 }
 
 /// An order before and after a change of its notes.
 fn patched() -> (Row, Row) {
     let before = an_order();
-    let notes = before.kind.schema().fields.iter().find(|field| field.name == "notes");
     let mut after = before.clone();
-    if let Some(notes) = notes {
-        after.set(notes, Cell::Text("no onions".to_owned()));
-    }
+    after.set_text(order::NOTES, "no onions");
     (before, after)
 }
 
 fn an_event(seq: i64) -> Option<Event> {
     let (before, after) = patched();
-    event::envelope(Some(&before), Some(&after), AT, seq)
+    event::envelope(Some(&before), Some(&after), AT, seq).ok().flatten()
 }
 
 #[divan::bench]
@@ -162,8 +161,9 @@ impl Shop {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
         let caller = Caller { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
-        let actor = Actor { caller, role: Role::Admin, if_match: None };
-        let created = self.store.create(actor, kind, Change::Create(input), None, |_| Ok(()));
+        let actor = Actor { caller, role: Role::Admin };
+        let change = Change { kind, operation: Operation::Create(input), if_match: None };
+        let created = self.store.create(actor, change, None, |_| Ok(()));
         self.runtime.block_on(created).is_ok()
     }
 }

@@ -27,6 +27,7 @@ pub mod shipment;
 pub mod text;
 pub mod timestamp;
 pub mod transaction;
+mod words;
 
 pub use code::Code;
 pub use input::Input;
@@ -35,5 +36,5 @@ pub use principal::Principal;
 pub use reject::{FieldError, Reject, Violation};
 pub use role::Role;
 pub use row::{Cell, Row};
-pub use schema::{EntitySchema, Field};
+pub use schema::{EntitySchema, Field, FieldRef};
 pub use secret::Secret;

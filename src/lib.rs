@@ -24,7 +24,7 @@
 //! | layer | room | what it is for |
 //! |---|---|---|
 //! | 0 | [`limits`] | every bound, why it is what it is, what happens when it is reached |
-//! | 0 | [`domain`] | entities, their schemas and rules, events, rejections; `time`, `iso_currency` |
+//! | 0 | [`domain`] | entities with their schemas and statuses, events, rejections; `time`, `iso_currency` |
 //! | 0 | [`frame`] | WebSocket frames as a server writes them |
 //! | 0 | [`metrics`] | what is counted; `prometheus-client` |
 //! | 0 | [`lifecycle`] | whether the server is running or has begun to stop |
@@ -32,14 +32,15 @@
 //! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
 //! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
 //! | 0 | [`announce`] | tells the shop's network where the server is, in a process of its own; `mdns-sd` |
-//! | 1 | [`store`] | the writer, the readers, the event log; `rusqlite` |
-//! | 1 | [`feed`] | the ring; `heapless` |
-//! | 2 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `getrandom` |
-//! | 3 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
-//! | 3 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
-//! | 4 | [`server`] | listen, let in, hand to http or ws, keep time, tell the service manager, stop; `socket2`, `listenfd` |
-//! | 4 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
-//! | 5 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
+//! | 1 | [`shop`] | the rules: orders, stock, payments, parcels; plan a change, tell what follows |
+//! | 2 | [`store`] | the writer, the readers, the event log; `rusqlite` |
+//! | 2 | [`feed`] | the ring; `heapless` |
+//! | 3 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `getrandom` |
+//! | 4 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
+//! | 4 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
+//! | 5 | [`server`] | listen, let in, hand to http or ws, keep time, tell the service manager, stop; `socket2`, `listenfd` |
+//! | 5 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
+//! | 6 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
 
 pub mod announce;
 pub mod auth;
@@ -54,6 +55,7 @@ pub mod limits;
 pub mod memory;
 pub mod metrics;
 pub mod server;
+pub mod shop;
 pub mod store;
 pub mod throttle;
 pub mod tls;

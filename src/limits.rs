@@ -77,6 +77,14 @@ impl Limits {
 pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 /// Lines of one order; a receipt of a metre. Above: `422`.
 pub const ORDER_LINES_MAX: usize = 100;
+/// Transactions of one order, and shipments of one: more than any shop has, and few enough that
+/// their sums fit 64 bits and their rows are read in a millisecond. Above: `409`.
+pub const ORDER_TRANSACTIONS_MAX: usize = 1_000;
+/// As for transactions.
+pub const ORDER_SHIPMENTS_MAX: usize = 1_000;
+/// Rows that one change saves: an order and every product of its lines, with what follows. Above: a
+/// bug, and `503`.
+pub const CHANGE_STEPS_MAX: usize = 4 * ORDER_LINES_MAX;
 /// Pieces of one line. Above: `422`.
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Pieces of one product in stock. Above: `422`.
@@ -115,6 +123,9 @@ pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
+/// Ids that a list of what changed lately looks through, one after the other, before it asks the index
+/// of the times. Larger: slower where little has changed; smaller: where much has.
+pub const LIST_WINDOW: i64 = 2_000;
 /// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// The largest answer of one entity that needs no place of a page: the longest notes have 8 KB, and

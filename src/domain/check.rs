@@ -35,9 +35,12 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         Type::Currency => {
             Err(Violation::new(Code::UnknownValue, "must be an ISO 4217 code, such as USD"))
         }
-        Type::Choice(_) | Type::Status(_) => {
-            let words = field.words().unwrap_or_default();
-            if words.contains(&text) { Ok(()) } else { Err(one_of(words)) }
+        Type::Choice(words) => {
+            if words.contains(&text) {
+                Ok(())
+            } else {
+                Err(one_of(words.iter().copied()))
+            }
         }
         Type::Id(_)
         | Type::Owner

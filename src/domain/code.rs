@@ -56,6 +56,9 @@ codes! {
     StatusSkipped, "status_skipped", "The new status cannot follow the present one.";
     OrderEnded, "order_ended", "The order is cancelled or refunded and takes no payment.";
     RefundTooLarge, "refund_too_large", "More would be refunded than was paid.";
+    Overpaid, "overpaid", "The payment is more than what is still due.";
+    TooManyTransactions, "too_many_transactions", "The order has as many transactions as an order may have.";
+    TooManyShipments, "too_many_shipments", "The order has as many shipments as an order may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
     InUse, "in_use", "Others refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another entity already has the value of a unique field.";

@@ -4,7 +4,7 @@ use crate::domain::schema::Type;
 use crate::domain::{EntitySchema, Field};
 use crate::limits::{NAME_CHARS_MAX, PHONE_CHARS_MAX};
 
-/// The fields of a customer.
+/// The names and fields of a customer.
 pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "customer",
     plural: "customers",
@@ -14,19 +14,25 @@ pub const SCHEMA: EntitySchema = EntitySchema {
             .required()
             .patchable()
             .in_event()
-            .filterable(),
+            .filterable()
+            .personal(),
         Field::new("first_name", Type::Line(1, NAME_CHARS_MAX), "The given name.")
             .required()
             .patchable()
-            .in_event(),
+            .in_event()
+            .personal(),
         Field::new("last_name", Type::Line(0, NAME_CHARS_MAX), "The family name; may be empty.")
             .required()
             .patchable()
-            .in_event(),
+            .in_event()
+            .personal(),
         Field::new("phone", Type::Line(0, PHONE_CHARS_MAX), "A number to call.")
             .optional()
-            .patchable(),
+            .patchable()
+            .personal(),
     ],
-    in_use_message: "this customer has orders; clear the personal fields instead, or delete the orders first",
+    currency: None,
+    in_use_message: "this customer has orders; erase the personal data instead, with \
+                     POST /api/customers/{id}/erase, or delete the orders first",
     duplicate_message: "a customer with this email exists already",
 };

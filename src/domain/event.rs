@@ -1,141 +1,168 @@
-//! What clients read: an entity as JSON, and the envelope of an event.
+//! The JSON that clients read: an entity, and the envelope of an event.
 
 use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, Row, currency, decimal, order, timestamp};
+use crate::domain::{Cell, EntityKind, Field, Reject, Row, currency, decimal, order, timestamp};
 
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its place in the log: 1 and up, without holes.
+    /// Its position in the log: 1 and up, without holes.
     pub seq: i64,
-    /// Whose channel it belongs to.
+    /// The kind of the entity that changed, which decides the channel.
     pub kind: EntityKind,
     /// The envelope as JSON, without line breaks.
     pub body: String,
 }
 
 /// The whole entity as JSON.
-pub fn entity(row: &Row) -> String {
-    let mut out = String::with_capacity(512);
-    out.push_str("{\"id\":");
-    write_integer(&mut out, row.id, 1);
+///
+/// # Errors
+/// `Unavailable` if the stored row is damaged.
+pub fn entity(row: &Row) -> Result<String, Reject> {
+    let mut json = JsonWriter::new(row, 512);
+    json.out.push_str("{\"id\":");
+    write_integer(&mut json.out, row.id, 1);
     for (field, cell) in row.kind.schema().fields.iter().zip(&row.cells) {
         if field.visible() {
-            put_member(&mut out, row, field, cell);
+            json.put_member(field, cell)?;
         }
     }
+    let mut out = json.out;
     for (name, ms) in [("created_at", row.created_at), ("updated_at", row.updated_at)] {
         out.extend([",\"", name, "\":\""]);
         timestamp::write(&mut out, ms);
         out.push('"');
     }
     out.push('}');
-    out
+    Ok(out)
 }
 
-/// The event of a change, `None` where nothing changed. At least one side must be there.
-pub fn envelope(before: Option<&Row>, after: Option<&Row>, at: i64, seq: i64) -> Option<Event> {
-    let state = after.or(before)?;
+/// The event of a change, `None` if nothing changed that a client sees. One side is `None` for a
+/// creation or a deletion; with neither there is no event.
+///
+/// # Errors
+/// `Unavailable` if the stored row is damaged.
+pub fn envelope(
+    before: Option<&Row>,
+    after: Option<&Row>,
+    at: i64,
+    seq: i64,
+) -> Result<Option<Event>, Reject> {
+    let Some(state) = after.or(before) else {
+        return Ok(None);
+    };
     let changed = match (before, after) {
         (Some(before), Some(after)) => Some(changes(before, after)),
         _ => None,
     };
     if changed.as_ref().is_some_and(Vec::is_empty) {
-        return None;
+        return Ok(None);
     }
     let verb = match (before, after) {
         (None, _) => "created",
         (Some(_), Some(_)) => "updated",
         (Some(_), None) => "deleted",
     };
-    let mut out = String::with_capacity(384);
+    let mut json = JsonWriter::new(state, 384);
     let noun = state.kind.schema().noun;
-    out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
-    write_integer(&mut out, state.id, 1);
+    json.out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
+    write_integer(&mut json.out, state.id, 1);
     for (field, cell) in state.kind.schema().fields.iter().zip(&state.cells) {
         if field.event {
-            put_member(&mut out, state, field, cell);
+            json.put_member(field, cell)?;
         }
     }
     if let Some(changed) = changed {
-        put_changed(&mut out, state, &changed);
+        json.put_changed(&changed)?;
     }
+    let mut out = json.out;
     out.push_str("},\"timestamp\":\"");
     timestamp::write(&mut out, at);
     out.push_str("\",\"seq\":");
     write_integer(&mut out, seq, 1);
     out.push('}');
-    Some(Event { seq, kind: state.kind, body: out })
+    Ok(Some(Event { seq, kind: state.kind, body: out }))
 }
 
-/// The fields whose value differs. Those outside the event's keys count only where no other
-/// changed: the public protocol lists an event's fields, and `changed_fields` keeps to them.
-fn changes(before: &Row, after: &Row) -> Vec<(&'static Field, Cell)> {
-    let cells = before.cells.iter().zip(&after.cells);
-    let differs = |(field, (old, new)): (&'static Field, (&Cell, &Cell))| {
-        (old != new).then(|| (field, new.clone()))
-    };
-    let fields = after.kind.schema().fields.iter();
-    let mut changed: Vec<_> = fields.zip(cells).filter_map(differs).collect();
-    if changed.iter().any(|(field, _)| field.event) {
-        changed.retain(|(field, _)| field.event);
+/// The fields whose value differs, with the indices of their cells. Those outside the event's keys
+/// count only if no other changed: the public protocol lists an event's fields, and `changed_fields`
+/// keeps to them.
+fn changes(before: &Row, after: &Row) -> Vec<(usize, &'static Field)> {
+    let mut changed: Vec<_> = after.changes(before).filter(|(_, field)| field.visible()).collect();
+    if changed.iter().any(|(_, field)| field.event) {
+        changed.retain(|(_, field)| field.event);
     }
     changed
 }
 
-fn put_changed(out: &mut String, row: &Row, changed: &[(&'static Field, Cell)]) {
-    out.push_str(",\"changed_fields\":{");
-    let start = out.len();
-    for (field, cell) in changed {
-        put_member(out, row, field, cell);
-    }
-    if out.len() > start {
-        out.remove(start); // the comma before the first member
-    }
-    out.push('}');
+/// Writes the members of one row.
+struct JsonWriter<'r> {
+    out: String,
+    row: &'r Row,
+    /// The decimals of the row's currency.
+    decimals: u32,
 }
 
-/// Appends `,"name":value`.
-fn put_member(out: &mut String, row: &Row, field: &Field, cell: &Cell) {
-    out.extend([",\"", field.name, "\":"]);
-    match (field.ty, cell) {
-        (Type::OrderNumber, _) => {
-            out.push_str("\"ORD-");
-            write_integer(out, row.id, 10);
-            out.push('"');
+impl<'r> JsonWriter<'r> {
+    fn new(row: &'r Row, capacity: usize) -> Self {
+        let decimals = currency::exponent(row.currency()).unwrap_or(0);
+        Self { out: String::with_capacity(capacity), row, decimals }
+    }
+
+    fn put_changed(&mut self, changed: &[(usize, &'static Field)]) -> Result<(), Reject> {
+        self.out.push_str(",\"changed_fields\":{");
+        let start = self.out.len();
+        for (index, field) in changed {
+            self.put_member(field, &self.row.cells[*index])?;
         }
-        (Type::Items, _) => put_items(out, row),
-        (_, Cell::Null) => out.push_str("null"),
-        (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, decimals(row)),
-        (_, Cell::Int(number)) => write_integer(out, *number, 1),
-        (_, Cell::Text(text)) => put_text(out, text),
+        if self.out.len() > start {
+            self.out.remove(start); // the comma before the first member
+        }
+        self.out.push('}');
+        Ok(())
     }
-}
 
-fn put_items(out: &mut String, row: &Row) {
-    let decimals = decimals(row);
-    out.push('[');
-    for (at, item) in order::items(row).iter().enumerate() {
-        out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
-        write_integer(out, item.product_id, 1);
-        out.push_str(",\"name\":");
-        put_text(out, &item.name);
-        out.push_str(",\"sku\":");
-        put_text(out, &item.sku);
-        out.push_str(",\"quantity\":");
-        write_integer(out, item.quantity, 1);
-        out.push_str(",\"unit_price\":");
-        decimal::write(out, item.unit_price, decimals);
-        out.push_str(",\"line_total\":");
-        decimal::write(out, item.line_total(), decimals);
-        out.push('}');
+    /// Appends `,"name":value`.
+    fn put_member(&mut self, field: &Field, cell: &Cell) -> Result<(), Reject> {
+        let out = &mut self.out;
+        out.extend([",\"", field.name, "\":"]);
+        match (field.ty, cell) {
+            (Type::OrderNumber, _) => {
+                out.push_str("\"ORD-");
+                write_integer(out, self.row.id, 10);
+                out.push('"');
+            }
+            (Type::Items, _) => self.put_items()?,
+            (_, Cell::Null) => out.push_str("null"),
+            (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, self.decimals),
+            (_, Cell::Int(number)) => write_integer(out, *number, 1),
+            (_, Cell::Text(text)) => put_text(out, text),
+        }
+        Ok(())
     }
-    out.push(']');
-}
 
-fn decimals(row: &Row) -> u32 {
-    currency::exponent(row.currency()).unwrap_or(0)
+    fn put_items(&mut self) -> Result<(), Reject> {
+        let out = &mut self.out;
+        out.push('[');
+        for (at, item) in order::items(self.row)?.iter().enumerate() {
+            out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
+            write_integer(out, item.product_id, 1);
+            out.push_str(",\"name\":");
+            put_text(out, &item.name);
+            out.push_str(",\"sku\":");
+            put_text(out, &item.sku);
+            out.push_str(",\"quantity\":");
+            write_integer(out, item.quantity, 1);
+            out.push_str(",\"unit_price\":");
+            decimal::write(out, item.unit_price, self.decimals);
+            out.push_str(",\"line_total\":");
+            decimal::write(out, item.line_total(), self.decimals);
+            out.push('}');
+        }
+        out.push(']');
+        Ok(())
+    }
 }
 
 /// Appends a text as a JSON string.

@@ -7,7 +7,7 @@ use crate::domain::decimal::{AmountError, Decimal};
 use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{
-    Cell, Code, EntityKind, Field, FieldError, Reject, Row, Violation, currency, order,
+    Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Violation, currency, order,
 };
 use crate::limits::COUNT_MAX;
 
@@ -54,9 +54,11 @@ impl Input {
                     Err(Violation::new(Code::Required, "is required"))
                 }
                 (None, _, _) => return None,
-                (Some(_), Purpose::Create, Origin::Server | Origin::Initial(_)) => {
-                    Err(Violation::new(Code::ReadOnly, "is set by the server"))
-                }
+                (
+                    Some(_),
+                    Purpose::Create,
+                    Origin::Server | Origin::Initial(_) | Origin::InitialInt(_),
+                ) => Err(Violation::new(Code::ReadOnly, "is set by the server")),
                 (Some(_), Purpose::Patch, _) if !field.patch => {
                     Err(Violation::new(Code::NotChangeable, "cannot be changed"))
                 }
@@ -75,12 +77,12 @@ impl Input {
         let input = Self { kind, given };
         if purpose == Purpose::Create {
             if kind == EntityKind::Order {
-                let given = |field: &Field| input.get(field.name).is_some();
-                let (items, total) = (given(&order::ITEMS), given(&order::TOTAL));
-                errors.extend(order::check_new(items, total, input.text(&order::STATUS)));
+                let given = |field| input.get(field).is_some();
+                let (items, total) = (given(order::ITEMS), given(order::TOTAL));
+                errors.extend(order::check_new(items, total, input.text(order::STATUS)));
             }
             let row = Row::blank(kind);
-            let code = match input.get("currency") {
+            let code = match kind.schema().currency.and_then(|field| input.get(field)) {
                 Some(Provided::Cell(Cell::Text(code))) => code,
                 _ => row.currency(),
             };
@@ -96,22 +98,21 @@ impl Input {
     }
 
     /// What the client gave for a field.
-    pub fn get(&self, name: &str) -> Option<&Provided> {
-        let place = self.kind.schema().position(name)?;
-        self.given.get(place)?.as_ref()
+    pub fn get(&self, field: FieldRef) -> Option<&Provided> {
+        self.given.get(field.index)?.as_ref()
     }
 
     /// The id that the client gave for a field, none where it is absent or null.
-    pub fn id(&self, field: &Field) -> Option<i64> {
-        match self.get(field.name) {
+    pub fn id(&self, field: FieldRef) -> Option<i64> {
+        match self.get(field) {
             Some(Provided::Cell(Cell::Int(id))) => Some(*id),
             _ => None,
         }
     }
 
     /// The text that the client gave for a field, empty where it is absent or null.
-    pub fn text(&self, field: &Field) -> &str {
-        match self.get(field.name) {
+    pub fn text(&self, field: FieldRef) -> &str {
+        match self.get(field) {
             Some(Provided::Cell(Cell::Text(text))) => text,
             _ => "",
         }
@@ -130,9 +131,10 @@ impl Input {
             row.set(field, Cell::Int(minor));
         }
         if row.id != 0 && row.currency() != old_currency {
-            let money = |field: &&Field| matches!(field.ty, Type::Money(_));
-            let missing = row.kind.schema().fields.iter().filter(money);
-            errors.extend(missing.filter(|field| self.get(field.name).is_none()).map(|field| {
+            let money = |field: &Field| matches!(field.ty, Type::Money(_));
+            let fields = row.kind.schema().fields.iter().zip(&self.given);
+            let missing = fields.filter(|(field, given)| money(field) && given.is_none());
+            errors.extend(missing.map(|(field, _)| {
                 FieldError::new(field.name, Code::Required, "must be given with a new currency")
             }));
         }
@@ -140,14 +142,14 @@ impl Input {
     }
 
     /// The given amounts in minor units of a currency.
-    fn amounts(&self, code: &str, errors: &mut Vec<FieldError>) -> Vec<(&'static Field, i64)> {
+    fn amounts(&self, code: &str, errors: &mut Vec<FieldError>) -> Vec<(FieldRef, i64)> {
         let mut amounts = Vec::new();
-        for (field, given) in self.kind.schema().fields.iter().zip(&self.given) {
-            let Some(Provided::Amount(amount)) = given else {
+        for (index, field) in self.kind.schema().fields.iter().enumerate() {
+            let Some(Provided::Amount(amount)) = &self.given[index] else {
                 continue;
             };
             match amount.minor(currency::exponent(code).unwrap_or(0)) {
-                Ok(minor) => amounts.push((field, minor)),
+                Ok(minor) => amounts.push((FieldRef { name: field.name, index }, minor)),
                 Err(error) => errors.push(amount_violation(error, code).at(field.name)),
             }
         }

@@ -1,7 +1,7 @@
 //! One stored state of an entity: its cells, in the order of its schema.
 
-use crate::domain::schema::{Origin, Type};
-use crate::domain::{Code, EntityKind, Field, Reject};
+use crate::domain::schema::Origin;
+use crate::domain::{EntityKind, Field, FieldRef, Reject};
 
 /// A value as SQLite stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Cell {
 /// An entity as it stands in its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which entity it is.
+    /// The kind of entity.
     pub kind: EntityKind,
     /// Its number, given by the server and never used again; 0 before it is stored.
     pub id: i64,
@@ -36,7 +36,7 @@ impl Row {
     pub fn blank(kind: EntityKind) -> Self {
         let default = |field: &Field| match field.origin {
             Origin::Default(text) | Origin::Initial(text) => Cell::Text(text.to_owned()),
-            Origin::DefaultInt(number) => Cell::Int(number),
+            Origin::DefaultInt(number) | Origin::InitialInt(number) => Cell::Int(number),
             Origin::Required | Origin::Optional | Origin::Server => Cell::Null,
         };
         Self {
@@ -49,87 +49,82 @@ impl Row {
         }
     }
 
-    /// The cell of a field; null for a field of another kind.
-    pub fn cell(&self, field: &Field) -> &Cell {
-        let index = self.kind.schema().position(field.name);
-        index.and_then(|index| self.cells.get(index)).unwrap_or(&Cell::Null)
+    /// The cell of a field of the row's kind.
+    pub fn cell(&self, field: FieldRef) -> &Cell {
+        debug_assert_eq!(
+            self.kind.schema().fields.get(field.index).map(|field| field.name),
+            Some(field.name),
+            "a field of another kind"
+        );
+        self.cells.get(field.index).unwrap_or(&Cell::Null)
     }
 
-    /// The text of a field; empty where it is null.
-    pub fn text(&self, field: &Field) -> &str {
+    /// The text of a field that has one.
+    ///
+    /// # Errors
+    /// `Unavailable` if the field has no text: the stored row is damaged.
+    pub fn text(&self, field: FieldRef) -> Result<&str, Reject> {
         match self.cell(field) {
-            Cell::Text(text) => text,
-            Cell::Null | Cell::Int(_) => "",
+            Cell::Text(text) => Ok(text),
+            Cell::Null | Cell::Int(_) => Err(self.damaged(field)),
         }
     }
 
-    /// The number of a field; 0 where it is null.
-    pub fn int(&self, field: &Field) -> i64 {
+    /// The number of a field that has one.
+    ///
+    /// # Errors
+    /// `Unavailable` if the field has no number: the stored row is damaged.
+    pub fn int(&self, field: FieldRef) -> Result<i64, Reject> {
         match self.cell(field) {
-            Cell::Int(number) => *number,
-            Cell::Null | Cell::Text(_) => 0,
+            Cell::Int(number) => Ok(*number),
+            Cell::Null | Cell::Text(_) => Err(self.damaged(field)),
         }
     }
 
-    /// The names of the fields that have another value than before, between commas.
-    pub fn changed_since(&self, before: &Self) -> String {
+    /// Reports a stored field that cannot be read. It is told to the log; to the client the database
+    /// failed.
+    pub fn damaged(&self, field: FieldRef) -> Reject {
+        let (noun, id) = (self.kind.schema().noun, self.id);
+        tracing::error!("{noun} {id}: the stored {} cannot be read", field.name);
+        Reject::Unavailable
+    }
+
+    /// The names of the visible fields that have another value than before.
+    pub fn changed_since<'r>(
+        &'r self,
+        before: &'r Self,
+    ) -> impl Iterator<Item = &'static str> + 'r {
+        let changed = self.changes(before).filter(|(_, field)| field.visible());
+        changed.map(|(_, field)| field.name)
+    }
+
+    /// The fields that have another value than before, each with its index.
+    pub fn changes<'r>(
+        &'r self,
+        before: &'r Self,
+    ) -> impl Iterator<Item = (usize, &'static Field)> + 'r {
         let cells = before.cells.iter().zip(&self.cells);
-        let fields = self.kind.schema().fields.iter().zip(cells);
-        let names = fields.filter(|(_, (old, new))| old != new).map(|(field, _)| field.name);
-        names.collect::<Vec<_>>().join(",")
+        let fields = self.kind.schema().fields.iter().enumerate().zip(cells);
+        fields.filter(|(_, (old, new))| old != new).map(|(field, _)| field)
     }
 
     /// Sets a field.
-    pub fn set(&mut self, field: &Field, cell: Cell) {
-        let index = self.kind.schema().position(field.name);
-        if let Some(slot) = index.and_then(|index| self.cells.get_mut(index)) {
+    pub fn set(&mut self, field: FieldRef, cell: Cell) {
+        if let Some(slot) = self.cells.get_mut(field.index) {
             *slot = cell;
         }
     }
 
-    /// The same row with one text changed.
-    #[must_use]
-    pub fn with_text(mut self, field: &Field, text: &str) -> Self {
+    /// Sets a field to a text.
+    pub fn set_text(&mut self, field: FieldRef, text: &str) {
         self.set(field, Cell::Text(text.to_owned()));
-        self
     }
 
-    /// The same row with one number changed.
-    #[must_use]
-    pub fn with_int(mut self, field: &Field, number: i64) -> Self {
-        self.set(field, Cell::Int(number));
-        self
-    }
-
-    /// The code of the currency in which the row's amounts are.
+    /// The code of the currency in which the row's amounts are; empty for a kind without amounts.
     pub fn currency(&self) -> &str {
-        let fields = self.kind.schema().fields;
-        let index = fields.iter().position(|field| matches!(field.ty, Type::Currency));
-        match index.and_then(|index| self.cells.get(index)) {
+        match self.kind.schema().currency.map(|field| self.cell(field)) {
             Some(Cell::Text(code)) => code,
             _ => "",
         }
-    }
-
-    /// Refuses a status that cannot follow the one before.
-    pub fn check_transitions(&self, before: &Self) -> Result<(), Reject> {
-        for field in self.kind.schema().fields {
-            let Type::Status(transitions) = field.ty else {
-                continue;
-            };
-            let (old, new) = (before.text(field), self.text(field));
-            let next = transitions.iter().find(|step| step.0 == old).map(|step| step.1);
-            let next = next.unwrap_or_default();
-            if old != new && !next.contains(&new) {
-                let noun = self.kind.schema().noun;
-                let ways = match next {
-                    [] => "it stays so".to_owned(),
-                    next => format!("it can become {}", next.join(", ")),
-                };
-                let text = format!("this {noun} is {old} and cannot become {new}; {ways}");
-                return Err(Reject::Conflict(Code::StatusSkipped, text));
-            }
-        }
-        Ok(())
     }
 }

@@ -4,9 +4,6 @@
 
 use crate::domain::EntityKind;
 
-/// The statuses of a kind, each with those that may follow it.
-pub type Transitions = &'static [(&'static str, &'static [&'static str])];
-
 /// A kind's names and fields.
 #[derive(Debug)]
 pub struct EntitySchema {
@@ -18,6 +15,8 @@ pub struct EntitySchema {
     pub channel: &'static str,
     /// In the order in which they are sent; those of the event come first.
     pub fields: &'static [Field],
+    /// The field with the currency of the amounts, `None` for a kind without amounts.
+    pub currency: Option<FieldRef>,
     /// What is told when others refer to it, so that it cannot be deleted.
     pub in_use_message: &'static str,
     /// What is told when a unique field is taken.
@@ -29,7 +28,7 @@ pub struct EntitySchema {
 pub enum Type {
     /// The id of another entity.
     Id(EntityKind),
-    /// The id of a user; kept for the server itself and never shown.
+    /// The id of a user.
     Owner,
     /// `ORD-` and the order's id in ten digits: computed, never stored.
     OrderNumber,
@@ -41,8 +40,6 @@ pub enum Type {
     Email,
     /// One of these.
     Choice(&'static [&'static str]),
-    /// One of these, reached only from some of them.
-    Status(Transitions),
     /// An amount in the row's own currency, at least so many minor units; stored in these.
     Money(i64),
     /// An ISO 4217 code.
@@ -68,13 +65,15 @@ pub enum Origin {
     Server,
     /// Only the server sets it; this until then.
     Initial(&'static str),
+    /// As `Initial`, for a number.
+    InitialInt(i64),
 }
 
 /// One field of a kind.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts about a field that have nothing to do with each other"
+    reason = "facts about a field that have nothing to do with each other"
 )]
 pub struct Field {
     /// Its name in JSON and in SQL.
@@ -91,6 +90,10 @@ pub struct Field {
     pub event: bool,
     /// A list can be narrowed by it.
     pub filter: bool,
+    /// The server keeps it for itself; no client sees it.
+    pub hidden: bool,
+    /// It is null after the customer's data were erased, whether or not a client may set it to null.
+    pub personal: bool,
     /// One sentence for the API documents.
     pub about: &'static str,
 }
@@ -106,6 +109,8 @@ impl Field {
             nullable: false,
             event: false,
             filter: false,
+            hidden: false,
+            personal: false,
             about,
         }
     }
@@ -126,6 +131,12 @@ impl Field {
     /// Only the server changes it, and it begins as this.
     pub const fn initial(mut self, value: &'static str) -> Self {
         self.origin = Origin::Initial(value);
+        self
+    }
+
+    /// Only the server changes it, and it begins as this number.
+    pub const fn initial_int(mut self, value: i64) -> Self {
+        self.origin = Origin::InitialInt(value);
         self
     }
 
@@ -165,24 +176,66 @@ impl Field {
         self
     }
 
-    /// It is a column that the server writes, not one that SQL computes.
+    /// The server keeps it for itself.
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    /// It tells something of a person.
+    pub const fn personal(mut self) -> Self {
+        self.personal = true;
+        self
+    }
+
+    /// Whether it is a column that the server writes, not one that SQL computes.
     pub fn stored(&self) -> bool {
         !matches!(self.ty, Type::OrderNumber)
     }
 
-    /// Clients see it.
+    /// Whether clients see it.
     pub fn visible(&self) -> bool {
-        !matches!(self.ty, Type::Owner)
+        !self.hidden
     }
 
-    /// The words that a choice or a status allows.
-    pub fn words(&self) -> Option<Vec<&'static str>> {
+    /// The words that a choice allows.
+    pub fn words(&self) -> Option<&'static [&'static str]> {
         match self.ty {
-            Type::Choice(words) => Some(words.to_vec()),
-            Type::Status(transitions) => Some(transitions.iter().map(|step| step.0).collect()),
+            Type::Choice(words) => Some(words),
             _ => None,
         }
     }
+}
+
+/// One field of one kind, found in its table when the program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldRef {
+    /// The field's name in JSON and in SQL.
+    pub name: &'static str,
+    /// The index of the field in the schema and in a row.
+    pub index: usize,
+}
+
+impl FieldRef {
+    /// The field with that name. Used for constants: a name that the table does not have stops the
+    /// compiler.
+    pub(super) const fn of(fields: &[Field], name: &'static str) -> Self {
+        let mut index = 0;
+        while !same(fields[index].name, name) {
+            index += 1;
+        }
+        Self { name, index }
+    }
+}
+
+/// Whether two texts are equal; `==` cannot be used in a constant.
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }
 
 impl EntitySchema {

@@ -1,58 +1,64 @@
 //! Shipments: the parcels of an order.
 
-use crate::domain::schema::{Transitions, Type};
-use crate::domain::{EntityKind, EntitySchema, Field, Row};
+use crate::domain::schema::Type;
+use crate::domain::words::words;
+use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
 use crate::limits::NAME_CHARS_MAX;
 
-const TRANSITIONS: Transitions = &[
-    ("pending", &["shipped", "in_transit", "delivered"]),
-    ("shipped", &["in_transit", "delivered", "returned"]),
-    ("in_transit", &["delivered", "returned"]),
-    ("delivered", &["returned"]),
-    ("returned", &[]),
-];
+words! {
+    /// The state of a parcel. Any may follow any: a carrier's report is a fact, also when it comes late
+    /// or is mended.
+    ShipmentStatus {
+        /// Still in the shop.
+        Pending = "pending",
+        /// Handed to the carrier.
+        Shipped = "shipped",
+        /// Moved by the carrier.
+        InTransit = "in_transit",
+        /// With the customer.
+        Delivered = "delivered",
+        /// Back in the shop.
+        Returned = "returned",
+    }
+}
 
-/// The order that it brings.
-pub const ORDER_ID: Field =
+const FIELDS: &[Field] = &[
     Field::new("order_id", Type::Id(EntityKind::Order), "The order that it brings.")
         .required()
         .in_event()
-        .filterable();
-/// Where it is.
-pub const STATUS: Field = Field::new("status", Type::Status(TRANSITIONS), "Where the parcel is.")
-    .default("pending")
+        .filterable(),
+    Field::new("tracking_number", Type::Line(1, NAME_CHARS_MAX), "The carrier's number.")
+        .optional()
+        .patchable()
+        .in_event()
+        .filterable(),
+    Field::new(
+        "status",
+        Type::Choice(ShipmentStatus::WORDS),
+        "The state of the parcel; any may follow any. The order's status follows from it.",
+    )
+    .default(ShipmentStatus::Pending.word())
     .patchable()
     .in_event()
-    .filterable();
+    .filterable(),
+    Field::new("carrier", Type::Line(1, NAME_CHARS_MAX), "The name of the carrier.")
+        .optional()
+        .patchable()
+        .in_event(),
+];
 
-/// The fields of a shipment.
+/// The order that it brings.
+pub const ORDER_ID: FieldRef = FieldRef::of(FIELDS, "order_id");
+/// The state of the parcel.
+pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
+
+/// The names and fields of a shipment.
 pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "shipment",
     plural: "shipments",
     channel: "shipment_changes",
-    fields: &[
-        ORDER_ID,
-        Field::new("tracking_number", Type::Line(1, NAME_CHARS_MAX), "The carrier's number.")
-            .optional()
-            .patchable()
-            .in_event()
-            .filterable(),
-        STATUS,
-        Field::new("carrier", Type::Line(1, NAME_CHARS_MAX), "Who carries it.")
-            .optional()
-            .patchable()
-            .in_event(),
-    ],
+    fields: FIELDS,
+    currency: None,
     in_use_message: "others refer to this shipment",
     duplicate_message: "a shipment like this exists already",
 };
-
-/// The parcel has left the shop.
-pub fn has_left(shipment: &Row) -> bool {
-    matches!(shipment.text(&STATUS), "shipped" | "in_transit" | "delivered")
-}
-
-/// The parcel is with the customer.
-pub fn has_arrived(shipment: &Row) -> bool {
-    shipment.text(&STATUS) == "delivered"
-}

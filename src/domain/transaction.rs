@@ -1,79 +1,88 @@
 //! Transactions: payments and refunds of an order.
 
-use crate::domain::order::{self, Payments};
-use crate::domain::schema::{Transitions, Type};
-use crate::domain::{Cell, Code, EntityKind, EntitySchema, Field, Reject, Row};
+use crate::domain::schema::Type;
+use crate::domain::words::words;
+use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
 use crate::limits::NAME_CHARS_MAX;
 
-const TRANSITIONS: Transitions =
-    &[("pending", &["completed", "failed"]), ("completed", &[]), ("failed", &[])];
+words! {
+    /// The way that the money goes.
+    TransactionType {
+        /// From the customer.
+        Payment = "payment",
+        /// Back to the customer.
+        Refund = "refund",
+    }
+}
 
-/// The order that it is for.
-pub const ORDER_ID: Field =
+words! {
+    /// Whether the money went.
+    TransactionStatus {
+        /// Not yet known.
+        Pending = "pending",
+        /// It went.
+        Completed = "completed",
+        /// It did not go.
+        Failed = "failed",
+    }
+}
+
+impl TransactionStatus {
+    /// The statuses that may follow this one: once known, it is a fact.
+    pub const fn next(self) -> &'static [Self] {
+        match self {
+            Self::Pending => &[Self::Completed, Self::Failed],
+            Self::Completed | Self::Failed => &[],
+        }
+    }
+}
+
+const FIELDS: &[Field] = &[
     Field::new("order_id", Type::Id(EntityKind::Order), "The order that it is for.")
         .required()
         .in_event()
-        .filterable();
-/// Which way the money goes.
-pub const TYPE: Field =
-    Field::new("type", Type::Choice(&["payment", "refund"]), "Which way the money goes.")
+        .filterable(),
+    Field::new("type", Type::Choice(TransactionType::WORDS), "The way that the money goes.")
         .required()
-        .in_event();
-/// Whether it went.
-pub const STATUS: Field =
-    Field::new("status", Type::Status(TRANSITIONS), "Whether the money went.")
-        .default("pending")
+        .in_event(),
+    Field::new("status", Type::Choice(TransactionStatus::WORDS), "Whether the money went.")
+        .default(TransactionStatus::Pending.word())
         .patchable()
         .in_event()
-        .filterable();
-/// How much.
-pub const AMOUNT: Field =
-    Field::new("amount", Type::Money(1), "How much, in the order's currency.")
-        .required()
-        .in_event();
-/// The order's currency.
-pub const CURRENCY: Field = Field::new("currency", Type::Currency, "The order's currency.");
+        .filterable(),
+    Field::new(
+        "amount",
+        Type::Money(1),
+        "The amount, in the order's currency. A payment is at most what is still due, a refund at \
+         most what was paid and not refunded.",
+    )
+    .required()
+    .in_event(),
+    Field::new("gateway", Type::Line(1, NAME_CHARS_MAX), "The means: cash, card, stripe, ...")
+        .default("cash")
+        .patchable()
+        .in_event(),
+    Field::new("currency", Type::Currency, "The order's currency."),
+];
 
-/// The fields of a transaction.
+/// The order that it is for.
+pub const ORDER_ID: FieldRef = FieldRef::of(FIELDS, "order_id");
+/// The way that the money goes.
+pub const TYPE: FieldRef = FieldRef::of(FIELDS, "type");
+/// Whether the money went.
+pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
+/// The amount, in minor units.
+pub const AMOUNT: FieldRef = FieldRef::of(FIELDS, "amount");
+/// The order's currency.
+pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
+
+/// The names and fields of a transaction.
 pub const SCHEMA: EntitySchema = EntitySchema {
     noun: "transaction",
     plural: "transactions",
     channel: "transaction_changes",
-    fields: &[
-        ORDER_ID,
-        TYPE,
-        STATUS,
-        AMOUNT,
-        Field::new("gateway", Type::Line(1, NAME_CHARS_MAX), "How: cash, card, stripe, ...")
-            .default("cash")
-            .patchable()
-            .in_event(),
-        CURRENCY,
-    ],
+    fields: FIELDS,
+    currency: Some(CURRENCY),
     in_use_message: "others refer to this transaction",
     duplicate_message: "a transaction like this exists already",
 };
-
-/// A new transaction of an order: it has the order's currency, and an ended order takes no payment.
-pub fn begin(row: &mut Row, order: &Row, kind_of_it: &str) -> Result<(), Reject> {
-    row.set(&CURRENCY, Cell::Text(order.currency().to_owned()));
-    if kind_of_it == "payment" && order::is_ended(order) {
-        let status = order.text(&order::STATUS);
-        return Err(Reject::Conflict(
-            Code::OrderEnded,
-            format!("this order is {status} and takes no payment"),
-        ));
-    }
-    Ok(())
-}
-
-/// Refuses sums in which more went back than came in.
-pub fn check_sums(sums: Payments) -> Result<(), Reject> {
-    if sums.refunded <= sums.paid {
-        return Ok(());
-    }
-    Err(Reject::conflict(
-        Code::RefundTooLarge,
-        "more than was paid cannot be refunded; see the order's transactions",
-    ))
-}

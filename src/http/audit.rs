@@ -68,8 +68,8 @@ fn show(entry: &AuditEntry) -> String {
     }
     let record = &entry.record;
     let fields = match &record.action {
-        Action::Update(fields) => fields.split(',').filter(|name| !name.is_empty()).collect(),
-        Action::Create | Action::Delete => Vec::new(),
+        Action::Update(fields) => fields.iter().map(|name| &**name).collect(),
+        Action::Create | Action::Delete | Action::Erase => Vec::new(),
     };
     to_json(&Shown {
         id: entry.id,
@@ -96,7 +96,7 @@ pub(super) fn schema() -> Value {
             "user_id": or_null("integer", "null for a command at the console"),
             "username": or_null("string", "the user's name at that time"),
             "address": or_null("string", "from where"),
-            "action": {"enum": ["create", "update", "delete"]}, "entity": nouns(), "row_id": number,
+            "action": {"enum": Action::NAMES}, "entity": nouns(), "row_id": number,
             "fields": {"type": "array", "items": {"type": "string"},
                        "description": "the names of what an update changed"},
             "first_seq": or_null("integer", "the first of the events that came of it, if any"),

@@ -8,14 +8,15 @@ use crate::domain::check::{check_text, one_of};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::{
-    Cell, Code, EntityKind, Field, FieldError, Input, Row, event, order, timestamp,
+    Cell, Code, EntityKind, FieldError, FieldRef, Input, Row, event, order, timestamp,
 };
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::BODY_BYTES_MAX;
-use crate::store::{Change, Query};
+use crate::shop::{Change, Operation};
+use crate::store::Query;
 
 impl Api {
     /// A request to all entities of a kind.
@@ -39,22 +40,23 @@ impl Api {
         (kind, id): (EntityKind, i64),
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let change = match request.parts.method {
+        let operation = match request.parts.method {
             Method::PATCH => {
                 check_allowed(session.role.may_change(), "change", kind, session)?;
                 let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
-                Change::Update(id, Input::read(kind, Purpose::Patch, body)?)
+                Operation::Update(id, Input::read(kind, Purpose::Patch, body)?)
             }
             Method::DELETE => {
                 check_allowed(session.role.may_change(), "delete", kind, session)?;
-                Change::Delete(id)
+                Operation::Delete(id)
             }
             _ => return self.get(request, kind, id, session).await,
         };
         let actor = request.actor(session);
-        let (row, room) = self.store.change(actor, kind, change, self.response_permit()).await?;
+        let change = Change { kind, operation, if_match: request.if_match() };
+        let (row, room) = self.store.change(actor, change, self.response_permit()).await?;
         Ok(match row {
-            Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag(&row)),
+            Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag(&row)),
             None => reply::empty(StatusCode::NO_CONTENT),
         }
         .with_permit(room))
@@ -70,9 +72,11 @@ impl Api {
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
         let repeat = request.idempotency_key(session.user_id, &bytes)?;
         let input = Input::read(kind, Purpose::Create, body)?;
-        let (actor, change) = (request.actor(session), Change::Create(input));
+        let operation = Operation::Create(input);
+        let change = Change { kind, operation, if_match: request.if_match() };
+        let actor = request.actor(session);
         let (answer, room) =
-            self.store.create(actor, kind, change, repeat, self.response_permit()).await?;
+            self.store.create(actor, change, repeat, self.response_permit()).await?;
         Ok(created(answer).with_permit(room))
     }
 
@@ -86,7 +90,9 @@ impl Api {
         check_allowed(session.role.may_read(kind), "read", kind, session)?;
         let (row, room) = self.store.get(kind, id, self.response_permit()).await?;
         // Somebody else's order is, to a kiosk, no order.
-        if only_own_orders(kind, session) && row.int(&order::KIOSK_ID) != session.user_id {
+        if only_own_orders(kind, session)
+            && *row.cell(order::KIOSK_ID) != Cell::Int(session.user_id)
+        {
             return Err(Problem::not_found());
         }
         let etag = etag(&row);
@@ -95,7 +101,7 @@ impl Api {
             reply::set(&mut reply, header::ETAG, &etag);
             return Ok(reply);
         }
-        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row), &etag).with_permit(room))
+        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag).with_permit(room))
     }
 
     async fn list(
@@ -107,12 +113,13 @@ impl Api {
         check_allowed(session.role.may_read(kind), "read", kind, session)?;
         let mut query = read_query(request, kind)?;
         if only_own_orders(kind, session) {
-            query.filters.push((&order::KIOSK_ID, Cell::Int(session.user_id)));
+            query.filters.push((order::KIOSK_ID, Cell::Int(session.user_id)));
         }
         let permit = self.page_permit().await?;
         let (rows, more) = self.store.list(kind, query).await?;
         let next = rows.last().filter(|_| more).map(|row| row.id);
-        Ok(reply::page(rows.iter().map(event::entity), next).with_permit(permit))
+        let rows = rows.iter().map(event::entity).collect::<Result<Vec<_>, _>>()?;
+        Ok(reply::page(rows.into_iter(), next).with_permit(permit))
     }
 }
 
@@ -166,20 +173,21 @@ fn read_filter(
     kind: EntityKind,
     name: &str,
     value: &str,
-) -> Result<Option<(&'static Field, Cell)>, FieldError> {
-    let Some(field) = kind.schema().fields.iter().find(|field| field.name == name) else {
+) -> Result<Option<(FieldRef, Cell)>, FieldError> {
+    let Some(index) = kind.schema().position(name) else {
         return Ok(None);
     };
+    let field = &kind.schema().fields[index];
     let cell = match field.ty {
         Type::Id(_) => Cell::Int(number(name, value, 1, i64::MAX)?),
         // A choice must exist; any other text may simply match nothing.
-        Type::Choice(_) | Type::Status(_) => {
+        Type::Choice(_) => {
             check_text(field, value).map_err(|wrong| wrong.at(name))?;
             Cell::Text(value.to_owned())
         }
         _ => Cell::Text(value.to_owned()),
     };
-    Ok(Some((field, cell)))
+    Ok(Some((FieldRef { name: field.name, index }, cell)))
 }
 
 fn only_own_orders(kind: EntityKind, session: &Session) -> bool {

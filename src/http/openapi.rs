@@ -192,7 +192,7 @@ fn operation_parameters(route: Route, method: &Method) -> Value {
                     let mut schema = field_schema(field, true);
                     if let Type::Id(_) = field.ty {
                         schema["type"] = json!("integer");
-                    } else if !matches!(field.ty, Type::Choice(_) | Type::Status(_)) {
+                    } else if !matches!(field.ty, Type::Choice(_)) {
                         schema = json!({"type": "string"});
                     }
                     schema

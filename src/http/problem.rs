@@ -120,6 +120,8 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::StatusSkipped
         | Code::OrderEnded
         | Code::RefundTooLarge
+        | Code::TooManyTransactions
+        | Code::TooManyShipments
         | Code::InUse
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,
@@ -137,6 +139,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::DuplicateKey
         | Code::TooManyValues
         | Code::Invalid
+        | Code::Overpaid
         | Code::TotalFixed
         | Code::IdempotencyKeyReused
         | Code::Required

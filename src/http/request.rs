@@ -71,7 +71,7 @@ impl ApiRequest {
 
     /// Who asks for a change, and on which condition.
     pub(super) fn actor(&self, session: &Session) -> Actor {
-        Actor { caller: self.caller(session), role: session.role, if_match: self.if_match() }
+        Actor { caller: self.caller(session), role: session.role }
     }
 
     /// The versions that `If-Match` names; none where anything matches.

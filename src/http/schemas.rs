@@ -100,7 +100,7 @@ fn entity_schema(kind: EntityKind) -> Value {
 
 fn body_schema(kind: EntityKind, new: bool) -> Value {
     let client = |field: &&Field| match field.origin {
-        Origin::Server | Origin::Initial(_) => false,
+        Origin::Server | Origin::Initial(_) | Origin::InitialInt(_) => false,
         _ => new || field.patch,
     };
     let fields: Vec<&Field> = kind.schema().fields.iter().filter(client).collect();
@@ -123,7 +123,7 @@ pub(super) fn field_schema(field: &Field, shown: bool) -> Value {
         Type::Line(least, most) => text(least, most, if least > 0 { NOT_BLANK } else { LINE }),
         Type::Text(most) => text(0, most, TEXT),
         Type::Email => json!({"type": "string", "format": "email", "maxLength": EMAIL_CHARS_MAX}),
-        Type::Choice(_) | Type::Status(_) => json!({"type": "string", "enum": field.words()}),
+        Type::Choice(_) => json!({"type": "string", "enum": field.words()}),
         Type::Money(least) => {
             let mut schema =
                 json!({"type": "number", "minimum": 0, "maximum": AMOUNT_MINOR_MAX / 100});

@@ -1,6 +1,7 @@
 //! The audit trail: who changed what and from where, one row for each request that changed
 //! anything, in the transaction of the change. Never more than names: no value, no secret.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -25,36 +26,58 @@ pub struct Caller {
 pub enum Action {
     /// It was made.
     Create,
-    /// These of its fields were changed, their names between commas.
-    Update(String),
+    /// These of its fields were changed.
+    Update(Vec<Cow<'static, str>>),
     /// It was removed.
     Delete,
+    /// The personal data in it were erased.
+    Erase,
 }
 
 impl Action {
+    /// The names of all actions.
+    pub const NAMES: [&str; 4] = ["create", "update", "delete", "erase"];
+
     /// The action's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update(_) => "update",
             Self::Delete => "delete",
+            Self::Erase => "erase",
         }
     }
 
-    /// How it is stored: its number, and the fields.
-    fn stored(&self) -> (i64, Option<&str>) {
+    /// The action's number in the database: never changed, never given to another.
+    fn number(&self) -> u8 {
         match self {
-            Self::Create => (0, None),
-            Self::Update(fields) => (1, Some(fields)),
-            Self::Delete => (2, None),
+            Self::Create => 0,
+            Self::Update(_) => 1,
+            Self::Delete => 2,
+            Self::Erase => 3,
         }
     }
 
-    fn read(number: i64, fields: Option<String>) -> Self {
+    /// The names of the changed fields, as they are stored.
+    fn fields(&self) -> Option<String> {
+        match self {
+            Self::Update(fields) => Some(fields.join(",")),
+            Self::Create | Self::Delete | Self::Erase => None,
+        }
+    }
+
+    /// The action with that number in the database, and these names of changed fields.
+    fn from_stored(number: u8, fields: Option<&str>) -> Option<Self> {
         match number {
-            0 => Self::Create,
-            1 => Self::Update(fields.unwrap_or_default()),
-            _ => Self::Delete,
+            0 => Some(Self::Create),
+            1 => {
+                let names = fields.into_iter().flat_map(|names| names.split(','));
+                let names = names.filter(|name| !name.is_empty());
+                Some(Self::Update(names.map(|name| Cow::Owned(name.to_owned())).collect()))
+            }
+            2 => Some(Self::Delete),
+            3 => Some(Self::Erase),
+            _ => None,
         }
     }
 }
@@ -148,14 +171,14 @@ pub(super) fn note(
     note: &AuditRecord,
 ) -> Result<(), Reject> {
     let sql = "
-        INSERT INTO audit (at, user_id, username, address, action, entity, row_id, fields, seq, events)
+        INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events)
         VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let address = caller.map(|caller| match caller.address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     });
-    let (action, fields) = note.action.stored();
+    let (action, fields) = (note.action.number(), note.action.fields());
     let (seq, events) = match note.seqs {
         Some((first, last)) => (Some(first), last - first + 1),
         None => (None, 0),
@@ -181,9 +204,9 @@ pub(super) fn page(
     let before = wanted.after.unwrap_or(i64::MAX).min(newest + 1);
     let from = before.saturating_sub(AUDIT_SCAN_MAX);
     let sql = "
-        SELECT id, at, user_id, username, address, action, entity, row_id, fields, seq, events
+        SELECT id, at, user_id, username, address, action, kind, row_id, fields, seq, events
         FROM audit WHERE id < ?1 AND id >= ?2 AND (?3 IS NULL OR user_id = ?3)
-          AND (?4 IS NULL OR entity = ?4) AND (?5 IS NULL OR row_id = ?5)
+          AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR row_id = ?5)
         ORDER BY id DESC LIMIT ?6";
     let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
     let subject = wanted.subject.map(AuditSubject::number);
@@ -207,9 +230,12 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
     let subject: u8 = row.get(6)?;
     let subject = AuditSubject::from_number(subject)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
+    let fields: Option<String> = row.get(8)?;
+    let action = Action::from_stored(row.get(5)?, fields.as_deref())
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, -1))?;
     let (seq, events): (Option<i64>, i64) = (row.get(9)?, row.get(10)?);
     let record = AuditRecord {
-        action: Action::read(row.get(5)?, row.get(8)?),
+        action,
         subject,
         row_id: row.get(7)?,
         seqs: seq.map(|first| (first, first + events - 1)),
@@ -254,8 +280,8 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         WHERE events > 0 AND seq >= (SELECT min(seq) FROM events)
           AND (action <> 1 OR fields <> '')
           AND NOT EXISTS (SELECT 1 FROM events AS e
-              WHERE e.seq >= a.seq AND e.seq < a.seq + a.events AND e.channel = a.entity
+              WHERE e.seq >= a.seq AND e.seq < a.seq + a.events AND e.kind = a.kind
                 AND e.body ->> '$.data.id' = a.row_id AND e.body ->> '$.event' LIKE
-                    '%:' || CASE action WHEN 0 THEN 'created' WHEN 1 THEN 'updated' ELSE 'deleted' END)";
+                    '%:' || CASE action WHEN 0 THEN 'created' WHEN 2 THEN 'deleted' ELSE 'updated' END)";
     conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }

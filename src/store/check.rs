@@ -43,11 +43,11 @@ fn rows_without_event(conn: &Connection, kind: EntityKind) -> rusqlite::Result<V
     let sql = format!(
         "SELECT '{noun} ' || r.id || ', seq ' || r.seq FROM {table} AS r
          WHERE r.seq >= coalesce((SELECT min(seq) FROM events), 1)
-           AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.seq = r.seq AND e.channel = {channel}
+           AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.seq = r.seq AND e.kind = {kind}
                                                        AND e.body ->> '$.data.id' = r.id)",
         noun = kind.schema().noun,
         table = kind.schema().plural,
-        channel = kind.number(),
+        kind = kind.number(),
     );
     texts(conn, &sql)
 }
@@ -57,12 +57,12 @@ fn events_without_row(conn: &Connection, kind: EntityKind) -> rusqlite::Result<V
     let sql = format!(
         "SELECT '{noun} ' || n.id || ', seq ' || n.seq FROM
              (SELECT max(seq) AS seq, body ->> '$.data.id' AS id, body ->> '$.event' AS name
-              FROM events WHERE channel = {channel} GROUP BY 2) AS n
+              FROM events WHERE kind = {kind} GROUP BY 2) AS n
          LEFT JOIN {table} AS r ON r.id = n.id
          WHERE CASE WHEN n.name = '{noun}:deleted' THEN r.id IS NOT NULL ELSE r.seq IS NOT n.seq END",
         noun = kind.schema().noun,
         table = kind.schema().plural,
-        channel = kind.number(),
+        kind = kind.number(),
     );
     texts(conn, &sql)
 }

@@ -15,8 +15,11 @@ use crate::store::file_mode;
 pub(super) const APPLICATION_ID: u32 = 0x544C_4353;
 
 /// Forward only; the number of a migration is its place here, kept in `user_version`.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../sql/0001_shop.sql"), include_str!("../../sql/0002_clock.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../sql/0001_shop.sql"),
+    include_str!("../../sql/0002_clock.sql"),
+    include_str!("../../sql/0003_kinds.sql"),
+];
 
 /// In older ones a checkpoint and a commit at the same moment could damage the database
 /// (<https://sqlite.org/wal.html#walresetbug>).

@@ -50,7 +50,7 @@ pub struct Retention {
 
 /// Adds an event and moves the head.
 pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
-    let sql = "INSERT INTO events (seq, at, channel, body) VALUES (?, ?, ?, ?)";
+    let sql = "INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((event.seq, tx.now, event.kind.number(), &event.body)).map_err(failed)?;
     tx.head = event.seq;
@@ -64,8 +64,8 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
     let log = LogBounds::read(&snapshot).map_err(failed)?;
     let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
     let sql = "
-        SELECT seq, channel, body FROM events
-        WHERE seq > ? AND seq <= ? AND (1 << channel) & ? ORDER BY seq LIMIT ?";
+        SELECT seq, kind, body FROM events
+        WHERE seq > ? AND seq <= ? AND (1 << kind) & ? ORDER BY seq LIMIT ?";
     let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
     let mut rows =
@@ -88,9 +88,9 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
-    let channel: u8 = row.get(1)?;
+    let number: u8 = row.get(1)?;
     let kind =
-        EntityKind::from_number(channel).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
+        EntityKind::from_number(number).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
     Ok(Event { seq: row.get(0)?, kind, body: row.get(2)? })
 }
 

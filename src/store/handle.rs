@@ -11,13 +11,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{EntityKind, Reject, Row, event};
 use crate::limits::EXTERNAL_CHANGE_INTERVAL;
-use crate::store::apply::{self, Actor, Change};
+use crate::shop::Change;
+use crate::store::apply::{self, Actor};
 use crate::store::audit::{self, AuditEntry, AuditFilter};
 use crate::store::command::PendingCommand;
 use crate::store::events::{self, EventPage, EventRange};
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
+use crate::store::list::{self, Query};
 use crate::store::readers::ReadJob;
-use crate::store::rows::{self, Query};
+use crate::store::rows;
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
 
@@ -104,13 +106,12 @@ impl Store {
     pub async fn change<P: Send + 'static>(
         &self,
         actor: Actor,
-        kind: EntityKind,
         change: Change,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
     ) -> Result<(Option<Row>, P), Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let row = apply::apply(tx, &actor, kind, &change)?;
+            let row = apply::apply(tx, &actor, &change)?;
             let room = room(row.as_ref().map_or(0, rows::size))?;
             Ok((row, room))
         })
@@ -121,7 +122,6 @@ impl Store {
     pub async fn create<P: Send + 'static>(
         &self,
         actor: Actor,
-        kind: EntityKind,
         change: Change,
         key: Option<IdempotencyKey>,
         room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
@@ -129,11 +129,11 @@ impl Store {
         self.check_disk_space()?;
         self.write(move |tx| {
             let response = idempotency::run_once(tx, key.as_ref(), |tx| {
-                let row = apply::apply(tx, &actor, kind, &change)?.ok_or(Reject::NotFound)?;
+                let row = apply::apply(tx, &actor, &change)?.ok_or(Reject::NotFound)?;
                 Ok(StoredResponse {
-                    location: format!("/api/{}/{}", kind.schema().plural, row.id),
+                    location: format!("/api/{}/{}", row.kind.schema().plural, row.id),
                     etag: format!("\"{}\"", row.seq),
-                    body: event::entity(&row),
+                    body: event::entity(&row)?,
                 })
             })?;
             let room = room(response.body.len())?;
@@ -159,7 +159,7 @@ impl Store {
 
     /// One page of a list, and whether more follow.
     pub async fn list(&self, kind: EntityKind, query: Query) -> Result<(Vec<Row>, bool), Reject> {
-        self.read(move |conn| rows::list(conn, kind, &query)).await
+        self.read(move |conn| list::page(conn, kind, &query)).await
     }
 
     /// A part of the event log.

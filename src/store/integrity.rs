@@ -126,7 +126,7 @@ mod tests {
         let bytes = || std::fs::read(&file).unwrap();
         let before = bytes();
         let write_much = |conn: &Connection| {
-            let sql = "INSERT INTO events (seq, at, channel, body)
+            let sql = "INSERT INTO events (seq, at, kind, body)
                        SELECT coalesce(max(seq), 0) + 1, 0, 0, hex(zeroblob(2000)) FROM events";
             for _ in 0..1100 {
                 conn.execute(sql, []).unwrap();

@@ -1,12 +1,11 @@
-//! Entities in their tables: load, list, save, delete. The columns follow the schemas.
+//! Entities in their tables: load, insert, update, delete. The columns follow the schemas.
 
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Cell, Code, EntityKind, Field, Reject, Row};
-use crate::limits::PAGE_BYTES_MAX;
+use crate::domain::{Cell, Code, EntityKind, Reject, Row};
 use crate::store::error::failed;
 
 /// The statements of one kind, made once from its schema.
@@ -40,7 +39,7 @@ impl Statements {
 }
 
 /// A cell on its way into a statement.
-struct Bound<'a>(&'a Cell);
+pub(super) struct Bound<'a>(pub(super) &'a Cell);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -52,19 +51,9 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// Which entities a list has, newest first unless it says otherwise.
-#[derive(Clone, Debug, Default)]
-pub struct Query {
-    /// At most so many.
-    pub limit: usize,
-    /// Those behind this id in the list's order.
-    pub after: Option<i64>,
-    /// Oldest first.
-    pub ascending: bool,
-    /// Those with this value in this field.
-    pub filters: Vec<(&'static Field, Cell)>,
-    /// Those changed at that time or later, in milliseconds.
-    pub updated_since: Option<i64>,
+/// `SELECT ... FROM` of a kind, for a condition to be appended.
+pub(super) fn select(kind: EntityKind) -> &'static str {
+    &Statements::for_kind(kind).select
 }
 
 /// The entity with that id.
@@ -77,49 +66,6 @@ pub(super) fn load(conn: &Connection, kind: EntityKind, id: i64) -> Result<Optio
     row.map_err(failed)
 }
 
-/// One page of a list, and whether more follow.
-pub(super) fn list(
-    conn: &Connection,
-    kind: EntityKind,
-    query: &Query,
-) -> Result<(Vec<Row>, bool), Reject> {
-    let mut sql = format!("{} WHERE 1", Statements::for_kind(kind).select);
-    let mut values = Vec::new();
-    for (field, cell) in &query.filters {
-        sql.push_str(" AND ");
-        sql.push_str(field.name);
-        sql.push_str(" = ?");
-        values.push(cell.clone());
-    }
-    if let Some(ms) = query.updated_since {
-        sql.push_str(" AND updated_at >= ?");
-        values.push(Cell::Int(ms));
-    }
-    if let Some(id) = query.after {
-        sql.push_str(if query.ascending { " AND id > ?" } else { " AND id < ?" });
-        values.push(Cell::Int(id));
-    }
-    sql.push_str(if query.ascending {
-        " ORDER BY id LIMIT ?"
-    } else {
-        " ORDER BY id DESC LIMIT ?"
-    });
-    // One more than wanted tells whether there is more.
-    values.push(Cell::Int(i64::try_from(query.limit + 1).unwrap_or(i64::MAX)));
-    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query(params_from_iter(values.iter().map(Bound))).map_err(failed)?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next().map_err(failed)? {
-        if page.len() == query.limit || bytes >= PAGE_BYTES_MAX {
-            return Ok((page, true));
-        }
-        let row = read(kind, row).map_err(failed)?;
-        bytes += size(&row);
-        page.push(row);
-    }
-    Ok((page, false))
-}
-
 /// The bytes of a row's cells, about those of its JSON.
 pub(super) fn size(row: &Row) -> usize {
     let size = |cell: &Cell| match cell {
@@ -129,13 +75,22 @@ pub(super) fn size(row: &Row) -> usize {
     row.cells.iter().map(size).sum()
 }
 
-fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+/// Reads a row of a kind's `select`.
+pub(super) fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let mut cells = vec![Cell::Null; kind.schema().fields.len()];
     for (column, (index, _)) in kind.schema().stored().enumerate() {
         cells[index] = match row.get_ref(column + 4)? {
             ValueRef::Integer(number) => Cell::Int(number),
-            ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Null,
+            ValueRef::Text(text) => Cell::Text(std::str::from_utf8(text)?.to_owned()),
+            ValueRef::Null => Cell::Null,
+            other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
+                let name = kind.schema().fields[index].name.to_owned();
+                return Err(rusqlite::Error::InvalidColumnType(
+                    column + 4,
+                    name,
+                    other.data_type(),
+                ));
+            }
         };
     }
     Ok(Row {
@@ -153,35 +108,56 @@ pub(super) fn insert(conn: &Connection, row: &mut Row) -> Result<(), Reject> {
     let sql = &Statements::for_kind(row.kind).insert;
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     bind(&mut statement, row).map_err(failed)?;
-    statement.raw_execute().map_err(|error| refused(row.kind, &error))?;
+    statement.raw_execute().map_err(|error| refused(row, &error))?;
     row.id = conn.last_insert_rowid();
     Ok(())
 }
 
 /// Stores an entity's new state: only what changed, so that SQLite leaves alone every index and
 /// every reference that is not touched.
+///
+/// # Errors
+/// `Unavailable` if the stored row is not at the version of `before`: a rule planned with a state that
+/// an earlier step has replaced.
 pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(), Reject> {
-    let schema = after.kind.schema();
-    let changed =
-        || schema.stored().filter(|(index, _)| before.cells[*index] != after.cells[*index]);
+    let mut changed = after.changes(before).map(|(index, field)| (index, field.name)).peekable();
+    if changed.peek().is_none() {
+        return Ok(());
+    }
     let mut sql = String::with_capacity(256);
-    sql.extend(["UPDATE ", schema.plural, " SET seq = ?, updated_at = ?"]);
-    changed().for_each(|(_, field)| sql.extend([", ", field.name, " = ?"]));
-    sql.push_str(" WHERE id = ?");
+    sql.extend(["UPDATE ", after.kind.schema().plural, " SET seq = ?, updated_at = ?"]);
+    let changed: Vec<(usize, &str)> = changed.collect();
+    for (_, name) in &changed {
+        sql.extend([", ", name, " = ?"]);
+    }
+    sql.push_str(" WHERE id = ? AND seq = ?");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
-    let cells = changed().map(|(index, _)| after.cells[index].clone());
-    let values = [Cell::Int(after.seq), Cell::Int(after.updated_at)].into_iter();
-    let values: Vec<Cell> = values.chain(cells).chain([Cell::Int(after.id)]).collect();
-    let done = statement.execute(params_from_iter(values.iter().map(Bound)));
-    done.map_err(|error| refused(after.kind, &error))?;
-    Ok(())
+    let mut bind = || {
+        statement.raw_bind_parameter(1, after.seq)?;
+        statement.raw_bind_parameter(2, after.updated_at)?;
+        for (parameter, (index, _)) in (3..).zip(&changed) {
+            statement.raw_bind_parameter(parameter, Bound(&after.cells[*index]))?;
+        }
+        statement.raw_bind_parameter(changed.len() + 3, after.id)?;
+        statement.raw_bind_parameter(changed.len() + 4, before.seq)
+    };
+    bind().map_err(failed)?;
+    match statement.raw_execute() {
+        Ok(1) => Ok(()),
+        Ok(_) => {
+            let (noun, id) = (after.kind.schema().noun, after.id);
+            tracing::error!("{noun} {id} changed between a rule and its step");
+            Err(Reject::Unavailable)
+        }
+        Err(error) => Err(refused(after, &error)),
+    }
 }
 
 /// Removes an entity; refused while others refer to it.
 pub(super) fn delete(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = &Statements::for_kind(row.kind).delete;
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute([row.id]).map_err(|error| refused(row.kind, &error))?;
+    statement.execute([row.id]).map_err(|error| refused(row, &error))?;
     Ok(())
 }
 
@@ -197,14 +173,16 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::R
 }
 
 /// What SQLite's constraints say, by their code, never by their text.
-fn refused(kind: EntityKind, error: &rusqlite::Error) -> Reject {
+fn refused(row: &Row, error: &rusqlite::Error) -> Reject {
+    let schema = row.kind.schema();
     let code = error.sqlite_error().map(|error| error.extended_code);
     match code {
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => {
-            Reject::conflict(Code::Duplicate, kind.schema().duplicate_message)
+            Reject::conflict(Code::Duplicate, schema.duplicate_message)
         }
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            Reject::conflict(Code::InUse, kind.schema().in_use_message)
+            let text = schema.in_use_message.replace("{id}", &row.id.to_string());
+            Reject::conflict(Code::InUse, text)
         }
         _ => {
             tracing::error!(%error, "the database refused a row");
@@ -216,12 +194,15 @@ fn refused(kind: EntityKind, error: &rusqlite::Error) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::database::MIGRATIONS;
 
     /// The table and the schema cannot drift apart.
     #[test]
     fn schemas_match_their_tables() {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("../../sql/0001_shop.sql")).unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
         for kind in EntityKind::ALL {
             let sql = "SELECT name FROM pragma_table_xinfo(?)
                        WHERE name NOT IN ('id', 'seq', 'created_at', 'updated_at')";

@@ -1,5 +1,7 @@
 //! Users in their table. Passwords come hashed; what they are is not known here.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Code, Reject, Role, Secret};
@@ -155,7 +157,7 @@ pub(super) fn change(
         ("password", patch.password_hash.is_some()),
     ];
     let names = fields.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name);
-    let names = names.collect::<Vec<_>>().join(",");
+    let names: Vec<_> = names.map(Cow::Borrowed).collect();
     if !names.is_empty() {
         note(tx, id, Action::Update(names), caller)?;
     }

@@ -52,7 +52,7 @@ impl Shop {
         let fill = "
             WITH RECURSIVE n (n) AS (SELECT max(seq) + 1 FROM events
                                      UNION ALL SELECT n + 1 FROM n LIMIT 30000)
-            INSERT INTO events (seq, at, channel, body)
+            INSERT INTO events (seq, at, kind, body)
                 SELECT n, (SELECT max(at) FROM events), 0, hex(zeroblob(100)) FROM n";
         assert_eq!(conn.execute(fill, []).unwrap(), 30_000);
         conn.close().map_err(|(_, error)| error).unwrap();

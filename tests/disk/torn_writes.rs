@@ -25,7 +25,8 @@ use tillcast::domain::input::{Input, Purpose};
 use tillcast::domain::{EntityKind, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
-use tillcast::store::{self, Actor, Caller, Change, CommitSinks, IdempotencyKey, Retention, Store};
+use tillcast::shop::{Change, Operation};
+use tillcast::store::{self, Actor, Caller, CommitSinks, IdempotencyKey, Retention, Store};
 use trace::{FILES, Step, Trace};
 
 const STATES: usize = 1000;
@@ -147,10 +148,11 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
     let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
     let caller = Caller { user_id: 1, address: [127, 0, 0, 1].into() };
-    let actor = Actor { caller, role: Role::Admin, if_match: None };
+    let actor = Actor { caller, role: Role::Admin };
     let repeat = IdempotencyKey { user_id: 1, key: key.to_owned(), request_hash };
-    let change = Change::Create(input.unwrap());
-    let answer = store.create(actor, EntityKind::Order, change, Some(repeat), |_| Ok(())).await;
+    let operation = Operation::Create(input.unwrap());
+    let change = Change { kind: EntityKind::Order, operation, if_match: None };
+    let answer = store.create(actor, change, Some(repeat), |_| Ok(())).await;
     serde_json::from_str(&answer.unwrap().0.body).unwrap()
 }
 

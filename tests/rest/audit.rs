@@ -240,7 +240,7 @@ fn a_rare_wish_in_a_long_trail_ends_its_page_early() {
     let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     let all = database.transaction().unwrap();
     for _ in 0..40_000 {
-        let sql = "INSERT INTO audit (at, user_id, action, entity, row_id, events) VALUES (9e15, 7, 1, 5, 7, 0)";
+        let sql = "INSERT INTO audit (at, user_id, action, kind, row_id, events) VALUES (9e15, 7, 1, 5, 7, 0)";
         all.prepare_cached(sql).unwrap().execute([]).unwrap();
     }
     all.commit().unwrap();
@@ -301,7 +301,7 @@ fn a_trail_that_does_not_fit_the_log_is_found() {
         ("DELETE FROM audit WHERE id = 4", "nothing tells who made seq 4"),
         ("UPDATE audit SET row_id = 99 WHERE id = 3", "entry 3"),
         ("UPDATE audit SET action = 2 WHERE id = 4", "entry 4"),
-        ("UPDATE audit SET entity = 3 WHERE id = 2", "entry 2"),
+        ("UPDATE audit SET kind = 3 WHERE id = 2", "entry 2"),
     ] {
         Connection::open(&file).unwrap().execute(wrong, []).unwrap();
         let checked = server.cli(&["check"], "");

@@ -1,7 +1,9 @@
 //! Guards the money of an order: one that counts as paid with a cent missing, a refund of more than
 //! came in, a display that is told half of what changed.
 
-use crate::common::{Answer, Client, Server, happened, head, outside_order, pay, transaction};
+use crate::common::{
+    Answer, Client, Server, happened, head, order, outside_order, pay, product, transaction,
+};
 use serde_json::{Value, json};
 
 const PAID: &str = "paid";
@@ -67,7 +69,7 @@ fn a_paid_order_further_on_keeps_its_status() {
         let order = outside_order(&admin, 5.25);
         admin.patch(&format!("/api/orders/{order}"), &json!({"status": status})).expect(200);
         let seq = head(&admin);
-        pay(&admin, order, 10.0);
+        pay(&admin, order, 5.25);
         let expected =
             json!([["transaction:created"], ["order:updated", {"payment_status": PAID}]]);
         assert_eq!(happened(&admin, seq), expected);
@@ -174,6 +176,100 @@ fn a_deleted_transaction_is_taken_back_with_what_followed() {
         ["order:updated", {"payment_status": "pending"}],
     ]);
     assert_eq!(happened(&admin, seq), expected);
+}
+
+/// A cashier who gives the money back and takes it anew, in other steps than the obvious ones.
+#[test]
+fn the_payment_status_follows_from_the_sums_whatever_came_first() {
+    let server = Server::start();
+    let admin = server.admin();
+    let moves = |total: f64, moves: &[f64]| {
+        let order = outside_order(&admin, total);
+        for amount in moves {
+            if *amount > 0.0 {
+                pay(&admin, order, *amount);
+            } else {
+                refund(&admin, order, "completed", -amount).expect(201);
+            }
+        }
+        state(&admin, order)[1].clone()
+    };
+    assert_eq!(moves(100.0, &[50.0, -50.0, 100.0]), PAID);
+    assert_eq!(moves(100.0, &[100.0, -100.0, 100.0]), PAID);
+    assert_eq!(moves(100.0, &[60.0, -20.0, 60.0]), PAID);
+    assert_eq!(moves(100.0, &[100.0, -30.0]), "partially_refunded");
+    assert_eq!(moves(100.0, &[100.0, -30.0, -70.0]), "refunded");
+    assert_eq!(moves(100.0, &[50.0, -30.0]), "pending");
+    assert_eq!(moves(100.0, &[50.0, -50.0]), "pending");
+}
+
+#[test]
+fn more_than_is_due_is_not_taken() {
+    let server = Server::start();
+    let admin = server.admin();
+    let order = outside_order(&admin, 20.0);
+    let seq = head(&admin);
+    let over = |status: &str, amount: f64| {
+        let body =
+            json!({"order_id": order, "type": "payment", "status": status, "amount": amount});
+        let problem = admin.post("/api/transactions", &body).problem(422);
+        assert_eq!(problem["code"], "overpaid", "{problem}");
+    };
+    over("completed", 50.0);
+    over("pending", 20.01);
+    assert_eq!(head(&admin), seq);
+    // Money under way does not count until it comes, and then it has to be due.
+    let [first, second] = [0, 1].map(|_| transaction(&admin, order, "payment", "pending", 15.0));
+    let completed = json!({"status": "completed"});
+    admin.patch(&format!("/api/transactions/{first}"), &completed).expect(200);
+    let path = format!("/api/transactions/{second}");
+    let problem = admin.patch(&path, &completed).problem(422);
+    assert_eq!(problem["code"], "overpaid", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("5.00 USD"), "{problem}");
+    admin.patch(&path, &json!({"status": "failed"})).expect(200);
+    over("completed", 5.01);
+    pay(&admin, order, 5.0);
+    over("completed", 0.01);
+    refund(&admin, order, "completed", 8.0).expect(201);
+    pay(&admin, order, 8.0);
+    assert_eq!(state(&admin, order)[1], PAID);
+}
+
+/// Nothing is due of it, so nobody could ever make it paid.
+#[test]
+fn an_order_of_nothing_is_paid_from_its_creation() {
+    let server = Server::start();
+    let admin = server.admin();
+    let sample = product(&admin, 0.0, 5);
+    let seq = head(&admin);
+    let orders = [outside_order(&admin, 0.0), order(&admin, sample, 1)["id"].as_i64().unwrap()];
+    for order in orders {
+        assert_eq!(state(&admin, order), ["processing", PAID]);
+        let body = json!({"order_id": order, "type": "payment", "amount": 1});
+        admin.post("/api/transactions", &body).problem(422);
+    }
+    let created = json!([["order:created"], ["order:created"], ["product:updated", {"stock": 4}]]);
+    assert_eq!(happened(&admin, seq), created);
+}
+
+/// 9,224 payments of the greatest amount are more than a number has room for.
+#[test]
+fn the_greatest_amounts_add_up() {
+    let server = Server::start();
+    let admin = server.admin();
+    let most = 10_000_000_000_000.0;
+    let order = outside_order(&admin, most);
+    for _ in 0..495 {
+        pay(&admin, order, most);
+        refund(&admin, order, "completed", most).expect(201);
+    }
+    for _ in 0..10 {
+        transaction(&admin, order, "payment", "pending", most);
+    }
+    let body = json!({"order_id": order, "type": "payment", "amount": most});
+    let problem = admin.post("/api/transactions", &body).problem(409);
+    assert_eq!(problem["code"], "too_many_transactions");
+    assert_eq!(state(&admin, order), ["processing", "refunded"]);
 }
 
 #[test]

@@ -87,43 +87,103 @@ fn a_parcel_does_not_take_its_order_back() {
     }
 }
 
+/// What is true of a parcel is recorded, whatever became of its order, which stays as it is.
 #[test]
-fn nothing_is_sent_of_a_cancelled_order() {
+fn the_parcels_of_an_ended_order_go_on() {
+    let server = Server::start();
+    let admin = server.admin();
+    for (begun, end) in [("pending", "cancelled"), ("processing", "refunded")] {
+        let order = outside_order(&admin, 5.25);
+        let path = format!("/api/orders/{order}");
+        let parcel = shipment(&admin, order);
+        admin.patch(&path, &json!({"status": begun})).expect(200);
+        admin.patch(&path, &json!({"status": end})).expect(200);
+        let seq = head(&admin);
+        set(&admin, parcel, "in_transit");
+        set(&admin, parcel, "delivered");
+        let body = json!({"order_id": order, "status": "shipped"});
+        let late = admin.post("/api/shipments", &body).expect(201).id();
+        admin
+            .patch(&format!("/api/shipments/{late}"), &json!({"tracking_number": "42"}))
+            .expect(200);
+        admin.delete(&format!("/api/shipments/{late}")).expect(204);
+        let expected = json!([
+            ["shipment:updated", {"status": "in_transit"}],
+            ["shipment:updated", {"status": "delivered"}],
+            ["shipment:created"],
+            ["shipment:updated", {"tracking_number": "42"}],
+            ["shipment:deleted"],
+        ]);
+        assert_eq!(happened(&admin, seq), expected);
+        assert_eq!(status_of(&admin, order), end);
+    }
+}
+
+/// A carrier's report comes late, twice, or is mended.
+#[test]
+fn any_state_of_a_parcel_may_follow_any() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);
     let parcel = shipment(&admin, order);
-    admin.patch(&format!("/api/orders/{order}"), &json!({"status": "cancelled"})).expect(200);
     let seq = head(&admin);
-    let path = format!("/api/shipments/{parcel}");
-    for status in ["shipped", "in_transit", "delivered"] {
-        admin.patch(&path, &json!({"status": status})).problem(409);
+    let mut expected = Vec::new();
+    let mut before = ("pending", "pending");
+    for (parcel_is, order_is) in [
+        ("delivered", "completed"),
+        ("returned", "shipped"),
+        ("in_transit", "shipped"),
+        ("delivered", "completed"),
+        ("shipped", "shipped"),
+        ("pending", "pending"),
+        ("returned", "shipped"),
+        ("delivered", "completed"),
+        ("pending", "pending"),
+    ] {
+        set(&admin, parcel, parcel_is);
+        assert_eq!(status_of(&admin, order), order_is, "{before:?} to {parcel_is}");
+        expected.push(json!(["shipment:updated", {"status": parcel_is}]));
+        if before.1 != order_is {
+            expected.push(json!(["order:updated", {"status": order_is}]));
+        }
+        before = (parcel_is, order_is);
     }
-    let body = json!({"order_id": order, "status": "shipped"});
-    admin.post("/api/shipments", &body).problem(409);
-    assert_eq!(head(&admin), seq);
-    assert_eq!(admin.get(&path).expect(200).json()["status"], "pending");
-    assert_eq!(status_of(&admin, order), "cancelled");
+    assert_eq!(happened(&admin, seq), json!(expected));
 }
 
 #[test]
-fn a_parcel_does_not_travel_backwards() {
+fn an_order_follows_its_parcels_in_whatever_order_they_are_scanned() {
     let server = Server::start();
     let admin = server.admin();
-    let parcel = shipment(&admin, outside_order(&admin, 5.25));
-    let path = format!("/api/shipments/{parcel}");
-    for (reached, senseless) in [
-        ("shipped", &["pending"][..]),
-        ("delivered", &["pending", "shipped", "in_transit"]),
-        ("returned", &["pending", "delivered"]),
-    ] {
-        set(&admin, parcel, reached);
-        let seq = head(&admin);
-        for status in senseless {
-            let problem = admin.patch(&path, &json!({"status": status})).problem(409);
-            let detail = problem["detail"].as_str().unwrap();
-            assert!(detail.contains(reached) && detail.contains(status), "{detail}");
+    for scans in [["delivered", "returned"], ["returned", "delivered"]] {
+        let order = outside_order(&admin, 5.25);
+        let parcels = [shipment(&admin, order), shipment(&admin, order)];
+        for (parcel, status) in parcels.into_iter().zip(scans) {
+            set(&admin, parcel, status);
         }
-        assert_eq!(head(&admin), seq);
+        assert_eq!(status_of(&admin, order), "completed", "{scans:?}");
     }
+}
+
+/// A parcel that was entered twice, and the order that waits for the double for ever.
+#[test]
+fn a_deleted_parcel_is_as_if_it_had_never_been() {
+    let server = Server::start();
+    let admin = server.admin();
+    let order = outside_order(&admin, 5.25);
+    admin.patch(&format!("/api/orders/{order}"), &json!({"status": "ready"})).expect(200);
+    let (parcel, double) = (shipment(&admin, order), shipment(&admin, order));
+    set(&admin, parcel, "delivered");
+    set(&admin, double, "shipped");
+    assert_eq!(status_of(&admin, order), "shipped");
+    let seq = head(&admin);
+    admin.delete(&format!("/api/shipments/{double}")).expect(204);
+    admin.delete(&format!("/api/shipments/{parcel}")).expect(204);
+    let expected = json!([
+        ["shipment:deleted"],
+        ["order:updated", {"status": "completed"}],
+        ["shipment:deleted"],
+        ["order:updated", {"status": "ready"}],
+    ]);
+    assert_eq!(happened(&admin, seq), expected);
 }

@@ -1,7 +1,9 @@
 //! Guards the stock: a piece that is sold twice, an order that fails and takes goods all the same,
 //! goods that do not come back, or come back twice.
 
-use crate::common::{Client, Server, happened, head, order, outside_order, product, unique};
+use crate::common::{
+    Client, Server, happened, head, order, outside_order, product, shipment, unique,
+};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -133,6 +135,53 @@ fn deleting_gives_back_what_has_not_left_the_shop() {
     admin.patch(&path, &json!({"status": "completed"})).expect(200);
     admin.delete(&path).expect(204);
     assert_eq!(stock(&admin, tea), 6);
+}
+
+/// The money goes back and the goods have never left.
+#[test]
+fn goods_that_never_left_come_back_once_by_whichever_way_the_order_ends() {
+    let server = Server::start();
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 10);
+    for begun in ["processing", "ready"] {
+        let path = format!("/api/orders/{}", order(&admin, tea, 4)["id"]);
+        admin.patch(&path, &json!({"status": begun})).expect(200);
+        let seq = head(&admin);
+        admin.patch(&path, &json!({"status": "refunded"})).expect(200);
+        let expected =
+            json!([["order:updated", {"status": "refunded"}], ["product:updated", {"stock": 10}]]);
+        assert_eq!(happened(&admin, seq), expected);
+        admin.delete(&path).expect(204);
+        assert_eq!(stock(&admin, tea), 10);
+    }
+    // Handed over, then refunded: whether they come back is for somebody to see and count.
+    let path = format!("/api/orders/{}", order(&admin, tea, 4)["id"]);
+    admin.patch(&path, &json!({"status": "completed"})).expect(200);
+    admin.patch(&path, &json!({"status": "refunded"})).expect(200);
+    admin.delete(&path).expect(204);
+    assert_eq!(stock(&admin, tea), 6);
+}
+
+/// A refunded order whose parcel had left, until it turned out that there was no such parcel.
+#[test]
+fn goods_whose_parcel_never_was_come_back() {
+    let server = Server::start();
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 10);
+    let sold = order(&admin, tea, 4)["id"].as_i64().unwrap();
+    let parcel = shipment(&admin, sold);
+    let (order, parcel) = (format!("/api/orders/{sold}"), format!("/api/shipments/{parcel}"));
+    admin.patch(&parcel, &json!({"status": "shipped"})).expect(200);
+    admin.patch(&order, &json!({"status": "refunded"})).expect(200);
+    assert_eq!(stock(&admin, tea), 6);
+    let (seq, refunded) = (head(&admin), admin.get(&order).expect(200));
+    admin.delete(&parcel).expect(204);
+    let expected = json!([["shipment:deleted"], ["product:updated", {"stock": 10}]]);
+    assert_eq!(happened(&admin, seq), expected);
+    let now = admin.get(&order).expect(200);
+    assert_eq!((now.header("etag"), now.text()), (refunded.header("etag"), refunded.text()));
+    admin.delete(&order).expect(204);
+    assert_eq!(stock(&admin, tea), 10);
 }
 
 #[test]

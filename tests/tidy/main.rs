@@ -21,6 +21,7 @@ const ROOMS: &[Room] = &[
     ("tls", 1, &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", 1, &["libc"]),
     ("announce", 1, &["if_addrs", "mdns_sd"]),
+    ("shop", 2, &[]),
     ("store", 3, &["rusqlite", "rustix", "tempfile"]),
     ("feed", 3, &["heapless"]),
     ("auth", 4, &["argon2", "getrandom", "sha2"]),

@@ -1,0 +1,185 @@
+//! The state of an order, and the rules that move it.
+//!
+//! People and payments give an order a status; parcels lead it on from there. `base` is the first,
+//! `status` the outcome:
+//!
+//! - cancelled or refunded: it stays so;
+//! - else completed if a person completed it, or every parcel is delivered or returned and at least one
+//!   is delivered;
+//! - else shipped if a parcel has left;
+//! - else the base.
+
+use crate::domain::order::{
+    self, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED, TOTAL,
+};
+use crate::domain::shipment::ShipmentStatus;
+use crate::domain::{Cell, Code, EntityKind, FieldRef, Reject, Row};
+use crate::shop::product;
+use crate::shop::reads::Reads;
+use crate::shop::step::Step;
+use crate::shop::sums::Sums;
+use crate::shop::transition::status_skipped;
+
+/// The fields of an order that the rules decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) status: OrderStatus,
+    /// The status that people and payments gave it: without the parcels, and before the end.
+    pub(super) base: OrderStatus,
+    pub(super) payment_status: PaymentStatus,
+    /// In minor units.
+    pub(super) total: i64,
+    /// Whether its goods came back to the stock.
+    pub(super) stock_returned: bool,
+}
+
+impl Order {
+    pub(super) fn read(row: &Row) -> Result<Self, Reject> {
+        let status = status_in(row, STATUS)?;
+        let base = match row.cell(STATUS_BEFORE) {
+            Cell::Null => status,
+            _ => status_in(row, STATUS_BEFORE)?,
+        };
+        let payment_status = PaymentStatus::from_word(row.text(PAYMENT_STATUS)?);
+        Ok(Self {
+            status,
+            base,
+            payment_status: payment_status.ok_or_else(|| row.damaged(PAYMENT_STATUS))?,
+            total: row.int(TOTAL)?,
+            stock_returned: row.int(STOCK_RETURNED)? != 0,
+        })
+    }
+
+    pub(super) fn write(self, row: &mut Row) {
+        row.set_text(STATUS, self.status.word());
+        row.set_text(PAYMENT_STATUS, self.payment_status.word());
+        let before = (self.base != self.status).then(|| Cell::Text(self.base.word().to_owned()));
+        row.set(STATUS_BEFORE, before.unwrap_or(Cell::Null));
+        row.set(STOCK_RETURNED, Cell::Int(self.stock_returned.into()));
+    }
+
+    /// The order with these sums. Becoming paid takes a pending order into work.
+    pub(super) fn with_sums(mut self, sums: Sums) -> Self {
+        let paid = self.payment_status == PaymentStatus::Paid;
+        self.payment_status = sums.status(self.total);
+        if !paid && self.payment_status == PaymentStatus::Paid && self.base == OrderStatus::Pending
+        {
+            if self.status == self.base {
+                self.status = OrderStatus::Processing;
+            }
+            self.base = OrderStatus::Processing;
+        }
+        self
+    }
+
+    /// The order with a status that a person gave it.
+    fn with_status(mut self, status: OrderStatus) -> Self {
+        if !status.is_ended() {
+            self.base = status;
+        } else if !self.status.has_left() {
+            self.stock_returned = true;
+        }
+        self.status = status;
+        self
+    }
+
+    /// The order with parcels in these states.
+    pub(super) fn with_parcels(mut self, parcels: &[ShipmentStatus]) -> Self {
+        let moved = status_of_parcels(parcels);
+        if self.status.is_ended() {
+            let left = moved.is_some() || self.base.has_left();
+            self.stock_returned |= !left;
+        } else {
+            self.status = match moved {
+                Some(_) if self.base == OrderStatus::Completed => OrderStatus::Completed,
+                Some(moved) => moved,
+                None => self.base,
+            };
+        }
+        self
+    }
+}
+
+/// The status of an order with parcels in these states, `None` if none has left.
+fn status_of_parcels(parcels: &[ShipmentStatus]) -> Option<OrderStatus> {
+    use ShipmentStatus::{Delivered, Pending, Returned};
+    let settled = |parcel: &ShipmentStatus| matches!(parcel, Delivered | Returned);
+    if parcels.contains(&Delivered) && parcels.iter().all(settled) {
+        Some(OrderStatus::Completed)
+    } else if parcels.iter().any(|parcel| *parcel != Pending) {
+        Some(OrderStatus::Shipped)
+    } else {
+        None
+    }
+}
+
+/// Checks a patch of an order, and brings in line what follows from it in the same row: one change,
+/// one event.
+pub(super) fn check_update(
+    reads: &impl Reads,
+    before: &Row,
+    after: &mut Row,
+) -> Result<(), Reject> {
+    let order = Order::read(before)?;
+    let status = status_in(after, STATUS)?;
+    let total = after.int(TOTAL)?;
+    if status == order.status && total == order.total {
+        return Ok(());
+    }
+    if status != order.status && !order.status.next().contains(&status) {
+        let next: Vec<&str> = order.status.next().iter().map(|next| next.word()).collect();
+        return Err(status_skipped(after, order.status.word(), status.word(), &next));
+    }
+    let mut changed = order;
+    if status != order.status {
+        changed = changed.with_status(status);
+    }
+    if total != order.total {
+        if !order::items(before)?.is_empty() {
+            let message = "is the sum of the items and cannot be changed";
+            return Err(Reject::field(TOTAL.name, Code::TotalFixed, message));
+        }
+        changed.total = total;
+        changed = changed.with_sums(Sums::of(&reads.payments(before.id)?));
+    }
+    changed.write(after);
+    Ok(())
+}
+
+/// Gives back the goods of an order that ended or goes, once, unless they have left the shop.
+pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
+    let returned = match step {
+        Step::Create(_) => false,
+        Step::Update { before, after } => {
+            before.int(STOCK_RETURNED)? == 0 && after.int(STOCK_RETURNED)? != 0
+        }
+        Step::Delete(row) => {
+            let order = Order::read(row)?;
+            !order.stock_returned && !order.base.has_left()
+        }
+    };
+    if !returned {
+        return Ok(Vec::new());
+    }
+    let mut steps = Vec::new();
+    for (product_id, quantity) in order::quantities(step.row())? {
+        if let Some(before) = reads.load(EntityKind::Product, product_id)? {
+            steps.push(product::take_back(before, quantity)?);
+        }
+    }
+    Ok(steps)
+}
+
+/// The step from an order's stored state to a new one; `None` if they are the same.
+pub(super) fn step(before: Row, order: Order) -> Result<Vec<Step>, Reject> {
+    if Order::read(&before)? == order {
+        return Ok(Vec::new());
+    }
+    let mut after = before.clone();
+    order.write(&mut after);
+    Ok(vec![Step::Update { before, after }])
+}
+
+fn status_in(row: &Row, field: FieldRef) -> Result<OrderStatus, Reject> {
+    OrderStatus::from_word(row.text(field)?).ok_or_else(|| row.damaged(field))
+}

@@ -1,0 +1,80 @@
+//! The way from a change to its steps, and from a saved step to what follows: the kind decides.
+
+use crate::domain::{EntityKind, Input, Principal, Reject, Row};
+use crate::shop::reads::{Reads, all_found, missing_references};
+use crate::shop::step::{Change, Operation, Step};
+use crate::shop::{customer, order, payment, sale, shipment};
+
+/// The steps of a change. The first is that of the entity itself.
+///
+/// # Errors
+/// The rule that the change breaks: nothing may be saved then.
+pub fn plan(
+    reads: &impl Reads,
+    principal: Principal,
+    change: &Change,
+) -> Result<Vec<Step>, Reject> {
+    match &change.operation {
+        Operation::Create(input) => create(reads, principal, input),
+        Operation::Update(id, input) => {
+            let before = stored(reads, change, *id)?;
+            all_found(missing_references(reads, input)?)?;
+            let mut after = before.clone();
+            input.apply_to(&mut after)?;
+            match change.kind {
+                EntityKind::Order => order::check_update(reads, &before, &mut after)?,
+                EntityKind::Transaction => payment::check_update(reads, &before, &after)?,
+                EntityKind::Product | EntityKind::Customer | EntityKind::Shipment => {}
+            }
+            Ok(vec![Step::Update { before, after }])
+        }
+        Operation::Delete(id) => {
+            let row = stored(reads, change, *id)?;
+            if change.kind == EntityKind::Transaction {
+                payment::check_delete(reads, &row)?;
+            }
+            Ok(vec![Step::Delete(row)])
+        }
+        Operation::Erase(id) => Ok(vec![customer::erase(stored(reads, change, *id)?)]),
+    }
+}
+
+/// The steps that follow from one that was saved.
+///
+/// # Errors
+/// `Unavailable` if what is stored cannot be read.
+pub fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
+    match step.row().kind {
+        EntityKind::Order => order::follow(reads, step),
+        EntityKind::Shipment => shipment::follow(reads, step),
+        EntityKind::Transaction => payment::follow(reads, step),
+        EntityKind::Product | EntityKind::Customer => Ok(Vec::new()),
+    }
+}
+
+fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec<Step>, Reject> {
+    if input.kind == EntityKind::Order {
+        return sale::create(reads, principal, input);
+    }
+    all_found(missing_references(reads, input)?)?;
+    let mut row = Row::blank(input.kind);
+    match input.kind {
+        EntityKind::Transaction => payment::create(reads, &mut row, input)?,
+        EntityKind::Shipment => {
+            input.apply_to(&mut row)?;
+            shipment::check_create(reads, &row)?;
+        }
+        EntityKind::Order | EntityKind::Product | EntityKind::Customer => {
+            input.apply_to(&mut row)?;
+        }
+    }
+    Ok(vec![Step::Create(row)])
+}
+
+fn stored(reads: &impl Reads, change: &Change, id: i64) -> Result<Row, Reject> {
+    let row = reads.load(change.kind, id)?.ok_or(Reject::NotFound)?;
+    match &change.if_match {
+        Some(versions) if !versions.contains(&row.seq) => Err(Reject::PreconditionFailed),
+        _ => Ok(row),
+    }
+}

@@ -1,0 +1,46 @@
+//! What the rules may look at, and what they look up.
+
+use crate::domain::input::Input;
+use crate::domain::schema::Type;
+use crate::domain::shipment::ShipmentStatus;
+use crate::domain::{Code, EntityKind, FieldError, FieldRef, Reject, Row};
+use crate::shop::sums::Payment;
+
+/// What the rules may look at. The store shows its open transaction, so a rule sees the steps that were
+/// saved before it.
+pub trait Reads {
+    /// The entity with that id.
+    fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject>;
+    /// Whether there is such an entity.
+    fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject>;
+    /// The transactions of an order.
+    fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject>;
+    /// The states of the parcels of an order.
+    fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject>;
+}
+
+pub(super) fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {
+    if errors.is_empty() { Ok(()) } else { Err(Reject::Invalid(errors)) }
+}
+
+/// The references of an input that lead nowhere; a foreign key alone would not name them.
+pub(super) fn missing_references(
+    reads: &impl Reads,
+    input: &Input,
+) -> Result<Vec<FieldError>, Reject> {
+    let mut errors = Vec::new();
+    for (index, field) in input.kind.schema().fields.iter().enumerate() {
+        let Type::Id(kind) = field.ty else { continue };
+        let Some(id) = input.id(FieldRef { name: field.name, index }) else { continue };
+        if !reads.exists(kind, id)? {
+            let message = format!("there is no {} {id}", kind.schema().noun);
+            errors.push(FieldError::new(field.name, Code::UnknownReference, message));
+        }
+    }
+    Ok(errors)
+}
+
+/// The order that a transaction or a shipment is for.
+pub(super) fn order_of(reads: &impl Reads, row: &Row, field: FieldRef) -> Result<Row, Reject> {
+    reads.load(EntityKind::Order, row.int(field)?)?.ok_or_else(|| row.damaged(field))
+}

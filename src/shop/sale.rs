@@ -1,0 +1,151 @@
+//! A new order: its lines are priced by the server and taken from the stock.
+
+use std::collections::BTreeMap;
+
+use crate::domain::input::{Input, Provided};
+use crate::domain::order::{
+    self, CURRENCY, CUSTOMER_ID, ITEMS, Item, KIOSK_ID, OrderStatus, STATUS, TOTAL,
+};
+use crate::domain::order_line::OrderLine;
+use crate::domain::product::{NAME, PRICE, SKU};
+use crate::domain::{Cell, Code, EntityKind, FieldError, Principal, Reject, Row};
+use crate::limits::AMOUNT_MINOR_MAX;
+use crate::shop::order::Order;
+use crate::shop::product;
+use crate::shop::reads::{Reads, all_found, missing_references};
+use crate::shop::step::Step;
+use crate::shop::sums::Sums;
+
+/// The steps of a new order: the order itself, then each product that it takes from.
+pub(super) fn create(
+    reads: &impl Reads,
+    principal: Principal,
+    input: &Input,
+) -> Result<Vec<Step>, Reject> {
+    let mut row = Row::blank(EntityKind::Order);
+    if let Principal::User { id, role } = principal
+        && role.sees_only_own_orders()
+    {
+        check_kiosk(input)?;
+        row.set(KIOSK_ID, Cell::Int(id));
+    }
+    let mut errors = missing_references(reads, input)?;
+    let lines = match input.get(ITEMS) {
+        Some(Provided::Lines(lines)) => lines.as_slice(),
+        _ => &[],
+    };
+    let products = load_products(reads, lines, &mut errors)?;
+    all_found(errors)?;
+    order::set_items(&mut row, &[])?;
+    if lines.is_empty() {
+        input.apply_to(&mut row)?;
+    } else {
+        price(&mut row, lines, &products)?;
+        let priced = [TOTAL, CURRENCY].map(|field| row.cell(field).clone());
+        input.apply_to(&mut row)?;
+        check_priced(&row, &priced)?;
+    }
+    Order::read(&row)?.with_sums(Sums::default()).write(&mut row);
+    let mut steps = vec![Step::Create(row)];
+    take_from_stock(lines, products, &mut steps)?;
+    Ok(steps)
+}
+
+/// Refuses what a kiosk may not say. It stands in the open: neither what an order costs nor how far it
+/// has come is for it to say, nor may it try out which customers there are.
+fn check_kiosk(input: &Input) -> Result<(), Reject> {
+    if input.get(ITEMS).is_none() {
+        return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
+    }
+    if input.id(CUSTOMER_ID).is_some() {
+        let message = "must not be given by a kiosk";
+        return Err(Reject::field(CUSTOMER_ID.name, Code::RoleNotAllowed, message));
+    }
+    match OrderStatus::from_word(input.text(STATUS)) {
+        None | Some(OrderStatus::Pending) => Ok(()),
+        Some(_) => {
+            let message = format!("must be {} from a kiosk", OrderStatus::Pending.word());
+            Err(Reject::field(STATUS.name, Code::UnknownValue, message))
+        }
+    }
+}
+
+/// The product of each line.
+fn load_products(
+    reads: &impl Reads,
+    lines: &[OrderLine],
+    errors: &mut Vec<FieldError>,
+) -> Result<Vec<Row>, Reject> {
+    let mut products = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        match reads.load(EntityKind::Product, line.product_id)? {
+            Some(product) => products.push(product),
+            None => errors.push(FieldError::new(
+                format!("items[{at}].product_id"),
+                Code::UnknownReference,
+                format!("there is no product {}", line.product_id),
+            )),
+        }
+    }
+    Ok(products)
+}
+
+/// Prices the lines: fills in the order's items, total and currency. `products` has the product of each
+/// line, in the order of the lines.
+fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), Reject> {
+    let currency = products.first().map(Row::currency).unwrap_or_default();
+    let mut errors = Vec::new();
+    let mut items = Vec::with_capacity(lines.len());
+    for (at, (line, product)) in lines.iter().zip(products).enumerate() {
+        if product.currency() != currency {
+            errors.push(FieldError::new(
+                format!("items[{at}].product_id"),
+                Code::CurrencyMismatch,
+                format!("is sold in {}, the lines before in {currency}", product.currency()),
+            ));
+        }
+        items.push(Item {
+            product_id: product.id,
+            name: product.text(NAME)?.to_owned(),
+            sku: product.text(SKU)?.to_owned(),
+            quantity: line.quantity,
+            unit_price: product.int(PRICE)?,
+        });
+    }
+    let total = items.iter().map(Item::line_total).fold(0, i64::saturating_add);
+    if total > AMOUNT_MINOR_MAX {
+        let message = "add up to more than an order can cost";
+        errors.push(FieldError::new(ITEMS.name, Code::TooLarge, message));
+    }
+    all_found(errors)?;
+    order.set_text(CURRENCY, currency);
+    order.set(TOTAL, Cell::Int(total));
+    order::set_items(order, &items)
+}
+
+/// Refuses a total or a currency from the client that is not the server's.
+fn check_priced(order: &Row, priced: &[Cell; 2]) -> Result<(), Reject> {
+    for (field, cell) in [TOTAL, CURRENCY].into_iter().zip(priced) {
+        if order.cell(field) != cell {
+            let message = "is not what the server's prices make it; leave it out";
+            return Err(Reject::field(field.name, Code::TotalFixed, message));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lines from the stock, each product once.
+fn take_from_stock(
+    lines: &[OrderLine],
+    products: Vec<Row>,
+    steps: &mut Vec<Step>,
+) -> Result<(), Reject> {
+    let mut wanted = BTreeMap::new();
+    for (line, product) in lines.iter().zip(products) {
+        wanted.entry(product.id).or_insert((product, 0)).1 += line.quantity;
+    }
+    for (product, quantity) in wanted.into_values() {
+        steps.push(product::take(product, quantity)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The sums of an order's payments and refunds, on which alone it depends how far the order is paid.
+
+use crate::domain::order::PaymentStatus;
+use crate::domain::transaction::{AMOUNT, STATUS, TYPE, TransactionStatus, TransactionType};
+use crate::domain::{Code, Reject, Row, currency, decimal};
+
+/// The fields of a transaction that the rules decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The way that the money goes.
+    pub direction: TransactionType,
+    /// Whether it went.
+    pub status: TransactionStatus,
+    /// In minor units of the order's currency.
+    pub amount: i64,
+}
+
+impl Payment {
+    pub(super) fn read(row: &Row) -> Result<Self, Reject> {
+        let direction = TransactionType::from_word(row.text(TYPE)?);
+        let status = TransactionStatus::from_word(row.text(STATUS)?);
+        Ok(Self {
+            direction: direction.ok_or_else(|| row.damaged(TYPE))?,
+            status: status.ok_or_else(|| row.damaged(STATUS))?,
+            amount: row.int(AMOUNT)?,
+        })
+    }
+}
+
+/// The sums of an order's transactions, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    /// Completed payments.
+    paid: i64,
+    /// Completed refunds.
+    refunded: i64,
+    /// Whether a payment is under way.
+    pending: bool,
+    /// Whether a payment failed.
+    failed: bool,
+}
+
+impl Sums {
+    /// The sums of these transactions. They cannot overflow: `ORDER_TRANSACTIONS_MAX` of
+    /// `AMOUNT_MINOR_MAX` are less than `i64::MAX`, and what an older version let in stops there.
+    pub(super) fn of(payments: &[Payment]) -> Self {
+        use TransactionStatus::{Completed, Failed, Pending};
+        use TransactionType::{Payment, Refund};
+        let mut sums = Self::default();
+        for one in payments {
+            match (one.direction, one.status) {
+                (Payment, Completed) => sums.paid = sums.paid.saturating_add(one.amount),
+                (Refund, Completed) => sums.refunded = sums.refunded.saturating_add(one.amount),
+                (Payment, Pending) => sums.pending = true,
+                (Payment, Failed) => sums.failed = true,
+                (Refund, Pending | Failed) => {}
+            }
+        }
+        sums
+    }
+
+    /// The money that stays in the till.
+    pub(super) fn net(self) -> i64 {
+        self.paid - self.refunded
+    }
+
+    /// How far an order with this total is paid.
+    pub(super) fn status(self, total: i64) -> PaymentStatus {
+        let net = self.net();
+        if net >= total {
+            PaymentStatus::Paid
+        } else if self.refunded > 0 && net == 0 && self.paid >= total {
+            PaymentStatus::Refunded
+        } else if self.refunded > 0 && net > 0 && self.paid >= total {
+            PaymentStatus::PartiallyRefunded
+        } else if self.paid == 0 && !self.pending && self.failed {
+            PaymentStatus::Failed
+        } else {
+            PaymentStatus::Pending
+        }
+    }
+
+    /// Refuses money that is more than is due, or more than came in. Money that is under way does
+    /// not count; it is held against the sums of the moment when it comes.
+    pub(super) fn check_room_for(
+        self,
+        payment: Payment,
+        total: i64,
+        currency: &str,
+    ) -> Result<(), Reject> {
+        if payment.status == TransactionStatus::Failed {
+            return Ok(());
+        }
+        let write = |minor| {
+            let mut text = String::new();
+            decimal::write(&mut text, minor, currency::exponent(currency).unwrap_or(0));
+            format!("{text} {currency}")
+        };
+        let net = self.net();
+        match payment.direction {
+            TransactionType::Payment if payment.amount > total.saturating_sub(net).max(0) => {
+                let due = write(total.saturating_sub(net).max(0));
+                let text = format!("the payment is more than what is still due, which is {due}");
+                Err(Reject::conflict(Code::Overpaid, text))
+            }
+            TransactionType::Refund if payment.amount > net => {
+                let most = write(net.max(0));
+                let text = format!("more than was paid cannot be refunded; at most {most} can");
+                Err(Reject::conflict(Code::RefundTooLarge, text))
+            }
+            TransactionType::Payment | TransactionType::Refund => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! One step of a change on its way into the database: the row, its links, its event.
+
+use rusqlite::Connection;
+
+use crate::domain::{EntityKind, Reject, Row, event, order};
+use crate::shop::Step;
+use crate::store::error::failed;
+use crate::store::write_tx::WriteTx;
+use crate::store::{events, rows};
+
+/// Saves a step with its event, and gives the row its id, version and times. A step that changes
+/// nothing does neither; one that changes only what no client sees makes no event and no version.
+pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
+    let (seq, now) = (tx.next_seq(), tx.now);
+    let saved = match step {
+        Step::Create(row) => {
+            let mut row = Row { seq, created_at: now, updated_at: now, ..row };
+            rows::insert(tx.conn, &mut row)?;
+            link_products(tx.conn, &row)?;
+            Step::Create(row)
+        }
+        Step::Update { before, after } => {
+            let visible = after.changes(&before).any(|(_, field)| field.visible());
+            let after = if visible { Row { seq, updated_at: now, ..after } } else { after };
+            rows::update(tx.conn, &before, &after)?;
+            Step::Update { before, after }
+        }
+        Step::Delete(row) => {
+            unlink_products(tx.conn, &row)?;
+            rows::delete(tx.conn, &row)?;
+            Step::Delete(row)
+        }
+    };
+    if let Some(event) = event::envelope(saved.before(), saved.after(), now, seq)? {
+        events::append(tx, event)?;
+    }
+    Ok(saved)
+}
+
+/// Notes which products a new order has.
+fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
+    let sql = "INSERT INTO order_products (product_id, order_id) VALUES (?, ?)";
+    for_each_product(conn, row, sql)
+}
+
+/// Forgets the products of an order that goes.
+fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
+    let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
+    for_each_product(conn, row, sql)
+}
+
+fn for_each_product(conn: &Connection, row: &Row, sql: &str) -> Result<(), Reject> {
+    if row.kind != EntityKind::Order {
+        return Ok(());
+    }
+    for product_id in order::quantities(row)?.into_keys() {
+        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+        statement.execute([product_id, row.id]).map_err(failed)?;
+    }
+    Ok(())
+}
