@@ -180,9 +180,9 @@ pub const REFUSED_ORIGIN_INTERVAL: Duration = Duration::from_secs(60);
 pub const LOG_ORIGIN_CHARS: usize = 100;
 /// Refused connections that are still being told so. Above, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
-/// What is read of a refused request: room for the head of a browser, whose origin decides whether its
-/// page may read the refusal.
-pub const REFUSED_HEAD_BYTES: usize = 4 * 1024;
+/// What is read of a refused request: enough for a browser's head up to its cookies, with the origin that
+/// decides whether its page may read the refusal.
+pub const REFUSED_HEAD_BYTES: usize = 2 * 1024;
 /// Addresses whose connection rate is watched at the same time; above, the one that was quiet the
 /// longest is forgotten.
 pub const RATE_ADDRESSES_MAX: usize = 1024;

@@ -27,8 +27,8 @@ const SESSION_TLS_BYTES: usize = 6 * KIB;
 const RECORDS_BYTES: usize = 26 * KIB;
 /// What of the program is touched only for TLS.
 const TLS_BASE_BYTES: usize = 512 * KIB;
-/// A refused connection: what is read of its head, its reply and its task.
-const REFUSAL_BYTES: usize = l::REFUSED_HEAD_BYTES + 2 * KIB;
+/// A refused connection: its task, and what is read of its head; later its reply, which is shorter.
+const REFUSAL_BYTES: usize = l::REFUSED_HEAD_BYTES + 768;
 /// What a KiB of a body becomes before its answer is made: the body, the row, the event.
 const BODY_KIB_BYTES: usize = 4 * KIB;
 /// A command that waits, or waits for its commit, with what it answers.

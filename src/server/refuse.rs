@@ -29,14 +29,22 @@ pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Re
 async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
     let tls = await_request(context, &stream).await?;
     let mut stream = Stream::new(stream, tls);
-    let mut bytes = vec![0; REFUSED_HEAD_BYTES];
-    let length = stream.read(&mut bytes).await?;
-    let reply = too_many(refusal).into_raw(origin_in(&bytes[..length]), &context.api.origins);
+    let origin = read_origin(&mut stream).await?;
+    let reply = too_many(refusal).into_raw(origin.as_deref(), &context.api.origins);
     stream.write_all(&reply).await?;
+    drop(reply);
     stream.shutdown().await?;
     // Until the peer has closed: an unread byte would turn the reply into a reset.
-    while stream.read(&mut bytes).await? > 0 {}
+    let mut rest = [0; 256];
+    while stream.read(&mut rest).await? > 0 {}
     Ok(())
+}
+
+/// The origin in the beginning of the head, whose buffer is free again before the reply is made.
+async fn read_origin(stream: &mut Stream) -> io::Result<Option<String>> {
+    let mut head = vec![0; REFUSED_HEAD_BYTES];
+    let length = stream.read(&mut head).await?;
+    Ok(origin_in(&head[..length]).map(ToOwned::to_owned))
 }
 
 /// The `429` for a refusal.
