@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use tillcast::frame;
 use tillcast::limits::READ_BYTES;
-use tillcast::ws::{Hello, Incoming, MessageDecoder, Socket, accept, close};
+use tillcast::ws::{Accepted, Handshake, Incoming, MessageDecoder, Socket, close};
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
@@ -77,27 +77,19 @@ fn receive(
 /// Answers the opening handshake; returns the bytes that came behind it.
 fn shake_hands(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut hello, mut headers, mut line) = (Hello::default(), Vec::new(), String::new());
+    let (mut lines, mut line) = (Vec::new(), String::new());
     while reader.read_line(&mut line)? > 2 {
-        if let Some((name, value)) = line.split_once(':') {
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
+        lines.extend(line.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned())));
         line.clear();
     }
-    for (name, value) in &headers {
-        match name.as_str() {
-            "connection" => hello.connection = Some(value),
-            "upgrade" => hello.upgrade = Some(value),
-            "sec-websocket-version" => hello.version = Some(value),
-            "sec-websocket-key" => hello.key = Some(value),
-            _ => {}
-        }
-    }
-    let key = accept(hello).map_err(io::Error::other)?;
-    let answer = format!(
+    let lines = lines.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let accepted = lines.collect::<Handshake<'_>>().accept();
+    let Accepted { accept, .. } =
+        accepted.map_err(|error| io::Error::other(format!("{error:?}")))?;
+    let reply = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {key}\r\n\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes())?;
+    stream.write_all(reply.as_bytes())?;
     Ok(reader.buffer().to_vec())
 }

@@ -18,7 +18,7 @@ mod subscriptions;
 pub use close::close;
 pub use decoder::{Incoming, MessageDecoder};
 pub use event_loop::EventLoop;
-pub use handshake::{Hello, accept};
+pub use handshake::{Accepted, Handshake, HandshakeError, SUBPROTOCOL, VERSION};
 pub use hub::{ConnectionPermit, DRAIN_SLOTS, Hub, Inbox, NewSocket};
 pub use protocol::ClientMessage;
 pub use socket::{Gone, Socket};

@@ -43,7 +43,8 @@ codes! {
     RequestTimeout, "request_timeout", "The body took too long to arrive.";
     NotFound, "not_found", "Nothing has this path or this id, or you may not know of it.";
     MethodNotAllowed, "method_not_allowed", "The path exists, but not with this method; `Allow` has those that do.";
-    UpgradeRequired, "upgrade_required", "The path is a WebSocket and the request no handshake that the server speaks.";
+    NoHandshake, "no_handshake", "The path is a WebSocket, and the request is no handshake (RFC 6455, section 4.2.1).";
+    UpgradeRequired, "upgrade_required", "The handshake is for another version of the WebSocket protocol than 13.";
     // Permission.
     NotLoggedIn, "not_logged_in", "The request has no valid session.";
     SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or role, or a disabled user.";

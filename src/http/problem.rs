@@ -109,7 +109,9 @@ impl Problem {
 /// The status of a problem with this code.
 pub(super) fn status(code: Code) -> StatusCode {
     match code {
-        Code::MalformedRequest | Code::NotJson | Code::TooDeep => StatusCode::BAD_REQUEST,
+        Code::MalformedRequest | Code::NotJson | Code::TooDeep | Code::NoHandshake => {
+            StatusCode::BAD_REQUEST
+        }
         Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials => StatusCode::UNAUTHORIZED,
         Code::RoleNotAllowed | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use crate::auth::sessions::SessionGuard;
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Problem, Reply, ReplyBody, header_text, may_act};
+use crate::http::{Problem, Reply, ReplyBody, may_act};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::parse_errors::WithProblems;
@@ -39,7 +39,7 @@ pub(super) fn upgrade(
 ) -> Reply {
     socket_permit(context, client, permit)
         .and_then(|permit| try_upgrade(context, request, client, session, permit))
-        .unwrap_or_else(Problem::into_reply)
+        .unwrap_or_else(refuse)
 }
 
 /// The permit that a WebSocket holds until it ends: its connection's, and behind a proxy the client's own
@@ -64,7 +64,7 @@ fn try_upgrade(
     session: SessionLookup,
     permit: ws::ConnectionPermit,
 ) -> Result<Reply, Problem> {
-    let accept = check_request(context, &request, client)?;
+    let accepted = check_request(context, &request, client)?;
     let after_upgrade = attach_session(context, session)?;
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(continue_as_websocket(Arc::clone(context), upgrade, after_upgrade, permit));
@@ -73,18 +73,21 @@ fn try_upgrade(
     let headers = reply.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    if let Ok(accept) = HeaderValue::from_str(&accept) {
+    if let Ok(accept) = HeaderValue::from_str(&accepted.accept) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(protocol) = accepted.protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     }
     Ok(reply)
 }
 
-/// Checks all of a request but its session; returns the value of `Sec-WebSocket-Accept`.
+/// Checks all of a request but its session.
 fn check_request(
     context: &Context,
     request: &Request<Incoming>,
     client: ClientAddr,
-) -> Result<String, Problem> {
+) -> Result<ws::Accepted, Problem> {
     if request.method() != Method::GET {
         let problem = Problem::new(Code::MethodNotAllowed, "allowed: GET");
         return Err(problem.with(header::ALLOW, HeaderValue::from_static("GET")));
@@ -96,21 +99,35 @@ fn check_request(
             "a page of this origin may not connect; see --allow-origin",
         ));
     }
-    let hello = ws::Hello {
-        connection: header_text(headers, &header::CONNECTION),
-        upgrade: header_text(headers, &header::UPGRADE),
-        version: header_text(headers, &header::SEC_WEBSOCKET_VERSION),
-        key: header_text(headers, &header::SEC_WEBSOCKET_KEY),
-    };
-    let accept = ws::accept(hello).map_err(|wrong| {
-        let problem = Problem::new(Code::UpgradeRequired, wrong);
-        problem.with(header::UPGRADE, HeaderValue::from_static("websocket"))
+    if request.version() < Version::HTTP_11 {
+        return Err(Problem::new(Code::NoHandshake, "a WebSocket handshake needs HTTP/1.1"));
+    }
+    let lines = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let accepted = lines.collect::<ws::Handshake<'_>>().accept().map_err(|error| match error {
+        ws::HandshakeError::Malformed(wrong) => Problem::new(Code::NoHandshake, wrong),
+        ws::HandshakeError::OtherVersion => {
+            let wrong = format!("Sec-WebSocket-Version must be {}", ws::VERSION);
+            Problem::new(Code::UpgradeRequired, wrong)
+        }
     })?;
     if context.lifecycle.is_stopping() {
         let wait = Duration::from_secs(1);
         return Err(Problem::retry_after(Code::Stopping, "the server is stopping", wait));
     }
-    Ok(accept)
+    Ok(accepted)
+}
+
+/// Replies with a problem. One about the version names the version that the server speaks (RFC 6455,
+/// section 4.4) and the protocol that it would switch to (RFC 9110, section 15.5.22).
+fn refuse(problem: Problem) -> Reply {
+    let mut reply = problem.into_reply();
+    if reply.status() == StatusCode::UPGRADE_REQUIRED {
+        let headers = reply.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(ws::VERSION));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+    reply
 }
 
 /// A browser cannot read the status of a refused handshake, so a socket without a session is closed after

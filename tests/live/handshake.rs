@@ -1,7 +1,7 @@
 //! Guards the door of the WebSocket: a web page elsewhere that rides on a user's cookie, a
 //! connection without a session that stays, or one that nobody is told the end of.
 
-use crate::common::{Answer, Client, PATIENCE, Server, Socket, outside_order};
+use crate::common::{Answer, Client, PATIENCE, Raw, Server, Socket, outside_order};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use tungstenite::Message;
@@ -104,19 +104,97 @@ fn a_page_from_elsewhere_is_refused_before_the_upgrade() {
     admin.ws().expect_quiet();
 }
 
+/// A handshake written by hand: its lines below the request line, and the answer.
+fn shake_hands(client: &Client, version: &str, lines: &[&str]) -> Answer {
+    let (host, cookie) = (client.address(), client.cookie().unwrap());
+    let mut request = format!("GET /ws HTTP/{version}\r\nHost: {host}\r\nCookie: {cookie}\r\n");
+    lines.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
+    request.push_str("\r\n");
+    let mut raw = Raw::connect(host).unwrap();
+    raw.send(request.as_bytes()).unwrap();
+    raw.answer(false).unwrap().unwrap()
+}
+
+const CONNECTION: &str = "Connection: Upgrade";
+const UPGRADE: &str = "Upgrade: websocket";
+const VERSION: &str = "Sec-WebSocket-Version: 13";
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
 #[test]
-fn a_plain_request_to_the_socket_is_told_to_upgrade() {
+fn header_lines_are_lists() {
     let server = Server::start();
     let admin = server.admin();
-    let answer = admin.get("/ws");
-    assert!((400..500).contains(&answer.status), "{answer:?}");
-    assert!(answer.header("content-type").starts_with("application/problem+json"));
-    let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
-    let old_version =
-        [("sec-websocket-version", "8"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")];
-    let answer = admin.get_with("/ws", &[upgrade, old_version].concat());
-    assert!((400..500).contains(&answer.status), "{answer:?}");
+    for lines in [
+        &[CONNECTION, UPGRADE, VERSION, KEY][..],
+        &["Connection: keep-alive", CONNECTION, UPGRADE, VERSION, KEY],
+        &["Connection: Upgrade", "Connection: keep-alive", UPGRADE, VERSION, KEY],
+        &[CONNECTION, "Upgrade: h2c", UPGRADE, VERSION, KEY],
+        &["connection:UPGRADE,keep-alive", "upgrade: h2c ,WebSocket", VERSION, KEY],
+    ] {
+        let answer = shake_hands(&admin, "1.1", lines);
+        assert_eq!(answer.status, 101, "{lines:?}: {}", answer.text());
+        assert_eq!(answer.header("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(!answer.headers.contains_key("sec-websocket-protocol"), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_is_no_handshake_is_400_and_says_why() {
+    let server = Server::start();
+    let admin = server.admin();
+    for (version, lines, named) in [
+        ("1.0", &[CONNECTION, UPGRADE, VERSION, KEY][..], "HTTP/1.1"),
+        ("1.1", &[], "Upgrade: websocket"),
+        ("1.1", &[CONNECTION, VERSION, KEY], "Upgrade: websocket"),
+        ("1.1", &["Connection: keep-alive", UPGRADE, VERSION, KEY], "Connection: Upgrade"),
+        ("1.1", &[CONNECTION, UPGRADE, KEY], "Sec-WebSocket-Version"),
+        ("1.1", &[CONNECTION, UPGRADE, VERSION, "Sec-WebSocket-Version: 25", KEY], "twice"),
+        ("1.1", &[CONNECTION, UPGRADE, VERSION], "Sec-WebSocket-Key"),
+        ("1.1", &[CONNECTION, UPGRADE, VERSION, "Sec-WebSocket-Key: AAAA"], "16 bytes"),
+        (
+            "1.1",
+            &[CONNECTION, UPGRADE, VERSION, "Sec-WebSocket-Key: -_hlIHNhbXBsZSBub25jZQ=="],
+            "16 bytes",
+        ),
+        ("1.1", &[CONNECTION, UPGRADE, VERSION, KEY, KEY], "twice"),
+        (
+            "1.1",
+            &[CONNECTION, UPGRADE, VERSION, KEY, "Sec-WebSocket-Protocol: json"],
+            "tillcast.v1",
+        ),
+    ] {
+        let problem = shake_hands(&admin, version, lines).problem(400);
+        assert_eq!(problem["code"], "no_handshake", "{lines:?}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(named), "{lines:?}: {detail}");
+    }
+    assert_eq!(admin.get("/ws").problem(400)["code"], "no_handshake");
     admin.ws().expect_quiet();
+}
+
+#[test]
+fn another_version_is_426_and_told_which_one_is_spoken() {
+    let server = Server::start();
+    let admin = server.admin();
+    for version in ["25", "8", "13, 8"] {
+        let version = format!("Sec-WebSocket-Version: {version}");
+        let answer = shake_hands(&admin, "1.1", &[CONNECTION, UPGRADE, &version, KEY]);
+        assert_eq!(answer.problem(426)["code"], "upgrade_required");
+        assert_eq!(answer.header("sec-websocket-version"), "13");
+        assert_eq!(answer.header("upgrade"), "websocket");
+    }
+}
+
+#[test]
+fn the_servers_subprotocol_is_selected_among_others() {
+    let server = Server::start();
+    let admin = server.admin();
+    for offered in ["tillcast.v1", "json, tillcast.v1", "tillcast.v1, bearer.abc"] {
+        let offered = format!("Sec-WebSocket-Protocol: {offered}");
+        let answer = shake_hands(&admin, "1.1", &[CONNECTION, UPGRADE, VERSION, KEY, &offered]);
+        assert_eq!(answer.status, 101, "{offered}: {}", answer.text());
+        assert_eq!(answer.header("sec-websocket-protocol"), "tillcast.v1");
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn every_answer_is_guarded() {
         (413, anonymous.try_login("admin", &"x".repeat(100_000))),
         (415, admin.request("POST", "/api/orders", &[], Some(b"{}"))),
         (422, admin.post("/api/orders", &json!({}))),
-        (426, admin.get("/ws")),
+        (400, admin.get("/ws")),
         (403, admin.get_with("/ws", &[("origin", "null")])),
     ];
     for (status, answer) in own {
