@@ -137,7 +137,8 @@ impl Shop {
         let sinks = CommitSinks {
             publish: Box::new(|events| drop(black_box(events))),
             reset_to: Box::new(|_| ()),
-            sessions: Box::new(|_| ()),
+            sessions: Box::new(drop),
+            lags: Box::new(|| false),
         };
         let retention =
             Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
@@ -163,7 +164,7 @@ impl Shop {
         let caller = Caller { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
         let actor = Actor { caller, role: Role::Admin };
         let change = Change { kind, operation: Operation::Create(input), if_match: None };
-        let created = self.store.create(actor, change, None, |_| Ok(()));
+        let created = self.store.create(actor, change, None);
         self.runtime.block_on(created).is_ok()
     }
 }

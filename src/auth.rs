@@ -12,15 +12,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Reject, Secret};
+use crate::domain::{Reject, Secret, User};
 use crate::limits::HashCost;
 use crate::metrics::Metrics;
-use crate::store::{Caller, Store, TokenHash, User, UserPatch};
+use crate::store::{Caller, NewSession, Store, TokenHash, UserPatch, UserUpdate};
 
 pub use cookie::SessionCookie;
 use login_throttle::LoginThrottle;
 use password::Hasher;
-use sessions::{EndReason, Lifetimes, Session, SessionSelector, Sessions};
+use sessions::{EndReason, Lifetimes, Session, Sessions};
 pub use token::{hash_request, one_time_password};
 
 /// The session of a request's cookie; else why it has ended, and `Err(None)` without a known one.
@@ -102,36 +102,26 @@ impl Auth {
         from: ClientAddr,
         cookie_lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<(User, String), Denied> {
-        let before: Vec<TokenHash> =
+        let replaced: Vec<TokenHash> =
             self.cookie.tokens(cookie_lines).map(|token| token::hash(&token)).collect();
-        let (_, hashes) = self.verify_credentials(&username, password, from.address).await?;
+        let (_, (password_hash, renewed_hash)) =
+            self.verify_credentials(&username, password, from.address).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
-        let token_hash = token::hash(&token);
-        let sessions = Arc::clone(&self.sessions);
-        let add = move |user: &User| {
-            for old in &before {
-                sessions.end(old, EndReason::LoggedOut);
-            }
-            before.iter().copied().chain(sessions.add(token_hash, user)).collect()
+        let new = NewSession {
+            token_hash: token::hash(&token),
+            username,
+            password_hash,
+            renewed_hash,
+            replaced,
+            displaced: self.sessions.displaced_by_login(),
         };
-        match self.store.add_session(token_hash, username, hashes, add).await {
-            Ok(Some(user)) => {
-                let set_cookie = self.cookie.set(&token, self.lifetimes.max, from.secure);
-                Ok((user, set_cookie))
-            }
-            Ok(None) => Err(Denied::Wrong),
-            Err(reject) => {
-                self.sessions.end(&token_hash, EndReason::Disabled);
-                Err(reject.into())
-            }
-        }
+        let user = self.store.add_session(new).await?.ok_or(Denied::Wrong)?;
+        Ok((user, self.cookie.set(&token, self.lifetimes.max, from.secure)))
     }
 
     /// Ends a session; returns the value of `Set-Cookie` that removes the cookie.
     pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
-        let (sessions, token_hash) = (Arc::clone(&self.sessions), session.token_hash);
-        let end = move || sessions.end(&token_hash, EndReason::LoggedOut);
-        self.store.remove_sessions(vec![token_hash], end).await?;
+        self.store.remove_sessions(vec![session.token_hash]).await?;
         Ok(self.cookie.clear(secure))
     }
 
@@ -151,8 +141,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Changes a user, and in the same transaction ends the sessions that the change invalidates, so that
-    /// they end even if the client has gone.
+    /// Changes a user. The sessions that the change invalidates have ended when this returns; those
+    /// of a new password without the one that set it.
     pub async fn update_user(
         &self,
         id: i64,
@@ -161,37 +151,9 @@ impl Auth {
         by: &Session,
         from: IpAddr,
     ) -> Result<User, Reject> {
-        let new_password = patch.password_hash.is_some();
-        let keep = (by.user_id == id).then_some(by.token_hash);
-        let asker = Caller { user_id: by.user_id, address: from };
-        let sessions = Arc::clone(&self.sessions);
-        let end = move |before: &User, after: &User| {
-            let (except, reason) = if after.disabled {
-                (None, EndReason::Disabled)
-            } else if after.role != before.role {
-                (None, EndReason::RoleChanged)
-            } else if new_password {
-                (keep, EndReason::PasswordChanged)
-            } else {
-                return;
-            };
-            sessions.end_of(SessionSelector { user_id: id, except }, reason);
-        };
-        self.store.update_user(id, patch, if_match, (keep, end), asker).await
-    }
-
-    /// Removes a user and ends the user's sessions.
-    pub async fn remove_user(
-        &self,
-        id: i64,
-        if_match: Option<Vec<i64>>,
-        asker: Caller,
-    ) -> Result<(), Reject> {
-        let sessions = Arc::clone(&self.sessions);
-        let end = move || {
-            sessions.end_of(SessionSelector { user_id: id, except: None }, EndReason::Disabled)
-        };
-        self.store.remove_user(id, if_match, end, asker).await
+        let keep_session = (by.user_id == id).then_some(by.token_hash);
+        let caller = Caller { user_id: by.user_id, address: from };
+        self.store.update_user(caller, UserUpdate { id, patch, if_match, keep_session }).await
     }
 
     /// Hashes a new password.
@@ -220,7 +182,7 @@ impl Auth {
         let swept = self.sessions.sweep(stopping);
         let mut result = Ok(());
         if !swept.expired.is_empty() {
-            result = self.store.remove_sessions(swept.expired, || ()).await;
+            result = self.store.remove_sessions(swept.expired).await;
         }
         if !swept.used.is_empty() {
             result = result.and(self.store.touch_sessions(swept.used).await);
@@ -280,7 +242,7 @@ impl Auth {
 mod tests {
     use super::*;
     use crate::domain::Role;
-    use crate::store::StoredSession;
+    use crate::store::{Revocation, SessionChange, StoredSession};
     use password::Checked;
     use sessions::SweepResult;
 
@@ -303,7 +265,11 @@ mod tests {
             "{:?} {snapshot:?} {patch:?} {swept:?} {:?} {:?}",
             secret(),
             Checked { fits: true, renewed: Some(secret()) },
-            SessionSelector { user_id: 1, except: Some(token_hash) },
+            SessionChange::Revoked {
+                user_id: 1,
+                reason: Revocation::RoleChanged,
+                except: Some(token_hash)
+            },
         );
         assert!(told.contains("ana") && told.matches("Secret").count() == 3, "{told}");
         let first_bytes = format!("{:?}", &token_hash.0[..2]);

@@ -27,6 +27,7 @@ pub mod shipment;
 pub mod text;
 pub mod timestamp;
 pub mod transaction;
+pub mod user;
 mod words;
 
 pub use code::Code;
@@ -38,3 +39,4 @@ pub use role::Role;
 pub use row::{Cell, Row};
 pub use schema::{EntitySchema, Field, FieldRef};
 pub use secret::Secret;
+pub use user::User;

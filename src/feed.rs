@@ -64,6 +64,12 @@ impl Feed {
         self.written.load(Ordering::Acquire)
     }
 
+    /// Whether `publish` would wait now: the subscribers lag by more than `LAG_BYTES_MAX`.
+    pub fn lags(&self) -> bool {
+        self.written() - *self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+            > LAG_BYTES_MAX
+    }
+
     /// Publishes the events of one commit. While the subscribers lag by more than `LAG_BYTES_MAX`
     /// it waits, up to `LAG_WAIT_MAX`: reading the log for all of them would cost more.
     pub fn publish(&self, events: &[Event]) {

@@ -161,12 +161,11 @@ impl Api {
         tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
-    /// Finds room for an answer of so many bytes before it is made, where nobody can wait for it.
-    fn response_permit(&self) -> impl Fn(usize) -> Result<ResponsePermit, Reject> + Send + 'static {
-        let pages = Arc::clone(&self.memory_budget.pages);
-        move |bytes| match bytes {
+    /// Waits for the right to make and send a response of about this size, if that is large.
+    async fn response_permit(&self, bytes: usize) -> Result<ResponsePermit, Problem> {
+        match bytes {
             0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),
-            _ => Arc::clone(&pages).try_acquire_owned().map(Some).map_err(|_| Reject::Busy),
+            _ => self.page_permit().await.map(Some),
         }
     }
 

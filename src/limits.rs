@@ -128,9 +128,11 @@ pub const PAGE_MAX: usize = 200;
 pub const LIST_WINDOW: i64 = 2_000;
 /// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
-/// The largest answer of one entity that needs no place of a page: the longest notes have 8 KB, and
-/// only an order with many long lines is larger. Without a place: `503`, and nothing is done.
+/// The largest response with one entity that needs no permit: the longest notes have 8 KB, and only
+/// an order with many lines is larger. It waits for a permit as a page does, before anything is done.
 pub const SMALL_RESPONSE_BYTES_MAX: usize = 12 * 1024;
+/// Bytes that a line of a new order adds to the response, for an average name.
+pub const LINE_RESPONSE_BYTES: usize = 256;
 /// How long a page waits for its turn.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.

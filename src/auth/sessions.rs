@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::Role;
-use crate::store::{StoredSession, TokenHash, User};
+use crate::store::{Revocation, SessionChange, StoredSession, TokenHash};
 
 /// Why a session ended; its text becomes the close reason of the session's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,16 @@ impl EndReason {
     }
 }
 
+impl From<Revocation> for EndReason {
+    fn from(revocation: Revocation) -> Self {
+        match revocation {
+            Revocation::PasswordChanged => Self::PasswordChanged,
+            Revocation::RoleChanged => Self::RoleChanged,
+            Revocation::UserDisabled => Self::Disabled,
+        }
+    }
+}
+
 /// One login.
 pub struct Session {
     /// SHA-256 of its token.
@@ -89,15 +99,6 @@ pub struct Lifetimes {
     pub idle: Duration,
     /// Time since the login.
     pub max: Duration,
-}
-
-/// The sessions of one user, perhaps except one.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionSelector {
-    /// The user's id.
-    pub user_id: i64,
-    /// The session that stays.
-    pub except: Option<TokenHash>,
 }
 
 /// All sessions.
@@ -160,36 +161,55 @@ impl Sessions {
         }
     }
 
-    /// Adds a new session; returns the session that it displaced from a full table.
-    ///
-    /// Must be called by the writer's thread, in the transaction that stores the session: a later change
-    /// of the user finds it here, and so does the next snapshot.
-    pub fn add(&self, token_hash: TokenHash, user: &User) -> Option<TokenHash> {
+    /// The sessions that have to end if a user logs in now: the ones unused the longest of a full
+    /// table, as long as they have no socket.
+    pub fn displaced_by_login(&self) -> Vec<TokenHash> {
+        let table = self.table();
+        let excess = (table.len() + 1).saturating_sub(self.sessions_max);
+        if excess == 0 {
+            return Vec::new();
+        }
+        let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
+        let used = |session: &Arc<Session>| session.used.load(Ordering::Acquire);
+        let mut oldest: Vec<_> = table.values().filter(idle).map(|one| (used(one), one)).collect();
+        oldest.sort_unstable_by_key(|(used, _)| *used);
+        oldest.into_iter().take(excess).map(|(_, session)| session.token_hash).collect()
+    }
+
+    /// Follows a change that was committed.
+    pub fn apply(&self, change: SessionChange) {
+        match change {
+            SessionChange::LoggedIn { session, replaced, displaced } => {
+                replaced.iter().for_each(|one| self.end(one, EndReason::LoggedOut));
+                displaced.iter().for_each(|one| self.end(one, EndReason::Displaced));
+                self.add(&session);
+            }
+            SessionChange::Removed(removed) => {
+                removed.iter().for_each(|one| self.end(one, EndReason::LoggedOut));
+            }
+            SessionChange::Revoked { user_id, reason, except } => {
+                let ends = |session: &Session| {
+                    session.user_id == user_id && Some(session.token_hash) != except
+                };
+                self.end_where(ends, reason.into());
+            }
+            SessionChange::Reloaded(valid) => self.reconcile(&valid),
+        }
+    }
+
+    fn add(&self, session: &StoredSession) {
         let now = self.now();
         let session = Session {
-            token_hash,
-            user_id: user.id,
-            role: user.role,
+            token_hash: session.token_hash,
+            user_id: session.user_id,
+            role: session.role,
             created: now,
             used: AtomicU64::new(now),
             stored: AtomicU64::new(now),
             sockets: AtomicU32::new(0),
             ended: AtomicU8::new(0),
         };
-        let mut table = self.table();
-        let mut displaced = None;
-        if table.len() >= self.sessions_max {
-            let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
-            let last_used = |session: &&Arc<Session>| session.used.load(Ordering::Acquire);
-            let oldest =
-                table.values().filter(idle).min_by_key(last_used).map(|session| session.token_hash);
-            displaced = oldest.and_then(|oldest| table.remove(&oldest));
-        }
-        table.insert(token_hash, Arc::new(session));
-        drop(table);
-        let displaced = displaced?;
-        self.end_all([Arc::clone(&displaced)], EndReason::Displaced);
-        Some(displaced.token_hash)
+        self.table().insert(session.token_hash, Arc::new(session));
     }
 
     /// Returns the live session of a token, and marks it as used.
@@ -202,37 +222,23 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Ends one session.
-    pub fn end(&self, token_hash: &TokenHash, reason: EndReason) {
+    fn end(&self, token_hash: &TokenHash, reason: EndReason) {
         let session = self.table().remove(token_hash);
         self.end_all(session, reason);
     }
 
-    /// Ends a user's sessions.
-    pub fn end_of(&self, selector: SessionSelector, reason: EndReason) {
-        let ends = |session: &Session| {
-            session.user_id == selector.user_id && Some(session.token_hash) != selector.except
-        };
-        let ended: Vec<_> = self
-            .table()
-            .extract_if(|_, session| ends(session))
-            .map(|(_, session)| session)
-            .collect();
+    fn end_where(&self, ends: impl Fn(&Session) -> bool, reason: EndReason) {
+        let mut table = self.table();
+        let ended: Vec<_> = table.extract_if(|_, one| ends(one)).map(|(_, one)| one).collect();
+        drop(table);
         self.end_all(ended, reason);
     }
 
     /// Ends the sessions that the database no longer has, and those whose user has another role.
-    ///
-    /// Must be called by the writer's thread, between two transactions.
-    pub fn reconcile(&self, snapshots: &[StoredSession]) {
-        let valid: HashMap<_, _> = snapshots.iter().map(|one| (one.token_hash, one.role)).collect();
+    fn reconcile(&self, valid: &[StoredSession]) {
+        let valid: HashMap<_, _> = valid.iter().map(|one| (one.token_hash, one.role)).collect();
         let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.role);
-        let ended: Vec<_> = self
-            .table()
-            .extract_if(|_, session| ends(session))
-            .map(|(_, session)| session)
-            .collect();
-        self.end_all(ended, EndReason::Disabled);
+        self.end_where(ends, EndReason::Disabled);
     }
 
     /// Ends what has expired, and tells what should be written down: nothing before the file is far

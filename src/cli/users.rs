@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::auth::{one_time_password, password};
 use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
-use crate::domain::{Reject, Role, Secret};
+use crate::domain::{Reject, Role, Secret, User};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
-use crate::store::{self, Console, User, UserPatch};
+use crate::store::{self, Console, UserPatch};
 
 const NO_RANDOMNESS: &str = "the system gives no random bytes";
 

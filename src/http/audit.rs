@@ -45,7 +45,7 @@ impl Api {
         }
         into_result((), errors)?;
         let permit = self.page_permit().await?;
-        let (entries, next) = self.store.audit(wanted).await?;
+        let (entries, next) = self.store.audit(wanted).await?.value;
         Ok(reply::page(entries.iter().map(show), next).with_permit(permit))
     }
 }

@@ -2,6 +2,7 @@
 
 use hyper::header;
 use hyper::{Method, StatusCode};
+use serde_json::Value;
 
 use crate::auth::sessions::Session;
 use crate::domain::check::{check_text, one_of};
@@ -10,13 +11,13 @@ use crate::domain::schema::Type;
 use crate::domain::{
     Cell, Code, EntityKind, FieldError, FieldRef, Input, Row, event, order, timestamp,
 };
-use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
-use crate::limits::BODY_BYTES_MAX;
+use crate::http::{Api, ResponsePermit};
+use crate::limits::{BODY_BYTES_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX};
 use crate::shop::{Change, Operation};
-use crate::store::Query;
+use crate::store::{At, Query, StoredResponse};
 
 impl Api {
     /// A request to all entities of a kind.
@@ -53,13 +54,18 @@ impl Api {
             _ => return self.get(request, kind, id, session).await,
         };
         let actor = request.actor(session);
+        let permit = if request.parts.method == Method::PATCH {
+            self.read_entity(kind, id).await?.1
+        } else {
+            None
+        };
         let change = Change { kind, operation, if_match: request.if_match() };
-        let (row, room) = self.store.change(actor, change, self.response_permit()).await?;
+        let row = self.store.change(actor, change).await?.value;
         Ok(match row {
             Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag(&row)),
             None => reply::empty(StatusCode::NO_CONTENT),
         }
-        .with_permit(room))
+        .with_permit(permit))
     }
 
     async fn create(
@@ -71,13 +77,13 @@ impl Api {
         check_allowed(session.role.may_create(kind), "create", kind, session)?;
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
         let repeat = request.idempotency_key(session.user_id, &bytes)?;
+        let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
         let input = Input::read(kind, Purpose::Create, body)?;
         let operation = Operation::Create(input);
         let change = Change { kind, operation, if_match: request.if_match() };
-        let actor = request.actor(session);
-        let (answer, room) =
-            self.store.create(actor, change, repeat, self.response_permit()).await?;
-        Ok(created(answer).with_permit(room))
+        let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
+        let response = self.store.create(request.actor(session), change, repeat).await?.value;
+        Ok(created(kind.schema().plural, response).with_permit(permit))
     }
 
     async fn get(
@@ -88,7 +94,8 @@ impl Api {
         session: &Session,
     ) -> Result<Reply, Problem> {
         check_allowed(session.role.may_read(kind), "read", kind, session)?;
-        let (row, room) = self.store.get(kind, id, self.response_permit()).await?;
+        let (row, permit) = self.read_entity(kind, id).await?;
+        let row = row.value;
         // Somebody else's order is, to a kiosk, no order.
         if only_own_orders(kind, session)
             && *row.cell(order::KIOSK_ID) != Cell::Int(session.user_id)
@@ -101,7 +108,23 @@ impl Api {
             reply::set(&mut reply, header::ETAG, &etag);
             return Ok(reply);
         }
-        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag).with_permit(room))
+        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag).with_permit(permit))
+    }
+
+    /// Reads an entity, with the permit for its response where that is large.
+    async fn read_entity(
+        &self,
+        kind: EntityKind,
+        id: i64,
+    ) -> Result<(At<Row>, ResponsePermit), Problem> {
+        let At { seq, value } = self.store.get(kind, id, SMALL_RESPONSE_BYTES_MAX).await?;
+        if let Some(value) = value {
+            return Ok((At { seq, value }, None));
+        }
+        let permit = self.page_permit().await?;
+        let At { seq, value } = self.store.get(kind, id, usize::MAX).await?;
+        let value = value.ok_or_else(Problem::not_found)?;
+        Ok((At { seq, value }, Some(permit)))
     }
 
     async fn list(
@@ -116,7 +139,7 @@ impl Api {
             query.filters.push((order::KIOSK_ID, Cell::Int(session.user_id)));
         }
         let permit = self.page_permit().await?;
-        let (rows, more) = self.store.list(kind, query).await?;
+        let (rows, more) = self.store.list(kind, query).await?.value;
         let next = rows.last().filter(|_| more).map(|row| row.id);
         let rows = rows.iter().map(event::entity).collect::<Result<Vec<_>, _>>()?;
         Ok(reply::page(rows.into_iter(), next).with_permit(permit))
@@ -124,9 +147,10 @@ impl Api {
 }
 
 /// The answer to a creation, first or repeated.
-pub(super) fn created(answer: crate::store::StoredResponse) -> Reply {
-    let mut reply = reply::json_with_etag(StatusCode::CREATED, answer.body, &answer.etag);
-    reply::set(&mut reply, header::LOCATION, &answer.location);
+pub(super) fn created(plural: &str, response: StoredResponse) -> Reply {
+    let StoredResponse { id, version, body } = response;
+    let mut reply = reply::json_with_etag(StatusCode::CREATED, body, &format!("\"{version}\""));
+    reply::set(&mut reply, header::LOCATION, &format!("/api/{plural}/{id}"));
     reply
 }
 

@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
-use crate::domain::{Code, FieldError, Secret};
+use crate::domain::{Code, FieldError, Secret, User};
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, to_json};
 use crate::http::request::{ApiRequest, cookie_lines, into_result};
 use crate::limits::LOGIN_BYTES_MAX;
-use crate::store::User;
 
 impl Api {
     /// `POST /api/auth/login`.

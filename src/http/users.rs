@@ -1,20 +1,19 @@
 //! Users over REST, for admins.
 
 use hyper::{Method, StatusCode};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::auth::password;
 use crate::auth::sessions::Session;
 use crate::domain::check::{check_line, one_of};
-use crate::domain::{Code, FieldError, Role, Secret, Violation, timestamp};
+use crate::domain::{Code, FieldError, Role, Secret, User, Violation};
 use crate::http::Api;
 use crate::http::entities::created;
 use crate::http::problem::Problem;
-use crate::http::reply::{self, Reply, WithPermit, to_json};
+use crate::http::reply::{self, Reply, WithPermit};
 use crate::http::request::{ApiRequest, into_result, number, page_limit};
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
-use crate::store::{User, UserPatch};
+use crate::store::{NewUser, UserPatch};
 
 /// What a body says of a user, as far as it is right.
 #[derive(Default)]
@@ -49,7 +48,7 @@ impl Api {
         let more = users.len() > limit;
         users.truncate(limit);
         let next = users.last().filter(|_| more).map(|user| user.id);
-        Ok(reply::page(users.iter().map(show), next).with_permit(permit))
+        Ok(reply::page(users.iter().map(User::json), next).with_permit(permit))
     }
 
     /// A request to one user.
@@ -74,7 +73,7 @@ impl Api {
                     .await?
             }
             Method::DELETE => {
-                self.auth.remove_user(id, request.if_match(), request.caller(session)).await?;
+                self.store.remove_user(request.caller(session), id, request.if_match()).await?;
                 return Ok(reply::empty(StatusCode::NO_CONTENT));
             }
             _ => self.store.user(id).await?,
@@ -83,7 +82,7 @@ impl Api {
         if request.parts.method != Method::PATCH && request.if_none_match(&etag) {
             return Ok(reply::empty(StatusCode::NOT_MODIFIED));
         }
-        Ok(reply::json_with_etag(StatusCode::OK, show(&user), &etag))
+        Ok(reply::json_with_etag(StatusCode::OK, user.json(), &etag))
     }
 
     async fn create_user(
@@ -99,34 +98,13 @@ impl Api {
         else {
             return Err(Problem::not_found()); // out of reach: `read` has named what is not there
         };
-        let hash = self.auth.hash(password).await?;
-        let answer = self
+        let password_hash = self.auth.hash(password).await?;
+        let response = self
             .store
-            .create_user((username, role, hash), repeat, show, request.caller(session))
+            .create_user(request.caller(session), NewUser { username, role, password_hash }, repeat)
             .await?;
-        Ok(created(answer))
+        Ok(created("users", response))
     }
-}
-
-/// A user as JSON; nothing of the password.
-pub(super) fn show(user: &User) -> String {
-    #[derive(Serialize)]
-    struct Shown<'u> {
-        id: i64,
-        username: &'u str,
-        role: &'u str,
-        disabled: bool,
-        created_at: String,
-        updated_at: String,
-    }
-    to_json(&Shown {
-        id: user.id,
-        username: &user.username,
-        role: user.role.name(),
-        disabled: user.disabled,
-        created_at: timestamp::text(user.created_at),
-        updated_at: timestamp::text(user.updated_at),
-    })
 }
 
 /// Admins only.

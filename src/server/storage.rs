@@ -46,14 +46,15 @@ impl Storage {
 
 /// The sinks that the writer hands its results to.
 fn commit_sinks(feed: &Arc<Feed>, sessions: &Arc<Sessions>, metrics: &Arc<Metrics>) -> CommitSinks {
-    let (publish, reset) = (Arc::clone(feed), Arc::clone(feed));
+    let (lagging, publish, reset) = (Arc::clone(feed), Arc::clone(feed), Arc::clone(feed));
     let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
     CommitSinks {
+        sessions: Box::new(move |change| sessions.apply(change)),
+        lags: Box::new(move || lagging.lags()),
         publish: Box::new(move |events| {
             metrics.events.inc_by(events.len() as u64);
             publish.publish(&events);
         }),
         reset_to: Box::new(move |head| reset.reset_to(head)),
-        sessions: Box::new(move |valid| sessions.reconcile(&valid)),
     }
 }

@@ -195,9 +195,8 @@ pub(super) fn page(
     conn: &Connection,
     wanted: AuditFilter,
 ) -> Result<(Vec<AuditEntry>, Option<i64>), Reject> {
-    let snapshot = conn.unchecked_transaction().map_err(failed)?;
     let ends = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM audit";
-    let (oldest, newest): (i64, i64) = snapshot
+    let (oldest, newest): (i64, i64) = conn
         .prepare_cached(ends)
         .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
         .map_err(failed)?;
@@ -208,7 +207,7 @@ pub(super) fn page(
         FROM audit WHERE id < ?1 AND id >= ?2 AND (?3 IS NULL OR user_id = ?3)
           AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR row_id = ?5)
         ORDER BY id DESC LIMIT ?6";
-    let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let subject = wanted.subject.map(AuditSubject::number);
     let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
     let values = (before, from, wanted.user_id, subject, wanted.row_id, limit);

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::domain::{Reject, Role, Secret};
+use crate::domain::{Reject, Role, Secret, User};
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::database;
 use crate::store::error::OpenError;
 use crate::store::events::{self, EventPage, EventRange};
 use crate::store::file_mode;
 use crate::store::group_commit;
-use crate::store::users::{self, User, UserPatch};
+use crate::store::readers::snapshot;
+use crate::store::users::{self, NewUser, UserPatch, UserUpdate};
 
 /// The store for a command line program: its own connection, no threads, one command at a time.
 /// It works while a server has the same directory.
@@ -32,9 +33,9 @@ impl Console {
         Ok(Self { conn: database::open_reader(data_dir, COMMAND_CACHE_KIB)? })
     }
 
-    /// There is no user yet.
+    /// Whether there is no user yet.
     pub fn has_no_user(&self) -> Result<bool, Reject> {
-        users::none(&self.conn)
+        users::is_empty(&self.conn)
     }
 
     /// Makes a user.
@@ -44,9 +45,9 @@ impl Console {
         role: Role,
         password_hash: &Secret,
     ) -> Result<User, Reject> {
-        group_commit::run_single(&self.conn, |tx| {
-            users::add(tx, (username, role, password_hash), None)
-        })
+        let (username, password_hash) = (username.to_owned(), password_hash.clone());
+        let new = NewUser { username, role, password_hash };
+        group_commit::run_single(&self.conn, |tx| users::add(tx, &new, None))
     }
 
     /// The user with that name.
@@ -61,13 +62,12 @@ impl Console {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        group_commit::run_single(&self.conn, |tx| {
-            users::change(tx, &users::get(tx.conn, id)?, patch, None, None)
-        })
+        let update = UserUpdate { id, patch: patch.clone(), if_match: None, keep_session: None };
+        group_commit::run_single(&self.conn, |tx| users::update(tx, &update, None))
     }
 
     /// A part of the event log.
     pub fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
-        events::page(&self.conn, range)
+        snapshot(&self.conn, |conn| events::page(conn, range))
     }
 }

@@ -54,19 +54,18 @@ pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((event.seq, tx.now, event.kind.number(), &event.body)).map_err(failed)?;
     tx.head = event.seq;
-    tx.events.push(event);
+    tx.outbox.events.push(event);
     Ok(())
 }
 
-/// Reads a part of the log. The bounds and the events are of one moment.
+/// Reads a part of the log, in the open transaction.
 pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
-    let snapshot = conn.unchecked_transaction().map_err(failed)?;
-    let log = LogBounds::read(&snapshot).map_err(failed)?;
+    let log = LogBounds::read(conn).map_err(failed)?;
     let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
     let sql = "
         SELECT seq, kind, body FROM events
         WHERE seq > ? AND seq <= ? AND (1 << kind) & ? ORDER BY seq LIMIT ?";
-    let mut statement = snapshot.prepare_cached(sql).map_err(failed)?;
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
     let mut rows =
         statement.query((range.after, last, range.kinds.bits(), limit)).map_err(failed)?;

@@ -3,13 +3,12 @@
 use rusqlite::{Connection, ffi};
 
 use crate::domain::Reject;
-use crate::domain::event::Event;
 use crate::limits::IDEMPOTENCY_KEPT;
 use crate::store::clock::{ShopClock, clock};
 use crate::store::command::Command;
 use crate::store::error::failed;
 use crate::store::events::{LogBounds, Retention};
-use crate::store::write_tx::WriteTx;
+use crate::store::write_tx::{Outbox, WriteTx};
 use crate::store::{audit, idempotency, recovery};
 
 /// What one transaction after the other goes on with.
@@ -45,13 +44,13 @@ impl GroupCommit {
             || self.log.needs_pruning(now, self.retention)
     }
 
-    /// Runs all commands in one transaction and commits it; returns its events. After an error
+    /// Runs all commands in one transaction and commits it; returns its outbox. After an error
     /// nothing of it is stored, but whether a failed `COMMIT` is on disk is not known.
     pub(super) fn commit(
         &mut self,
         conn: &Connection,
         commands: &mut [Box<dyn Command>],
-    ) -> rusqlite::Result<Vec<Event>> {
+    ) -> rusqlite::Result<Outbox> {
         if !conn.is_autocommit() {
             execute(conn, "ROLLBACK")?; // the last one found no space
         }
@@ -61,7 +60,7 @@ impl GroupCommit {
         let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
             recovery::shift_times(conn, step)?;
-            Ok(WriteTx { conn, now, uptime, head, events: Vec::new() })
+            Ok(WriteTx::new(conn, now, uptime, head))
         };
         let mut tx = begin()?;
         let complete = run_optimistic(&mut tx, commands);
@@ -73,10 +72,10 @@ impl GroupCommit {
                 commands.iter_mut().try_for_each(|command| run_in_savepoint(&mut tx, command));
             check_disk_full(commands).and(done)?;
         }
-        let WriteTx { events, head, .. } = tx;
+        let WriteTx { outbox, head, .. } = tx;
         let mut log = self.log;
         log.head = head;
-        if !events.is_empty() {
+        if !outbox.events.is_empty() {
             log.last_at = now;
         }
         log.prune(conn, now, self.retention)?;
@@ -91,7 +90,7 @@ impl GroupCommit {
         execute(conn, "COMMIT")?;
         self.clock.accept_step(step);
         self.log = log;
-        Ok(events)
+        Ok(outbox)
     }
 }
 
@@ -109,11 +108,10 @@ fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bo
 /// Runs one command so that its rejection undoes its own changes and those of no other.
 fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
     execute(tx.conn, "SAVEPOINT command")?;
-    let (head, events) = (tx.head, tx.events.len());
+    let mark = tx.mark();
     if !command.run(tx) {
         execute(tx.conn, "ROLLBACK TO command")?;
-        tx.head = head;
-        tx.events.truncate(events);
+        tx.rewind(&mark);
     }
     execute(tx.conn, "RELEASE command")
 }
@@ -132,7 +130,7 @@ pub(super) fn run_single<T>(
     execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
     let log = LogBounds::read(conn).map_err(failed)?;
     let now = clock().max(log.last_at);
-    let mut tx = WriteTx { conn, now, uptime: 0, head: log.head, events: Vec::new() };
+    let mut tx = WriteTx::new(conn, now, 0, log.head);
     let result = work(&mut tx);
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     execute(conn, end).map_err(failed)?;
@@ -151,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::domain::EntityKind;
+    use crate::domain::event::Event;
     use crate::limits::COMMAND_CACHE_KIB;
     use crate::store::command::PendingCommand;
     use crate::store::{database, events};
@@ -174,7 +173,7 @@ mod tests {
         let log = LogBounds::read(&conn).unwrap();
         let mut group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention);
         let mut commands = [true, false, true].map(command);
-        let events = group.commit(&conn, &mut commands).unwrap();
+        let Outbox { events, .. } = group.commit(&conn, &mut commands).unwrap();
         let told: Vec<_> = events.into_iter().map(|event| (event.seq, event.body)).collect();
         let kept = |seq| (seq, "kept: true".to_owned());
         assert_eq!((told, group.log.head), (vec![kept(1), kept(2)], 2));

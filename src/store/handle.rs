@@ -10,15 +10,16 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{EntityKind, Reject, Row, event};
-use crate::limits::EXTERNAL_CHANGE_INTERVAL;
+use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
 use crate::store::apply::{self, Actor};
 use crate::store::audit::{self, AuditEntry, AuditFilter};
 use crate::store::command::PendingCommand;
-use crate::store::events::{self, EventPage, EventRange};
+use crate::store::error::failed;
+use crate::store::events::{self, EventPage, EventRange, LogBounds};
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::list::{self, Query};
-use crate::store::readers::ReadJob;
+use crate::store::readers::{ReadJob, snapshot};
 use crate::store::rows;
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
@@ -30,6 +31,16 @@ pub struct Store {
     pub(super) status: Arc<WriterStatus>,
     /// Held until the last use of the data directory.
     pub(super) _lock: File,
+}
+
+/// A value with its position in the event log.
+#[derive(Clone, Copy, Debug)]
+pub struct At<T> {
+    /// The newest `seq` of the transaction that read or made the value: it reflects every event up
+    /// to this one, and none behind it.
+    pub seq: i64,
+    /// The value.
+    pub value: T,
 }
 
 impl Store {
@@ -101,70 +112,97 @@ impl Store {
         result.await.unwrap_or(Err(Reject::Unavailable))
     }
 
-    /// Applies a change of an entity; returns it as it is then, `None` after a deletion. Nothing is
-    /// done where `room` refuses that many bytes, and so with the next two.
-    pub async fn change<P: Send + 'static>(
+    /// Runs a query on a reader, and reads the head of the event log in the same transaction.
+    async fn read_at<T: Send + 'static>(
         &self,
-        actor: Actor,
-        change: Change,
-        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
-    ) -> Result<(Option<Row>, P), Reject> {
+        query: impl FnOnce(&Connection) -> Result<T, Reject> + Send + 'static,
+    ) -> Result<At<T>, Reject> {
+        self.read(move |conn| {
+            snapshot(conn, |conn| {
+                let seq = LogBounds::read(conn).map_err(failed)?.head;
+                Ok(At { seq, value: query(conn)? })
+            })
+        })
+        .await
+    }
+
+    /// Applies a change of an entity; returns the new state, `None` after a deletion.
+    pub async fn change(&self, actor: Actor, change: Change) -> Result<At<Option<Row>>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let row = apply::apply(tx, &actor, &change)?;
-            let room = room(row.as_ref().map_or(0, rows::size))?;
-            Ok((row, room))
+            let value = apply::apply(tx, &actor, &change)?;
+            Ok(At { seq: tx.head, value })
         })
         .await
     }
 
     /// Makes an entity, or gives the first response again.
-    pub async fn create<P: Send + 'static>(
+    pub async fn create(
         &self,
         actor: Actor,
         change: Change,
         key: Option<IdempotencyKey>,
-        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
-    ) -> Result<(StoredResponse, P), Reject> {
+    ) -> Result<At<StoredResponse>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let response = idempotency::run_once(tx, key.as_ref(), |tx| {
+            let value = idempotency::run_once(tx, key.as_ref(), |tx| {
                 let row = apply::apply(tx, &actor, &change)?.ok_or(Reject::NotFound)?;
-                Ok(StoredResponse {
-                    location: format!("/api/{}/{}", row.kind.schema().plural, row.id),
-                    etag: format!("\"{}\"", row.seq),
-                    body: event::entity(&row)?,
-                })
+                Ok(StoredResponse { id: row.id, version: row.seq, body: event::entity(&row)? })
             })?;
-            let room = room(response.body.len())?;
-            Ok((response, room))
+            Ok(At { seq: tx.head, value })
         })
         .await
     }
 
-    /// The entity with that id.
-    pub async fn get<P: Send + 'static>(
+    /// The entity with that id; `None` where its text has more than `bytes_max` bytes.
+    pub async fn get(
         &self,
         kind: EntityKind,
         id: i64,
-        room: impl Fn(usize) -> Result<P, Reject> + Send + 'static,
-    ) -> Result<(Row, P), Reject> {
-        self.read(move |conn| {
+        bytes_max: usize,
+    ) -> Result<At<Option<Row>>, Reject> {
+        self.read_at(move |conn| {
             let row = rows::load(conn, kind, id)?.ok_or(Reject::NotFound)?;
-            let room = room(rows::size(&row))?;
-            Ok((row, room))
+            Ok(Some(row).filter(|row| rows::size(row) <= bytes_max))
+        })
+        .await
+    }
+
+    /// The entities with these ids, as far as there are such, in that order. A page that grows too
+    /// large ends early, and the first id that did not fit is the second value.
+    pub async fn get_many(
+        &self,
+        kind: EntityKind,
+        ids: Vec<i64>,
+    ) -> Result<At<(Vec<Row>, Option<i64>)>, Reject> {
+        self.read_at(move |conn| {
+            let (mut page, mut bytes) = (Vec::with_capacity(ids.len()), 0);
+            for id in ids {
+                if bytes >= PAGE_BYTES_MAX {
+                    return Ok((page, Some(id)));
+                }
+                if let Some(row) = rows::load(conn, kind, id)? {
+                    bytes += rows::size(&row);
+                    page.push(row);
+                }
+            }
+            Ok((page, None))
         })
         .await
     }
 
     /// One page of a list, and whether more follow.
-    pub async fn list(&self, kind: EntityKind, query: Query) -> Result<(Vec<Row>, bool), Reject> {
-        self.read(move |conn| list::page(conn, kind, &query)).await
+    pub async fn list(
+        &self,
+        kind: EntityKind,
+        query: Query,
+    ) -> Result<At<(Vec<Row>, bool)>, Reject> {
+        self.read_at(move |conn| list::page(conn, kind, &query)).await
     }
 
     /// A part of the event log.
     pub async fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
-        self.read(move |conn| events::page(conn, range)).await
+        self.read(move |conn| snapshot(conn, |conn| events::page(conn, range))).await
     }
 
     /// A part of the event log for a thread that must not wait: `then` gets it on the reader's
@@ -177,7 +215,8 @@ impl Store {
         range: EventRange,
         then: impl FnOnce(Result<EventPage, Reject>) + Send + 'static,
     ) -> Result<(), Reject> {
-        let job: ReadJob = Box::new(move |conn| then(events::page(conn, range)));
+        let job: ReadJob =
+            Box::new(move |conn| then(snapshot(conn, |conn| events::page(conn, range))));
         self.reads.try_send(job).map_err(|_| Reject::Busy)
     }
 
@@ -185,7 +224,7 @@ impl Store {
     pub async fn audit(
         &self,
         filter: AuditFilter,
-    ) -> Result<(Vec<AuditEntry>, Option<i64>), Reject> {
-        self.read(move |conn| audit::page(conn, filter)).await
+    ) -> Result<At<(Vec<AuditEntry>, Option<i64>)>, Reject> {
+        self.read_at(move |conn| audit::page(conn, filter)).await
     }
 }

@@ -1,4 +1,5 @@
-//! The first answers to requests with an `Idempotency-Key`, kept in the transaction of the change.
+//! Idempotency: the first response to a request with an `Idempotency-Key`, stored in the transaction
+//! of the change and given again to each repeat.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -7,10 +8,10 @@ use crate::limits::PRUNE_STEP;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// What makes a request the same one again.
+/// Identifies a request, so that it can be told from another one with the same key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
-    /// Whose key it is.
+    /// The user whose key it is.
     pub user_id: i64,
     /// The key as the client gave it.
     pub key: String,
@@ -18,18 +19,21 @@ pub struct IdempotencyKey {
     pub request_hash: [u8; 32],
 }
 
-/// The answer to a creation.
+/// What the first response to a creation said, enough to repeat it byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The path of what was made.
-    pub location: String,
-    /// Its version.
-    pub etag: String,
+    /// The id of what was made.
+    pub id: i64,
+    /// Its version: the `seq` of an entity, the version of a user.
+    pub version: i64,
     /// It, as JSON.
     pub body: String,
 }
 
-/// Runs a creation unless its key was answered before; then that answer is the answer.
+/// Runs a creation unless its key was used before; then returns the first response.
+///
+/// # Errors
+/// `KeyReused` if the key came with another request.
 pub(super) fn run_once(
     tx: &mut WriteTx<'_>,
     key: Option<&IdempotencyKey>,
@@ -38,49 +42,69 @@ pub(super) fn run_once(
     let Some(key) = key else {
         return create(tx);
     };
-    if let Some(answer) = find(tx.conn, key)? {
-        return Ok(answer);
+    if let Some(response) = find(tx.conn, key)? {
+        return Ok(response);
     }
-    let answer = create(tx)?;
-    keep(tx, key, &answer)?;
-    Ok(answer)
+    let response = create(tx)?;
+    keep(tx, key, &response)?;
+    Ok(response)
 }
 
-/// The first answer to this key, none where the key is new; another request with it is refused.
+/// The first response to this key, `None` where the key is new.
 fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql =
         "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let found = statement.query_row((key.user_id, &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
-        Ok((hash, StoredResponse { location: row.get(1)?, etag: row.get(2)?, body: row.get(3)? }))
+        let number = |column: usize| -> rusqlite::Result<i64> {
+            let text: String = row.get(column)?;
+            let digits = text.rsplit('/').next().unwrap_or_default().trim_matches('"');
+            let wrong = |error| {
+                rusqlite::Error::FromSqlConversionFailure(
+                    column,
+                    rusqlite::types::Type::Text,
+                    Box::new(error),
+                )
+            };
+            digits.parse().map_err(wrong)
+        };
+        Ok((hash, StoredResponse { id: number(1)?, version: number(2)?, body: row.get(3)? }))
     });
     match found.optional().map_err(failed)? {
         Some((hash, _)) if hash != key.request_hash => Err(Reject::KeyReused),
-        Some((_, answer)) => Ok(Some(answer)),
+        Some((_, response)) => Ok(Some(response)),
         None => Ok(None),
     }
 }
 
-/// Keeps the first answer to a key.
-fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, answer: &StoredResponse) -> Result<(), Reject> {
+/// Stores the first response to a key.
+fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Result<(), Reject> {
     let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let (hash, StoredResponse { location, etag, body }) = (&key.request_hash[..], answer);
+    let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
     statement
-        .execute((key.user_id, &key.key, hash, location, etag, body, tx.uptime))
+        .execute((
+            key.user_id,
+            &key.key,
+            hash,
+            id.to_string(),
+            version.to_string(),
+            body,
+            tx.uptime,
+        ))
         .map_err(failed)?;
     Ok(())
 }
 
-/// For how long the shop had been served when the newest answer was kept, in milliseconds.
+/// How long the shop had been served when the newest response was stored, in milliseconds.
 pub(super) fn uptime_total(conn: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT at FROM answers ORDER BY id DESC LIMIT 1";
     Ok(conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Removes answers from before `oldest`, a step of them; returns when the oldest one that stays was
-/// made. The lowest ids are the oldest.
+/// Removes responses of an uptime before `oldest`, one step of them; returns the uptime of the
+/// oldest one that stays. The lowest ids are the oldest.
 pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "DELETE FROM answers WHERE id < (SELECT min(id) FROM answers) + ? AND at < ?";
     conn.prepare_cached(sql)?.execute([PRUNE_STEP, oldest])?;

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use crate::domain::Reject;
 use crate::limits::{READ_QUEUE_MAX, READER_CACHE_KIB, READERS};
 use crate::store::database;
-use crate::store::error::OpenError;
+use crate::store::error::{OpenError, failed};
 
 /// A query for one of the readers.
 pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
@@ -32,6 +33,18 @@ pub(super) fn start_readers(
     };
     let threads = (0..READERS).map(start).collect::<Result<_, _>>()?;
     Ok((reads, threads))
+}
+
+/// Runs a query whose statements all see the shop as it is at one moment.
+pub(super) fn snapshot<T>(
+    conn: &Connection,
+    query: impl FnOnce(&Connection) -> Result<T, Reject>,
+) -> Result<T, Reject> {
+    let execute = |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    execute("BEGIN").map_err(failed)?;
+    let result = query(conn);
+    execute("COMMIT").map_err(failed)?;
+    result
 }
 
 /// Starts a named thread.

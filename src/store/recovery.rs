@@ -15,8 +15,8 @@ use crate::limits::{CLOCK_STEP_MS, COMMAND_CACHE_KIB, Limits};
 use crate::store::clock::ShopClock;
 use crate::store::error::{OpenError, failed, unusable};
 use crate::store::events::LogBounds;
-use crate::store::sessions::{self, StoredSession};
-use crate::store::{data_dir, database, idempotency};
+use crate::store::session::StoredSession;
+use crate::store::{data_dir, database, idempotency, session_table};
 
 /// What a server goes on with.
 pub(super) struct StartState {
@@ -39,14 +39,14 @@ impl StartState {
         if let Err(error) = record_boot(conn, Boot::current(clock()).as_ref()) {
             tracing::warn!(%error, "whether the clock was set cannot be noted");
         }
-        sessions::keep_newest(conn, limits.sessions)?;
+        session_table::keep_newest(conn, limits.sessions)?;
         let log = LogBounds::read(conn).map_err(failed)?;
         let last_at = last_time(conn, &log).map_err(failed)?;
         let uptime = idempotency::uptime_total(conn).map_err(failed)?;
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         Ok(Self {
             log,
-            sessions: sessions::all(conn)?,
+            sessions: session_table::all(conn)?,
             clock: ShopClock::new(clock, last_at, uptime),
             data_version: data_version.map_err(failed)?,
         })
@@ -62,7 +62,7 @@ pub fn last_recorded_time(data_dir: &Path) -> Result<i64, OpenError> {
 }
 
 fn last_time(conn: &Connection, log: &LogBounds) -> rusqlite::Result<i64> {
-    Ok(sessions::last_at(conn)?.max(log.last_at))
+    Ok(session_table::last_at(conn)?.max(log.last_at))
 }
 
 /// One run of the machine.
@@ -112,7 +112,7 @@ pub(super) fn shift_times(conn: &Connection, step: i64) -> rusqlite::Result<()> 
     if step == 0 {
         return Ok(());
     }
-    sessions::shift(conn, step)?;
+    session_table::shift(conn, step)?;
     conn.execute("UPDATE clock SET began = began + ?", [step])?;
     Ok(())
 }

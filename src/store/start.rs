@@ -23,7 +23,7 @@ use crate::store::readers::{spawn_thread, start_readers};
 use crate::store::recovery::StartState;
 use crate::store::repeat_filter::RepeatFilter;
 use crate::store::reserve::Reserve;
-use crate::store::sessions::StoredSession;
+use crate::store::session::StoredSession;
 use crate::store::wal::Wal;
 use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
 use crate::store::{data_dir, database, integrity};
@@ -132,5 +132,100 @@ impl OpenedStore {
         };
         let writer = spawn_thread("writer", move || writer.run(queue))?;
         Ok((Store { jobs, reads, status, _lock: self.lock }, writer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::event::Event;
+    use crate::domain::{EntityKind, Role, Secret};
+    use crate::store::console::Console;
+    use crate::store::events;
+    use crate::store::session::{NewSession, SessionChange, TokenHash};
+    use crate::store::write_tx::WriteTx;
+
+    const RETENTION: Retention =
+        Retention { age: Duration::MAX, count: u64::MAX, audit: Duration::MAX };
+
+    fn login(number: u8, password_hash: &str) -> NewSession {
+        NewSession {
+            token_hash: TokenHash([number; 32]),
+            username: "ana".to_owned(),
+            password_hash: Secret(password_hash.to_owned()),
+            renewed_hash: None,
+            replaced: Vec::new(),
+            displaced: Vec::new(),
+        }
+    }
+
+    /// A started store with the user `ana`.
+    fn start(sinks: CommitSinks) -> (tempfile::TempDir, Store) {
+        let data = tempfile::tempdir().unwrap();
+        let console = Console::open(data.path()).unwrap();
+        console.add_user("ana", Role::Admin, &Secret("hash".to_owned())).unwrap();
+        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        let (store, _) = opened.start(&Arc::default(), sinks).unwrap();
+        (data, store)
+    }
+
+    /// The same, with the session changes that its sink has taken.
+    fn started() -> (tempfile::TempDir, Store, Arc<Mutex<Vec<SessionChange>>>) {
+        let changes: Arc<Mutex<Vec<SessionChange>>> = Arc::default();
+        let taken = Arc::clone(&changes);
+        let sinks = CommitSinks {
+            sessions: Box::new(move |change| taken.lock().unwrap().push(change)),
+            lags: Box::new(|| false),
+            publish: Box::new(drop),
+            reset_to: Box::new(|_| ()),
+        };
+        let (data, store) = start(sinks);
+        (data, store, changes)
+    }
+
+    #[tokio::test]
+    async fn a_login_is_in_force_before_its_reply_leaves() {
+        let (_data, store, changes) = started();
+        assert!(store.add_session(login(1, "hash")).await.unwrap().is_some());
+        assert!(matches!(&changes.lock().unwrap()[..], [SessionChange::LoggedIn { .. }]));
+        assert!(store.add_session(login(2, "another")).await.unwrap().is_none());
+        store.remove_sessions(vec![TokenHash([1; 32])]).await.unwrap();
+        assert!(matches!(
+            &changes.lock().unwrap()[..],
+            [SessionChange::LoggedIn { .. }, SessionChange::Removed(_)]
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_rejected_login_tells_nothing() {
+        let (_data, store, changes) = started();
+        store.add_session(login(1, "hash")).await.unwrap();
+        // The same token again breaks a constraint of the table, after others of its batch.
+        let (again, other) =
+            tokio::join!(store.add_session(login(1, "hash")), store.add_session(login(2, "hash")));
+        assert!(again.is_err() && other.unwrap().is_some());
+        assert_eq!(changes.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn replies_do_not_wait_for_subscribers_that_lag() {
+        let (subscribers_caught_up, lag) = sync_channel::<()>(0);
+        let (_data, store) = start(CommitSinks {
+            sessions: Box::new(drop),
+            lags: Box::new(|| true),
+            publish: Box::new(move |_| lag.recv().unwrap()),
+            reset_to: Box::new(|_| ()),
+        });
+        let event = |tx: &mut WriteTx<'_>| {
+            let (seq, kind) = (tx.next_seq(), EntityKind::Order);
+            events::append(tx, Event { seq, kind, body: "{}".to_owned() })
+        };
+        let reply = tokio::time::timeout(Duration::from_secs(10), store.write(event));
+        reply.await.expect("the reply waits for `publish`").unwrap();
+        subscribers_caught_up.send(()).unwrap();
     }
 }

@@ -1,55 +1,60 @@
-//! Users in their table. Passwords come hashed; what they are is not known here.
+//! The table of users. Passwords come hashed.
 
 use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::{Code, Reject, Role, Secret};
+use crate::domain::{Code, Reject, Role, Secret, User};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::error::failed;
-use crate::store::sessions::{self, TokenHash};
+use crate::store::session::{Revocation, TokenHash};
+use crate::store::session_table;
 use crate::store::write_tx::WriteTx;
 
-/// A user as others see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Given by the server, never used again.
-    pub id: i64,
-    /// Unique, whatever the case of its letters.
+/// A user to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name, which no other user has.
     pub username: String,
     /// What the user may do.
     pub role: Role,
-    /// May not log in.
-    pub disabled: bool,
-    /// Grows with every change: the `ETag`.
-    pub version: i64,
-    /// Milliseconds since 1970, UTC.
-    pub created_at: i64,
-    /// Milliseconds since 1970, UTC.
-    pub updated_at: i64,
+    /// The password, hashed.
+    pub password_hash: Secret,
 }
 
-/// What a change of a user sets; what is none stays.
+/// The fields of a user that a change sets; what is `None` stays.
 #[derive(Clone, Debug, Default)]
 pub struct UserPatch {
     /// A new name.
     pub username: Option<String>,
     /// A new role.
     pub role: Option<Role>,
-    /// May not log in.
+    /// Whether the user may not log in.
     pub disabled: Option<bool>,
     /// A new password, hashed.
     pub password_hash: Option<Secret>,
 }
 
+/// A change of one user.
+#[derive(Clone, Debug)]
+pub struct UserUpdate {
+    /// The user's id.
+    pub id: i64,
+    /// The new values.
+    pub patch: UserPatch,
+    /// The versions of which the user must have one; `None` allows any.
+    pub if_match: Option<Vec<i64>>,
+    /// The session that a new password does not end.
+    pub keep_session: Option<TokenHash>,
+}
+
 const COLUMNS: &str = "id, username, role, disabled, version, created_at, updated_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<User> {
-    let role: String = row.get(2)?;
     Ok(User {
         id: row.get(0)?,
         username: row.get(1)?,
-        role: Role::named(&role).unwrap_or(Role::Display),
+        role: row.get(2)?,
         disabled: row.get(3)?,
         version: row.get(4)?,
         created_at: row.get(5)?,
@@ -73,20 +78,20 @@ pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Se
     user.optional().map_err(failed)
 }
 
-/// Against what a login is checked.
+/// What a login is verified against.
 pub struct LoginCandidate {
     /// The user with that name.
     pub user: Option<User>,
-    /// The hash of its password; of somebody else's where there is no such user.
+    /// The hash of the user's password; a decoy, another user's, where there is no such user.
     pub password_hash: Secret,
 }
 
-/// The user with that name. A name that nobody has gets one of the others' hashes, for the same
-/// `pick` the same, so that a check of it costs what a check of any name does.
-pub(super) fn find_or_other(
+/// The user with that name. An unknown name gets one of the other users' hashes, for the same
+/// `decoy` the same one, so that verifying it takes as long as for a known name.
+pub(super) fn find_or_decoy(
     conn: &Connection,
     username: &str,
-    pick: u32,
+    decoy: u32,
 ) -> Result<Option<LoginCandidate>, Reject> {
     if let Some((user, password_hash)) = find(conn, username)? {
         return Ok(Some(LoginCandidate { user: Some(user), password_hash }));
@@ -95,8 +100,8 @@ pub(super) fn find_or_other(
         SELECT password_hash FROM users ORDER BY id
         LIMIT 1 OFFSET ? % max(1, (SELECT count(*) FROM users))";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let other = statement.query_row([pick], |row| row.get(0)).optional().map_err(failed)?;
-    Ok(other.map(|hash| LoginCandidate { user: None, password_hash: Secret(hash) }))
+    let decoy = statement.query_row([decoy], |row| row.get(0)).optional().map_err(failed)?;
+    Ok(decoy.map(|hash| LoginCandidate { user: None, password_hash: Secret(hash) }))
 }
 
 /// Users behind an id, newest first, at most `limit`.
@@ -112,43 +117,44 @@ pub(super) fn list(
     users.and_then(Iterator::collect).map_err(failed)
 }
 
-/// There is no user yet.
-pub(super) fn none(conn: &Connection) -> Result<bool, Reject> {
+/// Whether there is no user yet.
+pub(super) fn is_empty(conn: &Connection) -> Result<bool, Reject> {
     let exists =
         conn.prepare_cached("SELECT 1 FROM users").and_then(|mut statement| statement.exists([]));
     exists.map(|exists| !exists).map_err(failed)
 }
 
 /// Makes a user.
-pub(super) fn add(
-    tx: &WriteTx<'_>,
-    (username, role, password_hash): (&str, Role, &Secret),
-    caller: Option<Caller>,
-) -> Result<User, Reject> {
+pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Option<Caller>) -> Result<User, Reject> {
+    let NewUser { username, role, password_hash } = new;
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement
         .execute((username, role.name(), &password_hash.0, tx.now, tx.now))
-        .map_err(|error| taken(&error))?;
+        .map_err(|error| duplicate_name(&error))?;
     let id = tx.conn.last_insert_rowid();
     note(tx, id, Action::Create, caller)?;
     get(tx.conn, id)
 }
 
-/// Changes a user. A new role, a new password or disabling ends the user's sessions but `keep`.
-pub(super) fn change(
-    tx: &WriteTx<'_>,
-    before: &User,
-    patch: &UserPatch,
-    keep: Option<&TokenHash>,
+/// Changes a user. A new role, a new password or disabling ends the user's sessions; a new password
+/// leaves `keep_session`.
+pub(super) fn update(
+    tx: &mut WriteTx<'_>,
+    update: &UserUpdate,
     caller: Option<Caller>,
 ) -> Result<User, Reject> {
-    let id = before.id;
-    let after = update(tx, before, patch)?;
-    if after.role != before.role || after.disabled {
-        sessions::remove_of_user(tx, id, None)?;
+    let UserUpdate { id, patch, if_match, keep_session } = update;
+    let id = *id;
+    let before = get(tx.conn, id)?;
+    check_version(&before, if_match.as_deref())?;
+    let after = save(tx, &before, patch)?;
+    if after.disabled {
+        session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
+    } else if after.role != before.role {
+        session_table::revoke(tx, id, Revocation::RoleChanged, None)?;
     } else if patch.password_hash.is_some() {
-        sessions::remove_of_user(tx, id, keep)?;
+        session_table::revoke(tx, id, Revocation::PasswordChanged, *keep_session)?;
     }
     let fields = [
         ("username", after.username != before.username),
@@ -164,7 +170,7 @@ pub(super) fn change(
     Ok(after)
 }
 
-fn update(tx: &WriteTx<'_>, before: &User, patch: &UserPatch) -> Result<User, Reject> {
+fn save(tx: &WriteTx<'_>, before: &User, patch: &UserPatch) -> Result<User, Reject> {
     let after = User {
         username: patch.username.clone().unwrap_or_else(|| before.username.clone()),
         role: patch.role.unwrap_or(before.role),
@@ -180,36 +186,47 @@ fn update(tx: &WriteTx<'_>, before: &User, patch: &UserPatch) -> Result<User, Re
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let hash = patch.password_hash.as_ref().map(|hash| &hash.0);
     let values = (&after.username, after.role.name(), after.disabled, tx.now, hash, before.id);
-    statement.execute(values).map_err(|error| taken(&error))?;
-    keep_an_admin(tx.conn)?;
+    statement.execute(values).map_err(|error| duplicate_name(&error))?;
+    require_active_admin(tx.conn)?;
     get(tx.conn, before.id)
 }
 
-/// Sets another hash of the same password. Nobody sees a difference, so the version stays.
-pub(super) fn renew(tx: &WriteTx<'_>, id: i64, password_hash: &Secret) -> Result<(), Reject> {
+/// Stores another hash of the same password. That is not a visible change, so the version stays.
+pub(super) fn replace_hash(
+    tx: &WriteTx<'_>,
+    id: i64,
+    password_hash: &Secret,
+) -> Result<(), Reject> {
     let sql = "UPDATE users SET password_hash = ? WHERE id = ?";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((&password_hash.0, id)).map(drop).map_err(failed)
+    statement.execute((&password_hash.0, id)).map_err(failed)?;
+    Ok(())
 }
 
-/// Removes a user and, with it, the user's sessions.
-pub(super) fn remove(tx: &WriteTx<'_>, id: i64, caller: Option<Caller>) -> Result<(), Reject> {
+/// Removes a user with the user's sessions.
+pub(super) fn remove(
+    tx: &mut WriteTx<'_>,
+    id: i64,
+    if_match: Option<&[i64]>,
+    caller: Option<Caller>,
+) -> Result<(), Reject> {
+    check_version(&get(tx.conn, id)?, if_match)?;
+    // While the name is still there, for those who remove themselves.
     note(tx, id, Action::Delete, caller)?;
+    session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
     let mut statement = tx.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
-    match statement.execute([id]).map_err(failed)? {
-        0 => Err(Reject::NotFound),
-        _ => keep_an_admin(tx.conn),
-    }
+    statement.execute([id]).map_err(failed)?;
+    require_active_admin(tx.conn)
 }
 
-/// Writes down who changed a user; the name is still there where somebody removes itself.
+/// Adds an entry about a user to the audit trail.
 fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Option<Caller>) -> Result<(), Reject> {
     let note = AuditRecord { action, subject: AuditSubject::User, row_id: id, seqs: None };
     audit::note(tx, caller, &note)
 }
 
-/// Refuses what would leave nobody to manage users.
-fn keep_an_admin(conn: &Connection) -> Result<(), Reject> {
+/// Refuses a change after which nobody could manage users.
+fn require_active_admin(conn: &Connection) -> Result<(), Reject> {
     let sql = "SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled";
     let found = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));
     if found.map_err(failed)? {
@@ -218,7 +235,7 @@ fn keep_an_admin(conn: &Connection) -> Result<(), Reject> {
     Err(Reject::conflict(Code::LastAdmin, "this is the last active admin; make another one first"))
 }
 
-fn taken(error: &rusqlite::Error) -> Reject {
+fn duplicate_name(error: &rusqlite::Error) -> Reject {
     if let Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) =
         error.sqlite_error().map(|error| error.extended_code)
     {
@@ -229,15 +246,10 @@ fn taken(error: &rusqlite::Error) -> Reject {
     }
 }
 
-/// The user's version is one of these, where any are given.
-pub(super) fn check_version(
-    conn: &Connection,
-    id: i64,
-    if_match: Option<&Vec<i64>>,
-) -> Result<(), Reject> {
-    let version = get(conn, id)?.version;
+/// Refuses a user whose version is none of these.
+fn check_version(user: &User, if_match: Option<&[i64]>) -> Result<(), Reject> {
     match if_match {
-        Some(versions) if !versions.contains(&version) => Err(Reject::PreconditionFailed),
+        Some(versions) if !versions.contains(&user.version) => Err(Reject::PreconditionFailed),
         _ => Ok(()),
     }
 }

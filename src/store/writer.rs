@@ -22,9 +22,10 @@ use crate::store::events::LogBounds;
 use crate::store::group_commit::GroupCommit;
 use crate::store::repeat_filter::RepeatFilter;
 use crate::store::reserve::Reserve;
-use crate::store::sessions::{self, StoredSession};
+use crate::store::session::SessionChange;
 use crate::store::wal::Wal;
-use crate::store::{data_dir, database, integrity};
+use crate::store::write_tx::Outbox;
+use crate::store::{data_dir, database, integrity, session_table};
 
 /// A message to the writer.
 pub(super) enum Job {
@@ -36,14 +37,17 @@ pub(super) enum Job {
     Tick,
 }
 
-/// Where the writer's results go. The calls come from its thread, so it waits while they last.
+/// Where the results of a commit go. The calls come from the writer's thread, so it waits while
+/// they last.
 pub struct CommitSinks {
+    /// Takes each change of sessions. No reply of the commit leaves before it has returned.
+    pub sessions: Box<dyn Fn(SessionChange) + Send>,
+    /// Whether `publish` would wait, because those who follow the events lag.
+    pub lags: Box<dyn Fn() -> bool + Send>,
     /// Takes the events of each commit, in the order of `seq`.
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,
     /// Events up to this `seq` are in the log and were never published.
     pub reset_to: Box<dyn Fn(i64) + Send>,
-    /// Another program wrote: these sessions are valid now.
-    pub sessions: Box<dyn Fn(Vec<StoredSession>) + Send>,
 }
 
 /// How the writer is doing, for all threads to read.
@@ -144,13 +148,10 @@ impl Writer {
             done = self.group.commit(&conn, &mut commands);
         }
         match done {
-            Ok(events) => {
+            Ok(outbox) => {
                 self.count_commit(&conn, begun, commands.len());
                 self.conn = Some(conn);
-                if !events.is_empty() {
-                    (self.sinks.publish)(events);
-                }
-                self.respond(commands);
+                self.deliver(outbox, commands);
             }
             Err(error) if is_disk_full(&error) => {
                 self.conn = Some(conn); // which undoes what does not fit, and goes on
@@ -162,6 +163,22 @@ impl Writer {
                 drop(conn);
                 reject_all(commands, &Reject::Unavailable);
             }
+        }
+    }
+
+    /// Tells what a commit has made true: the sessions first, so that a reply never leaves before
+    /// the login or the revocation of which it speaks is in force. Events come before the replies,
+    /// unless they have to wait for subscribers that lag.
+    fn deliver(&self, outbox: Outbox, commands: Vec<Box<dyn Command>>) {
+        outbox.session_changes.into_iter().for_each(&self.sinks.sessions);
+        if outbox.events.is_empty() {
+            self.respond(commands);
+        } else if (self.sinks.lags)() {
+            self.respond(commands);
+            (self.sinks.publish)(outbox.events);
+        } else {
+            (self.sinks.publish)(outbox.events);
+            self.respond(commands);
         }
     }
 
@@ -191,8 +208,8 @@ impl Writer {
         }
     }
 
-    /// Opens the database again after a failed commit. Whether that commit is in the log after
-    /// all is read from the log, never assumed.
+    /// Opens the database again after a failed commit. Whether that commit is stored after all is
+    /// read from the log and the sessions, never assumed.
     fn reopen(&mut self) {
         if self.conn.is_some() {
             return;
@@ -202,6 +219,7 @@ impl Writer {
                 if log.head != self.group.log.head {
                     (self.sinks.reset_to)(log.head);
                 }
+                self.reload_sessions(&conn);
                 self.conn = Some(conn);
                 self.group.resume(log);
                 self.status.healthy.store(true, Ordering::Release);
@@ -245,16 +263,26 @@ impl Writer {
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
         match version {
-            Ok(version) if version != self.data_version => match sessions::all(conn) {
-                Ok(sessions) => {
+            Ok(version) if version != self.data_version => {
+                if self.reload_sessions(conn) {
                     self.data_version = version;
-                    (self.sinks.sessions)(sessions);
                 }
-                Err(reject) => tracing::error!(?reject, "the sessions cannot be read again"),
-            },
+            }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "changes by others cannot be noticed"),
         }
+    }
+
+    /// Passes on the sessions that are valid by the database; returns whether they could be read.
+    fn reload_sessions(&self, conn: &Connection) -> bool {
+        match session_table::all(conn) {
+            Ok(sessions) => (self.sinks.sessions)(SessionChange::Reloaded(sessions)),
+            Err(reject) => {
+                tracing::error!(?reject, "the sessions cannot be read again");
+                return false;
+            }
+        }
+        true
     }
 }
 

@@ -106,6 +106,7 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
         publish: Box::new(drop),
         reset_to: Box::new(|_| ()),
         sessions: Box::new(drop),
+        lags: Box::new(|| false),
     };
     let retention =
         Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
@@ -152,8 +153,8 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let repeat = IdempotencyKey { user_id: 1, key: key.to_owned(), request_hash };
     let operation = Operation::Create(input.unwrap());
     let change = Change { kind: EntityKind::Order, operation, if_match: None };
-    let answer = store.create(actor, change, Some(repeat), |_| Ok(())).await;
-    serde_json::from_str(&answer.unwrap().0.body).unwrap()
+    let answer = store.create(actor, change, Some(repeat)).await;
+    serde_json::from_str(&answer.unwrap().value.body).unwrap()
 }
 
 fn texts(conn: &Connection, sql: &str) -> Vec<(i64, String)> {

@@ -1,0 +1,40 @@
+//! Users: those who may log in.
+
+use crate::domain::{Role, event, timestamp};
+
+/// A user as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Given by the server, never reused.
+    pub id: i64,
+    /// Unique without regard to the case of its letters.
+    pub username: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Whether the user may not log in.
+    pub disabled: bool,
+    /// Grows with every change: the `ETag`.
+    pub version: i64,
+    /// Milliseconds since 1970, UTC.
+    pub created_at: i64,
+    /// Milliseconds since 1970, UTC.
+    pub updated_at: i64,
+}
+
+impl User {
+    /// The user as JSON; nothing of the password.
+    pub fn json(&self) -> String {
+        let Self { id, username, role, disabled, created_at, updated_at, .. } = self;
+        let mut out = format!("{{\"id\":{id},\"username\":");
+        event::put_text(&mut out, username);
+        out.extend([",\"role\":\"", role.name(), "\",\"disabled\":"]);
+        out.push_str(if *disabled { "true" } else { "false" });
+        for (name, ms) in [("created_at", *created_at), ("updated_at", *updated_at)] {
+            out.extend([",\"", name, "\":\""]);
+            timestamp::write(&mut out, ms);
+            out.push('"');
+        }
+        out.push('}');
+        out
+    }
+}

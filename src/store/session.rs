@@ -1,0 +1,88 @@
+//! Sessions as the rest of the program sees them, and how a commit changes which are valid.
+
+use std::fmt;
+
+use crate::domain::{Role, Secret};
+
+/// SHA-256 of a session's token. It identifies the session, and gives no access.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("TokenHash")
+    }
+}
+
+/// A session with what its user may do now.
+#[derive(Clone, Debug)]
+pub struct StoredSession {
+    /// SHA-256 of its token.
+    pub token_hash: TokenHash,
+    /// The user's id.
+    pub user_id: i64,
+    /// The user's name.
+    pub username: String,
+    /// The user's role.
+    pub role: Role,
+    /// Milliseconds since 1970, UTC.
+    pub created_at: i64,
+    /// When its last use was stored. Milliseconds since 1970, UTC.
+    pub used_at: i64,
+}
+
+/// The login of a user whose password was verified.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// SHA-256 of the new token.
+    pub token_hash: TokenHash,
+    /// The user's name.
+    pub username: String,
+    /// The hash that the password was verified against.
+    pub password_hash: Secret,
+    /// A new hash of the same password, to take the place of that one.
+    pub renewed_hash: Option<Secret>,
+    /// The sessions that the same browser had before.
+    pub replaced: Vec<TokenHash>,
+    /// Sessions that have to end because there are too many.
+    pub displaced: Vec<TokenHash>,
+}
+
+/// A change of which sessions are valid.
+#[derive(Debug)]
+pub enum SessionChange {
+    /// A user logged in.
+    LoggedIn {
+        /// The new session.
+        session: StoredSession,
+        /// The sessions that the same browser had before, which end.
+        replaced: Vec<TokenHash>,
+        /// Sessions that end because there were too many.
+        displaced: Vec<TokenHash>,
+    },
+    /// These sessions ended by a logout, or had expired.
+    Removed(Vec<TokenHash>),
+    /// A user's sessions end.
+    Revoked {
+        /// The user's id.
+        user_id: i64,
+        /// Why they end.
+        reason: Revocation,
+        /// The session that stays.
+        except: Option<TokenHash>,
+    },
+    /// Exactly these sessions are valid: another program changed users, or the database was opened
+    /// again.
+    Reloaded(Vec<StoredSession>),
+}
+
+/// Why a user's sessions end.
+#[derive(Clone, Copy, Debug)]
+pub enum Revocation {
+    /// The user has a new password.
+    PasswordChanged,
+    /// The user has another role.
+    RoleChanged,
+    /// The user was disabled or deleted.
+    UserDisabled,
+}
