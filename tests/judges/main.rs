@@ -10,6 +10,8 @@
 mod common;
 
 mod autobahn;
+mod browser;
+mod documents;
 mod example_client;
 mod fuzz;
 mod schemathesis;

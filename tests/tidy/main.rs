@@ -186,17 +186,21 @@ fn one_place_starts_the_program_of_the_tests() {
 }
 
 #[test]
-fn the_readme_names_every_setting_with_its_default() {
-    let readme = fs::read_to_string("README.md").unwrap();
+fn the_documents_name_every_setting_with_its_default() {
+    let text = fs::read_to_string("docs/operating.md").unwrap();
     for (flag, default, _) in tillcast::config::settings() {
         let name = flag.split_whitespace().next().unwrap();
-        let line = readme
-            .lines()
-            .find(|line| line.starts_with('|') && line.contains(&format!("`{name} ")));
-        let line = line.unwrap_or_else(|| panic!("README.md has no {name}"));
+        let line =
+            text.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name} ")));
+        let line = line.unwrap_or_else(|| panic!("docs/operating.md has no {name}"));
         let first = default.split([',', ' ']).next().unwrap();
-        assert!(line.contains(first), "README.md has another default for {name} than {default}");
+        assert!(
+            line.contains(first),
+            "docs/operating.md has another default for {name} than {default}"
+        );
     }
+    let rows = text.lines().filter(|line| line.starts_with("| `--")).count();
+    assert_eq!(rows, tillcast::config::settings().len(), "docs/operating.md has a setting too many");
 }
 
 /// Every file of the program with its text.

@@ -1,0 +1,210 @@
+//! Guards the reader who copies from the documents: an example that does not work, a setting that is not
+//! there. Each code block says after its language what it is:
+//!
+//! - `sh run`, `python run`: is run, in the document's own folder, with `tillcast` in the path;
+//! - `sh serve`: a server that goes on until the end of the document;
+//! - `sh host`: changes the machine, so only its syntax is looked at;
+//! - `json reply`: is what the block before has printed, at another time;
+//! - `javascript browser`: is typed into the console of the server's page, whose policy holds for it;
+//! - `toml config`: a file of settings.
+//!
+//! The examples use port 3000, so each document has a network of its own, which needs root.
+
+use super::browser::Browser;
+use crate::common::{Network, Running, is_root, program, run};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A code block: where it is, what it says of itself, and its text.
+struct Block {
+    place: String,
+    info: String,
+    text: String,
+}
+
+#[test]
+fn the_readmes_examples_run() {
+    run_examples("README.md");
+}
+
+#[test]
+fn the_protocols_examples_run() {
+    run_examples("docs/protocol.md");
+}
+
+#[test]
+fn the_operators_examples_run() {
+    run_examples("docs/operating.md");
+}
+
+#[test]
+fn every_block_is_of_a_known_sort_and_well_formed() {
+    for document in documents() {
+        for block in blocks(&document) {
+            match block.info.as_str() {
+                "sh run" | "sh serve" | "sh host" => {
+                    let output =
+                        Command::new("bash").args(["-n", "-c", &block.text]).output().unwrap();
+                    assert!(output.status.success(), "{}: {output:?}", block.place);
+                }
+                "json" | "json reply" => drop(json_of(&block)),
+                "toml config" => {
+                    let folder = tempfile::tempdir().unwrap();
+                    fs::write(folder.path().join("tillcast.toml"), &block.text).unwrap();
+                    let output = run(&["limits", "--config", "tillcast.toml"], &[], folder.path());
+                    assert!(output.status.success(), "{}: {output:?}", block.place);
+                }
+                "python run" | "javascript" | "javascript browser" | "text" | "rust" => {}
+                other => panic!("{}: {other:?} is no sort of block", block.place),
+            }
+        }
+    }
+}
+
+/// Links between the documents, and to places in them.
+#[test]
+fn every_link_leads_somewhere() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            if file.contains("://") {
+                continue;
+            }
+            let target = if file.is_empty() {
+                document.clone()
+            } else {
+                document.parent().unwrap().join(file)
+            };
+            let text = fs::read_to_string(&target)
+                .unwrap_or_else(|error| panic!("{}: {link}: {error}", document.display()));
+            let mut headings = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+            let found = place.is_empty() || headings.any(|heading| heading == place);
+            assert!(found, "{}: {link}", document.display());
+        }
+    }
+}
+
+/// Runs the examples of a document from its beginning to its end.
+fn run_examples(document: &str) {
+    if !is_root() {
+        return;
+    }
+    let _network = Network::enter();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bin");
+    install(&path);
+    let (mut servers, mut printed) = (Vec::new(), String::new());
+    for block in blocks(Path::new(document)) {
+        let mut command = match block.info.as_str() {
+            "sh serve" => {
+                let mut server =
+                    Running::of(&mut shell(&format!("exec {}", block.text), &path, folder.path()));
+                server.line_with("listening on");
+                servers.push(server);
+                continue;
+            }
+            "sh run" => shell(&block.text, &path, folder.path()),
+            "python run" => {
+                let mut command = Command::new("python3");
+                command.args(["-c", &block.text]).current_dir(folder.path());
+                command
+            }
+            "json reply" => {
+                let expected = json_of(&block);
+                assert!(replies(&printed).contains(&expected), "{}: {printed}", block.place);
+                continue;
+            }
+            "javascript browser" => {
+                type_into_console(&block);
+                continue;
+            }
+            _ => continue,
+        };
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}: {output:?}", block.place);
+        printed = String::from_utf8(output.stdout).unwrap();
+    }
+    assert!(servers.iter_mut().all(|server| server.end(Signal::TERM) == Some(0)));
+}
+
+/// The program as `tillcast` in a folder of its own.
+fn install(folder: &Path) {
+    let command = program(&[], folder);
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
+    fs::create_dir(folder).unwrap();
+    let tillcast = folder.join("tillcast");
+    fs::write(&tillcast, format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "))).unwrap();
+    fs::set_permissions(tillcast, Permissions::from_mode(0o755)).unwrap();
+}
+
+fn shell(text: &str, path: &Path, folder: &Path) -> Command {
+    let mut command = Command::new("bash");
+    let paths = format!("{}:/usr/local/bin:/usr/bin:/bin", path.display());
+    command.args(["-euo", "pipefail", "-c", text]).env_clear().env("PATH", paths);
+    command.current_dir(folder);
+    command
+}
+
+/// Runs a script in the server's page and waits until it has told the console of an event.
+fn type_into_console(block: &Block) {
+    let browser = Browser::start(3000);
+    browser.command("url", &json!({"url": "http://localhost:3000/"}));
+    let recorded = "window.logged = []; console.log = (...words) => window.logged.push(words);";
+    browser.run("sync", recorded, &json!([]));
+    let script = format!("return (async () => {{ {} }})();", block.text);
+    browser.run("sync", &script, &json!([]));
+    browser.wait_until("window.logged.some(([event]) => event === 'order:created')");
+}
+
+/// The JSON objects that a command has printed, and those in their lists, without their time.
+fn replies(printed: &str) -> Vec<Value> {
+    let values = serde_json::Deserializer::from_str(printed).into_iter::<Value>();
+    let mut replies: Vec<Value> = values.map(Result::unwrap).collect();
+    let listed = replies.iter().filter_map(|reply| reply["data"].as_array()).flatten();
+    let listed: Vec<Value> = listed.cloned().map(timeless).collect();
+    replies.extend(listed);
+    replies
+}
+
+fn timeless(mut value: Value) -> Value {
+    value.as_object_mut().unwrap().remove("timestamp");
+    value
+}
+
+fn json_of(block: &Block) -> Value {
+    let value = serde_json::from_str(&block.text);
+    timeless(value.unwrap_or_else(|error| panic!("{}: {error}", block.place)))
+}
+
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    ["README.md", "CONTRIBUTING.md"].map(PathBuf::from).into_iter().chain(docs).collect()
+}
+
+fn blocks(document: &Path) -> Vec<Block> {
+    let text = fs::read_to_string(document).unwrap();
+    let mut blocks = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        if let Some(info) = line.strip_prefix("```") {
+            let place = format!("{}:{}", document.display(), at + 1);
+            let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
+            let text = inside.collect::<Vec<_>>().join("\n");
+            blocks.push(Block { place, info: info.to_owned(), text });
+        }
+    }
+    blocks
+}
+
+/// The place in a page to which a heading gives its name.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
+    kept.map(|sign| if sign == ' ' { '-' } else { sign }).collect()
+}
