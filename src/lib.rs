@@ -1,46 +1,45 @@
 //! Tillcast: a shop's orders in SQLite, every change on a WebSocket, in one small program.
 //!
 //! ```text
-//! bytes ─► server ─► http | ws ─► Change ─► store ── bounded queue ─► writer thread:
-//!                                                                    rows + event log, one
-//!                                                                    transaction for all that waits
-//!                                                                        │ after the commit
-//!                                                        ┌───────────────┴───────────────┐
-//!                                                        ▼                               ▼
-//!                                                answers to the askers     feed: one ring of finished frames
-//!                                                                                        │ a cursor each
-//!                               store.events(cursor) ◄── who has fallen behind ──────────┤
-//!                                                                                        ▼
-//!                                                                                   ws ─► bytes
+//!  bytes ─► server ─► http, ws ─► store: a bounded queue ─► writer thread: shop rules, rows, event log,
+//!                                                          one transaction for all that waits
+//!                                                              │ after the commit
+//!                                          ┌───────────────────┴────────────┐
+//!                                          ▼                                ▼
+//!                                   replies to the callers       feed: one ring of encoded frames
+//!                                                                           │ one cursor per connection
+//!                 store: a page of the event log ◄── a client fell behind ──┤
+//!                                                                           ▼
+//!                                                                      ws ─► bytes
 //! ```
 //!
-//! **The event log is the queue.** The ring holds the newest events once for everybody; a
-//! connection owns only its place in the log. A slow display, a handheld that was away, a fresh
-//! client and a restart are the same case, and memory does not depend on how slow anybody is.
+//! **The event log is the queue.** The ring holds the newest events once for all connections; a
+//! connection owns only its cursor. A slow display, a handheld that was away, a fresh client and a
+//! restart are the same case, and memory does not depend on how slow a client is.
 //!
-//! The rooms, each with the crates that it is the home of; a room imports only from layers below
-//! its own, and never from its own (`tests/tidy` holds it to that):
+//! Each room is a file and perhaps a folder of that name. A room imports from layers below its own only,
+//! no two files use each other, and each outside crate has one home. `tests/tidy` checks all three.
 //!
-//! | layer | room | what it is for |
-//! |---|---|---|
-//! | 0 | [`limits`] | every bound, why it is what it is, what happens when it is reached |
-//! | 0 | [`domain`] | entities with their schemas and statuses, events, rejections; `time`, `iso_currency` |
-//! | 0 | [`frame`] | WebSocket frames as a server writes them |
-//! | 0 | [`metrics`] | what is counted; `prometheus-client` |
-//! | 0 | [`lifecycle`] | whether the server is running or has begun to stop |
-//! | 0 | [`throttle`] | bounded tables of who does something too often; `heapless` |
-//! | 0 | [`tls`] | certificates, and sessions without a socket; `rustls`, `rcgen` |
-//! | 0 | [`memory`] | the allocator's settings; `libc`, the one room with unsafe code |
-//! | 0 | [`announce`] | tells the shop's network where the server is, in a process of its own; `mdns-sd` |
-//! | 1 | [`shop`] | the rules: orders, stock, payments, parcels; plan a change, tell what follows |
-//! | 2 | [`store`] | the writer, the readers, the event log; `rusqlite` |
-//! | 2 | [`feed`] | the ring; `heapless` |
-//! | 3 | [`auth`] | logins, sessions, origins; `argon2`, `sha2`, `getrandom` |
-//! | 4 | [`http`] | a request becomes an answer; `hyper`'s requests and answers |
-//! | 4 | [`ws`] | the WebSockets and their one thread; `tungstenite`, `mio`, `slab` |
-//! | 5 | [`server`] | listen, let in, hand to http or ws, keep time, tell the service manager, stop; `socket2`, `listenfd` |
-//! | 5 | [`config`] | settings from flags, environment, file; `lexopt`, `toml`, `humantime` |
-//! | 6 | [`cli`] | the commands; `tracing-subscriber`, `rpassword`, `tempfile` |
+//! | layer | room | purpose | home of |
+//! |---|---|---|---|
+//! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
+//! | 1 | [`domain`] | entities with their schemas and statuses, events, rejections, what clients send | `time`, `iso_currency` |
+//! | 1 | [`frame`] | WebSocket frames as a server writes them | |
+//! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
+//! | 1 | [`lifecycle`] | whether the server is running or has begun to stop | |
+//! | 1 | [`throttle`] | bounded tables of callers that do something too often | `heapless` |
+//! | 1 | [`tls`] | certificates, and TLS sessions without a socket | `rustls`, `rcgen` |
+//! | 1 | [`memory`] | the allocator's settings; the one room with unsafe code | `libc` |
+//! | 1 | [`announce`] | multicast DNS, in a process of its own | `mdns-sd` |
+//! | 2 | [`shop`] | the rules, pure: orders, stock, payments, parcels; plan a change, tell what follows | |
+//! | 3 | [`store`] | the writer, the readers, the event log, backups | `rusqlite` |
+//! | 3 | [`feed`] | the ring, and the cursors on it | `heapless` |
+//! | 4 | [`auth`] | logins, sessions, passwords, origins | `argon2`, `sha2`, `getrandom` |
+//! | 5 | [`http`] | a request becomes a reply | `hyper`, `form_urlencoded` |
+//! | 5 | [`ws`] | the WebSockets and their one thread | `tungstenite`, `mio`, `slab` |
+//! | 6 | [`server`] | listening, admission, dispatch, maintenance, the service manager, the end | `socket2`, `listenfd` |
+//! | 6 | [`config`] | settings from flags, environment and file | `lexopt`, `toml`, `humantime` |
+//! | 7 | [`cli`] | the commands | `tracing-subscriber`, `rpassword` |
 
 pub mod announce;
 pub mod auth;

@@ -89,6 +89,23 @@ fn every_link_leads_somewhere() {
     }
 }
 
+/// Files and folders of the repository, such as `src/limits.rs`.
+#[test]
+fn every_file_that_is_named_is_there() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        let code = text.split('`').skip(1).step_by(2);
+        let named = code.map(|code| code.split(' ').next().unwrap()).filter(|path| {
+            let folder = path.split('/').next().unwrap();
+            path.contains('/')
+                && ["docs", "examples", "sql", "src", "systemd", "tests"].contains(&folder)
+        });
+        for path in named.filter(|path| !path.contains(['*', 'N'])) {
+            assert!(Path::new(path).exists(), "{} names {path}", document.display());
+        }
+    }
+}
+
 /// Runs the examples of a document from its beginning to its end.
 fn run_examples(document: &str) {
     if !is_root() {

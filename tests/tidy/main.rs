@@ -63,7 +63,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Files that are in a circle still.
-const TANGLED: &[&str] = &["src/http/openapi.rs", "src/server/refuse.rs"];
+const TANGLED: &[&str] = &["src/http/cors.rs", "src/http/openapi.rs", "src/server/refuse.rs"];
 
 /// Crates that are the common language of all rooms.
 const EVERYWHERE: &[&str] = &["serde_json", "tokio", "tracing"];
@@ -163,8 +163,11 @@ fn secrets_have_their_own_type() {
 #[test]
 fn the_map_names_every_room() {
     let map = fs::read_to_string("src/lib.rs").unwrap();
-    for (room, ..) in ROOMS {
-        assert!(map.contains(&format!("[`{room}`]")), "src/lib.rs does not describe {room}");
+    for (room, layer, _) in ROOMS {
+        assert!(
+            map.contains(&format!("| {layer} | [`{room}`] |")),
+            "src/lib.rs does not describe {room}"
+        );
     }
     for entry in fs::read_dir("src").unwrap() {
         let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
@@ -200,7 +203,11 @@ fn the_documents_name_every_setting_with_its_default() {
         );
     }
     let rows = text.lines().filter(|line| line.starts_with("| `--")).count();
-    assert_eq!(rows, tillcast::config::settings().len(), "docs/operating.md has a setting too many");
+    assert_eq!(
+        rows,
+        tillcast::config::settings().count(),
+        "docs/operating.md has a setting too many"
+    );
 }
 
 /// Every file of the program with its text.
