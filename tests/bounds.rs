@@ -14,7 +14,7 @@ use socket2::{Domain, Type};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::scope;
 use std::time::{Duration, Instant};
@@ -109,12 +109,22 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
 
     watch.step("sockets that do not read");
     let sockets = bounds.unreserved() - bounds.http_places - CATCHERS;
-    let _sockets = in_parallel(sockets, |_| stuck_socket(&admin));
+    let sockets = in_parallel(sockets, |_| stuck_socket(&admin));
     watch.step("pages that nobody reads");
     let pages = unread(&admin, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
 
+    // The longest bodies take the most of the server's time: they are read before others want it, so that
+    // they all are there together even if this machine has other things to do.
+    watch.step("halves of the longest bodies");
+    let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
+    let long = (bounds.bodies_kib - places - LOGINS) / 64;
+    let long_halves = in_parallel(long, |_| long_half(&admin));
+    wait_until_read(server);
+
     let (over, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0));
     scope(|threads| {
+        let (_ended, ended) = sync_channel::<()>(0);
+        threads.spawn(move || stay_alive(sockets, &ended));
         let _over = SetWhenDropped(&over);
         for _ in 0..LOGINS {
             threads.spawn(|| {
@@ -130,15 +140,13 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
                 }
             });
         }
-        let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
-
         watch.step("halves of bodies");
-        let halves = half_bodies(&admin, places, bounds.bodies_kib);
+        let halves = in_parallel(places - long, |_| half_body(&admin));
         wait_until_read(server);
         let connections = admin.metric("connections");
         let least = bounds.unreserved() - LOGINS - CATCHERS - SPARE;
         assert!(connections >= least, "{connections} connections, expected {least} or more");
-        drop(halves);
+        drop((long_halves, halves));
 
         watch.step("writes in all places");
         for _ in 0..ROUNDS {
@@ -298,6 +306,18 @@ fn stuck_socket(client: &Client) -> Socket {
     socket
 }
 
+/// Says something on each socket before the server takes its silence for its end, and reads nothing.
+fn stay_alive(mut sockets: Vec<Socket>, ended: &Receiver<()>) {
+    const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+    let silence = Duration::from_secs(20);
+    while ended.recv_timeout(silence) == Err(RecvTimeoutError::Timeout) {
+        for socket in &mut sockets {
+            // A socket that takes nothing for a minute is closed, whatever it says.
+            drop(socket.stream().write_all(&PONG));
+        }
+    }
+}
+
 /// So many requests at once, whose answers have begun to come and are read no further.
 fn unread<'a>(
     client: &Client,
@@ -317,26 +337,24 @@ fn unread<'a>(
     streams
 }
 
-/// Bodies that lack their last byte: most of them short, and as many as there is still room for of
-/// the longest, in the smallest pieces that there are.
-fn half_bodies(client: &Client, count: usize, bodies_kib: usize) -> Vec<TcpStream> {
-    let long = (bodies_kib - count - LOGINS) / 64;
-    let head = |length: &str| {
-        let kind = "Content-Type: application/json";
-        let cookie = client.cookie().unwrap();
-        let path = "POST /api/orders HTTP/1.1\r\nHost: shop";
-        format!("{path}\r\nCookie: {cookie}\r\n{kind}\r\n{length}\r\n\r\n")
-    };
-    in_parallel(count, |at| {
-        let request = if at < long {
-            head("Transfer-Encoding: chunked") + &"1\r\n{\r\n".repeat(64 * 1024 - 1)
-        } else {
-            head("Content-Length: 1024") + &"{".repeat(1023)
-        };
-        let mut stream = narrow(client);
-        stream.write_all(request.as_bytes()).unwrap();
-        stream
-    })
+/// The longest body without its last byte, in the smallest pieces that there are.
+fn long_half(client: &Client) -> TcpStream {
+    let pieces = "1\r\n{\r\n".repeat(64 * 1024 - 1);
+    unfinished(client, "Transfer-Encoding: chunked", &pieces)
+}
+
+/// A body of a KiB without its last byte.
+fn half_body(client: &Client) -> TcpStream {
+    unfinished(client, "Content-Length: 1024", &"{".repeat(1023))
+}
+
+fn unfinished(client: &Client, length: &str, body: &str) -> TcpStream {
+    let (cookie, kind) = (client.cookie().unwrap(), "Content-Type: application/json");
+    let path = "POST /api/orders HTTP/1.1\r\nHost: shop";
+    let request = format!("{path}\r\nCookie: {cookie}\r\n{kind}\r\n{length}\r\n\r\n{body}");
+    let mut stream = narrow(client);
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
 }
 
 /// Waits until the server has read what the kernel has for it, but for a request here and there.
