@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::EntityKind;
 use crate::domain::decimal::parse_integer;
 use crate::domain::text::shorten;
+use crate::domain::{EntityKind, json};
 use crate::frame;
 use crate::limits::QUOTED_CHARS_MAX;
 
@@ -54,9 +54,7 @@ pub(super) enum ServerMessage<'a> {
 impl ClientMessage {
     /// Reads a text message; the error is a sentence that names what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let Ok(value) = serde_json::from_str::<Value>(text) else {
-            return Err("the message is not JSON".to_owned());
-        };
+        let value = json::parse(text.as_bytes()).map_err(|error| format!("the message {error}"))?;
         let Value::Object(fields) = value else {
             return Err("the message must be a JSON object".to_owned());
         };
@@ -165,6 +163,9 @@ mod tests {
         for (text, named) in [
             ("", "JSON"),
             ("[]", "object"),
+            (r#"{"type":"ping","type":"ping"}"#, "the key type twice"),
+            (r#"{"type":"ping","more":[{"a":1,"a":1}]}"#, "the key more[0].a twice"),
+            (r#"{"type":"subscribe","channel":"x","channel":"order_changes"}"#, "channel twice"),
             ("{}", "type"),
             (r#"{"type":1}"#, "type"),
             (r#"{"type":"dance"}"#, "dance"),
@@ -176,6 +177,10 @@ mod tests {
             (r#"{"type":"subscribe","channel":"order_changes","since":1e99}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":"1"}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":null}"#, "since"),
+            (
+                r#"{"type":"subscribe","channel":"order_changes","since":{"$serde_json::private::Number":"1"}}"#,
+                "since",
+            ),
         ] {
             let error = ClientMessage::parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");
