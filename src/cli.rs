@@ -1,5 +1,6 @@
 //! The commands: what `tillcast` does when it is called.
 
+mod address;
 mod announce;
 mod backup;
 mod cert;

@@ -16,7 +16,7 @@ mod port;
 
 use std::path::Path;
 
-use crate::cli::terminal::print;
+use crate::cli::terminal::{print, with_program};
 use crate::config::Config;
 use crate::store;
 
@@ -41,7 +41,7 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
     let mut count = 0;
     for (subject, findings) in subjects {
         for Finding { verdict, text } in findings {
-            print(&format!("{verdict:<5}{subject}: {text}\n"))?;
+            print(&format!("{verdict:<5}{subject}: {}\n", with_program(&text)))?;
             count += usize::from(verdict == Verdict::Bad);
         }
     }

@@ -1,11 +1,27 @@
 //! Text for the person at the terminal.
 
+use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::domain::{FieldError, Reject};
+
+/// The program as it was called: a command to type works then even if it is not in PATH.
+pub(super) fn program() -> String {
+    let called = env::args_os().next().unwrap_or_default();
+    match called.to_string_lossy() {
+        called if called.is_empty() => "tillcast".to_owned(),
+        called if called.contains(char::is_whitespace) => format!("'{called}'"),
+        called => called.into_owned(),
+    }
+}
+
+/// Puts the program as it was called into each command between backquotes.
+pub(super) fn with_program(text: &str) -> String {
+    text.replace("`tillcast ", &format!("`{} ", program()))
+}
 
 /// Writes to standard output. A reader that has had enough (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Result<(), String> {
@@ -21,7 +37,7 @@ pub(super) fn print(text: &str) -> Result<(), String> {
 /// Writes a line to standard error.
 pub(super) fn print_error(text: &impl Display) {
     // A closed standard error leaves no way to report that.
-    drop(writeln!(io::stderr(), "tillcast: {text}"));
+    drop(writeln!(io::stderr(), "tillcast: {}", with_program(&text.to_string())));
 }
 
 /// Keeps `SIGHUP` from ending this process, from now on.

@@ -9,7 +9,7 @@ pub struct ConfigErrors(pub Vec<String>);
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|line| writeln!(f, "{line}"))?;
-        f.write_str("see tillcast --help")
+        f.write_str("see `tillcast --help`")
     }
 }
 

@@ -249,7 +249,7 @@ fn all_mistakes_are_reported_at_once_with_their_sources() {
 #[test]
 fn mistakes_are_printed_a_line_each_and_end_with_the_way_out() {
     let text = ConfigErrors(vec!["one".into(), "two".into()]).to_string();
-    assert_eq!(text, "one\ntwo\nsee tillcast --help");
+    assert_eq!(text, "one\ntwo\nsee `tillcast --help`");
 }
 
 #[test]

@@ -65,6 +65,47 @@ fn every_login_of_the_demo_works_and_its_shop_is_busy() {
     assert_eq!(socket.drain_until_close().0, 1001);
 }
 
+/// All that a newcomer can do is on the screen, and works as it stands.
+#[test]
+fn what_the_demo_tells_to_type_shows_its_life() {
+    let folder = tempdir().unwrap();
+    let (mut demo, address, _) = demo(folder.path());
+    let follow = demo.line_with(" events --follow --data-dir ");
+    let arguments = follow.trim().split_once(' ').unwrap().1.split(' ').collect::<Vec<_>>();
+    let mut follower = Running::start(&arguments, &[], folder.path());
+    assert!(follower.line().contains("\"seq\":1}"));
+    follower.end(Signal::TERM);
+
+    demo.line_with("Log in");
+    let lines: Vec<String> = std::iter::repeat_with(|| demo.line())
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.replace("  curl ", "curl -sf "))
+        .collect();
+    let shell = |line: &str| {
+        let output = Command::new("sh").args(["-c", line]).current_dir(folder.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(shell(&lines[..2].join("\n"))["user"]["username"], "staff");
+    let newest = &shell(&lines[2])["data"];
+    assert!(newest[0]["seq"].as_i64() > newest[1]["seq"].as_i64(), "{newest}");
+    assert_eq!(shell(&lines[3])["data"].as_array().unwrap().len(), 3);
+
+    let wscat = demo.line_with("npx wscat -c ws://");
+    assert!(wscat.contains(&format!("ws://{address}/ws")), "{wscat}");
+    let cookie = wscat.split("Cookie: ").nth(1).unwrap().split('\'').next().unwrap();
+    let message = demo.line_with("-x '");
+    let message = message.split('\'').nth(1).unwrap();
+    let mut socket = Client::new(address, Some(cookie.to_owned())).ws();
+    socket.send(&serde_json::from_str(message).unwrap());
+    let mut seen = socket.recv();
+    while seen["event"] != "order:created" {
+        seen = socket.recv();
+    }
+    assert_eq!(demo.end(Signal::TERM), Some(0));
+}
+
 #[test]
 fn a_demo_leaves_nothing_behind() {
     for signal in [Signal::TERM, Signal::INT] {

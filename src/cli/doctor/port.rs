@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::cli::demo::reachable;
+use crate::cli::address::reachable;
 use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::config::Config;
 use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_TIMEOUT};
