@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use tempfile::tempdir;
 
 /// A demo of which all files are in this folder; its address, and the password of each role.
@@ -74,6 +75,9 @@ fn what_the_demo_tells_to_type_shows_its_life() {
     let arguments = follow.trim().split_once(' ').unwrap().1.split(' ').collect::<Vec<_>>();
     let mut follower = Running::start(&arguments, &[], folder.path());
     assert!(follower.line().contains("\"seq\":1}"));
+    for _ in 0..3 {
+        follower.line_with("order:created");
+    }
     follower.end(Signal::TERM);
 
     demo.line_with("Log in");
