@@ -17,7 +17,7 @@ pub(crate) fn connection_for_tests() -> TlsConnection {
     use std::sync::Arc;
 
     let folder = tempfile::tempdir().unwrap();
-    let issued = issue(folder.path(), &["shop.local".to_owned()]).unwrap();
+    let issued = issue(folder.path(), &["shop.local".to_owned()], &[]).unwrap();
     let mut connection = Identity::load(&issued.files).unwrap().accept().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(issued.authority).unwrap()).unwrap();

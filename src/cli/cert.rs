@@ -1,47 +1,69 @@
 //! `tillcast cert`: a certificate for a shop without a domain.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use crate::cli::terminal::print;
+use crate::cli::terminal::{print, program};
 use crate::config::Config;
 use crate::tls::{self, Files};
 
-/// Makes a certificate for this machine, under the name that it is announced with as well, and for
-/// more names; says what to do with it.
+/// Issues a certificate for this machine, also under the name of `--mdns` and under `more` names; says
+/// what to do with it.
 pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Result<(), String> {
     let dir = to.unwrap_or_else(|| config.data_dir.join("tls"));
     // The files are named in full: the server may be started elsewhere.
     let dir = std::path::absolute(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let mut names = more;
-    names.extend(own_names()?);
-    names.extend(config.mdns.as_ref().map(|name| format!("{name}.local")));
-    names.sort();
-    names.dedup();
-    let issued = tls::issue(&dir, &names)?;
-    let Files { cert, key } = &issued.files;
-    let (cert, key, authority) = (cert.display(), key.display(), issued.authority.display());
-    let first = if issued.authority_kept {
-        format!("1. The tills that trust {authority}\n   already need nothing new.")
+    let mut required = more;
+    required.extend(config.mdns.as_ref().map(|name| format!("{name}.local")));
+    let mut own = own_names()?;
+    own.retain(|name| !required.contains(name));
+    let issued = tls::issue(&dir, &required, &own)?;
+    own.retain(|name| !issued.left_out.contains(name));
+    let authority = issued.authority.display();
+    let trust = if issued.authority_kept {
+        format!("Tills that trust {authority} already need nothing new.")
     } else {
-        format!(
-            "1. On each till and display, import\n     {authority}\n   as a certificate authority \
-             (in the browser or the system; once, for this one stays).\n   Never give away \
-             ca-key.pem: keep a copy of it where only you are."
-        )
+        trust_once(&dir, config, &own)
     };
+    let left_out = |name: &String| {
+        format!("It is not for {name}, a name of this machine that the authority cannot sign.\n")
+    };
+    let left_out: String = issued.left_out.iter().map(left_out).collect();
+    let names = [required, own].concat().join(", ");
+    let (program, Files { cert, key }) = (program(), &issued.files);
+    let (cert, key) = (cert.display(), key.display());
     print(&format!(
-        "{cert}\nis a certificate for {}.\n\n{first}\n\
+        "{cert}\nis a certificate for {names}.\n{left_out}\n\
+         1. {trust}\n\n\
          2. Start the server with it:\n     \
-         tillcast --tls-cert {cert} --tls-key {key}\n   \
-         A server that already runs with it reads it again at SIGHUP (pkill -HUP tillcast).\n\
-         3. It lives for two years and three months; the server warns a month before.\n   \
-         Run this command again then, or when a name or an address has changed.\n",
-        names.join(", ")
+         {program} serve --tls-cert {cert} --tls-key {key}\n   \
+         A server that already runs with it takes the new one at SIGHUP (systemctl reload tillcast).\n\n\
+         3. It is valid for two years and three months; the server's log warns a month before the end.\n   \
+         Run this command again then, or when a name or an address has changed.\n"
     ))
 }
 
-/// What this machine is called, and where it is found in its own network.
+/// What to do with a new authority, and what it will never sign.
+fn trust_once(dir: &Path, config: &Config, own: &[String]) -> String {
+    let is_reachable = |name: &&String| {
+        name.parse().is_ok_and(|address: IpAddr| address.is_ipv4() && !address.is_loopback())
+    };
+    let host = own.iter().find(is_reachable).map_or("localhost", String::as_str);
+    let port = config.listen.first().map_or(0, SocketAddr::port);
+    let dir = dir.display();
+    format!(
+        "Let each till, tablet and display trust the new authority, once. Import\n     {dir}/ca.pem\n   \
+         there as a certificate authority, in the system or the browser. With this certificate, the\n   \
+         server also gives it to them, at http://{host}:{port}/ca.pem.\n   \
+         Keep ca-key.pem secret, and a copy of it in a safe place.\n   \
+         The authority can sign later certificates for all local names and private addresses, but of\n   \
+         other names only those above. If one is missing, such as shop.example, remove ca.pem and\n   \
+         ca-key.pem now, and add --name shop.example: later, every till would have to trust a new\n   \
+         authority."
+    )
+}
+
+/// The names of this machine, and its addresses in its own network.
 fn own_names() -> Result<Vec<String>, String> {
     let mut names = vec!["localhost".to_owned()];
     let system = rustix::system::uname();
@@ -57,13 +79,15 @@ fn own_names() -> Result<Vec<String>, String> {
         names.push(host);
     }
     let interfaces = if_addrs::get_if_addrs()
-        .map_err(|error| format!("the addresses of this machine: {error}"))?;
+        .map_err(|error| format!("the addresses of this machine cannot be listed: {error}"))?;
     let private = interfaces.iter().map(if_addrs::Interface::ip).filter(is_private);
     names.extend(private.map(|address| address.to_string()));
+    names.sort();
+    names.dedup();
     Ok(names)
 }
 
-/// An address that stays in the shop. Others change hands, and must be asked for by --name.
+/// Whether an address stays in the shop. Others change hands, and must be asked for by --name.
 fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_loopback(),

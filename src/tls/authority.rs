@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::RootCertStore;
@@ -30,6 +30,8 @@ pub struct Issued {
     pub authority: PathBuf,
     /// Whether the authority existed before.
     pub authority_kept: bool,
+    /// The optional names that the authority cannot sign.
+    pub left_out: Vec<String>,
 }
 
 /// How far the clocks of tills may be behind.
@@ -49,11 +51,11 @@ const LOCAL_V6: [(Ipv6Addr, u8); 2] =
     [(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), (Ipv6Addr::LOCALHOST, 128)];
 
 /// Issues a certificate for these names and addresses into a folder, and first creates an authority if
-/// the folder has none.
+/// the folder has none. Optional names are left out where an older authority cannot sign them.
 ///
 /// # Errors
 /// A sentence for the operator.
-pub fn issue(dir: &Path, names: &[String]) -> Result<Issued, String> {
+pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Issued, String> {
     let now = OffsetDateTime::now_utc();
     if now.year() < 2026 {
         return Err(format!(
@@ -62,8 +64,11 @@ pub fn issue(dir: &Path, names: &[String]) -> Result<Issued, String> {
         ));
     }
     fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let sans = CertificateParams::new(names).map_err(|error| format!("names: {error}"))?;
-    let sans = sans.subject_alt_names;
+    let sans = |names: &[String]| {
+        let params = CertificateParams::new(names).map_err(|error| format!("names: {error}"));
+        params.map(|params| params.subject_alt_names)
+    };
+    let (required, optional) = (sans(required)?, sans(optional)?);
     let (file, key_file) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
     let authority_kept = match (file.exists(), key_file.exists()) {
         (true, true) => true,
@@ -78,16 +83,24 @@ pub fn issue(dir: &Path, names: &[String]) -> Result<Issued, String> {
         }
     };
     if !authority_kept {
-        create_authority(&file, &key_file, &sans, now)?;
+        create_authority(&file, &key_file, &[&required[..], &optional].concat(), now)?;
     }
     let key = read(&key_file)?;
     let key =
         KeyPair::from_pem(&key).map_err(|error| format!("{}: {error}", key_file.display()))?;
     let cert = CertificateDer::from_pem_file(&file)
         .map_err(|error| format!("{}: {error}", file.display()))?;
+    let issuer = Issuer::new(authority_params(&key), key);
+    let authority = Authority { cert, issuer, now };
     let files = Files { cert: dir.join("cert.pem"), key: dir.join("key.pem") };
-    sign_certificate(&files, (&file, &cert), key, sans, now)?;
-    Ok(Issued { files, authority: file, authority_kept })
+    let (mut sans, left_out): (Vec<_>, Vec<_>) =
+        optional.into_iter().partition(|san| authority.accepts(san));
+    sans.extend(required);
+    let (cert, key) = authority.certificate(sans).map_err(|why| why.explained(dir))?;
+    write(&files.key, &key.serialize_pem(), 0o600)?;
+    write(&files.cert, &cert.pem(), 0o644)?;
+    let left_out = left_out.iter().map(name).collect();
+    Ok(Issued { files, authority: file, authority_kept, left_out })
 }
 
 /// Creates the authority. It can sign only local names and those asked for: a stolen key cannot
@@ -142,45 +155,92 @@ fn permitted_subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
     local.chain(asked).collect()
 }
 
-/// Signs a certificate for the server, and verifies it as a client would before it is written.
-fn sign_certificate(
-    files: &Files,
-    (file, authority_cert): (&Path, &CertificateDer),
-    authority_key: KeyPair,
-    sans: Vec<SanType>,
-    now: OffsetDateTime,
-) -> Result<(), String> {
-    let failed = |error| format!("the certificate could not be made: {error}");
-    let key = KeyPair::generate().map_err(failed)?;
-    let mut params = CertificateParams::default();
-    params.not_before = now - BACKDATED;
-    params.not_after = now + CERTIFICATE_LIFETIME;
-    let end = not_after(authority_cert).and_then(|end| i64::try_from(end.as_secs()).ok());
-    if let Some(Ok(end)) = end.map(OffsetDateTime::from_unix_timestamp) {
-        params.not_after = params.not_after.min(end);
+/// A name or an address as it was given.
+fn name(san: &SanType) -> String {
+    match san {
+        SanType::DnsName(name) => name.to_string(),
+        SanType::IpAddress(address) => address.to_string(),
+        _ => format!("{san:?}"),
     }
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "Tillcast server");
-    params.subject_alt_names = sans;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    let issuer = Issuer::new(authority_params(&authority_key), authority_key);
-    let cert = params.signed_by(&key, &issuer).map_err(failed)?;
-    let mut roots = RootCertStore::empty();
-    let accepted = roots
-        .add(authority_cert.clone())
-        .and_then(|()| verify(&ParsedCertificate::try_from(cert.der())?, &roots, UnixTime::now()));
-    accepted.map_err(|error| {
-        let dir = file.parent().unwrap_or(file).display();
-        format!(
-            "the authority in {} cannot sign this: {error}. Remove ca.pem and ca-key.pem from \
-             {dir} to begin with a new one, which every till must then trust anew",
-            file.display()
-        )
-    })?;
-    write(&files.key, &key.serialize_pem(), 0o600)?;
-    write(&files.cert, &cert.pem(), 0o644)
+}
+
+/// The reason why there is no certificate.
+enum Refusal {
+    Failed(rcgen::Error),
+    /// The authority cannot sign any.
+    Unfit(rustls::Error),
+    /// It was not created for these names.
+    Names(Vec<String>),
+}
+
+impl Refusal {
+    /// A sentence for the operator.
+    fn explained(self, dir: &Path) -> String {
+        let file = dir.join("ca.pem");
+        let (file, dir) = (file.display(), dir.display());
+        let anew = format!(
+            "remove ca.pem and ca-key.pem from {dir} to begin with a new authority, which every till must \
+             then trust anew"
+        );
+        match self {
+            Self::Failed(error) => format!("the certificate could not be made: {error}"),
+            Self::Unfit(error) => {
+                format!("{file}: has expired, or does not fit its key ({error}); {anew}")
+            }
+            Self::Names(names) => format!(
+                "{file}: cannot sign {}. Beside local names and private addresses, it signs only the names \
+                 of the first `tillcast cert`. Leave those out, or {anew}",
+                names.join(", ")
+            ),
+        }
+    }
+}
+
+/// An authority that signs certificates at a point of time.
+struct Authority<'a> {
+    cert: CertificateDer<'static>,
+    issuer: Issuer<'a, KeyPair>,
+    now: OffsetDateTime,
+}
+
+impl Authority<'_> {
+    /// A certificate for the server with its key, verified as a client would.
+    fn certificate(&self, sans: Vec<SanType>) -> Result<(Certificate, KeyPair), Refusal> {
+        let signed = self.sign(sans.clone()).map_err(Refusal::Failed)?;
+        let Err(error) = self.verify(&signed.0) else { return Ok(signed) };
+        let refused: Vec<_> = sans.iter().filter(|san| !self.accepts(san)).map(name).collect();
+        let is_unfit = refused.is_empty() || refused.len() == sans.len();
+        Err(if is_unfit { Refusal::Unfit(error) } else { Refusal::Names(refused) })
+    }
+
+    /// Whether a certificate for this name alone would be valid.
+    fn accepts(&self, san: &SanType) -> bool {
+        self.sign(vec![san.clone()]).is_ok_and(|(cert, _)| self.verify(&cert).is_ok())
+    }
+
+    fn sign(&self, sans: Vec<SanType>) -> Result<(Certificate, KeyPair), rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.not_before = self.now - BACKDATED;
+        params.not_after = self.now + CERTIFICATE_LIFETIME;
+        let end = not_after(&self.cert).and_then(|end| i64::try_from(end.as_secs()).ok());
+        if let Some(Ok(end)) = end.map(OffsetDateTime::from_unix_timestamp) {
+            params.not_after = params.not_after.min(end);
+        }
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "Tillcast server");
+        params.subject_alt_names = sans;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        Ok((params.signed_by(&key, &self.issuer)?, key))
+    }
+
+    fn verify(&self, cert: &Certificate) -> Result<(), rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.cert.clone())?;
+        verify(&ParsedCertificate::try_from(cert.der())?, &roots, UnixTime::now())
+    }
 }
 
 fn read(file: &Path) -> Result<String, String> {

@@ -124,14 +124,22 @@ fn an_authority_is_made_once_and_signs_what_a_shop_has() {
     let output = run(&bank, &[], Path::new(folder));
     assert_eq!(output.status.code(), Some(1));
     let complaint = String::from_utf8(output.stderr).unwrap();
-    assert!(complaint.contains("cannot sign this"), "{complaint}");
+    assert!(complaint.contains("cannot sign bank.example."), "{complaint}");
+    assert!(complaint.contains("trust anew"), "{complaint}");
     assert_eq!(["cert.pem", "key.pem"].map(&read), after[2..], "nothing was touched");
     // One that is made for a name can.
     fs::remove_file(&authority).unwrap();
     let output = run(&bank, &[], Path::new(folder));
     assert!(String::from_utf8(output.stderr).unwrap().contains("ca.pem is missing"));
     fs::remove_file(keys.file("ca-key.pem")).unwrap();
-    assert!(run(&bank, &[], Path::new(folder)).status.success());
+    let output = run(&bank, &[], Path::new(folder));
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("of\n   other names only those above"),
+        "it is said at the first call: {said}"
+    );
+    assert!(said.contains(":3000/ca.pem"), "{said}");
     let said = String::from_utf8(
         run(&[&bank[..], &["--name", "10.1.2.3"]].concat(), &[], Path::new(folder)).stdout,
     )
