@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_browser_says_of_the_site_counts_where_the_origin_is_not_listed() {
+    fn sec_fetch_site_counts_for_an_origin_that_is_not_listed() {
         let origins = Origins::new(vec!["https://till.example".to_owned()]);
         let allows = |origin, site| origins.allow(origin, Some(site), Some("a"), false);
         for own in ["same-origin", "none"] {

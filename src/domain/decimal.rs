@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn an_amount_that_does_not_fit_is_named() {
         assert_eq!(minor("9.999", 2), Err(AmountError::Decimals));
         assert_eq!(minor("0.5", 0), Err(AmountError::Decimals));
         assert_eq!(minor("0.33333333333333333333333333", 2), Err(AmountError::Decimals));
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(amount in 0..=AMOUNT_MINOR_MAX, decimals in 0_u32..=4) {
+        fn written_text_is_read_back(amount in 0..=AMOUNT_MINOR_MAX, decimals in 0_u32..=4) {
             let mut text = String::new();
             write(&mut text, amount, decimals);
             prop_assert_eq!(minor(&text, decimals), Ok(amount));

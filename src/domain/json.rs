@@ -356,7 +356,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(value in any_value()) {
+        fn written_text_is_read_back(value in any_value()) {
             let pretty = serde_json::to_string_pretty(&value).unwrap();
             prop_assert_eq!(parse_text(&value.to_string()), Ok(value.clone()));
             prop_assert_eq!(parse_text(&pretty), Ok(value));

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_names_nothing() {
+    fn a_path_with_a_bad_id_names_nothing() {
         for path in [
             "/api/orders/0",
             "/api/orders/-1",

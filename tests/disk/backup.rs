@@ -236,7 +236,7 @@ fn stays_as_it_is(folder: &TempDir) -> String {
 }
 
 #[test]
-fn what_is_not_ours_is_not_touched() {
+fn a_foreign_file_is_not_touched() {
     let folder = tempdir().unwrap();
     let foreign = Connection::open(database(&folder)).unwrap();
     foreign.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')").unwrap();
@@ -265,7 +265,7 @@ fn there_has_to_be_something_to_check() {
 }
 
 #[test]
-fn what_contradicts_itself_is_found_out() {
+fn a_database_that_contradicts_itself_is_found_out() {
     let folder = shop();
     let file = database(&folder);
     let sound = fs::read(&file).unwrap();

@@ -253,7 +253,7 @@ fn survives(mut server: Server, rounds: usize, pull: impl Fn(&mut Server)) {
 }
 
 #[test]
-fn what_was_acknowledged_survives_twenty_kills() {
+fn acknowledged_orders_survive_twenty_kills() {
     survives(Server::start(), ROUNDS, Server::kill);
 }
 
@@ -261,7 +261,7 @@ fn what_was_acknowledged_survives_twenty_kills() {
 /// an fdatasync that is under way then comes back without an error, although the kernel has given up
 /// the journal that it waited for.
 #[test]
-fn what_was_acknowledged_survives_ten_power_cuts() {
+fn acknowledged_orders_survive_ten_power_cuts() {
     if !is_root() {
         return;
     }
@@ -279,7 +279,7 @@ fn what_was_acknowledged_survives_ten_power_cuts() {
 /// The window between an answer and a commit that comes too late is a few microseconds, which no
 /// kill hits; another connection to the database sees it at once.
 #[test]
-fn what_is_told_is_in_the_database_already() {
+fn an_event_is_in_the_database_before_it_is_sent() {
     let server = Server::start();
     let admin = server.admin();
     let product = product(&admin, 2.5, STOCK);

@@ -23,7 +23,7 @@ fn is_the_owners(folder: &Path) -> usize {
 }
 
 #[test]
-fn what_root_does_to_a_shop_stays_its_owners() {
+fn files_that_root_makes_belong_to_the_shops_owner() {
     if !is_root() {
         return;
     }

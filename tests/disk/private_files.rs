@@ -64,7 +64,7 @@ fn a_directory_that_it_makes_is_private_and_one_that_is_there_is_left() {
 }
 
 #[test]
-fn what_others_could_read_is_taken_from_them() {
+fn access_of_others_is_taken_away() {
     let mut server = Server::under(&OPEN_UMASK, &[]);
     let admin = server.admin();
     server.kill(); // the log and its index stay

@@ -271,7 +271,7 @@ fn a_write_ahead_log_that_is_none_is_not_thrown_away() {
 }
 
 #[test]
-fn what_the_log_still_held_is_kept_with_the_old_database() {
+fn the_write_ahead_log_is_kept_with_the_old_database() {
     let mut shop = Shop::new();
     shop.server = shop.server.again();
     let admin = shop.server.admin();
@@ -292,7 +292,7 @@ fn what_the_log_still_held_is_kept_with_the_old_database() {
 }
 
 #[test]
-fn what_is_no_sound_backup_takes_no_place() {
+fn a_damaged_backup_replaces_nothing() {
     let shop = Shop::new();
     let sound = fs::read(shop.backup()).unwrap();
     let before = files(&shop.server.data_dir());
@@ -334,7 +334,7 @@ fn what_is_no_sound_backup_takes_no_place() {
 }
 
 #[test]
-fn what_is_no_backup_is_named_before_a_shop_is_made_for_it() {
+fn a_file_that_is_no_backup_is_named_before_a_shop_is_made_for_it() {
     let folder = tempdir().unwrap();
     let foreign = Connection::open(folder.path().join("foreign.db")).unwrap();
     foreign.execute_batch("CREATE TABLE t (a)").unwrap();

@@ -47,7 +47,7 @@ fn a_shop_in_which_nothing_happens_writes_nothing() {
 }
 
 #[test]
-fn nobody_makes_the_log_endless() {
+fn the_log_cannot_be_made_endless() {
     let mut server = Server::with(&["--log-level", "debug"]);
     let client = server.anonymous();
     for _ in 0..REQUESTS {

@@ -164,7 +164,7 @@ fn texts(conn: &Connection, sql: &str) -> Vec<(i64, String)> {
 }
 
 #[test]
-fn what_was_told_survives_a_thousand_torn_disks() {
+fn replies_and_events_survive_a_thousand_torn_disks() {
     if !is_root() {
         return;
     }

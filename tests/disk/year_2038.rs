@@ -25,7 +25,7 @@ fn read(text: &Value) -> OffsetDateTime {
 }
 
 #[test]
-fn what_is_sold_is_dated_today_and_so_is_its_backup() {
+fn orders_and_backups_are_dated_today() {
     let backups = tempfile::tempdir().unwrap();
     let mut server = Server::with(&["--backup-dir", backups.path().to_str().unwrap()]);
     let line = server.wait_for_log("listening on");

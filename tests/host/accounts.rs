@@ -128,7 +128,7 @@ fn a_random_password_is_told_once_and_holds() {
 }
 
 #[test]
-fn who_is_disabled_is_out() {
+fn a_disabled_user_is_out() {
     let server = Server::with_users(&["staff"], &[]);
     let staff = server.login("staff");
     is_done(&server.cli(&["user", "disable", "staff"], ""));

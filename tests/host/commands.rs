@@ -272,7 +272,7 @@ fn the_events_are_printed_a_line_each() {
 }
 
 #[test]
-fn who_follows_sees_what_happens_next() {
+fn a_follower_sees_the_next_events() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 5.25);

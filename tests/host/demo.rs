@@ -68,7 +68,7 @@ fn every_login_of_the_demo_works_and_its_shop_is_busy() {
 
 /// All that a newcomer can do is on the screen, and works as it stands.
 #[test]
-fn what_the_demo_tells_to_type_shows_its_life() {
+fn the_commands_that_the_demo_prints_show_its_events() {
     let folder = tempdir().unwrap();
     let (mut demo, address, _) = demo(folder.path());
     let follow = demo.line_with(" events --follow --data-dir ");

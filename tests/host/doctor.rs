@@ -113,7 +113,7 @@ fn a_healthy_shop_is_told_so_and_left_as_it_is() {
 }
 
 #[test]
-fn where_there_is_no_shop_nothing_is_made_and_a_lost_one_is_missed() {
+fn a_missing_shop_is_not_made_and_a_lost_one_is_named() {
     let folder = tempdir().unwrap();
     let data_dir = folder.path().join("shop");
     let address = free_address().to_string();
@@ -170,7 +170,7 @@ fn a_clock_behind_the_newest_event_is_bad() {
 }
 
 #[test]
-fn what_others_may_touch_is_told() {
+fn files_that_others_may_touch_are_named() {
     if !is_root() {
         return;
     }
@@ -226,7 +226,7 @@ fn stranger() -> SocketAddr {
 }
 
 #[test]
-fn who_is_at_each_address_is_told() {
+fn the_program_at_each_address_is_named() {
     let server = Server::start();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let addresses = [server.address(), stranger(), silent.local_addr().unwrap(), free_address()];

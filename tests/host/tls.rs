@@ -122,7 +122,7 @@ fn plain_http_is_sent_to_tls_and_nothing_is_done_for_it() {
 }
 
 #[test]
-fn who_may_not_come_in_is_told_so_over_tls() {
+fn a_refusal_is_sent_over_tls() {
     let keys = Keys::make();
     let server = keys.server(&["--max-connections", "1"]);
     // Until the login's connection is over, it is the one.
@@ -143,7 +143,7 @@ fn who_may_not_come_in_is_told_so_over_tls() {
 /// Many displays come back at once, when the Wi-Fi does: they go on where they were, without a
 /// signature for each.
 #[test]
-fn who_comes_back_goes_on_with_its_session() {
+fn a_returning_client_resumes_its_tls_session() {
     let keys = Keys::make();
     let server = keys.server(&[]);
     let connect = |client: &Arc<ClientConfig>| {
@@ -166,7 +166,7 @@ fn who_comes_back_goes_on_with_its_session() {
 
 /// Tablets of ten years ago.
 #[test]
-fn who_speaks_only_tls_1_2_is_served_too() {
+fn a_client_that_speaks_only_tls_1_2_is_served_too() {
     let keys = Keys::make();
     let server = keys.server(&[]);
     let address = server.address();
@@ -230,7 +230,7 @@ fn local_stream() -> TcpStream {
 }
 
 #[test]
-fn what_is_no_handshake_ends_at_once() {
+fn bytes_that_are_no_tls_handshake_end_the_connection_at_once() {
     let keys = Keys::make();
     let server = keys.server(&[]);
     let hello = client_hello(&keys);

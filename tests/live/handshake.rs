@@ -139,7 +139,7 @@ fn header_lines_are_lists() {
 }
 
 #[test]
-fn what_is_no_handshake_is_400_and_says_why() {
+fn a_request_that_is_no_handshake_is_400_and_says_why() {
     let server = Server::start();
     let admin = server.admin();
     for (version, lines, named) in [

@@ -79,7 +79,7 @@ fn a_new_role_closes_the_sockets_of_the_old_one() {
 /// Whatever way events reach a socket (live, out of the ring, or as a page of the log), none that
 /// was made after the change of role goes to who may not have it any more.
 #[test]
-fn who_may_read_less_gets_nothing_more() {
+fn a_user_whose_role_narrows_gets_nothing_more() {
     let server = Server::with_users(&["staff"], &[]);
     let (admin, staff) = (server.admin(), server.login("staff"));
     let past: Vec<i64> = (0..200).map(|_| customer(&admin)).collect();
@@ -148,7 +148,7 @@ fn who_may_read_less_gets_nothing_more() {
 /// An administrator whose connection breaks as soon as the request is out: what it asked for
 /// happens, so what follows from it must, too.
 #[test]
-fn nobody_has_to_wait_for_the_answer() {
+fn a_revocation_holds_when_its_client_hangs_up() {
     let server = Server::with_users(&["staff", "kiosk", "display"], &[]);
     let admin = server.admin();
     let of = ["staff", "kiosk", "display"].map(|name| server.login(name));

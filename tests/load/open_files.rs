@@ -51,7 +51,7 @@ fn without_file_descriptors_the_shop_goes_on_and_is_back_when_there_are_some() {
 }
 
 #[test]
-fn where_fewer_files_may_be_open_than_connections_there_are_fewer_connections() {
+fn a_low_limit_of_open_files_lowers_the_limit_of_connections() {
     let server = Server::under(&["prlimit", "--nofile=300"], &["--max-connections", "5000"]);
     let told = server.wait_for_log("--max-connections");
     assert!(told.contains("300") && told.contains("172") && told.contains("5128"), "{told}");

@@ -149,7 +149,7 @@ const AT_ONCE: u64 = 16;
 const ROUNDS: usize = 10;
 
 #[test]
-fn who_would_wait_with_too_much_is_closed_and_misses_nothing() {
+fn a_client_with_too_much_unsent_is_closed_and_misses_nothing() {
     let server = Server::with(&["--max-connections", FEW]);
     let admin = server.admin();
     let order = outside_order(&admin, 9.99);

@@ -166,7 +166,7 @@ const PLACES: &str = "64";
 const RESERVED: usize = 4;
 
 #[test]
-fn who_is_logged_in_gets_in_as_long_as_there_is_a_place_that_another_of_them_does_not_have() {
+fn a_logged_in_client_gets_in_while_strangers_hold_places() {
     let server = Server::with(&["--max-connections", PLACES]);
     let admin = server.admin();
     let mut storm = HalfOpen::storm(&server, 200, 10);
@@ -221,7 +221,7 @@ fn logins_that_never_end_do_not_keep_an_order_waiting() {
 }
 
 #[test]
-fn who_connects_in_a_loop_is_told_to_wait_and_nobody_else_is() {
+fn only_a_client_that_connects_in_a_loop_is_told_to_wait() {
     let server = Server::with(&["--connect-rate", "2/s"]);
     let health = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
     let from = |number| {

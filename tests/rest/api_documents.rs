@@ -244,7 +244,7 @@ fn the_document_of_the_socket_has_all_channels_and_events() {
 }
 
 #[test]
-fn what_the_socket_says_is_in_its_document() {
+fn every_message_of_the_socket_is_in_its_document() {
     let server = Server::start();
     let document = server.anonymous().get("/asyncapi.json").expect(200).json();
     let messages = document["components"]["messages"].as_object().unwrap();

@@ -128,7 +128,7 @@ fn the_console_has_neither_user_nor_address() {
 }
 
 #[test]
-fn what_did_not_happen_or_happened_before_has_no_entry() {
+fn rejections_and_repeats_have_no_entry() {
     let server = Server::start();
     let admin = server.admin();
     let tea = product(&admin, 2.5, 3);

@@ -70,7 +70,7 @@ fn a_byte_order_mark_is_no_part_of_the_body() {
 }
 
 #[test]
-fn what_is_not_json_is_told_from_what_is_too_much() {
+fn bad_json_is_told_from_too_much_json() {
     let server = Server::start();
     let admin = server.admin();
     for (body, status, code) in [

@@ -111,7 +111,7 @@ fn a_creation_answers_with_all_that_there_is() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn a_missing_field_has_its_default() {
     let server = Server::start();
     let admin = server.admin();
     let order = admin.post("/api/orders", &json!({"total": 1.25})).expect(201).json();
@@ -190,7 +190,7 @@ fn a_patch_that_changes_nothing_leaves_the_version() {
 }
 
 #[test]
-fn what_is_deleted_is_gone_and_its_id_never_comes_back() {
+fn a_deleted_entity_is_gone_and_its_id_is_never_used_again() {
     let server = Server::start();
     let admin = server.admin();
     for (plural, path, made) in one_of_each(&admin) {
@@ -300,7 +300,7 @@ fn of_two_changes_of_one_version_one_wins() {
 }
 
 #[test]
-fn what_follows_from_another_change_is_a_new_version() {
+fn a_change_that_follows_from_another_makes_a_new_version() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);

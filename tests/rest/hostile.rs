@@ -150,7 +150,7 @@ fn statuses(sent: &[u8]) -> Vec<u16> {
 }
 
 #[test]
-fn what_is_no_request_is_refused_and_the_connection_ends() {
+fn bytes_that_are_no_request_are_refused_and_the_connection_ends() {
     let (server, admin, _) = shop();
     let seed = seed();
     std::thread::scope(|scope| {

@@ -70,7 +70,7 @@ fn amounts_come_back_digit_by_digit() {
 }
 
 #[test]
-fn what_is_no_amount_of_the_currency_is_refused() {
+fn amounts_that_the_currency_does_not_have_are_refused() {
     let server = Server::start();
     let admin = server.admin();
     let wrong = [

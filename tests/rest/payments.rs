@@ -273,7 +273,7 @@ fn the_greatest_amounts_add_up() {
 }
 
 #[test]
-fn what_follows_from_money_cannot_be_claimed() {
+fn a_client_cannot_set_the_payment_status() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);

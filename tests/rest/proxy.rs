@@ -58,7 +58,7 @@ fn a_trusted_proxy_is_believed() {
 }
 
 #[test]
-fn what_a_trusted_proxy_says_must_make_sense() {
+fn a_trusted_proxys_headers_must_make_sense() {
     let server = Server::with(&TRUSTED);
     for (name, value) in [
         ("x-forwarded-for", "unknown"),

@@ -23,7 +23,7 @@ fn paths(admin: &Client) -> [String; 5] {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn a_missing_entity_is_not_found() {
     let server = Server::start();
     let admin = server.admin();
     let ids = ["999999", "0", "-1", "abc", "1.5", "99999999999999999999", "%00", "1%20"];
@@ -96,7 +96,7 @@ fn only_json_is_read() {
 }
 
 #[test]
-fn what_is_not_json_is_told_as_such() {
+fn a_body_that_is_not_json_is_named_as_such() {
     let server = Server::start();
     let admin = server.admin();
     let id = outside_order(&admin, 5.25);
@@ -342,7 +342,7 @@ fn a_patch_is_checked_like_a_creation() {
 }
 
 #[test]
-fn what_is_unique_cannot_be_taken_twice() {
+fn a_unique_value_cannot_be_taken_twice() {
     let server = Server::start();
     let admin = server.admin();
     let sku = unique("SKU");

@@ -28,7 +28,7 @@ fn an_order_goes_forward_and_not_back() {
 }
 
 #[test]
-fn what_has_ended_stays_so() {
+fn an_ended_order_stays_ended() {
     let server = Server::start();
     let admin = server.admin();
     for end in ["cancelled", "refunded"] {
@@ -47,7 +47,7 @@ fn what_has_ended_stays_so() {
 }
 
 #[test]
-fn what_has_left_the_shop_is_not_cancelled() {
+fn an_order_whose_goods_have_left_is_not_cancelled() {
     let server = Server::start();
     let admin = server.admin();
     for status in ["shipped", "completed"] {
@@ -58,7 +58,7 @@ fn what_has_left_the_shop_is_not_cancelled() {
 }
 
 #[test]
-fn what_others_refer_to_stays_and_the_answer_says_what_to_do() {
+fn an_entity_in_use_stays_and_the_problem_says_what_to_do() {
     let server = Server::start();
     let admin = server.admin();
     let (ana, tea) = (customer(&admin), product(&admin, 2.5, 10));

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sets_it_is_told() {
+    fn the_source_of_the_time_is_named() {
         for (made, verdict, said) in [
             (&["systemd/system"][..], Verdict::Warn, "nothing keeps it right"),
             (&["systemd/system", "systemd/timesync"], Verdict::Warn, "has not set it yet"),

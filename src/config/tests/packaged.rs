@@ -36,7 +36,7 @@ fn the_packages_changelog_begins_with_this_version() {
 }
 
 #[test]
-fn what_it_shows_can_be_set() {
+fn every_setting_of_the_packaged_file_can_be_set() {
     assert!(File::new("packaged", PACKAGED).read().is_ok());
     let uncommented: String = PACKAGED
         .lines()

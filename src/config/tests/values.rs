@@ -69,7 +69,7 @@ fn a_flag_without_its_value_says_what_would_be_right() {
 }
 
 #[test]
-fn what_has_one_value_is_given_once() {
+fn a_setting_with_one_value_is_given_once() {
     let lines =
         errors(line("--drain 1s --drain 2s --workers 1 --workers 2 demo --rate 1 --rate 2"));
     assert_eq!(

@@ -97,7 +97,7 @@ fn is_refused(sockets: [OwnedFd; 2], count: u32, descriptors: &[u32]) {
 }
 
 #[test]
-fn what_is_no_listening_tcp_socket_is_refused_with_exit_code_2() {
+fn a_descriptor_that_is_no_listening_tcp_socket_is_refused_with_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
     let unix = UnixListener::bind(folder.path().join("socket")).unwrap();

@@ -51,7 +51,7 @@ fn a_large_database_is_given_the_time_to_be_looked_through() {
 }
 
 #[test]
-fn how_it_goes_is_told_when_it_has_changed_and_only_then() {
+fn the_status_is_told_when_it_has_changed_and_only_then() {
     let manager = Manager::at_path();
     let server = manager.start(Some(SHORT), &[]);
     manager.hears_of("READY=1");
@@ -70,7 +70,7 @@ fn how_it_goes_is_told_when_it_has_changed_and_only_then() {
 }
 
 #[test]
-fn what_a_client_was_not_sent_is_counted() {
+fn unsent_events_of_a_client_are_counted() {
     let manager = Manager::at_path();
     let server = manager.start(Some(SHORT), &[]);
     let admin = server.admin();

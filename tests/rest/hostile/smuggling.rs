@@ -124,7 +124,7 @@ fn check_refused(server: &Server, case: &str) {
 }
 
 #[test]
-fn who_leaves_open_where_a_request_ends_is_refused() {
+fn a_request_with_an_ambiguous_end_is_refused() {
     let server = Server::start();
     for case in REFUSED {
         check_refused(&server, &format!("{POST}{case}"));
@@ -135,7 +135,7 @@ fn who_leaves_open_where_a_request_ends_is_refused() {
 }
 
 #[test]
-fn what_is_too_long_is_refused() {
+fn heads_and_bodies_that_are_too_long_are_refused() {
     let server = Server::start();
     let (long, many) = ("y".repeat(9_000), "X: y\r\n".repeat(150));
     for case in [
@@ -154,7 +154,7 @@ fn what_is_too_long_is_refused() {
 }
 
 #[test]
-fn what_ends_for_everybody_at_the_same_place_is_answered_once() {
+fn a_request_with_one_possible_end_is_answered_once() {
     let server = Server::start();
     for (line, rest, status) in ANSWERED {
         let case = format!("{line} HTTP/1.1\r\nHost: shop\r\n{rest}");
