@@ -17,6 +17,8 @@ mod sale;
 mod shipment;
 mod step;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod transition;
 
 pub use plan::{follow, plan};

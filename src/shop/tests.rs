@@ -1,0 +1,146 @@
+//! A shop in memory: the rules with a map in place of the database.
+
+mod properties;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::domain::input::Purpose;
+use crate::domain::shipment::{self, ShipmentStatus};
+use crate::domain::transaction;
+use crate::domain::{Code, EntityKind, FieldRef, Input, Principal, Reject, Role, Row};
+use crate::shop::{Change, Operation, Payment, Reads, Step, follow, plan};
+
+const ADMIN: Principal = Principal::User { id: 1, role: Role::Admin };
+const KIOSK: Principal = Principal::User { id: 2, role: Role::Kiosk };
+
+/// The rows of a shop by their kind's index and their id.
+#[derive(Clone, Default)]
+struct MemoryShop {
+    rows: BTreeMap<(usize, i64), Row>,
+    last_id: i64,
+    /// The steps of the last change.
+    steps: Vec<Step>,
+}
+
+impl MemoryShop {
+    fn row(&self, kind: EntityKind, id: i64) -> &Row {
+        &self.rows[&(kind.index(), id)]
+    }
+
+    fn of_order(
+        &self,
+        kind: EntityKind,
+        field: FieldRef,
+        order: i64,
+    ) -> impl Iterator<Item = &Row> {
+        let rows = self.rows.values().filter(move |row| row.kind == kind);
+        rows.filter(move |row| row.int(field) == Ok(order))
+    }
+
+    fn create(&mut self, kind: EntityKind, body: Value) -> Result<i64, Reject> {
+        self.create_as(ADMIN, kind, body)
+    }
+
+    fn create_as(&mut self, who: Principal, kind: EntityKind, body: Value) -> Result<i64, Reject> {
+        let operation = Operation::Create(input(kind, Purpose::Create, body)?);
+        self.change(who, kind, operation)?;
+        Ok(self.steps[0].row().id)
+    }
+
+    fn update(&mut self, kind: EntityKind, id: i64, body: Value) -> Result<(), Reject> {
+        let operation = Operation::Update(id, input(kind, Purpose::Patch, body)?);
+        self.change(ADMIN, kind, operation)
+    }
+
+    fn delete(&mut self, kind: EntityKind, id: i64) -> Result<(), Reject> {
+        self.change(ADMIN, kind, Operation::Delete(id))
+    }
+
+    /// Does a change with all that follows, or nothing.
+    fn change(
+        &mut self,
+        who: Principal,
+        kind: EntityKind,
+        operation: Operation,
+    ) -> Result<(), Reject> {
+        self.steps.clear();
+        let mut next = self.clone();
+        let mut steps = plan(&next, who, &Change { kind, operation, if_match: None })?;
+        let mut at = 0;
+        while at < steps.len() {
+            next.save(&mut steps[at])?;
+            steps.extend(follow(&next, &steps[at])?);
+            at += 1;
+        }
+        *self = Self { steps, ..next };
+        Ok(())
+    }
+
+    fn save(&mut self, step: &mut Step) -> Result<(), Reject> {
+        match step {
+            Step::Create(row) => {
+                self.last_id += 1;
+                row.id = self.last_id;
+                self.rows.insert((row.kind.index(), row.id), row.clone());
+            }
+            Step::Update { before, after } => {
+                let stored = self.rows.insert((after.kind.index(), after.id), after.clone());
+                assert_eq!(stored.as_ref(), Some(&*before), "a step was planned with an old state");
+            }
+            Step::Delete(row) => {
+                if row.kind == EntityKind::Order && self.is_referred_to(row.id) {
+                    return Err(Reject::conflict(Code::InUse, ""));
+                }
+                self.rows.remove(&(row.kind.index(), row.id));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_referred_to(&self, order: i64) -> bool {
+        let payments = self.of_order(EntityKind::Transaction, transaction::ORDER_ID, order);
+        let parcels = self.of_order(EntityKind::Shipment, shipment::ORDER_ID, order);
+        payments.chain(parcels).next().is_some()
+    }
+}
+
+impl Reads for MemoryShop {
+    fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
+        Ok(self.rows.get(&(kind.index(), id)).cloned())
+    }
+
+    fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject> {
+        Ok(self.rows.contains_key(&(kind.index(), id)))
+    }
+
+    fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject> {
+        self.of_order(EntityKind::Transaction, transaction::ORDER_ID, order_id)
+            .map(Payment::read)
+            .collect()
+    }
+
+    fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject> {
+        let status = |row: &Row| {
+            ShipmentStatus::from_word(row.text(shipment::STATUS)?).ok_or(Reject::Unavailable)
+        };
+        self.of_order(EntityKind::Shipment, shipment::ORDER_ID, order_id).map(status).collect()
+    }
+}
+
+fn input(kind: EntityKind, purpose: Purpose, body: Value) -> Result<Input, Reject> {
+    let Value::Object(body) = body else { panic!("{body} is no object") };
+    Input::read(kind, purpose, body)
+}
+
+/// The code of a refusal.
+#[track_caller]
+fn refused<T>(result: Result<T, Reject>) -> Code {
+    match result.err() {
+        Some(Reject::Conflict(code, _)) => code,
+        Some(Reject::Invalid(errors)) if errors.len() == 1 => errors[0].code,
+        other => panic!("{other:?}"),
+    }
+}
