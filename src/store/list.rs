@@ -36,43 +36,54 @@ pub(super) fn page(
 ) -> Result<(Vec<Row>, bool), Reject> {
     let leading = query.filters.iter().position(|(field, _)| !is_choice(kind, *field));
     let Some(since) = query.updated_since.filter(|_| leading.is_none()) else {
-        let mut sql = Select::new(kind, query.ascending);
-        sql.filters(&query.filters, leading.or(Some(0)));
-        if let Some(since) = query.updated_since {
-            sql.condition(" AND +updated_at >= ?", since);
-        }
-        sql.behind("id", query.after);
-        return sql.page(conn, query.limit);
+        return by_filter(kind, query, leading.unwrap_or(0)).page(conn, query.limit);
     };
-    let bound = if query.ascending { "min" } else { "max" };
-    let first = || first_id(conn, kind, bound);
     let start = match query.after {
         Some(id) => id,
-        None if query.ascending => first()?.saturating_sub(1),
-        None => first()?.saturating_add(1),
+        None if query.ascending => end_id(conn, kind, "min")?.saturating_sub(1),
+        None => end_id(conn, kind, "max")?.saturating_add(1),
     };
-    let mut window = Select::new(kind, query.ascending);
-    window.filters(&query.filters, None);
-    window.condition(" AND +updated_at >= ?", since);
-    window.behind("id", Some(start));
+    let page = in_window(kind, query, since, start).page(conn, query.limit)?;
+    if page.1 { Ok(page) } else { by_update(kind, query, since, start).page(conn, query.limit) }
+}
+
+/// What one filter's index leads to, or the ids alone.
+fn by_filter(kind: EntityKind, query: &Query, leading: usize) -> Select {
+    let mut select = Select::new(kind, query.ascending);
+    select.filters(&query.filters, Some(leading));
+    if let Some(since) = query.updated_since {
+        select.condition(" AND +updated_at >= ?", since);
+    }
+    select.behind("id", query.after);
+    select
+}
+
+/// What changed among the next `LIST_WINDOW` ids.
+fn in_window(kind: EntityKind, query: &Query, since: i64, start: i64) -> Select {
+    let mut select = Select::new(kind, query.ascending);
+    select.filters(&query.filters, None);
+    select.condition(" AND +updated_at >= ?", since);
+    select.behind("id", Some(start));
     if query.ascending {
-        window.condition(" AND id <= ?", start.saturating_add(LIST_WINDOW));
+        select.condition(" AND id <= ?", start.saturating_add(LIST_WINDOW));
     } else {
-        window.condition(" AND id >= ?", start.saturating_sub(LIST_WINDOW));
+        select.condition(" AND id >= ?", start.saturating_sub(LIST_WINDOW));
     }
-    let page = window.page(conn, query.limit)?;
-    if page.1 {
-        return Ok(page);
-    }
-    let mut changed = Select::new(kind, query.ascending);
-    changed.sql.push_str(" AND id IN (SELECT id FROM ");
-    changed.sql.extend([kind.schema().plural, " WHERE updated_at >= ?"]);
-    changed.values.push(Cell::Int(since));
-    changed.filters(&query.filters, None);
-    changed.behind("+id", Some(start));
-    changed.limit(query.limit);
-    changed.sql.push(')');
-    changed.page(conn, query.limit)
+    select
+}
+
+/// What changed, from the index of the times; only the ids of the page's rows lead to rows.
+fn by_update(kind: EntityKind, query: &Query, since: i64, start: i64) -> Select {
+    let mut select = Select::new(kind, query.ascending);
+    // SQLite would rather go through all ids, which are sorted already.
+    let table = kind.schema().plural;
+    select.sql.extend([" AND id IN (SELECT id FROM ", table, " INDEXED BY ", table, "_by_update"]);
+    select.condition(" WHERE updated_at >= ?", since);
+    select.filters(&query.filters, None);
+    select.behind("+id", Some(start));
+    select.limit(query.limit);
+    select.sql.push(')');
+    select
 }
 
 /// Whether the field holds one of a few words, so that many rows have the same.
@@ -81,7 +92,7 @@ fn is_choice(kind: EntityKind, field: FieldRef) -> bool {
 }
 
 /// The lowest or the highest id of a kind; 0 where there is none.
-fn first_id(conn: &Connection, kind: EntityKind, bound: &str) -> Result<i64, Reject> {
+fn end_id(conn: &Connection, kind: EntityKind, bound: &str) -> Result<i64, Reject> {
     let sql = format!("SELECT coalesce({bound}(id), 0) FROM {}", kind.schema().plural);
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     statement.query_row([], |row| row.get(0)).map_err(failed)
@@ -145,5 +156,72 @@ impl Select {
             page.push(row);
         }
         Ok((page, false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order;
+    use crate::store::database::MIGRATIONS;
+
+    /// SQLite's plan for a query, a line each.
+    fn plan(conn: &Connection, mut select: Select) -> String {
+        select.limit(50);
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {}", select.sql)).unwrap();
+        let values = params_from_iter(select.values.iter().map(rows::Bound));
+        let lines = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    /// The filters of a kind's lists: those that clients give, and the one of a kiosk.
+    fn filters(kind: EntityKind) -> impl Iterator<Item = (FieldRef, Cell)> {
+        let fields = kind.schema().fields.iter().enumerate();
+        let refs = fields.map(|(index, field)| (FieldRef { name: field.name, index }, field));
+        let wanted = refs.filter(|(at, field)| field.filter || *at == order::KIOSK_ID);
+        wanted.map(|(at, field)| match field.ty {
+            Type::Id(_) | Type::Owner => (at, Cell::Int(1)),
+            _ => (at, Cell::Text("x".to_owned())),
+        })
+    }
+
+    /// A list of a shop that has sold for years is as quick as that of a new one.
+    #[test]
+    fn each_filter_and_sort_has_its_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        let orders = [(None, true), (None, false), (Some(7), true), (Some(7), false)];
+        for (kind, (after, ascending)) in
+            EntityKind::ALL.into_iter().flat_map(|kind| orders.map(|order| (kind, order)))
+        {
+            let table = kind.schema().plural;
+            let query = Query { limit: 50, after, ascending, ..Query::default() };
+            let plain = plan(&conn, by_filter(kind, &query, 0));
+            let expected = match after {
+                Some(_) => format!("SEARCH {table} USING INTEGER PRIMARY KEY"),
+                None => format!("SCAN {table}"), // stops behind the page's last row
+            };
+            assert!(plain.starts_with(&expected) && !plain.contains("TEMP"), "{plain}");
+            for filter in filters(kind) {
+                let status = filters(kind).find(|(field, _)| is_choice(kind, *field));
+                let both = [filter.clone()].into_iter().chain(status).collect();
+                for filters in [vec![filter.clone()], both] {
+                    let query = Query { filters, updated_since: Some(1), ..query.clone() };
+                    let found = plan(&conn, by_filter(kind, &query, 0));
+                    let index = format!("SEARCH {table} USING INDEX ");
+                    let column = format!("({}=?", filter.0.name);
+                    assert!(found.starts_with(&index) && found.contains(&column), "{found}");
+                    assert!(!found.contains("TEMP"), "{found}");
+                }
+            }
+            let changed = plan(&conn, by_update(kind, &query, 1, 7));
+            let index = format!("USING COVERING INDEX {table}_by_update (updated_at>?)");
+            assert!(changed.contains(&index) && !changed.contains("SCAN"), "{changed}");
+            let window = plan(&conn, in_window(kind, &query, 1, 7));
+            let bounded = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+            assert!(window.contains(bounded) && !window.contains("TEMP"), "{window}");
+        }
     }
 }

@@ -194,6 +194,7 @@ fn refused(row: &Row, error: &rusqlite::Error) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::schema::Type;
     use crate::store::database::MIGRATIONS;
 
     /// The table and the schema cannot drift apart.
@@ -214,6 +215,42 @@ mod tests {
             columns.sort_unstable();
             fields.sort_unstable();
             assert_eq!(columns, fields, "{}", kind.schema().plural);
+        }
+    }
+
+    /// A word that the enum has and the table refuses would be found by the first client to use it.
+    #[test]
+    fn tables_take_every_word_of_their_choices_and_no_other() {
+        let conn = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        conn.pragma_update(None, "foreign_keys", false).unwrap();
+        let fits = |kind: EntityKind, index: usize, word: &str| {
+            let mut row = Row::blank(kind);
+            for (cell, field) in row.cells.iter_mut().zip(kind.schema().fields) {
+                *cell = match (field.ty, &cell) {
+                    (Type::Choice(words), _) => Cell::Text(words[0].to_owned()),
+                    (Type::Items, _) => Cell::Text("[]".to_owned()),
+                    (Type::Currency, _) => Cell::Text("USD".to_owned()),
+                    (Type::Money(_) | Type::Id(_), _) => Cell::Int(1),
+                    (_, Cell::Null) if !field.hidden => Cell::Text("x".to_owned()),
+                    (_, cell) => (*cell).clone(),
+                };
+            }
+            row.cells[index] = Cell::Text(word.to_owned());
+            let fits = insert(&conn, &mut row).is_ok();
+            conn.execute(&format!("DELETE FROM {}", kind.schema().plural), []).unwrap();
+            fits
+        };
+        for kind in EntityKind::ALL {
+            for (index, field) in kind.schema().stored() {
+                for word in field.words().unwrap_or_default() {
+                    assert!(fits(kind, index, word), "{kind:?}: {} {word}", field.name);
+                }
+                let open = field.words().is_none() || field.hidden;
+                assert!(open || !fits(kind, index, "elsewhere"), "{kind:?}: {}", field.name);
+            }
         }
     }
 }

@@ -8,6 +8,11 @@ mod imports;
 use std::fs;
 use std::path::Path;
 
+use tillcast::domain::order::{OrderStatus, PaymentStatus};
+use tillcast::domain::product::ProductStatus;
+use tillcast::domain::shipment::ShipmentStatus;
+use tillcast::domain::transaction::{TransactionStatus, TransactionType};
+
 /// A room, its layer, and the crates whose home it is. It imports from layers below its own only.
 type Room = (&'static str, u8, &'static [&'static str]);
 
@@ -156,6 +161,35 @@ fn secrets_have_their_own_type() {
             let name = declared.map_or("", |(before, _)| before.rsplit([' ', '(']).next().unwrap());
             let secret = ["password", "password_hash", "token"].contains(&name);
             assert!(!secret, "{path}:{}: {name} is not a Secret", at + 1);
+        }
+    }
+}
+
+/// A rule that compares texts goes on compiling when the word is gone.
+#[test]
+fn each_status_is_written_in_its_enum_only() {
+    let all = [
+        OrderStatus::WORDS,
+        PaymentStatus::WORDS,
+        ProductStatus::WORDS,
+        ShipmentStatus::WORDS,
+        TransactionStatus::WORDS,
+        TransactionType::WORDS,
+    ];
+    let homes = ["order", "product", "shipment", "transaction"];
+    for (path, text) in sources() {
+        let is_home = homes.iter().any(|home| path == format!("src/domain/{home}.rs"));
+        if is_home || path.contains("/tests/") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (at, line) in code.lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            let literal = |word: &&&str| {
+                code.contains(&format!("\"{word}\"")) || code.contains(&format!("'{word}'"))
+            };
+            let found = all.iter().copied().flatten().find(literal);
+            assert_eq!(found, None, "{path}:{}: use the enum", at + 1);
         }
     }
 }

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::cli::demo::login::Login;
+use crate::domain::order::OrderStatus;
+use crate::domain::shipment::ShipmentStatus;
+use crate::domain::transaction::{TransactionStatus, TransactionType};
 
 const PRODUCTS: [(&str, &str); 8] = [
     ("Espresso", "2.40"),
@@ -157,25 +160,30 @@ impl Assistant {
         let OpenOrder { id: order_id, total, next } = order;
         let next = match next {
             Step::Pay if fastrand::u8(..20) == 0 => {
-                let cancel = json!({"status": "cancelled"});
+                let cancel = json!({"status": OrderStatus::Cancelled.word()});
                 self.call(Method::PATCH, &format!("/api/orders/{order_id}"), &cancel).await?;
                 return Ok(());
             }
             Step::Pay => {
                 let gateway = if fastrand::bool() { "card" } else { "cash" };
-                let payment = json!({"order_id": order_id, "type": "payment", "status": "completed",
-                                     "amount": total, "gateway": gateway});
+                let payment = json!({
+                    "order_id": order_id, "amount": total, "gateway": gateway,
+                    "type": TransactionType::Payment.word(),
+                    "status": TransactionStatus::Completed.word(),
+                });
                 self.call(Method::POST, "/api/transactions", &payment).await?;
                 Step::Send
             }
             Step::Send => {
                 let number = format!("TRACK{:06}", fastrand::u32(..1_000_000));
-                let parcel = json!({"order_id": order_id, "status": "shipped", "carrier": "UPS",
-                                    "tracking_number": number});
+                let parcel = json!({
+                    "order_id": order_id, "carrier": "UPS", "tracking_number": number,
+                    "status": ShipmentStatus::Shipped.word(),
+                });
                 Step::Arrive(id(&self.call(Method::POST, "/api/shipments", &parcel).await?))
             }
             Step::Arrive(parcel) => {
-                let arrived = json!({"status": "delivered"});
+                let arrived = json!({"status": ShipmentStatus::Delivered.word()});
                 self.call(Method::PATCH, &format!("/api/shipments/{parcel}"), &arrived).await?;
                 return Ok(());
             }
