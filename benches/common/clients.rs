@@ -141,12 +141,24 @@ impl Crowd {
 /// A WebSocket of which only the frames' ends are known.
 pub(crate) struct Subscriber {
     pub(crate) stream: TcpStream,
+    /// Whole text frames that came so far.
+    pub(crate) texts: u32,
     frames: Frames,
 }
 
 impl Subscriber {
-    /// Shakes hands and subscribes; the stream is a blocking one still.
+    /// Shakes hands and subscribes to a channel; the stream is a blocking one still.
     pub(crate) fn connect(server: &Server, channel: &str, buffer: &mut [u8]) -> Outcome<Self> {
+        let subscribe = format!(r#"{{"type":"subscribe","channel":"{channel}"}}"#);
+        Self::connect_with(server, &subscribe, buffer)
+    }
+
+    /// The same with a message that subscribes.
+    pub(crate) fn connect_with(
+        server: &Server,
+        subscribe: &str,
+        buffer: &mut [u8],
+    ) -> Outcome<Self> {
         let mut stream = connect(server)?;
         let (address, cookie) = (server.address, &server.cookie);
         write!(
@@ -166,15 +178,15 @@ impl Subscriber {
                 return Err(String::from_utf8_lossy(&answer).into_owned().into());
             }
         };
-        let mut subscriber = Self { stream, frames: Frames::default() };
+        let mut subscriber = Self { stream, texts: 0, frames: Frames::default() };
+        subscriber.texts = subscriber.frames.count(&answer[end..]);
         if server.kind == Kind::Tillcast {
-            let mut heard = subscriber.frames.count(&answer[end..]);
-            while heard == 0 {
-                heard = subscriber.hear(buffer)?.0; // connected
+            while subscriber.texts == 0 {
+                subscriber.hear(buffer)?; // connected
             }
-            subscriber.say(&format!(r#"{{"type":"subscribe","channel":"{channel}"}}"#))?;
-            while heard == 1 {
-                heard += subscriber.hear(buffer)?.0; // subscribed
+            subscriber.say(subscribe)?;
+            while subscriber.texts == 1 {
+                subscriber.hear(buffer)?; // subscribed
             }
         }
         Ok(subscriber)
@@ -196,6 +208,7 @@ impl Subscriber {
             Err(error) => return Err(error.into()),
         };
         let frames = self.frames.count(&buffer[..read]);
+        self.texts += frames;
         if std::mem::take(&mut self.frames.pinged) {
             self.stream.write_all(&[0x8a, 0x80, 0, 0, 0, 0])?;
         }

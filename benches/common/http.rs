@@ -63,6 +63,8 @@ pub(crate) enum Wish {
     Notes(usize),
     /// An order of one item: an event for it, and one for its product.
     Order,
+    /// A payment of all that an order costs: an event for it, and one for the order.
+    Payment,
 }
 
 /// Requests made so far, by all publishers: equal notes would be no change, and thus no event.
@@ -102,11 +104,17 @@ impl Publisher {
                 let product = made % PRODUCTS + 1;
                 format!(r#"{{"items":[{{"product_id":{product},"quantity":1}}]}}"#)
             }
+            (Kind::Tillcast, Wish::Payment) => {
+                write!(out, "POST /api/transactions")?;
+                format!(
+                    r#"{{"order_id":{id},"type":"payment","status":"completed","amount":59.98,"gateway":"cash"}}"#
+                )
+            }
             (Kind::Bare | Kind::Bun, wish) => {
                 write!(out, "POST /publish")?;
                 let notes = match wish {
                     Wish::Notes(width) => format!("{made:0width$}"),
-                    Wish::Order => String::new(),
+                    Wish::Order | Wish::Payment => String::new(),
                 };
                 order_event(id, 1_000 + made, wish == Wish::Order, &notes)
             }

@@ -4,6 +4,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod http;
+pub(crate) mod push;
 pub(crate) mod seed;
 pub(crate) mod server;
 

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -171,10 +171,20 @@ impl Server {
         Ok(all)
     }
 
-    /// The bytes of its database, with what is in the write-ahead log alone; its data is of a seed.
-    pub(crate) fn stored(&self) -> Outcome<f64> {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The file of its database; its data is of a seed.
+    pub(crate) fn database(&self) -> Outcome<PathBuf> {
         let data = self.data.as_ref().ok_or("no data of its own")?;
-        let conn = Connection::open(data.path().join("tillcast.db"))?;
+        Ok(data.path().join("tillcast.db"))
+    }
+
+    /// The bytes of its database, with what is in the write-ahead log alone.
+    pub(crate) fn stored(&self) -> Outcome<f64> {
+        let conn = Connection::open(self.database()?)?;
         let pages: u32 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         Ok(f64::from(pages) * f64::from(page))

@@ -7,8 +7,8 @@ use crate::common::Outcome;
 use crate::common::clients::Crowd;
 use crate::common::float;
 use crate::common::http::{Publisher, Wish};
+use crate::common::push::{Until, push};
 use crate::common::server::Kind;
-use crate::stream::{Until, push};
 use crate::table::{Goal, Line};
 
 /// Many times what goes into the database in one go.

@@ -9,8 +9,8 @@ use crate::common::Outcome;
 use crate::common::clients::{Crowd, Subscriber, TEXT, first_frame};
 use crate::common::float;
 use crate::common::http::{Publisher, Wish};
+use crate::common::push::{Until, push};
 use crate::common::server::{Kind, Server};
-use crate::stream::{Until, push};
 use crate::table::{Goal, Line};
 
 /// What the sleeper does not read.

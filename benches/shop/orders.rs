@@ -7,10 +7,10 @@ use crate::common::Outcome;
 use crate::common::clients::Crowd;
 use crate::common::float;
 use crate::common::http::{Publisher, Wish};
+use crate::common::push::{Until, push};
 use crate::common::server::{Kind, Server, on_server_core};
 use crate::latency;
 use crate::sqlite::Loop;
-use crate::stream::{Until, push};
 use crate::table::{Figures, Goal, Line, median, percentile};
 use crate::{Bench, SUBSCRIBERS};
 
