@@ -10,7 +10,7 @@ const FINAL: u8 = 0x80;
 /// The longest header without a mask: two bytes and a length of eight.
 const HEADER_BYTES_MAX: usize = 10;
 /// The longest payload of a control frame (RFC 6455, section 5.5).
-const CONTROL_BYTES_MAX: usize = 125;
+pub const CONTROL_BYTES_MAX: usize = 125;
 
 /// A text message.
 pub fn text(payload: &str) -> Vec<u8> {
@@ -29,6 +29,16 @@ pub fn put_binary(out: &mut Vec<u8>, payload: &[u8]) {
     put(out, 0x2, payload);
 }
 
+/// Appends the reply to a ping; the payload has at most `CONTROL_BYTES_MAX`.
+pub fn put_pong(out: &mut Vec<u8>, payload: &[u8]) {
+    put(out, 0xa, payload);
+}
+
+/// Appends a close frame with this payload: none, or a code and a reason.
+pub fn put_close(out: &mut Vec<u8>, payload: &[u8]) {
+    put(out, 0x8, payload);
+}
+
 /// A close frame; a reason of more than 123 bytes is cut between two characters.
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
     let mut payload = code.to_be_bytes().to_vec();
@@ -38,7 +48,7 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
     }
     payload.extend_from_slice(&reason.as_bytes()[..end]);
     let mut frame = Vec::with_capacity(payload.len() + 2);
-    put(&mut frame, 0x8, &payload);
+    put_close(&mut frame, &payload);
     frame
 }
 

@@ -1,18 +1,13 @@
-//! Bytes to messages. tungstenite's state exists only while a message is under way, so that an idle
-//! connection owns no buffer.
+//! Bytes to messages (RFC 6455, sections 5 and 7). A connection owns a buffer only while a message is
+//! half read.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::Cursor;
 
-use bytes::Bytes;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, OpCode};
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Error, Message};
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
+use crate::frame;
 use crate::limits::MESSAGE_BYTES_MAX;
-
-/// The longest frame header (RFC 6455, section 5.2).
-const HEADER_BYTES_MAX: usize = 14;
 
 /// One connection's half-read message, if any.
 #[derive(Default)]
@@ -20,9 +15,17 @@ pub struct MessageDecoder {
     partial: Option<Box<Partial>>,
 }
 
+#[derive(Default)]
 struct Partial {
-    context: WebSocketContext,
-    boundary: FrameBoundary,
+    /// The beginning of a frame.
+    frame: Vec<u8>,
+    /// The frames before it that belong to the same message.
+    message: Option<Message>,
+}
+
+struct Message {
+    is_text: bool,
+    payload: Vec<u8>,
 }
 
 /// What the peer sent.
@@ -31,12 +34,16 @@ pub enum Incoming {
     /// A whole text message.
     Text(String),
     /// A whole binary message.
-    Binary(Bytes),
+    Binary(Vec<u8>),
     /// A close frame; the reply is in the output already.
     Closed,
     /// A violation of the protocol, with the close code that RFC 6455 has for it.
     Broken(u16, &'static str),
 }
+
+const PROTOCOL_ERROR: Incoming = Incoming::Broken(1002, "protocol error");
+const NOT_UTF_8: Incoming = Incoming::Broken(1007, "text is not UTF-8");
+const TOO_BIG: Incoming = Incoming::Broken(1009, "message too big");
 
 impl MessageDecoder {
     /// Decodes bytes from the socket. Calls `on` for each message, in order, and appends the
@@ -48,123 +55,104 @@ impl MessageDecoder {
         output: &mut Vec<u8>,
         mut on: impl FnMut(Incoming, &mut Vec<u8>) -> bool,
     ) {
-        let mut partial = self.partial.take().unwrap_or_else(|| Box::new(Partial::new()));
-        partial.boundary.advance(bytes);
-        let mut stream = SliceIo { input: bytes, output };
+        let Partial { mut frame, mut message } = *self.partial.take().unwrap_or_default();
+        let mut rest = bytes;
+        if !frame.is_empty() {
+            frame.extend_from_slice(bytes);
+            rest = &frame;
+        }
         loop {
-            let incoming = match partial.context.read(&mut stream) {
-                Ok(Message::Text(text)) => Incoming::Text(text.as_str().to_owned()),
-                Ok(Message::Binary(bytes)) => Incoming::Binary(bytes),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-                Ok(Message::Close(_)) => {
-                    // Writing into a Vec cannot fail.
-                    drop(partial.context.flush(&mut stream));
-                    Incoming::Closed
-                }
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => broken(&error),
+            let incoming = match next_frame(&mut rest) {
+                Ok(None) => break,
+                Ok(Some((header, payload))) => assemble(&mut message, &header, payload, output),
+                Err(violation) => Some(violation),
             };
+            let Some(incoming) = incoming else { continue };
             let over = matches!(incoming, Incoming::Closed | Incoming::Broken(..));
-            if !on(incoming, stream.output) || over {
+            if !on(incoming, output) || over {
                 return;
             }
         }
-        drop(partial.context.flush(&mut stream));
-        if !partial.boundary.is_between_messages() {
-            self.partial = Some(partial);
+        if !rest.is_empty() || message.is_some() {
+            self.partial = Some(Box::new(Partial { frame: rest.to_vec(), message }));
         }
     }
 }
 
-fn broken(error: &Error) -> Incoming {
-    match error {
-        Error::Capacity(_) => Incoming::Broken(1009, "message too big"),
-        Error::Utf8(_) => Incoming::Broken(1007, "text is not UTF-8"),
-        Error::ConnectionClosed | Error::AlreadyClosed => Incoming::Closed,
-        _ => Incoming::Broken(1002, "protocol error"),
+/// Takes a frame from the front of the bytes, unmasked, if they have all of it. A frame that is too
+/// long is refused by its header.
+fn next_frame(bytes: &mut &[u8]) -> Result<Option<(FrameHeader, Vec<u8>)>, Incoming> {
+    let mut cursor = Cursor::new(*bytes);
+    let parsed = FrameHeader::parse(&mut cursor).map_err(|_| PROTOCOL_ERROR)?;
+    let Some((header, length)) = parsed else {
+        return Ok(None);
+    };
+    let mask = header.mask.ok_or(PROTOCOL_ERROR)?;
+    let is_control = matches!(header.opcode, OpCode::Control(_));
+    let reserved = header.rsv1 || header.rsv2 || header.rsv3;
+    if reserved || is_control && (!header.is_final || length > frame::CONTROL_BYTES_MAX as u64) {
+        return Err(PROTOCOL_ERROR);
     }
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MESSAGE_BYTES_MAX {
+        return Err(TOO_BIG);
+    }
+    let start = usize::try_from(cursor.position()).unwrap_or(0);
+    let Some((payload, rest)) = bytes[start..].split_at_checked(length) else {
+        return Ok(None);
+    };
+    *bytes = rest;
+    let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    Ok(Some((header, payload.collect())))
 }
 
-impl Partial {
-    fn new() -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(256)
-            .write_buffer_size(0)
-            .max_write_buffer_size(64 * 1024)
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        Self {
-            context: WebSocketContext::new(Role::Server, Some(config)),
-            boundary: FrameBoundary::default(),
+/// Adds a frame to its message; returns what has come whole with it.
+fn assemble(
+    message: &mut Option<Message>,
+    header: &FrameHeader,
+    payload: Vec<u8>,
+    output: &mut Vec<u8>,
+) -> Option<Incoming> {
+    match header.opcode {
+        OpCode::Control(Control::Close) => return Some(close(&payload, output)),
+        OpCode::Control(Control::Ping) => {
+            frame::put_pong(output, &payload);
+            return None;
         }
-    }
-}
-
-/// The bytes at hand as a stream: reading behind their end would block.
-struct SliceIo<'a> {
-    input: &'a [u8],
-    output: &'a mut Vec<u8>,
-}
-
-impl Read for SliceIo<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.input.read(buffer)
-    }
-}
-
-impl Write for SliceIo<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Follows the frame headers, to know whether a message is half read.
-#[derive(Default)]
-struct FrameBoundary {
-    header: heapless::Vec<u8, HEADER_BYTES_MAX>,
-    payload_left: u64,
-    fragmented: bool,
-}
-
-impl FrameBoundary {
-    fn advance(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let skip = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
-            if skip > 0 {
-                self.payload_left -= skip as u64;
-                bytes = &bytes[skip..];
-                continue;
+        OpCode::Control(_) => return None,
+        OpCode::Data(Data::Continue) => match message {
+            None => return Some(PROTOCOL_ERROR),
+            Some(begun) if begun.payload.len() + payload.len() > MESSAGE_BYTES_MAX => {
+                return Some(TOO_BIG);
             }
-            // A header that does not parse at its longest is a violation, which tungstenite reports.
-            if self.header.push(bytes[0]).is_err() {
-                return;
+            Some(begun) => begun.payload.extend_from_slice(&payload),
+        },
+        OpCode::Data(_) if message.is_some() => return Some(PROTOCOL_ERROR),
+        OpCode::Data(kind) => *message = Some(Message { is_text: kind == Data::Text, payload }),
+    }
+    let Message { is_text, payload } = message.take_if(|_| header.is_final)?;
+    if !is_text {
+        return Some(Incoming::Binary(payload));
+    }
+    Some(String::from_utf8(payload).map_or(NOT_UTF_8, Incoming::Text))
+}
+
+/// Replies to a close frame with the same code and reason.
+fn close(payload: &[u8], output: &mut Vec<u8>) -> Incoming {
+    match payload {
+        [] => {}
+        [high, low, reason @ ..] => {
+            if !CloseCode::from(u16::from_be_bytes([*high, *low])).is_allowed() {
+                return PROTOCOL_ERROR;
             }
-            bytes = &bytes[1..];
-            if let Ok(Some((header, length))) =
-                FrameHeader::parse(&mut Cursor::new(&self.header[..]))
-            {
-                self.payload_left = length;
-                if !matches!(
-                    header.opcode,
-                    OpCode::Control(Control::Close | Control::Ping | Control::Pong)
-                ) {
-                    self.fragmented = !header.is_final;
-                }
-                self.header.clear();
+            if str::from_utf8(reason).is_err() {
+                return NOT_UTF_8;
             }
         }
+        [_] => return PROTOCOL_ERROR,
     }
-
-    fn is_between_messages(&self) -> bool {
-        self.payload_left == 0 && self.header.is_empty() && !self.fragmented
-    }
+    frame::put_close(output, payload);
+    Incoming::Closed
 }
 
 #[cfg(test)]
@@ -224,9 +212,34 @@ mod tests {
             Some(Incoming::Broken(code, _)) => code,
             other => panic!("{other:?}"),
         };
-        assert_eq!(broken(&masked(0x81, &[0xff, 0xfe])), 1007);
-        assert_eq!(broken(&masked(0xf1, b"x")), 1002);
-        assert_eq!(broken(&[0x81, 1, b'x']), 1002);
-        assert_eq!(broken(&[0x81, 0xfe, 0x10, 0x01, 0, 0, 0, 0]), 1009);
+        let long = vec![b'x'; 125];
+        let too_big = [masked(0x01, &long), masked(0x00, &long).repeat(32)].concat();
+        for (code, bytes) in [
+            (1002, vec![0x81, 1, b'x']),                               // not masked
+            (1002, masked(0xf1, b"x")),                                // reserved bits
+            (1002, masked(0x83, b"x")),                                // reserved opcode
+            (1002, masked(0x80, b"x")),                                // continues nothing
+            (1002, [masked(0x01, b"x"), masked(0x81, b"x")].concat()), // begins within another
+            (1002, masked(0x09, b"x")),                                // a ping in pieces
+            (1002, vec![0x89, 0xfe, 0, 126, 0, 0, 0, 0]),              // a ping of 126 bytes
+            (1002, masked(0x88, &[3])),                                // half a close code
+            (1002, masked(0x88, &[3, 0xed])),                          // a code that is never sent
+            (1007, masked(0x81, &[0xff, 0xfe])),
+            (1007, masked(0x88, &[3, 0xe8, 0xff])),
+            (1009, vec![0x81, 0xfe, 0x10, 0x01, 0, 0, 0, 0]),
+            (1009, too_big),
+        ] {
+            assert_eq!(broken(&bytes), code, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_close_is_answered_with_its_own_code() {
+        for payload in [&b""[..], &[3, 0xe8], &[3, 0xe8, b'b', b'y', b'e']] {
+            let bytes = [masked(0x88, payload), masked(0x81, b"late")].concat();
+            let reply = [&[0x88, u8::try_from(payload.len()).unwrap()], payload].concat();
+            let closed = (vec![Incoming::Closed], reply);
+            assert_eq!(receive(&mut MessageDecoder::default(), &bytes), closed);
+        }
     }
 }

@@ -31,7 +31,7 @@ const ROOMS: &[Room] = &[
     ("feed", 3, &["heapless"]),
     ("auth", 4, &["argon2", "getrandom", "sha2"]),
     ("http", 5, &["bytes", "form_urlencoded", "http_body_util", "hyper", "serde"]),
-    ("ws", 5, &["bytes", "heapless", "mio", "serde", "slab", "socket2", "tungstenite"]),
+    ("ws", 5, &["bytes", "mio", "serde", "slab", "socket2", "tungstenite"]),
     (
         "server",
         6,
