@@ -1,14 +1,15 @@
-//! The program's commands beside `serve`: run to their end, or followed line by line.
+//! The program as a process: run to its end, or followed line by line.
 
 use super::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Instant;
 
-/// More lines than any test lets a program write.
-const LINES_MAX: usize = 100_000;
 /// Names another build of the program to be tested, or what runs it there with its arguments first:
 /// `qemu-arm -cpu cortex-a7 PATH`, a word each. The tests themselves stay as they are, so that a
 /// program for a board is tested as it will be installed. `tests/arm` sets it.
@@ -35,11 +36,18 @@ pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path)
     output
 }
 
-/// A command that goes on until it is told to end.
+/// A process that goes on until it is told to end, and all that it has written so far. Dropping it ends it.
 pub(crate) struct Running {
     child: Child,
-    lines: Receiver<String>,
-    seen: String,
+    written: Arc<Written>,
+    /// Bytes of it that `line` has handed out.
+    read: usize,
+}
+
+/// The lines of both streams, and how many of the two are still open.
+struct Written {
+    state: Mutex<(String, u8)>,
+    grown: Condvar,
 }
 
 impl Running {
@@ -49,88 +57,140 @@ impl Running {
 
     /// The same with a command of the test's own, which may start the program.
     pub(crate) fn of(command: &mut Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (sender, lines) = sync_channel(LINES_MAX);
-        follow(child.stdout.take().unwrap(), sender.clone());
-        follow(child.stderr.take().unwrap(), sender);
-        Self { child, lines, seen: String::new() }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let state = Mutex::new((String::new(), 2));
+        let written = Arc::new(Written { state, grown: Condvar::new() });
+        written.follow(child.stdout.take().unwrap());
+        written.follow(child.stderr.take().unwrap());
+        Self { child, written, read: 0 }
     }
 
     /// The next line of either stream, waiting for it.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                self.seen += &line;
-                self.seen += "\n";
-                line
-            }
-            Err(error) => panic!("{error}; the lines so far:\n{}", self.seen),
-        }
+        let (read, line) = self.written.wait_for(self.read, |_| true);
+        self.read = read;
+        line
     }
 
     /// The next line that contains this text.
     #[track_caller]
     pub(crate) fn line_with(&mut self, text: &str) -> String {
-        loop {
-            let line = self.line();
-            if line.contains(text) {
-                return line;
-            }
-        }
+        let (read, line) = self.written.wait_for(self.read, |line| line.contains(text));
+        self.read = read;
+        line
+    }
+
+    /// The first line of all that contains this text, waiting for it.
+    #[track_caller]
+    pub(crate) fn first_with(&self, text: &str) -> String {
+        self.written.wait_for(0, |line| line.contains(text)).1
     }
 
     /// All lines so far; after its end, all that it wrote.
-    pub(crate) fn seen(&self) -> &str {
-        &self.seen
+    pub(crate) fn seen(&self) -> String {
+        self.written.state.lock().unwrap().0.clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Asks it to end, and waits for that.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.signal(signal);
         self.wait()
     }
 
     /// Waits until it has ended; its exit code, none if it died of a signal.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    assert!(!line.contains("panicked"), "{line}");
-                    self.seen += &line;
-                    self.seen += "\n";
-                }
-                // Both streams are closed: it has ended, or is about to.
-                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
-            }
+        self.written.wait_until_closed();
+        let seen = self.seen();
+        assert!(!seen.contains("panicked"), "{seen}");
+        self.child.wait().unwrap().code()
+    }
+
+    /// SIGKILL: what a power cut leaves of the process.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it can be waited for");
+    }
+
+    /// Ends it if it has not ended, and waits for the last of what it wrote.
+    pub(crate) fn close(&mut self) {
+        if !self.has_ended() {
+            self.kill();
         }
+        self.written.wait_until_closed();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.child.kill().expect("it can be killed");
-            self.child.wait().expect("it can be waited for");
+        if !self.has_ended() {
+            self.kill();
+        }
+        if thread::panicking() {
+            eprintln!("--- what the process wrote\n{}---", self.seen());
         }
     }
 }
 
-fn follow(stream: impl Read + Send + 'static, lines: SyncSender<String>) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines() {
-            // Nobody listens once the test is over.
-            let Ok(()) = lines.send(line.expect("the program writes text")) else { return };
+impl Written {
+    fn follow(self: &Arc<Self>, stream: impl Read + Send + 'static) {
+        let written = Arc::clone(self);
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n') {
+                let line = line.expect("the process's output can be read");
+                let mut state = written.state.lock().unwrap();
+                writeln!(state.0, "{}", String::from_utf8_lossy(&line)).unwrap();
+                written.grown.notify_all();
+            }
+            written.state.lock().unwrap().1 -= 1;
+            written.grown.notify_all();
+        });
+    }
+
+    /// The first such line from this byte on, and the byte behind it.
+    #[track_caller]
+    fn wait_for(&self, mut from: usize, wanted: impl Fn(&str) -> bool) -> (usize, String) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.state.lock().unwrap();
+        loop {
+            while let Some((line, _)) = state.0[from..].split_once('\n') {
+                from += line.len() + 1;
+                if wanted(line) {
+                    return (from, line.to_owned());
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.1 == 0 || left.is_zero() {
+                let text = state.0.clone();
+                drop(state);
+                panic!("the line does not come:\n{text}");
+            }
+            state = self.grown.wait_timeout(state, left).unwrap().0;
         }
-    });
+    }
+
+    #[track_caller]
+    fn wait_until_closed(&self) {
+        let state = self.state.lock().unwrap();
+        let open = |state: &mut (String, u8)| state.1 > 0;
+        let (state, timeout) = self.grown.wait_timeout_while(state, 2 * PATIENCE, open).unwrap();
+        drop(state);
+        assert!(thread::panicking() || !timeout.timed_out(), "it does not end");
+    }
 }
 
 fn command(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Command {

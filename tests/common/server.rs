@@ -1,16 +1,15 @@
 //! One running `tillcast serve`: started, watched through its log, stopped, killed, restarted.
 
-use super::program::program;
-use super::{Client, PATIENCE};
-use rustix::process::{Pid, Signal, kill_process};
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use super::Client;
+use super::program::{Running, program};
+use rustix::process::Signal;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::thread;
 use tempfile::TempDir;
 
 /// What tests are not about, unless they say otherwise.
@@ -25,20 +24,12 @@ const DEFAULTS: [[&str; 2]; 4] = [
 ///
 /// Dropping it kills the process and fails the test if the server panicked.
 pub(crate) struct Server {
-    child: Child,
-    log: Arc<Log>,
+    process: Running,
     address: SocketAddr,
     data: Arc<TempDir>,
     starter: Vec<String>,
     flags: Vec<String>,
     admin_password: String,
-}
-
-/// The lines of stderr so far, and whether the process has closed it.
-#[derive(Default)]
-struct Log {
-    state: Mutex<(String, bool)>,
-    grown: Condvar,
 }
 
 /// The password of a user that `Server::with_users` made.
@@ -72,7 +63,7 @@ impl Server {
         let flags = [&["--listen", &address], flags].concat();
         let (data, password) = match left {
             Some(mut left) => {
-                assert!(left.child.try_wait().unwrap().is_some(), "the other one is still there");
+                assert!(left.process.has_ended(), "the other one is still there");
                 (Arc::clone(&left.data), Some(std::mem::take(&mut left.admin_password)))
             }
             None => (Arc::new(tempfile::tempdir().unwrap()), None),
@@ -106,16 +97,16 @@ impl Server {
     ) -> Self {
         let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
         let flags = owned(flags);
-        let (child, log) = spawn(data.path(), starter, &flags, stdin);
-        let listening = log.wait_for("listening on 127.0.0.1:", PATIENCE);
+        let process = spawn(data.path(), starter, &flags, stdin);
+        let listening = process.first_with("listening on 127.0.0.1:");
         let admin_password = admin_password.unwrap_or_else(|| {
-            let line = log.wait_for("first start: user admin, password ", PATIENCE);
+            let line = process.first_with("first start: user admin, password ");
             word_after(&line, "first start: user admin, password ").to_owned()
         });
         let port = word_after(&listening, "listening on 127.0.0.1:");
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port number")));
-        Self { child, log, address, data, starter: owned(starter), flags, admin_password }
+        Self { process, address, data, starter: owned(starter), flags, admin_password }
     }
 
     /// Where it listens.
@@ -129,17 +120,17 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// All of stderr so far.
     pub(crate) fn log(&self) -> String {
-        self.log.state.lock().unwrap().0.clone()
+        self.process.seen()
     }
 
     /// The first line of stderr that contains `text`, waiting for it.
     pub(crate) fn wait_for_log(&self, text: &str) -> String {
-        self.log.wait_for(text, PATIENCE)
+        self.process.first_with(text)
     }
 
     /// A client without a session.
@@ -174,25 +165,22 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// SIGTERM, and the exit code (`None` if it died of a signal).
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        self.signal(Signal::TERM);
-        self.wait()
+        self.process.end(Signal::TERM)
     }
 
     /// The exit code of a server that was told to stop, or dies by itself.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        self.log.wait_until_closed(2 * PATIENCE);
-        self.child.wait().unwrap().code()
+        self.process.wait()
     }
 
     /// SIGKILL: what a power cut leaves of the process.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
     }
 
     /// The same data directory, starter and flags once more, after `stop` or `kill`.
@@ -203,8 +191,7 @@ impl Server {
 
     /// The same data directory with other flags, after `stop` or `kill`.
     pub(crate) fn again_with(mut self, flags: &[&str]) -> Self {
-        let exited = self.child.try_wait().unwrap();
-        assert!(exited.is_some(), "stop or kill it before starting it again");
+        assert!(self.process.has_ended(), "stop or kill it before starting it again");
         let password = std::mem::take(&mut self.admin_password);
         let starter: Vec<&str> = self.starter.iter().map(String::as_str).collect();
         Self::started_by(&starter, Arc::clone(&self.data), flags, Some(password), Stdio::null())
@@ -227,60 +214,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.child.kill().expect("the server can be killed");
-            self.child.wait().expect("the server can be waited for");
-        }
-        self.log.wait_until_closed(PATIENCE);
+        self.process.close();
         let log = self.log();
-        if std::thread::panicking() {
-            eprintln!("--- stderr of the server\n{log}---");
-        } else {
-            assert!(!log.contains("panicked"), "the server panicked:\n{log}");
-        }
+        assert!(thread::panicking() || !log.contains("panicked"), "the server panicked:\n{log}");
     }
 }
 
-impl Log {
-    fn follow(&self, stderr: impl Read) {
-        for line in BufReader::new(stderr).split(b'\n') {
-            let line = line.expect("stderr of the server can be read");
-            let mut state = self.state.lock().unwrap();
-            writeln!(state.0, "{}", String::from_utf8_lossy(&line)).unwrap();
-            self.grown.notify_all();
-        }
-        self.state.lock().unwrap().1 = true;
-        self.grown.notify_all();
-    }
-
-    fn wait_for(&self, text: &str, patience: Duration) -> String {
-        let deadline = Instant::now() + patience;
-        let mut state = self.state.lock().unwrap();
-        loop {
-            if let Some(line) = state.0.lines().find(|line| line.contains(text)) {
-                return line.to_owned();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.1 || left.is_zero() {
-                let log = state.0.clone();
-                drop(state);
-                panic!("no line with {text:?} on stderr of the server:\n{log}");
-            }
-            state = self.grown.wait_timeout(state, left).unwrap().0;
-        }
-    }
-
-    fn wait_until_closed(&self, patience: Duration) {
-        let state = self.state.lock().unwrap();
-        let (state, timeout) =
-            self.grown.wait_timeout_while(state, patience, |state| !state.1).unwrap();
-        drop(state);
-        let failing_already = std::thread::panicking();
-        assert!(failing_already || !timeout.timed_out(), "it has not ended within {patience:?}");
-    }
-}
-
-fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Child, Arc<Log>) {
+fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> Running {
     let mut command = program(starter, data);
     command.env("RUST_BACKTRACE", "1").arg("serve");
     for [flag, value] in DEFAULTS {
@@ -289,12 +229,7 @@ fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> (Chil
         }
     }
     command.args(flags).arg("--data-dir").arg(data);
-    command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let log = Arc::new(Log::default());
-    let (stderr, follower) = (child.stderr.take().unwrap(), Arc::clone(&log));
-    std::thread::spawn(move || follower.follow(stderr));
-    (child, log)
+    Running::of(command.stdin(stdin))
 }
 
 /// Runs a short command of the program to its end.
