@@ -1,7 +1,6 @@
 //! Micro-benchmarks of what happens for every request, every event and every delivery.
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use serde_json::Value;
 use tillcast::domain::decimal::Decimal;
 use tillcast::domain::event::{self, Event};
 use tillcast::domain::input::Purpose;
-use tillcast::domain::{Cell, EntityKind, Input, Role, Row, order};
+use tillcast::domain::{Cell, EntityKind, Input, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed};
 use tillcast::frame;
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::shop::{Change, Operation};
-use tillcast::store::{self, Actor, Caller, CommitSinks, Retention, Store, clock};
+use tillcast::store::{self, Caller, CommitSinks, Retention, Store, clock};
 
 const AT: i64 = 1_769_337_000_000;
 
@@ -161,10 +160,8 @@ impl Shop {
     fn create(&self, kind: EntityKind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
-        let caller = Caller { user_id: 1, address: Ipv4Addr::LOCALHOST.into() };
-        let actor = Actor { caller, role: Role::Admin };
         let change = Change { kind, operation: Operation::Create(input), if_match: None };
-        let created = self.store.create(actor, change, None);
+        let created = self.store.create(Caller::CONSOLE, change, None);
         self.runtime.block_on(created).is_ok()
     }
 }

@@ -4,6 +4,7 @@ mod cookie;
 mod login_throttle;
 pub mod origin;
 pub mod password;
+pub mod session;
 pub mod sessions;
 mod token;
 
@@ -20,7 +21,8 @@ use crate::store::{Caller, NewSession, Store, TokenHash, UserPatch, UserUpdate};
 pub use cookie::SessionCookie;
 use login_throttle::LoginThrottle;
 use password::Hasher;
-use sessions::{EndReason, Lifetimes, Session, Sessions};
+use session::{EndReason, Lifetimes, Session};
+use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
 
 /// The session of a request's cookie; else why it has ended, and `Err(None)` without a known one.
@@ -125,6 +127,17 @@ impl Auth {
         Ok(self.cookie.clear(secure))
     }
 
+    /// Returns the user whose session it is.
+    ///
+    /// # Errors
+    /// `NotFound` if the principal is no user, or was deleted.
+    pub async fn user(&self, session: &Session) -> Result<User, Reject> {
+        match session.principal.user_id() {
+            Some(id) => self.store.user(id).await,
+            None => Err(Reject::NotFound),
+        }
+    }
+
     /// Changes the password of the session's user and ends the user's other sessions.
     pub async fn change_password(
         &self,
@@ -133,7 +146,7 @@ impl Auth {
         new: Secret,
         from: IpAddr,
     ) -> Result<(), Denied> {
-        let user = self.store.user(session.user_id).await?;
+        let user = self.user(session).await?;
         self.verify_credentials(&user.username, current, from).await?;
         let patch =
             UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
@@ -151,8 +164,8 @@ impl Auth {
         by: &Session,
         from: IpAddr,
     ) -> Result<User, Reject> {
-        let keep_session = (by.user_id == id).then_some(by.token_hash);
-        let caller = Caller { user_id: by.user_id, address: from };
+        let keep_session = (by.principal.user_id() == Some(id)).then_some(by.token_hash);
+        let caller = Caller { principal: by.principal, address: Some(from) };
         self.store.update_user(caller, UserUpdate { id, patch, if_match, keep_session }).await
     }
 

@@ -37,7 +37,6 @@ mod wal;
 mod write_tx;
 mod writer;
 
-pub use apply::Actor;
 pub use audit::{Action, AuditEntry, AuditFilter, AuditRecord, AuditSubject, Caller};
 pub use backup::{backup, backup_today, newest_backup, restore};
 pub use check::check;

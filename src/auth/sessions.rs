@@ -1,105 +1,14 @@
-//! The live sessions in memory, so that no request waits for SQLite to know its user.
+//! The table of the live sessions, in memory, so that no request waits for SQLite to know its principal.
 //!
 //! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::domain::Role;
-use crate::store::{Revocation, SessionChange, StoredSession, TokenHash};
-
-/// Why a session ended; its text becomes the close reason of the session's sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum EndReason {
-    /// The user logged out.
-    LoggedOut = 1,
-    /// The session is too old or was unused for too long.
-    Expired,
-    /// The password was changed.
-    PasswordChanged,
-    /// The user has another role now.
-    RoleChanged,
-    /// The user was disabled or deleted.
-    Disabled,
-    /// There were too many sessions, and this one was unused for the longest.
-    Displaced,
-}
-
-impl EndReason {
-    const ALL: [Self; 6] = [
-        Self::LoggedOut,
-        Self::Expired,
-        Self::PasswordChanged,
-        Self::RoleChanged,
-        Self::Disabled,
-        Self::Displaced,
-    ];
-
-    /// A sentence for the client.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::LoggedOut => "logged out",
-            Self::Expired => "session expired",
-            Self::PasswordChanged => "password changed, log in again",
-            Self::RoleChanged => "role changed, log in again",
-            Self::Disabled => "user disabled or deleted",
-            Self::Displaced => "too many sessions",
-        }
-    }
-}
-
-impl From<Revocation> for EndReason {
-    fn from(revocation: Revocation) -> Self {
-        match revocation {
-            Revocation::PasswordChanged => Self::PasswordChanged,
-            Revocation::RoleChanged => Self::RoleChanged,
-            Revocation::UserDisabled => Self::Disabled,
-        }
-    }
-}
-
-/// One login.
-pub struct Session {
-    /// SHA-256 of its token.
-    pub token_hash: TokenHash,
-    /// The user's id.
-    pub user_id: i64,
-    /// The user's role, which is fixed for a session.
-    pub role: Role,
-    /// Milliseconds on the table's clock, as are the other times.
-    created: u64,
-    used: AtomicU64,
-    /// The value of `used` that the database has.
-    stored: AtomicU64,
-    sockets: AtomicU32,
-    ended: AtomicU8,
-}
-
-impl Session {
-    /// Why it is no longer valid; `None` while it is.
-    pub fn ended(&self) -> Option<EndReason> {
-        let code = self.ended.load(Ordering::Acquire);
-        EndReason::ALL.into_iter().find(|reason| *reason as u8 == code)
-    }
-
-    /// By how many milliseconds the database is behind `used`.
-    fn unstored_ms(&self) -> u64 {
-        let stored = self.stored.load(Ordering::Acquire);
-        self.used.load(Ordering::Acquire).saturating_sub(stored)
-    }
-}
-
-/// How long sessions live.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
-    /// Time without use.
-    pub idle: Duration,
-    /// Time since the login.
-    pub max: Duration,
-}
+use crate::auth::session::{EndReason, Lifetimes, Session, millis};
+use crate::domain::Principal;
+use crate::store::{SessionChange, StoredSession, TokenHash};
 
 /// All sessions.
 pub struct Sessions {
@@ -147,16 +56,7 @@ impl Sessions {
         let mut table = self.table();
         for snapshot in snapshots {
             let (created, used) = (past(snapshot.created_at), past(snapshot.used_at));
-            let session = Session {
-                token_hash: snapshot.token_hash,
-                user_id: snapshot.user_id,
-                role: snapshot.role,
-                created,
-                used: AtomicU64::new(used),
-                stored: AtomicU64::new(used),
-                sockets: AtomicU32::new(0),
-                ended: AtomicU8::new(0),
-            };
+            let session = Session::new(snapshot.token_hash, principal(&snapshot), created, used);
             table.insert(snapshot.token_hash, Arc::new(session));
         }
     }
@@ -169,9 +69,8 @@ impl Sessions {
         if excess == 0 {
             return Vec::new();
         }
-        let idle = |session: &&Arc<Session>| session.sockets.load(Ordering::Acquire) == 0;
-        let used = |session: &Arc<Session>| session.used.load(Ordering::Acquire);
-        let mut oldest: Vec<_> = table.values().filter(idle).map(|one| (used(one), one)).collect();
+        let idle = table.values().filter(|session| session.sockets() == 0);
+        let mut oldest: Vec<_> = idle.map(|session| (session.used(), session)).collect();
         oldest.sort_unstable_by_key(|(used, _)| *used);
         oldest.into_iter().take(excess).map(|(_, session)| session.token_hash).collect()
     }
@@ -189,7 +88,8 @@ impl Sessions {
             }
             SessionChange::Revoked { user_id, reason, except } => {
                 let ends = |session: &Session| {
-                    session.user_id == user_id && Some(session.token_hash) != except
+                    let is_users = session.principal.user_id() == Some(user_id);
+                    is_users && Some(session.token_hash) != except
                 };
                 self.end_where(ends, reason.into());
             }
@@ -197,28 +97,20 @@ impl Sessions {
         }
     }
 
-    fn add(&self, session: &StoredSession) {
+    fn add(&self, stored: &StoredSession) {
         let now = self.now();
-        let session = Session {
-            token_hash: session.token_hash,
-            user_id: session.user_id,
-            role: session.role,
-            created: now,
-            used: AtomicU64::new(now),
-            stored: AtomicU64::new(now),
-            sockets: AtomicU32::new(0),
-            ended: AtomicU8::new(0),
-        };
-        self.table().insert(session.token_hash, Arc::new(session));
+        let session = Session::new(stored.token_hash, principal(stored), now, now);
+        self.table().insert(stored.token_hash, Arc::new(session));
     }
 
     /// Returns the live session of a token, and marks it as used.
     pub fn find(&self, token_hash: &TokenHash) -> Result<Arc<Session>, Option<EndReason>> {
         let session = self.table().get(token_hash).map(Arc::clone).ok_or(None)?;
-        if self.has_expired(&session) {
+        let now = self.now();
+        if session.has_expired(now, &self.lifetimes) {
             return Err(Some(EndReason::Expired));
         }
-        session.used.store(self.now(), Ordering::Release);
+        session.touch(now);
         Ok(session)
     }
 
@@ -236,41 +128,34 @@ impl Sessions {
 
     /// Ends the sessions that the database no longer has, and those whose user has another role.
     fn reconcile(&self, valid: &[StoredSession]) {
-        let valid: HashMap<_, _> = valid.iter().map(|one| (one.token_hash, one.role)).collect();
-        let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.role);
+        let valid: HashMap<_, _> =
+            valid.iter().map(|one| (one.token_hash, principal(one))).collect();
+        let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.principal);
         self.end_where(ends, EndReason::Disabled);
     }
 
-    /// Ends what has expired, and tells what should be written down: nothing before the file is far
-    /// behind with one of the uses, then all of them, so that an idle shop with many screens writes
-    /// a few times a day and not for each. At the stop all of them.
+    /// Ends the expired sessions, and returns them with the uses that the database should have. There are
+    /// none before it is an eighth of `idle` behind with one, then there are all: an idle shop with many
+    /// screens writes a few times a day. At the stop there are all.
     pub fn sweep(&self, stopping: bool) -> SweepResult {
-        let (mut result, now) = (SweepResult::default(), self.now());
-        let patience = if stopping { 1 } else { millis(self.lifetimes.idle) / 8 };
-        let (mut ended, mut due) = (Vec::new(), false);
+        let now = self.now();
         let mut table = self.table();
-        table.retain(|token_hash, session| {
-            if self.has_expired(session) {
-                result.expired.push(*token_hash);
-                ended.push(Arc::clone(session));
-                return false;
-            }
-            if session.sockets.load(Ordering::Acquire) > 0 {
-                session.used.store(now, Ordering::Release);
-            }
-            due |= session.unstored_ms() >= patience;
-            true
-        });
-        if due {
-            for (token_hash, session) in table.iter().filter(|(_, one)| one.unstored_ms() > 0) {
-                let used = session.used.load(Ordering::Acquire);
-                session.stored.store(used, Ordering::Release);
-                let ago = i64::try_from(now.saturating_sub(used)).unwrap_or(0);
-                result.used.push((*token_hash, ago));
-            }
+        let expired: Vec<_> = table
+            .extract_if(|_, session| session.has_expired(now, &self.lifetimes))
+            .map(|(_, session)| session)
+            .collect();
+        for session in table.values().filter(|session| session.sockets() > 0) {
+            session.touch(now);
         }
+        let lag_ms = if stopping { 1 } else { millis(self.lifetimes.idle) / 8 };
+        let is_due = table.values().any(|session| session.unstored_ms() >= lag_ms);
+        let due = table.values().filter(|session| is_due && session.unstored_ms() > 0);
+        let age = |used| i64::try_from(now.saturating_sub(used)).unwrap_or(0);
+        let used = due.map(|session| (session.token_hash, age(session.mark_stored()))).collect();
         drop(table);
-        self.end_all(ended, EndReason::Expired);
+        let result =
+            SweepResult { expired: expired.iter().map(|one| one.token_hash).collect(), used };
+        self.end_all(expired, EndReason::Expired);
         result
     }
 
@@ -279,42 +164,36 @@ impl Sessions {
         self.table().len()
     }
 
-    /// Attaches a socket, which counts as use until it is dropped; `None` if the user has
-    /// `sockets_per_user_max` already.
+    /// Attaches a socket, which counts as use until it is dropped.
+    ///
+    /// # Errors
+    /// `Ended` if the session ended since it was found, `TooMany` if the principal has
+    /// `sockets_max` already.
     pub fn attach(
         self: &Arc<Self>,
         session: Arc<Session>,
-        sockets_per_user_max: usize,
-    ) -> Option<SessionGuard> {
+        sockets_max: usize,
+    ) -> Result<SessionGuard, AttachError> {
         let table = self.table();
-        let open = |one: &Arc<Session>| one.sockets.load(Ordering::Acquire) as usize;
-        let of_user = table.values().filter(|one| one.user_id == session.user_id);
-        if of_user.map(open).sum::<usize>() >= sockets_per_user_max {
-            return None;
+        // A session leaves the table before its sockets are told: one that is attached later would not be.
+        if !table.contains_key(&session.token_hash) {
+            return Err(AttachError::Ended(session.ended()));
         }
-        session.sockets.fetch_add(1, Ordering::AcqRel);
+        let same = table.values().filter(|one| one.principal == session.principal);
+        if same.map(|one| one.sockets() as usize).sum::<usize>() >= sockets_max {
+            return Err(AttachError::TooMany);
+        }
+        session.add_socket();
         drop(table);
-        Some(SessionGuard { session, sessions: Arc::clone(self) })
-    }
-
-    fn has_expired(&self, session: &Session) -> bool {
-        let now = self.now();
-        let idle = if session.sockets.load(Ordering::Acquire) > 0 {
-            0
-        } else {
-            now.saturating_sub(session.used.load(Ordering::Acquire))
-        };
-        idle >= millis(self.lifetimes.idle)
-            || now.saturating_sub(session.created) >= millis(self.lifetimes.max)
+        Ok(SessionGuard { session, sessions: Arc::clone(self) })
     }
 
     fn end_all(&self, sessions: impl IntoIterator<Item = Arc<Session>>, reason: EndReason) {
-        let mut any = false;
+        let mut have_sockets = false;
         for session in sessions {
-            session.ended.store(reason as u8, Ordering::Release);
-            any |= session.sockets.load(Ordering::Acquire) > 0;
+            have_sockets |= session.end(reason);
         }
-        if any {
+        if have_sockets {
             (self.wake)();
         }
     }
@@ -326,6 +205,15 @@ impl Sessions {
     fn table(&self) -> MutexGuard<'_, HashMap<TokenHash, Arc<Session>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a socket cannot be attached to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachError {
+    /// The session has ended, perhaps so recently that it is not known why.
+    Ended(Option<EndReason>),
+    /// The principal has as many sockets as it may have.
+    TooMany,
 }
 
 /// An open socket's share in its session.
@@ -344,18 +232,20 @@ impl std::ops::Deref for SessionGuard {
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
-        self.session.used.store(self.sessions.now(), Ordering::Release);
-        self.session.sockets.fetch_sub(1, Ordering::AcqRel);
+        self.session.remove_socket(self.sessions.now());
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn principal(stored: &StoredSession) -> Principal {
+    Principal::User { id: stored.user_id, role: stored.role }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::Role;
 
     const HOUR: i64 = 60 * 60 * 1000;
     const NOW: i64 = 1_000 * HOUR;
@@ -377,7 +267,8 @@ mod tests {
         };
         sessions.restore((0..).zip(ages).map(snapshot).collect(), NOW);
         let found: Vec<_> = sessions.table().values().map(Arc::clone).collect();
-        let attached = found.into_iter().filter_map(|one| sessions.attach(one, 100)).collect();
+        let attached =
+            found.into_iter().map(|one| sessions.attach(one, 100).ok().unwrap()).collect();
         (sessions, attached)
     }
 
@@ -389,5 +280,17 @@ mod tests {
         let (old, _sockets) = open(&[2, 1, 1]);
         assert_eq!(old.sweep(false).used.len(), 3, "one is due, the others go along");
         assert!(old.sweep(false).used.is_empty());
+    }
+
+    /// Between the handshake's check and the attachment the user may log out.
+    #[test]
+    fn a_socket_cannot_attach_to_a_session_that_has_ended() {
+        let (sessions, sockets) = open(&[1]);
+        let session = Arc::clone(&sockets[0].session);
+        assert!(sessions.attach(Arc::clone(&session), 2).is_ok());
+        assert_eq!(sessions.attach(Arc::clone(&session), 1).err(), Some(AttachError::TooMany));
+        sessions.end(&session.token_hash, EndReason::LoggedOut);
+        let error = sessions.attach(session, 2).err();
+        assert_eq!(error, Some(AttachError::Ended(Some(EndReason::LoggedOut))));
     }
 }

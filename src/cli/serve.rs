@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
-use crate::auth::sessions::Lifetimes;
+use crate::auth::session::Lifetimes;
 use crate::auth::{one_time_password, password};
 use crate::cli::announce::Announcement;
 use crate::cli::failure::Failure;

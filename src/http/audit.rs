@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::domain::check::one_of;
 use crate::domain::timestamp;
 use crate::http::Api;

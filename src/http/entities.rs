@@ -4,7 +4,7 @@ use hyper::header;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::domain::check::{check_text, one_of};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
@@ -43,17 +43,17 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let operation = match request.parts.method {
             Method::PATCH => {
-                check_allowed(session.role.may_change(), "change", kind, session)?;
+                check_allowed(session.principal.role().may_change(), "change", kind, session)?;
                 let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
                 Operation::Update(id, Input::read(kind, Purpose::Patch, body)?)
             }
             Method::DELETE => {
-                check_allowed(session.role.may_change(), "delete", kind, session)?;
+                check_allowed(session.principal.role().may_change(), "delete", kind, session)?;
                 Operation::Delete(id)
             }
             _ => return self.get(request, kind, id, session).await,
         };
-        let actor = request.actor(session);
+        let actor = request.caller(session);
         let permit = if request.parts.method == Method::PATCH {
             self.read_entity(kind, id).await?.1
         } else {
@@ -74,15 +74,15 @@ impl Api {
         kind: EntityKind,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        check_allowed(session.role.may_create(kind), "create", kind, session)?;
+        check_allowed(session.principal.role().may_create(kind), "create", kind, session)?;
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
-        let repeat = request.idempotency_key(session.user_id, &bytes)?;
+        let repeat = request.idempotency_key(session, &bytes)?;
         let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
         let input = Input::read(kind, Purpose::Create, body)?;
         let operation = Operation::Create(input);
         let change = Change { kind, operation, if_match: request.if_match() };
         let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
-        let response = self.store.create(request.actor(session), change, repeat).await?.value;
+        let response = self.store.create(request.caller(session), change, repeat).await?.value;
         Ok(created(kind.schema().plural, response).with_permit(permit))
     }
 
@@ -93,13 +93,11 @@ impl Api {
         id: i64,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        check_allowed(session.role.may_read(kind), "read", kind, session)?;
+        check_allowed(session.principal.role().may_read(kind), "read", kind, session)?;
         let (row, permit) = self.read_entity(kind, id).await?;
         let row = row.value;
         // Somebody else's order is, to a kiosk, no order.
-        if only_own_orders(kind, session)
-            && *row.cell(order::KIOSK_ID) != Cell::Int(session.user_id)
-        {
+        if only_own_orders(kind, session) && *row.cell(order::KIOSK_ID) != own_id(session) {
             return Err(Problem::not_found());
         }
         let etag = etag(&row);
@@ -133,10 +131,10 @@ impl Api {
         kind: EntityKind,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        check_allowed(session.role.may_read(kind), "read", kind, session)?;
+        check_allowed(session.principal.role().may_read(kind), "read", kind, session)?;
         let mut query = read_query(request, kind)?;
         if only_own_orders(kind, session) {
-            query.filters.push((order::KIOSK_ID, Cell::Int(session.user_id)));
+            query.filters.push((order::KIOSK_ID, own_id(session)));
         }
         let permit = self.page_permit().await?;
         let (rows, more) = self.store.list(kind, query).await?.value;
@@ -214,8 +212,13 @@ fn read_filter(
     Ok(Some((FieldRef { name: field.name, index }, cell)))
 }
 
+/// What the orders of the session's principal have in `kiosk_id`.
+fn own_id(session: &Session) -> Cell {
+    session.principal.user_id().map_or(Cell::Null, Cell::Int)
+}
+
 fn only_own_orders(kind: EntityKind, session: &Session) -> bool {
-    kind == EntityKind::Order && session.role.sees_only_own_orders()
+    kind == EntityKind::Order && session.principal.role().sees_only_own_orders()
 }
 
 fn etag(row: &Row) -> String {
@@ -231,6 +234,6 @@ fn check_allowed(
     if allowed {
         return Ok(());
     }
-    let (role, plural) = (session.role.name(), kind.schema().plural);
+    let (role, plural) = (session.principal.role().name(), kind.schema().plural);
     Err(Problem::new(Code::RoleNotAllowed, format!("the role {role} may not {verb} {plural}")))
 }

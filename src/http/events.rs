@@ -1,6 +1,6 @@
 //! The event log over REST.
 
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::domain::check::one_of;
 use crate::domain::{Code, EntityKind, KindSet};
 use crate::http::Api;
@@ -44,8 +44,8 @@ impl Api {
             }
         }
         into_result((), errors)?;
-        if let Some(kind) = channel.filter(|kind| !session.role.may_follow(*kind)) {
-            let (role, channel) = (session.role.name(), kind.schema().channel);
+        if let Some(kind) = channel.filter(|kind| !session.principal.role().may_follow(*kind)) {
+            let (role, channel) = (session.principal.role().name(), kind.schema().channel);
             return Err(Problem::new(
                 Code::RoleNotAllowed,
                 format!("the role {role} may not read {channel}"),
@@ -53,7 +53,7 @@ impl Api {
         }
         let wanted = |kind: EntityKind| match channel {
             Some(only) => kind == only,
-            None => session.role.may_follow(kind),
+            None => session.principal.role().may_follow(kind),
         };
         range.kinds = EntityKind::ALL.into_iter().filter(|kind| wanted(*kind)).collect();
         let permit = self.page_permit().await?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::password;
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::domain::{Code, FieldError, Secret, User};
 use crate::http::Api;
 use crate::http::problem::Problem;
@@ -40,7 +40,7 @@ impl Api {
 
     /// `GET /api/auth/me`.
     pub(super) async fn me(&self, session: &Session) -> Result<Reply, Problem> {
-        Ok(reply::json(show(&self.store.user(session.user_id).await?)))
+        Ok(reply::json(show(&self.auth.user(session).await?)))
     }
 
     /// `POST /api/auth/password`.

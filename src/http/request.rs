@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::auth::{self, ClientAddr, SessionLookup};
 use crate::domain::json::{self, JsonError};
 use crate::domain::{Code, FieldError, Reject};
@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 use crate::limits::{
     BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
 };
-use crate::store::{Actor, Caller, IdempotencyKey};
+use crate::store::{Caller, IdempotencyKey};
 
 /// Why a body could not be read.
 type BodyError = Box<dyn Error + Send + Sync>;
@@ -66,12 +66,7 @@ impl ApiRequest {
 
     /// Who asks, and from where.
     pub(super) fn caller(&self, session: &Session) -> Caller {
-        Caller { user_id: session.user_id, address: self.client.address }
-    }
-
-    /// Who asks for a change, and on which condition.
-    pub(super) fn actor(&self, session: &Session) -> Actor {
-        Actor { caller: self.caller(session), role: session.role }
+        Caller { principal: session.principal, address: Some(self.client.address) }
     }
 
     /// The versions that `If-Match` names; none where anything matches.
@@ -195,7 +190,7 @@ impl ApiRequest {
     /// What makes the request a repeat, if it has an `Idempotency-Key`.
     pub(super) fn idempotency_key(
         &self,
-        user_id: i64,
+        session: &Session,
         body: &[u8],
     ) -> Result<Option<IdempotencyKey>, Problem> {
         let name = HeaderName::from_static("idempotency-key");
@@ -215,7 +210,7 @@ impl ApiRequest {
             )]));
         };
         let request_hash = auth::hash_request(self.parts.uri.path(), body);
-        Ok(Some(IdempotencyKey { user_id, key: key.to_owned(), request_hash }))
+        Ok(Some(IdempotencyKey { principal: session.principal, key: key.to_owned(), request_hash }))
     }
 }
 

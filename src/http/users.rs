@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::auth::password;
-use crate::auth::sessions::Session;
+use crate::auth::session::Session;
 use crate::domain::check::{check_line, one_of};
 use crate::domain::{Code, FieldError, Role, Secret, User, Violation};
 use crate::http::Api;
@@ -91,7 +91,7 @@ impl Api {
         session: &Session,
     ) -> Result<Reply, Problem> {
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
-        let repeat = request.idempotency_key(session.user_id, &bytes)?;
+        let repeat = request.idempotency_key(session, &bytes)?;
         let fields = read(body, true)?;
         let (Some(username), Some(role), Some(password)) =
             (fields.username, fields.role, fields.password)
@@ -109,7 +109,7 @@ impl Api {
 
 /// Admins only.
 pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
-    if session.role.may_manage_users() {
+    if session.principal.role().may_manage_users() {
         return Ok(());
     }
     Err(Problem::new(Code::RoleNotAllowed, "only an admin may do this"))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
-use crate::auth::sessions::Lifetimes;
+use crate::auth::session::Lifetimes;
 use crate::limits::Limits;
 use crate::server::admission::AdmissionLimits;
 use crate::server::backups::DailyBackup;

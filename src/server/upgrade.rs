@@ -10,7 +10,8 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use crate::auth::sessions::SessionGuard;
+use crate::auth::session::EndReason;
+use crate::auth::sessions::{AttachError, SessionGuard};
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::http::{Problem, Reply, ReplyBody, may_act};
@@ -135,16 +136,23 @@ fn refuse(problem: Problem) -> Reply {
 fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgrade, Problem> {
     match session {
         Ok(session) => {
-            let attached = context.api.auth.sessions.attach(session, context.sockets_per_user_max);
-            attached.map(AfterUpgrade::Join).ok_or_else(|| {
-                let detail = "this user has as many connections as a user may";
-                let wait = Duration::from_secs(5);
-                Problem::retry_after(Code::TooManyRequests, detail, wait)
-            })
+            match context.api.auth.sessions.attach(session, context.sockets_per_user_max) {
+                Ok(session) => Ok(AfterUpgrade::Join(session)),
+                Err(AttachError::Ended(reason)) => Ok(rejection(reason)),
+                Err(AttachError::TooMany) => {
+                    let detail = "this user has as many connections as a user may";
+                    let wait = Duration::from_secs(5);
+                    Err(Problem::retry_after(Code::TooManyRequests, detail, wait))
+                }
+            }
         }
-        Err(Some(ended)) => Ok(AfterUpgrade::Reject(ended.text())),
-        Err(None) => Ok(AfterUpgrade::Reject("no valid session, log in first")),
+        Err(reason) => Ok(rejection(reason)),
     }
+}
+
+/// The close frame of a socket without a session says why.
+fn rejection(reason: Option<EndReason>) -> AfterUpgrade {
+    AfterUpgrade::Reject(reason.map_or("no valid session, log in first", EndReason::text))
 }
 
 /// Takes the stream back from hyper, so that none of its buffers stays, and hands it to the socket thread.

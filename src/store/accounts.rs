@@ -38,7 +38,7 @@ impl Store {
         self.check_disk_space()?;
         self.write(move |tx| {
             idempotency::run_once(tx, key.as_ref(), |tx| {
-                let user = users::add(tx, &new, Some(caller))?;
+                let user = users::add(tx, &new, caller)?;
                 Ok(StoredResponse { id: user.id, version: user.version, body: user.json() })
             })
         })
@@ -48,7 +48,7 @@ impl Store {
     /// Changes a user; returns the new state. The sessions that the change invalidates have ended
     /// when this returns, and also if the caller does not wait for it.
     pub async fn update_user(&self, caller: Caller, update: UserUpdate) -> Result<User, Reject> {
-        self.write(move |tx| users::update(tx, &update, Some(caller))).await
+        self.write(move |tx| users::update(tx, &update, caller)).await
     }
 
     /// Removes a user with the user's sessions. `if_match` are the versions of which the user must
@@ -59,7 +59,7 @@ impl Store {
         id: i64,
         if_match: Option<Vec<i64>>,
     ) -> Result<(), Reject> {
-        self.write(move |tx| users::remove(tx, id, if_match.as_deref(), Some(caller))).await
+        self.write(move |tx| users::remove(tx, id, if_match.as_deref(), caller)).await
     }
 
     /// Stores a new session, if the user may log in and still has that password hash, else returns

@@ -9,7 +9,7 @@ use rusqlite::types::FromSqlError;
 
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
-use crate::domain::{EntityKind, Principal, Reject, Role, Row};
+use crate::domain::{EntityKind, Reject, Row};
 use crate::limits::CHANGE_STEPS_MAX;
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
@@ -18,15 +18,6 @@ use crate::store::rows;
 use crate::store::save::save;
 use crate::store::write_tx::WriteTx;
 
-/// The user on whose behalf a change is made.
-#[derive(Clone, Debug)]
-pub struct Actor {
-    /// The user, and the address of the request.
-    pub caller: Caller,
-    /// The user's role.
-    pub role: Role,
-}
-
 /// Applies a change with everything that follows from it; returns the entity's new state, `None`
 /// after a deletion.
 ///
@@ -34,12 +25,11 @@ pub struct Actor {
 /// The rule that the change breaks, `Unavailable` if the database failed.
 pub(super) fn apply(
     tx: &mut WriteTx<'_>,
-    actor: &Actor,
+    caller: Caller,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
     let head = tx.head;
-    let principal = Principal::User { id: actor.caller.user_id, role: actor.role };
-    let mut steps = VecDeque::from(shop::plan(&TxReads(tx.conn), principal, change)?);
+    let mut steps = VecDeque::from(shop::plan(&TxReads(tx.conn), caller.principal, change)?);
     let (mut first, mut saved_steps) = (None, 0);
     while let Some(step) = steps.pop_front() {
         saved_steps += 1;
@@ -70,7 +60,7 @@ pub(super) fn apply(
             row_id: first.row().id,
             seqs: Some((head + 1, tx.head)),
         };
-        audit::note(tx, Some(actor.caller), &record)?;
+        audit::note(tx, caller, &record)?;
     }
     Ok(match first {
         Step::Create(row) | Step::Update { after: row, .. } => Some(row),

@@ -7,18 +7,23 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::domain::{EntityKind, Reject};
+use crate::domain::{EntityKind, Principal, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// Who asks for a change over HTTP. Nobody's is the console's.
+/// On whose behalf a change is made, and from where.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// The user's id.
-    pub user_id: i64,
-    /// The client's address.
-    pub address: IpAddr,
+    /// The principal.
+    pub principal: Principal,
+    /// The client's address; `None` on the machine itself.
+    pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// A command on the machine itself.
+    pub const CONSOLE: Self = Self { principal: Principal::Console, address: None };
 }
 
 /// What was done.
@@ -165,16 +170,12 @@ pub struct AuditFilter {
 }
 
 /// Writes down who made a change.
-pub(super) fn note(
-    tx: &WriteTx<'_>,
-    caller: Option<Caller>,
-    note: &AuditRecord,
-) -> Result<(), Reject> {
+pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Result<(), Reject> {
     let sql = "
         INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events)
         VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let address = caller.map(|caller| match caller.address {
+    let address = caller.address.map(|address| match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     });
@@ -183,7 +184,7 @@ pub(super) fn note(
         Some((first, last)) => (Some(first), last - first + 1),
         None => (None, 0),
     };
-    let user_id = caller.map(|caller| caller.user_id);
+    let user_id = caller.principal.user_id();
     let values =
         (tx.now, user_id, address, action, note.subject.number(), note.row_id, fields, seq, events);
     statement.execute(values).map(drop).map_err(failed)

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use crate::domain::{Reject, Role, Secret, User};
 use crate::limits::COMMAND_CACHE_KIB;
+use crate::store::audit::Caller;
 use crate::store::database;
 use crate::store::error::OpenError;
 use crate::store::events::{self, EventPage, EventRange};
@@ -47,7 +48,7 @@ impl Console {
     ) -> Result<User, Reject> {
         let (username, password_hash) = (username.to_owned(), password_hash.clone());
         let new = NewUser { username, role, password_hash };
-        group_commit::run_single(&self.conn, |tx| users::add(tx, &new, None))
+        group_commit::run_single(&self.conn, |tx| users::add(tx, &new, Caller::CONSOLE))
     }
 
     /// The user with that name.
@@ -63,7 +64,7 @@ impl Console {
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
         let update = UserUpdate { id, patch: patch.clone(), if_match: None, keep_session: None };
-        group_commit::run_single(&self.conn, |tx| users::update(tx, &update, None))
+        group_commit::run_single(&self.conn, |tx| users::update(tx, &update, Caller::CONSOLE))
     }
 
     /// A part of the event log.

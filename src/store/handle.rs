@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::{EntityKind, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
-use crate::store::apply::{self, Actor};
-use crate::store::audit::{self, AuditEntry, AuditFilter};
+use crate::store::apply;
+use crate::store::audit::{self, AuditEntry, AuditFilter, Caller};
 use crate::store::command::PendingCommand;
 use crate::store::error::failed;
 use crate::store::events::{self, EventPage, EventRange, LogBounds};
@@ -127,10 +127,10 @@ impl Store {
     }
 
     /// Applies a change of an entity; returns the new state, `None` after a deletion.
-    pub async fn change(&self, actor: Actor, change: Change) -> Result<At<Option<Row>>, Reject> {
+    pub async fn change(&self, caller: Caller, change: Change) -> Result<At<Option<Row>>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let value = apply::apply(tx, &actor, &change)?;
+            let value = apply::apply(tx, caller, &change)?;
             Ok(At { seq: tx.head, value })
         })
         .await
@@ -139,14 +139,14 @@ impl Store {
     /// Makes an entity, or gives the first response again.
     pub async fn create(
         &self,
-        actor: Actor,
+        caller: Caller,
         change: Change,
         key: Option<IdempotencyKey>,
     ) -> Result<At<StoredResponse>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
             let value = idempotency::run_once(tx, key.as_ref(), |tx| {
-                let row = apply::apply(tx, &actor, &change)?.ok_or(Reject::NotFound)?;
+                let row = apply::apply(tx, caller, &change)?.ok_or(Reject::NotFound)?;
                 Ok(StoredResponse { id: row.id, version: row.seq, body: event::entity(&row)? })
             })?;
             Ok(At { seq: tx.head, value })

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::Reject;
+use crate::domain::{Principal, Reject};
 use crate::limits::PRUNE_STEP;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
@@ -11,8 +11,8 @@ use crate::store::write_tx::WriteTx;
 /// Identifies a request, so that it can be told from another one with the same key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
-    /// The user whose key it is.
-    pub user_id: i64,
+    /// Whose request it is.
+    pub principal: Principal,
     /// The key as the client gave it.
     pub key: String,
     /// SHA-256 of the path and the body.
@@ -55,7 +55,7 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
     let sql =
         "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let found = statement.query_row((key.user_id, &key.key), |row| {
+    let found = statement.query_row((key.principal.user_id(), &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
         let number = |column: usize| -> rusqlite::Result<i64> {
             let text: String = row.get(column)?;
@@ -85,7 +85,7 @@ fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Re
     let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
     statement
         .execute((
-            key.user_id,
+            key.principal.user_id(),
             &key.key,
             hash,
             id.to_string(),

@@ -125,7 +125,7 @@ pub(super) fn is_empty(conn: &Connection) -> Result<bool, Reject> {
 }
 
 /// Makes a user.
-pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Option<Caller>) -> Result<User, Reject> {
+pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Caller) -> Result<User, Reject> {
     let NewUser { username, role, password_hash } = new;
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
@@ -142,7 +142,7 @@ pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Option<Caller>) -> Re
 pub(super) fn update(
     tx: &mut WriteTx<'_>,
     update: &UserUpdate,
-    caller: Option<Caller>,
+    caller: Caller,
 ) -> Result<User, Reject> {
     let UserUpdate { id, patch, if_match, keep_session } = update;
     let id = *id;
@@ -208,7 +208,7 @@ pub(super) fn remove(
     tx: &mut WriteTx<'_>,
     id: i64,
     if_match: Option<&[i64]>,
-    caller: Option<Caller>,
+    caller: Caller,
 ) -> Result<(), Reject> {
     check_version(&get(tx.conn, id)?, if_match)?;
     // While the name is still there, for those who remove themselves.
@@ -220,7 +220,7 @@ pub(super) fn remove(
 }
 
 /// Adds an entry about a user to the audit trail.
-fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Option<Caller>) -> Result<(), Reject> {
+fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Caller) -> Result<(), Reject> {
     let note = AuditRecord { action, subject: AuditSubject::User, row_id: id, seqs: None };
     audit::note(tx, caller, &note)
 }

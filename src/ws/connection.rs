@@ -90,7 +90,7 @@ impl Connection {
             error_window_secs: now,
             errors: 0,
         };
-        connection.enqueue(&ServerMessage::connected(connection.session.user_id));
+        connection.enqueue(&ServerMessage::connected(connection.session.principal.user_id()));
         connection
     }
 

@@ -36,7 +36,7 @@ pub(super) enum ServerMessage<'a> {
     Connected {
         message: &'a str,
         #[serde(rename = "userId")]
-        user_id: i64,
+        user_id: Option<i64>,
     },
     /// Every event of the channel behind this `seq` follows.
     Subscribed { channel: &'a str, seq: i64 },
@@ -105,7 +105,7 @@ fn quoted(word: &str) -> String {
 }
 
 impl ServerMessage<'static> {
-    pub(super) fn connected(user_id: i64) -> Self {
+    pub(super) fn connected(user_id: Option<i64>) -> Self {
         Self::Connected { message: "WebSocket connection established", user_id }
     }
 
@@ -195,7 +195,7 @@ mod tests {
             String::from_utf8(frame.split_off(2)).unwrap()
         };
         assert_eq!(
-            written(ServerMessage::connected(1)),
+            written(ServerMessage::connected(Some(1))),
             r#"{"type":"connected","message":"WebSocket connection established","userId":1}"#
         );
         let seq = r#"{"type":"subscribed","channel":"order_changes","seq":7}"#;

@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
-use tillcast::auth::{password, sessions::Lifetimes};
+use tillcast::auth::{password, session::Lifetimes};
 use tillcast::domain::{Role, Secret};
 use tillcast::limits::Limits;
 use tillcast::server::{self, Settings};

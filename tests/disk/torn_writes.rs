@@ -22,11 +22,11 @@ use std::time::Duration;
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tillcast::auth::hash_request;
 use tillcast::domain::input::{Input, Purpose};
-use tillcast::domain::{EntityKind, Role};
+use tillcast::domain::{EntityKind, Principal, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::shop::{Change, Operation};
-use tillcast::store::{self, Actor, Caller, CommitSinks, IdempotencyKey, Retention, Store};
+use tillcast::store::{self, Caller, CommitSinks, IdempotencyKey, Retention, Store};
 use trace::{FILES, Step, Trace};
 
 const STATES: usize = 1000;
@@ -148,12 +148,12 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let body = sale(begin.product, key);
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
     let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
-    let caller = Caller { user_id: 1, address: [127, 0, 0, 1].into() };
-    let actor = Actor { caller, role: Role::Admin };
-    let repeat = IdempotencyKey { user_id: 1, key: key.to_owned(), request_hash };
+    let principal = Principal::User { id: 1, role: Role::Admin };
+    let caller = Caller { principal, address: Some([127, 0, 0, 1].into()) };
+    let repeat = IdempotencyKey { principal, key: key.to_owned(), request_hash };
     let operation = Operation::Create(input.unwrap());
     let change = Change { kind: EntityKind::Order, operation, if_match: None };
-    let answer = store.create(actor, change, Some(repeat)).await;
+    let answer = store.create(caller, change, Some(repeat)).await;
     serde_json::from_str(&answer.unwrap().value.body).unwrap()
 }
 

@@ -51,8 +51,11 @@ impl Connection {
         };
         let reply = match message {
             ClientMessage::Ping => Some(ServerMessage::Pong),
-            ClientMessage::Subscribe { channel, .. } if !self.session.role.may_follow(channel) => {
-                let (role, channel) = (self.session.role.name(), channel.schema().channel);
+            ClientMessage::Subscribe { channel, .. }
+                if !self.session.principal.role().may_follow(channel) =>
+            {
+                let (role, channel) =
+                    (self.session.principal.role().name(), channel.schema().channel);
                 let wrong = format!("the role {role} may not read {channel}");
                 return self.put_error(context, &wrong, output);
             }
