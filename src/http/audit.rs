@@ -69,7 +69,7 @@ fn show(entry: &AuditEntry) -> String {
     let record = &entry.record;
     let fields = match &record.action {
         Action::Update(fields) => fields.iter().map(|name| &**name).collect(),
-        Action::Create | Action::Delete | Action::Erase => Vec::new(),
+        Action::Create | Action::Delete | Action::Erase | Action::Restore => Vec::new(),
     };
     to_json(&Shown {
         id: entry.id,

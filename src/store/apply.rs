@@ -28,7 +28,7 @@ pub(super) fn apply(
     caller: Caller,
     change: &Change,
 ) -> Result<Option<Row>, Reject> {
-    let head = tx.head;
+    let (head, first_seq) = (tx.head, tx.next_seq);
     let mut steps = VecDeque::from(shop::plan(&TxReads(tx.conn), caller.principal, change)?);
     let (mut first, mut saved_steps) = (None, 0);
     while let Some(step) = steps.pop_front() {
@@ -58,7 +58,7 @@ pub(super) fn apply(
             action,
             subject: AuditSubject::Entity(change.kind),
             row_id: first.row().id,
-            seqs: Some((head + 1, tx.head)),
+            seqs: Some((first_seq, tx.head)),
         };
         audit::note(tx, caller, &record)?;
     }

@@ -37,11 +37,13 @@ pub enum Action {
     Delete,
     /// The personal data in it were erased.
     Erase,
+    /// A backup took its place.
+    Restore,
 }
 
 impl Action {
     /// The names of all actions.
-    pub const NAMES: [&str; 4] = ["create", "update", "delete", "erase"];
+    pub const NAMES: [&str; 5] = ["create", "update", "delete", "erase", "restore"];
 
     /// The action's name.
     pub fn name(&self) -> &'static str {
@@ -50,6 +52,7 @@ impl Action {
             Self::Update(_) => "update",
             Self::Delete => "delete",
             Self::Erase => "erase",
+            Self::Restore => "restore",
         }
     }
 
@@ -60,6 +63,7 @@ impl Action {
             Self::Update(_) => 1,
             Self::Delete => 2,
             Self::Erase => 3,
+            Self::Restore => 4,
         }
     }
 
@@ -67,7 +71,7 @@ impl Action {
     fn fields(&self) -> Option<String> {
         match self {
             Self::Update(fields) => Some(fields.join(",")),
-            Self::Create | Self::Delete | Self::Erase => None,
+            Self::Create | Self::Delete | Self::Erase | Self::Restore => None,
         }
     }
 
@@ -82,6 +86,7 @@ impl Action {
             }
             2 => Some(Self::Delete),
             3 => Some(Self::Erase),
+            4 => Some(Self::Restore),
             _ => None,
         }
     }
@@ -94,12 +99,14 @@ pub enum AuditSubject {
     Entity(EntityKind),
     /// A user.
     User,
+    /// The shop as a whole, which is number 1.
+    Shop,
 }
 
 impl AuditSubject {
     /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
-        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User])
+        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Shop])
     }
 
     /// What it is called: `order`, `user`.
@@ -107,6 +114,7 @@ impl AuditSubject {
         match self {
             Self::Entity(kind) => kind.schema().noun,
             Self::User => "user",
+            Self::Shop => "shop",
         }
     }
 
@@ -115,6 +123,7 @@ impl AuditSubject {
         match self {
             Self::Entity(kind) => kind.number(),
             Self::User => 5,
+            Self::Shop => 255, // far from the kinds that may come
         }
     }
 
@@ -188,6 +197,16 @@ pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Resu
     let values =
         (tx.now, user_id, address, action, note.subject.number(), note.row_id, fields, seq, events);
     statement.execute(values).map(drop).map_err(failed)
+}
+
+/// Adds the entry of a restore with this id, above which the trail goes on.
+pub(super) fn append_restore(conn: &Connection, id: i64, now: i64) -> rusqlite::Result<()> {
+    let sql = "
+        INSERT INTO audit (id, at, action, kind, row_id, events)
+        VALUES (?, max(?, (SELECT coalesce(max(at), 0) FROM audit)), ?, ?, 1, 0)";
+    let (action, subject) = (Action::Restore.number(), AuditSubject::Shop.number());
+    conn.execute(sql, (id, now, action, subject))?;
+    Ok(())
 }
 
 /// A part of the trail, and the id before which there may be more. Looks through a bounded number
@@ -270,7 +289,7 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         SELECT 'entry ' || id || ' begins with seq ' || seq || ' instead of ' || expected FROM
             (SELECT id, seq, lag(seq + events) OVER (ORDER BY id) AS expected
              FROM audit WHERE events > 0)
-        WHERE seq <> expected
+        WHERE seq <> expected AND seq <> (SELECT first_seq FROM log)
         UNION ALL
         SELECT 'entry ' || id || ' and nothing tells who made seq ' || (seq + events) FROM
             (SELECT max(id) AS id, seq, events FROM audit WHERE events > 0)

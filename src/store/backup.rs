@@ -1,21 +1,19 @@
-//! What `tillcast backup` and `tillcast restore` do with a database file.
+//! What `tillcast backup` does with a database file, and the daily backup.
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
 use crate::domain::timestamp;
 use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
-use crate::store::check::check;
 use crate::store::clock::clock;
-use crate::store::data_dir::{self, file_beside};
-use crate::store::database::{self, APPLICATION_ID};
-use crate::store::error::{OpenError, WAY_BACK};
+use crate::store::data_dir;
+use crate::store::database;
+use crate::store::error::OpenError;
 use crate::store::file_mode;
-use crate::store::integrity;
 
 /// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
 pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
@@ -114,89 +112,6 @@ fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
 }
 
 /// Waits until a file, or the names in a folder, are on disk.
-fn sync(path: &Path) -> io::Result<()> {
+pub(super) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// Puts a backup in the place of the database, and returns the new name of the old one, which is
-/// kept with its write-ahead log. At each moment in between, a start is refused or finds one of the
-/// two whole.
-pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
-    let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
-    check_backup(backup)?;
-    let _lock = data_dir::lock(data_dir)?;
-    let rest = file_beside(backup, "-wal");
-    if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
-        let text = "a part of the database; make a whole one with `tillcast backup`";
-        return Err(OpenError(format!("{}: holds {text}", rest.display())));
-    }
-    // A copy on the same file system is checked, and brought up to date: it is what will be served.
-    let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
-    let folder = folder.map_err(fail)?;
-    let copy = data_dir::database_file(folder.path());
-    fs::copy(backup, &copy).map_err(fail)?;
-    prepare_copy(folder.path()).map_err(|OpenError(text)| {
-        let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
-        // The way back would be what was just tried.
-        OpenError(text.replace(&copy, &backup).replace(WAY_BACK, "restore another backup"))
-    })?;
-    sync(&copy).map_err(fail)?;
-    data_dir::mark_created(data_dir)?;
-    swap_in(data_dir, &copy).map_err(fail)
-}
-
-/// Refuses a file that is no backup of a shop, before anything is created for it. The header is that of
-/// <https://sqlite.org/fileformat2.html#the_database_header>.
-fn check_backup(backup: &Path) -> Result<(), OpenError> {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    const APPLICATION_ID_AT: usize = 68;
-    let fail = |why: &dyn Display| OpenError(format!("{}: {why}", backup.display()));
-    let mut file = File::open(backup).map_err(|error| fail(&error))?;
-    if file.metadata().is_ok_and(|found| found.is_dir()) {
-        return Err(fail(&"is a folder; name the backup in it"));
-    }
-    let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
-    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
-        return Err(fail(&"is no backup of a shop; `tillcast backup` makes one"));
-    }
-    if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
-        return Err(fail(&"is a database of another program, not a backup of a shop"));
-    }
-    Ok(())
-}
-
-/// Refuses what is no sound shop.
-fn prepare_copy(folder: &Path) -> Result<(), OpenError> {
-    data_dir::mark_created(folder)?;
-    integrity::quick_check(folder)?;
-    drop(database::open_writer(folder, COMMAND_CACHE_KIB)?);
-    match check(folder)?.first() {
-        Some(found) => {
-            Err(OpenError(format!("{}: {found}", data_dir::database_file(folder).display())))
-        }
-        None => Ok(()),
-    }
-}
-
-fn swap_in(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
-    let file = data_dir::database_file(data_dir);
-    let old = |number: u32| file_beside(&file, &format!(".old-{number}"));
-    let free = |old: &PathBuf| !old.exists() && !file_beside(old, "-wal").exists();
-    let old = (1..=u32::MAX).map(old).find(free).unwrap_or_else(|| old(0));
-    let had_one = ignore_missing(fs::rename(&file, &old))?;
-    // Until here is on disk, the log must not leave the database that it belongs to.
-    sync(data_dir)?;
-    ignore_missing(fs::rename(file_beside(&file, "-wal"), file_beside(&old, "-wal")))?;
-    ignore_missing(fs::remove_file(file_beside(&file, "-shm")))?;
-    sync(data_dir)?;
-    fs::rename(new, &file)?;
-    sync(data_dir)?;
-    Ok(had_one.then_some(old))
-}
-
-fn ignore_missing(done: io::Result<()>) -> io::Result<bool> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        done => done.map(|()| true),
-    }
 }

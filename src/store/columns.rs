@@ -3,11 +3,18 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
-use crate::domain::Role;
+use crate::domain::{LogId, Role};
 
 impl FromSql for Role {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
         Self::named(name).ok_or_else(|| FromSqlError::Other(format!("no role {name}").into()))
+    }
+}
+
+impl FromSql for LogId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let text = value.as_str()?;
+        Self::parse(text).ok_or_else(|| FromSqlError::Other(format!("no log id {text}").into()))
     }
 }

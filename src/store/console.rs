@@ -1,6 +1,6 @@
 //! The store for a command line program: no threads, one command at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -14,11 +14,13 @@ use crate::store::file_mode;
 use crate::store::group_commit;
 use crate::store::readers::snapshot;
 use crate::store::users::{self, NewUser, UserPatch, UserUpdate};
+use crate::store::write_tx::WriteTx;
 
 /// The store for a command line program: its own connection, no threads, one command at a time.
 /// It works while a server has the same directory.
 pub struct Console {
     conn: Connection,
+    data_dir: PathBuf,
 }
 
 impl Console {
@@ -26,12 +28,18 @@ impl Console {
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let made = file_mode::create_dir(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
-        Ok(Self { conn: database::open_writer(data_dir, COMMAND_CACHE_KIB)? })
+        Ok(Self {
+            conn: database::open_writer(data_dir, COMMAND_CACHE_KIB)?,
+            data_dir: data_dir.to_owned(),
+        })
     }
 
     /// Opens an existing database for reading only.
     pub fn open_to_read(data_dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self { conn: database::open_reader(data_dir, COMMAND_CACHE_KIB)? })
+        Ok(Self {
+            conn: database::open_reader(data_dir, COMMAND_CACHE_KIB)?,
+            data_dir: data_dir.to_owned(),
+        })
     }
 
     /// Whether there is no user yet.
@@ -48,7 +56,8 @@ impl Console {
     ) -> Result<User, Reject> {
         let (username, password_hash) = (username.to_owned(), password_hash.clone());
         let new = NewUser { username, role, password_hash };
-        group_commit::run_single(&self.conn, |tx| users::add(tx, &new, Caller::CONSOLE))
+        let add = |tx: &mut WriteTx<'_>| users::add(tx, &new, Caller::CONSOLE);
+        group_commit::run_single(&self.conn, &self.data_dir, add)
     }
 
     /// The user with that name.
@@ -64,7 +73,8 @@ impl Console {
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
         let update = UserUpdate { id, patch: patch.clone(), if_match: None, keep_session: None };
-        group_commit::run_single(&self.conn, |tx| users::update(tx, &update, Caller::CONSOLE))
+        let update = |tx: &mut WriteTx<'_>| users::update(tx, &update, Caller::CONSOLE);
+        group_commit::run_single(&self.conn, &self.data_dir, update)
     }
 
     /// A part of the event log.

@@ -31,7 +31,8 @@ pub fn database_bytes(data_dir: &Path) -> u64 {
     bytes(&file) + bytes(&file_beside(&file, "-wal"))
 }
 
-fn lock_file(data_dir: &Path) -> PathBuf {
+/// The lock file of a data directory.
+pub(super) fn lock_file(data_dir: &Path) -> PathBuf {
     data_dir.join("tillcast.lock")
 }
 

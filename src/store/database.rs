@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/0001_shop.sql"),
     include_str!("../../sql/0002_clock.sql"),
     include_str!("../../sql/0003_kinds.sql"),
+    include_str!("../../sql/0004_log.sql"),
 ];
 
 /// In older ones a checkpoint and a commit at the same moment could damage the database

@@ -1,6 +1,7 @@
 //! The event log: the writer appends to it, subscribers that are behind read it, and old events are
 //! pruned in small steps.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -48,12 +49,18 @@ pub struct Retention {
     pub audit: Duration,
 }
 
+/// The newest `seq`; 0 before the first event.
+pub(super) fn head(conn: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce((SELECT max(seq) FROM events), (SELECT restored_seq FROM log))";
+    conn.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 /// Adds an event and moves the head.
 pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
     let sql = "INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((event.seq, tx.now, event.kind.number(), &event.body)).map_err(failed)?;
-    tx.head = event.seq;
+    (tx.head, tx.next_seq) = (event.seq, event.seq + 1);
     tx.outbox.events.push(event);
     Ok(())
 }
@@ -61,14 +68,14 @@ pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
 /// Reads a part of the log, in the open transaction.
 pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
     let log = LogBounds::read(conn).map_err(failed)?;
-    let last = log.head.min(range.after.max(log.oldest - 1).saturating_add(CATCH_UP_SCAN_MAX));
+    let after = log.next(range.after.max(log.oldest - 1)) - 1;
+    let last = log.position(log.head.min(after.saturating_add(CATCH_UP_SCAN_MAX)));
     let sql = "
         SELECT seq, kind, body FROM events
         WHERE seq > ? AND seq <= ? AND (1 << kind) & ? ORDER BY seq LIMIT ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
-    let mut rows =
-        statement.query((range.after, last, range.kinds.bits(), limit)).map_err(failed)?;
+    let mut rows = statement.query((after, last, range.kinds.bits(), limit)).map_err(failed)?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
         let event = read(row).map_err(failed)?;
@@ -100,30 +107,51 @@ pub(super) struct LogBounds {
     pub(super) oldest: i64,
     /// When that event was made.
     pub(super) oldest_at: i64,
-    /// The newest `seq`, 0 before the first event.
+    /// The newest `seq`; 0 before the first event.
     pub(super) head: i64,
     /// When the newest event was made.
     pub(super) last_at: i64,
+    /// The newest `seq` that a backup brought along; 0 in a log that began with the shop.
+    pub(super) restored: i64,
+    /// The first `seq` that was given out by this log. The numbers in between are in none.
+    pub(super) first: i64,
 }
 
 impl LogBounds {
     /// Reads both ends.
     pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare_cached(
-            "SELECT o.seq, o.at, n.seq, n.at FROM
-                 (SELECT seq, at FROM events ORDER BY seq LIMIT 1) AS o,
-                 (SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1) AS n",
+            "SELECT restored_seq, first_seq, o.seq, o.at, n.seq, n.at FROM log
+                 LEFT JOIN (SELECT seq, at FROM events ORDER BY seq LIMIT 1) AS o
+                 LEFT JOIN (SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1) AS n",
         )?;
-        let mut rows = statement.query([])?;
-        Ok(match rows.next()? {
-            Some(row) => Self {
-                oldest: row.get(0)?,
-                oldest_at: row.get(1)?,
-                head: row.get(2)?,
-                last_at: row.get(3)?,
-            },
-            None => Self { oldest: 1, oldest_at: i64::MAX, head: 0, last_at: 0 },
+        statement.query_row([], |row| {
+            let (restored, first) = (row.get(0)?, row.get(1)?);
+            let newest: Option<i64> = row.get(4)?;
+            Ok(Self {
+                oldest: row.get::<_, Option<i64>>(2)?.unwrap_or(first),
+                oldest_at: row.get::<_, Option<i64>>(3)?.unwrap_or(i64::MAX),
+                head: newest.unwrap_or(restored),
+                last_at: row.get::<_, Option<i64>>(5)?.unwrap_or(0),
+                restored,
+                first,
+            })
         })
+    }
+
+    /// The `seq` of the event behind this one.
+    pub(super) fn next(&self, seq: i64) -> i64 {
+        if seq < self.restored { seq + 1 } else { self.first.max(seq + 1) }
+    }
+
+    /// The newest position in this log up to that `seq`.
+    fn position(&self, seq: i64) -> i64 {
+        if seq < self.first { seq.min(self.restored) } else { seq }
+    }
+
+    /// Positions of the log that a restore ended: behind events that never happened in this one.
+    pub(super) fn ended(&self) -> Range<i64> {
+        self.restored + 1..self.first
     }
 
     /// Old events wait to be pruned although no command comes. Looked at with some patience, so

@@ -1,5 +1,7 @@
 //! Group commit: one transaction and one fsync for all commands that wait.
 
+use std::path::Path;
+
 use rusqlite::{Connection, ffi};
 
 use crate::domain::Reject;
@@ -8,6 +10,7 @@ use crate::store::clock::{ShopClock, clock};
 use crate::store::command::Command;
 use crate::store::error::failed;
 use crate::store::events::{LogBounds, Retention};
+use crate::store::marks::Marks;
 use crate::store::write_tx::{Outbox, WriteTx};
 use crate::store::{audit, idempotency, recovery};
 
@@ -17,6 +20,7 @@ pub(super) struct GroupCommit {
     pub(super) log: LogBounds,
     pub(super) clock: ShopClock,
     retention: Retention,
+    marks: Marks,
     /// No stored response is old enough to be pruned before the shop was served that long.
     responses_due: i64,
     /// No entry of the audit trail is old enough to be pruned before that time.
@@ -25,8 +29,13 @@ pub(super) struct GroupCommit {
 
 impl GroupCommit {
     /// Goes on behind this log.
-    pub(super) fn new(log: LogBounds, clock: ShopClock, retention: Retention) -> Self {
-        Self { log, clock, retention, responses_due: 0, audit_due: 0 }
+    pub(super) fn new(
+        log: LogBounds,
+        clock: ShopClock,
+        retention: Retention,
+        marks: Marks,
+    ) -> Self {
+        Self { log, clock, retention, marks, responses_due: 0, audit_due: 0 }
     }
 
     /// Goes on behind what a database that was opened again holds.
@@ -34,6 +43,11 @@ impl GroupCommit {
         self.log = log;
         self.responses_due = 0;
         self.audit_due = 0;
+    }
+
+    /// Notices that another program wrote.
+    pub(super) fn refresh(&mut self) {
+        self.marks.refresh();
     }
 
     /// Whether a transaction has something to do although no command waits.
@@ -56,11 +70,11 @@ impl GroupCommit {
         }
         let step = self.clock.forward_step();
         let (now, uptime) = (self.clock.now(), self.clock.uptime_total());
-        let head = self.log.head;
+        let (head, next_seq) = (self.log.head, self.log.next(self.log.head));
         let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
             recovery::shift_times(conn, step)?;
-            Ok(WriteTx::new(conn, now, uptime, head))
+            Ok(WriteTx { conn, now, uptime, head, next_seq, outbox: Outbox::default() })
         };
         let mut tx = begin()?;
         let complete = run_optimistic(&mut tx, commands);
@@ -87,6 +101,7 @@ impl GroupCommit {
         if now >= self.audit_due {
             self.audit_due = audit::prune(conn, now, self.retention.audit)?;
         }
+        self.marks.reserve(conn, outbox.events.len().max(commands.len()))?;
         execute(conn, "COMMIT")?;
         self.clock.accept_step(step);
         self.log = log;
@@ -108,10 +123,10 @@ fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bo
 /// Runs one command so that its rejection undoes its own changes and those of no other.
 fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
     execute(tx.conn, "SAVEPOINT command")?;
-    let mark = tx.mark();
+    let savepoint = tx.savepoint();
     if !command.run(tx) {
         execute(tx.conn, "ROLLBACK TO command")?;
-        tx.rewind(&mark);
+        tx.rewind(&savepoint);
     }
     execute(tx.conn, "RELEASE command")
 }
@@ -125,13 +140,17 @@ fn check_disk_full(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> {
 /// Runs one command in a transaction of its own, for a program that is not the server.
 pub(super) fn run_single<T>(
     conn: &Connection,
+    data_dir: &Path,
     work: impl FnOnce(&mut WriteTx<'_>) -> Result<T, Reject>,
 ) -> Result<T, Reject> {
     execute(conn, "BEGIN IMMEDIATE").map_err(failed)?;
     let log = LogBounds::read(conn).map_err(failed)?;
     let now = clock().max(log.last_at);
-    let mut tx = WriteTx::new(conn, now, 0, log.head);
+    let (head, next_seq) = (log.head, log.next(log.head));
+    let mut tx = WriteTx { conn, now, uptime: 0, head, next_seq, outbox: Outbox::default() };
     let result = work(&mut tx);
+    let result = result
+        .and_then(|done| Marks::new(data_dir).reserve(conn, 1).map(|()| done).map_err(failed));
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     execute(conn, end).map_err(failed)?;
     result
@@ -158,7 +177,7 @@ mod tests {
     fn command(keep: bool) -> Box<dyn Command> {
         let work = move |tx: &mut WriteTx<'_>| {
             let body = format!("kept: {keep}");
-            events::append(tx, Event { seq: tx.next_seq(), kind: EntityKind::Order, body })?;
+            events::append(tx, Event { seq: tx.next_seq, kind: EntityKind::Order, body })?;
             if keep { Ok(()) } else { Err(Reject::NotFound) }
         };
         PendingCommand::new(work).0
@@ -171,7 +190,8 @@ mod tests {
         let minute = Duration::from_secs(60);
         let retention = Retention { age: minute, count: 100, audit: minute };
         let log = LogBounds::read(&conn).unwrap();
-        let mut group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention);
+        let mut group =
+            GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, Marks::new(data.path()));
         let mut commands = [true, false, true].map(command);
         let Outbox { events, .. } = group.commit(&conn, &mut commands).unwrap();
         let told: Vec<_> = events.into_iter().map(|event| (event.seq, event.body)).collect();

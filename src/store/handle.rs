@@ -2,6 +2,7 @@
 //! the readers.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{EntityKind, Reject, Row, event};
+use crate::domain::{EntityKind, LogId, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
 use crate::store::apply;
 use crate::store::audit::{self, AuditEntry, AuditFilter, Caller};
 use crate::store::command::PendingCommand;
 use crate::store::error::failed;
-use crate::store::events::{self, EventPage, EventRange, LogBounds};
+use crate::store::events::{self, EventPage, EventRange};
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
@@ -29,6 +30,9 @@ pub struct Store {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) reads: mpsc::Sender<ReadJob>,
     pub(super) status: Arc<WriterStatus>,
+    pub(super) log_id: LogId,
+    /// Positions of the log that a restore ended.
+    pub(super) ended: Range<i64>,
     /// Held until the last use of the data directory.
     pub(super) _lock: File,
 }
@@ -57,9 +61,14 @@ impl Store {
         if self.status.disk_full.load(Ordering::Acquire) { Err(Reject::DiskFull) } else { Ok(()) }
     }
 
-    /// The oldest `seq` that the event log holds, or will hold.
-    pub fn oldest(&self) -> i64 {
-        self.status.oldest.load(Ordering::Acquire)
+    /// The id of the event log.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// Whether a subscriber at this position misses nothing that the event log no longer holds.
+    pub fn reaches_back_to(&self, seq: i64) -> bool {
+        seq >= self.status.oldest.load(Ordering::Acquire) - 1 && !self.ended.contains(&seq)
     }
 
     /// How many commands wait for the writer.
@@ -119,7 +128,7 @@ impl Store {
     ) -> Result<At<T>, Reject> {
         self.read(move |conn| {
             snapshot(conn, |conn| {
-                let seq = LogBounds::read(conn).map_err(failed)?.head;
+                let seq = events::head(conn).map_err(failed)?;
                 Ok(At { seq, value: query(conn)? })
             })
         })

@@ -53,23 +53,11 @@ pub(super) fn run_once(
 /// The first response to this key, `None` where the key is new.
 fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql =
-        "SELECT request_hash, location, etag, body FROM answers WHERE user_id = ? AND key = ?";
+        "SELECT request_hash, row_id, version, body FROM responses WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let found = statement.query_row((key.principal.user_id(), &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
-        let number = |column: usize| -> rusqlite::Result<i64> {
-            let text: String = row.get(column)?;
-            let digits = text.rsplit('/').next().unwrap_or_default().trim_matches('"');
-            let wrong = |error| {
-                rusqlite::Error::FromSqlConversionFailure(
-                    column,
-                    rusqlite::types::Type::Text,
-                    Box::new(error),
-                )
-            };
-            digits.parse().map_err(wrong)
-        };
-        Ok((hash, StoredResponse { id: number(1)?, version: number(2)?, body: row.get(3)? }))
+        Ok((hash, StoredResponse { id: row.get(1)?, version: row.get(2)?, body: row.get(3)? }))
     });
     match found.optional().map_err(failed)? {
         Some((hash, _)) if hash != key.request_hash => Err(Reject::KeyReused),
@@ -80,7 +68,7 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
 
 /// Stores the first response to a key.
 fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Result<(), Reject> {
-    let sql = "INSERT INTO answers (user_id, key, request_hash, location, etag, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO responses (user_id, key, request_hash, row_id, version, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
     statement
@@ -99,15 +87,15 @@ fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Re
 
 /// How long the shop had been served when the newest response was stored, in milliseconds.
 pub(super) fn uptime_total(conn: &Connection) -> rusqlite::Result<i64> {
-    let sql = "SELECT at FROM answers ORDER BY id DESC LIMIT 1";
+    let sql = "SELECT at FROM responses ORDER BY id DESC LIMIT 1";
     Ok(conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// Removes responses of an uptime before `oldest`, one step of them; returns the uptime of the
 /// oldest one that stays. The lowest ids are the oldest.
 pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i64>> {
-    let sql = "DELETE FROM answers WHERE id < (SELECT min(id) FROM answers) + ? AND at < ?";
+    let sql = "DELETE FROM responses WHERE id < (SELECT min(id) FROM responses) + ? AND at < ?";
     conn.prepare_cached(sql)?.execute([PRUNE_STEP, oldest])?;
-    let mut statement = conn.prepare_cached("SELECT at FROM answers ORDER BY id LIMIT 1")?;
+    let mut statement = conn.prepare_cached("SELECT at FROM responses ORDER BY id LIMIT 1")?;
     statement.query_row([], |row| row.get(0)).optional()
 }

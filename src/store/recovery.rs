@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::domain::Reject;
+use crate::domain::{LogId, Reject};
 use crate::limits::{CLOCK_STEP_MS, COMMAND_CACHE_KIB, Limits};
 use crate::store::clock::ShopClock;
 use crate::store::error::{OpenError, failed, unusable};
@@ -21,6 +21,7 @@ use crate::store::{data_dir, database, idempotency, session_table};
 /// What a server goes on with.
 pub(super) struct StartState {
     pub(super) log: LogBounds,
+    pub(super) log_id: LogId,
     pub(super) sessions: Vec<StoredSession>,
     /// Goes on where the last run was, also on a clock that went back meanwhile.
     pub(super) clock: ShopClock,
@@ -43,9 +44,11 @@ impl StartState {
         let log = LogBounds::read(conn).map_err(failed)?;
         let last_at = last_time(conn, &log).map_err(failed)?;
         let uptime = idempotency::uptime_total(conn).map_err(failed)?;
+        let log_id = conn.query_row("SELECT log_id FROM log", [], |row| row.get(0));
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         Ok(Self {
             log,
+            log_id: log_id.map_err(failed)?,
             sessions: session_table::all(conn)?,
             clock: ShopClock::new(clock, last_at, uptime),
             data_version: data_version.map_err(failed)?,

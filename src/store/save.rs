@@ -11,7 +11,7 @@ use crate::store::{events, rows};
 /// Saves a step with its event, and gives the row its id, version and times. A step that changes
 /// nothing does neither; one that changes only what no client sees makes no event and no version.
 pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
-    let (seq, now) = (tx.next_seq(), tx.now);
+    let (seq, now) = (tx.next_seq, tx.now);
     let saved = match step {
         Step::Create(row) => {
             let mut row = Row { seq, created_at: now, updated_at: now, ..row };

@@ -13,12 +13,14 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::domain::LogId;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::store::error::{OpenError, unusable};
 use crate::store::events::Retention;
 use crate::store::group_commit::GroupCommit;
 use crate::store::handle::Store;
+use crate::store::marks::Marks;
 use crate::store::readers::{spawn_thread, start_readers};
 use crate::store::recovery::StartState;
 use crate::store::repeat_filter::RepeatFilter;
@@ -32,6 +34,8 @@ use crate::store::{data_dir, database, integrity};
 pub struct OpenedStore {
     /// The newest `seq` of the log.
     pub head: i64,
+    /// The id of the log.
+    pub log_id: LogId,
     /// The sessions that the last run left.
     sessions: Vec<StoredSession>,
     /// The time against which the sessions' times are read: what the clock says, never before the
@@ -63,7 +67,7 @@ pub fn open(
     held.map_err(|error| unusable(&file, &error))?;
     let state = StartState::read(&mut conn, &limits, clock);
     let state = state.map_err(|_| unusable(&file, &"it cannot be read"))?;
-    let StartState { log, sessions, mut clock, data_version } = state;
+    let StartState { log, log_id, sessions, mut clock, data_version } = state;
     let now = clock.now();
     let reserve = Reserve::new(data_dir);
     let taken = reserve.take().inspect_err(|error| {
@@ -71,13 +75,14 @@ pub fn open(
     });
     Ok(OpenedStore {
         head: log.head,
+        log_id,
         sessions,
         now,
         data_dir: data_dir.to_owned(),
         lock,
         conn,
         verified,
-        group: GroupCommit::new(log, clock, retention),
+        group: GroupCommit::new(log, clock, retention, Marks::new(data_dir)),
         data_version,
         reserve,
         disk_full: taken.is_err(),
@@ -103,6 +108,7 @@ impl OpenedStore {
             disk_full: AtomicBool::new(self.disk_full),
             oldest: AtomicI64::new(self.group.log.oldest),
         });
+        let ended = self.group.log.ended();
         let (jobs, queue) = mpsc::channel(self.limits.write_queue);
         let (reads, readers) = start_readers(&self.data_dir)?;
         if !self.verified {
@@ -131,7 +137,7 @@ impl OpenedStore {
             polled_at: Instant::now(),
         };
         let writer = spawn_thread("writer", move || writer.run(queue))?;
-        Ok((Store { jobs, reads, status, _lock: self.lock }, writer))
+        Ok((Store { jobs, reads, status, log_id: self.log_id, ended, _lock: self.lock }, writer))
     }
 }
 
@@ -221,7 +227,7 @@ mod tests {
             reset_to: Box::new(|_| ()),
         });
         let event = |tx: &mut WriteTx<'_>| {
-            let (seq, kind) = (tx.next_seq(), EntityKind::Order);
+            let (seq, kind) = (tx.next_seq, EntityKind::Order);
             events::append(tx, Event { seq, kind, body: "{}".to_owned() })
         };
         let reply = tokio::time::timeout(Duration::from_secs(10), store.write(event));

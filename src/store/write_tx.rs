@@ -16,6 +16,8 @@ pub(super) struct WriteTx<'c> {
     pub(super) uptime: i64,
     /// The newest `seq`, this transaction's events included.
     pub(super) head: i64,
+    /// The `seq` of the next event.
+    pub(super) next_seq: i64,
     pub(super) outbox: Outbox,
 }
 
@@ -29,33 +31,29 @@ pub(super) struct Outbox {
 }
 
 /// Where a transaction stood before a command.
-pub(super) struct Mark {
+pub(super) struct Savepoint {
     head: i64,
+    next_seq: i64,
     events: usize,
     session_changes: usize,
 }
 
-impl<'c> WriteTx<'c> {
-    /// A transaction that was just begun on a log with this head.
-    pub(super) fn new(conn: &'c Connection, now: i64, uptime: i64, head: i64) -> Self {
-        Self { conn, now, uptime, head, outbox: Outbox::default() }
-    }
-
-    /// The `seq` of the next event.
-    pub(super) fn next_seq(&self) -> i64 {
-        self.head + 1
-    }
-
+impl WriteTx<'_> {
     /// Where it stands now.
-    pub(super) fn mark(&self) -> Mark {
+    pub(super) fn savepoint(&self) -> Savepoint {
         let Outbox { events, session_changes } = &self.outbox;
-        Mark { head: self.head, events: events.len(), session_changes: session_changes.len() }
+        Savepoint {
+            head: self.head,
+            next_seq: self.next_seq,
+            events: events.len(),
+            session_changes: session_changes.len(),
+        }
     }
 
-    /// Forgets what came behind the mark, after the database did.
-    pub(super) fn rewind(&mut self, mark: &Mark) {
-        self.head = mark.head;
-        self.outbox.events.truncate(mark.events);
-        self.outbox.session_changes.truncate(mark.session_changes);
+    /// Forgets what came behind the savepoint, after the database did.
+    pub(super) fn rewind(&mut self, savepoint: &Savepoint) {
+        (self.head, self.next_seq) = (savepoint.head, savepoint.next_seq);
+        self.outbox.events.truncate(savepoint.events);
+        self.outbox.session_changes.truncate(savepoint.session_changes);
     }
 }

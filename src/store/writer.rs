@@ -266,6 +266,7 @@ impl Writer {
             Ok(version) if version != self.data_version => {
                 if self.reload_sessions(conn) {
                     self.data_version = version;
+                    self.group.refresh();
                 }
             }
             Ok(_) => {}

@@ -53,7 +53,7 @@ impl Subscriptions {
                 self.cursor.subscribe(kind, head);
                 Some(ServerMessage::subscribed(kind, head))
             }
-            Some(seq) if seq < context.store.oldest() - 1 => Some(self.reset(kind, head)),
+            Some(seq) if !context.store.reaches_back_to(seq) => Some(self.reset(kind, head)),
             Some(seq) => {
                 self.cursor.subscribe(kind, seq);
                 if seq <= head {

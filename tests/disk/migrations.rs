@@ -110,7 +110,8 @@ fn comes_through(version: usize) {
     let mut server = Server::on(data, &FLAGS, Some(password_of("admin")));
     assert!(!server.log().contains("first start"), "{}", server.log());
 
-    let session = server.anonymous().with_cookie(then["session"].as_str());
+    let anonymous = server.anonymous();
+    let session = anonymous.with_cookie(then["session"].as_str()).at(anonymous.address());
     holds(&Value::from(told(&session)), &then["told"]);
     holds(&repeat(&session), &then["repeated"]);
     for user in USERS {

@@ -1,0 +1,32 @@
+-- The event log has an id, made with the database and anew by every restore, so that a client can tell
+-- the log of which it knows a position from the one that is there now.
+--
+-- `first_seq` is the first number that this log gives out. The events up to `restored_seq` are those of
+-- the backup; the numbers between the two were given out by the log that the restore ended.
+CREATE TABLE log (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    log_id       TEXT NOT NULL CHECK (length(log_id) = 12),
+    restored_seq INTEGER NOT NULL,
+    first_seq    INTEGER NOT NULL CHECK (first_seq > restored_seq)
+) STRICT;
+INSERT INTO log (id, log_id, restored_seq, first_seq) VALUES (1, lower(hex(randomblob(6))), 0, 1);
+
+-- The first responses to requests with an Idempotency-Key, oldest first, now without the words of
+-- HTTP: `row_id` and `version` are those of what was made, `body` is it as JSON.
+CREATE TABLE responses (
+    id           INTEGER PRIMARY KEY,
+    user_id      INTEGER NOT NULL,
+    key          TEXT NOT NULL,
+    request_hash BLOB NOT NULL,
+    row_id       INTEGER NOT NULL,
+    version      INTEGER NOT NULL,
+    body         TEXT NOT NULL,
+    at           INTEGER NOT NULL,
+    UNIQUE (user_id, key)
+) STRICT;
+INSERT INTO responses (id, user_id, key, request_hash, row_id, version, body, at)
+    SELECT id, user_id, key, request_hash,
+           CAST(replace(location, rtrim(location, '0123456789'), '') AS INTEGER),
+           CAST(trim(etag, '"') AS INTEGER), body, at
+    FROM answers;
+DROP TABLE answers;

@@ -1,0 +1,170 @@
+//! Marks in the lock file above all numbers that were given out. They are set ahead in steps, so that
+//! a shop whose database is lost can be restored and still never gives out a number again.
+//!
+//! Two slots are overwritten in turn, each with a checksum: a torn write leaves the other one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ffi};
+
+use crate::limits::NUMBERS_RESERVED;
+use crate::store::data_dir::lock_file;
+use crate::store::numbers::Numbers;
+
+/// Bytes of a slot, and of the note before the first one: a line of text filled with blanks.
+const SLOT_BYTES: usize = 1024;
+const SLOTS: u64 = 2;
+
+/// The marks of a data directory, and how much may be given out before they have to be set anew.
+pub(super) struct Marks {
+    file: PathBuf,
+    left: i64,
+}
+
+/// The content of a slot.
+struct Slot {
+    /// Grows with every write.
+    generation: u64,
+    numbers: Numbers,
+}
+
+impl Marks {
+    /// Those of a data directory, which are read when the first number is given out.
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { file: lock_file(data_dir), left: 0 }
+    }
+
+    /// Before a commit: makes sure that the marks are above the numbers that its transaction has
+    /// given out, of which no sequence can have more than `used`.
+    pub(super) fn reserve(&mut self, conn: &Connection, used: usize) -> rusqlite::Result<()> {
+        self.left = self.left.saturating_sub_unsigned(used as u64);
+        if self.left > 0 {
+            return Ok(());
+        }
+        let numbers = Numbers::read(conn)?;
+        self.left = match newest(&self.file).map_err(not_written)? {
+            Some(slot) if numbers.distance_to(&slot.numbers) > 0 => {
+                numbers.distance_to(&slot.numbers)
+            }
+            slot => {
+                let generation = slot.map_or(0, |slot| slot.generation) + 1;
+                let numbers = numbers.plus(NUMBERS_RESERVED);
+                write(&self.file, &Slot { generation, numbers }).map_err(not_written)?;
+                NUMBERS_RESERVED
+            }
+        };
+        Ok(())
+    }
+
+    /// Another program may have given out numbers: reads the marks before the next commit.
+    pub(super) fn refresh(&mut self) {
+        self.left = 0;
+    }
+}
+
+/// The marks that a data directory has; `None` where none were set.
+pub(super) fn read(data_dir: &Path) -> io::Result<Option<Numbers>> {
+    Ok(newest(&lock_file(data_dir))?.map(|slot| slot.numbers))
+}
+
+fn newest(file: &Path) -> io::Result<Option<Slot>> {
+    let file = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut newest: Option<Slot> = None;
+    for number in 0..SLOTS {
+        let mut bytes = [0; SLOT_BYTES];
+        match file.read_exact_at(&mut bytes, offset(number)) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            read => read?,
+        }
+        let slot = str::from_utf8(&bytes).ok().and_then(Slot::parse);
+        if slot.as_ref().map(|slot| slot.generation) > newest.as_ref().map(|slot| slot.generation) {
+            newest = slot;
+        }
+    }
+    Ok(newest)
+}
+
+fn write(file: &Path, slot: &Slot) -> io::Result<()> {
+    let line = slot.line().ok_or(io::ErrorKind::FileTooLarge)?;
+    let file = OpenOptions::new().write(true).open(file)?;
+    file.write_all_at(line.as_bytes(), offset(slot.generation % SLOTS))?;
+    file.sync_all()
+}
+
+fn offset(slot: u64) -> u64 {
+    (slot + 1) * SLOT_BYTES as u64
+}
+
+impl Slot {
+    /// The whole slot, `None` where it would be longer.
+    fn line(&self) -> Option<String> {
+        let Self { generation, numbers } = self;
+        let text = format!("{generation} {numbers}");
+        let line = format!("{:016x} {text}", checksum(&text));
+        (line.len() < SLOT_BYTES).then(|| format!("{line:<width$}\n", width = SLOT_BYTES - 1))
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (sum, text) = line.trim_end().split_once(' ')?;
+        let (generation, numbers) = text.split_once(' ')?;
+        let slot = Self { generation: generation.parse().ok()?, numbers: Numbers::parse(numbers)? };
+        (u64::from_str_radix(sum, 16) == Ok(checksum(text))).then_some(slot)
+    }
+}
+
+/// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>).
+fn checksum(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The commit fails as if the database itself could not be written.
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
+fn not_written(error: io::Error) -> rusqlite::Error {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull => ffi::SQLITE_FULL,
+        _ => ffi::SQLITE_IOERR,
+    };
+    let text = format!("the marks in the lock file: {error}");
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(text: &str) -> Numbers {
+        Numbers::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_torn_write_leaves_the_marks_before() {
+        let data = tempfile::tempdir().unwrap();
+        let file = lock_file(data.path());
+        std::fs::write(&file, "A database was made here.\n").unwrap();
+        assert!(read(data.path()).unwrap().is_none());
+        for generation in 1..=5 {
+            let slot = Slot { generation, numbers: numbers(&format!("seq={generation}0 audit=3")) };
+            write(&file, &slot).unwrap();
+            let whole = std::fs::read(&file).unwrap();
+            assert_eq!(read(data.path()).unwrap().unwrap(), slot.numbers);
+            let at = usize::try_from(offset(generation % SLOTS)).unwrap();
+            for torn in [at, at + 20, at + 30] {
+                let mut bytes = whole.clone();
+                bytes[torn] ^= 1;
+                std::fs::write(&file, &bytes).unwrap();
+                let before =
+                    (generation > 1).then(|| numbers(&format!("seq={}0 audit=3", generation - 1)));
+                assert_eq!(read(data.path()).unwrap(), before, "{torn}");
+            }
+            std::fs::write(&file, &whole).unwrap();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The numbers that a shop gives out (the `seq` of events, ids, with them order numbers, versions of
+//! users): none is ever given out twice, not even by a shop that was restored from a backup.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rusqlite::Connection;
+
+use crate::store::audit;
+
+/// The `seq` of the event log.
+const SEQ: &str = "seq";
+/// The ids of the audit trail.
+const AUDIT: &str = "audit";
+/// The versions of all users.
+const USER_VERSION: &str = "user_version";
+
+/// The newest number of each sequence, by the sequence's name; for ids that is the table's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Numbers(BTreeMap<String, i64>);
+
+impl Numbers {
+    /// The numbers that a database, also of an older version, has given out.
+    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let has_log = "SELECT 1 FROM sqlite_schema WHERE name = 'log'";
+        let before = if conn.prepare_cached(has_log)?.exists([])? {
+            "(SELECT first_seq - 1 FROM log)"
+        } else {
+            "0"
+        };
+        let sql = format!(
+            "SELECT name, seq FROM sqlite_sequence
+             UNION ALL SELECT '{SEQ}', max(coalesce(max(seq), 0), {before}) FROM events
+             UNION ALL SELECT '{AUDIT}', coalesce(max(id), 0) FROM audit
+             UNION ALL SELECT '{USER_VERSION}', coalesce(max(version), 0) FROM users"
+        );
+        let mut statement = conn.prepare(&sql)?;
+        let numbers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        numbers.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Parses what `Display` has written.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let pair = |pair: &str| {
+            let (name, number) = pair.split_once('=')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        };
+        text.split_whitespace().map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    /// The greater number of each sequence.
+    pub(super) fn max(mut self, other: &Self) -> Self {
+        for (name, number) in &other.0 {
+            let own = self.0.entry(name.clone()).or_default();
+            *own = (*own).max(*number);
+        }
+        self
+    }
+
+    /// Each number raised.
+    pub(super) fn plus(mut self, step: i64) -> Self {
+        self.0.values_mut().for_each(|number| *number = number.saturating_add(step));
+        self
+    }
+
+    /// How many more of each sequence can be given out below `marks`, 0 if one has reached them.
+    pub(super) fn distance_to(&self, marks: &Self) -> i64 {
+        let left = |(name, number)| marks.0.get(name).map_or(0, |mark: &i64| mark - number);
+        self.0.iter().map(left).min().unwrap_or(0).max(0)
+    }
+
+    /// Lets a database go on above these numbers, in a new event log behind the events that it has.
+    pub(super) fn continue_in(&self, conn: &mut Connection, now: i64) -> rusqlite::Result<()> {
+        let tx = conn.transaction()?;
+        // Of a log that began with another restore, the events of before go: a log has one gap.
+        let sql = "
+            DELETE FROM events WHERE seq < (SELECT first_seq FROM log)
+                                 AND (SELECT max(seq) FROM events) >= (SELECT first_seq FROM log)";
+        tx.execute(sql, [])?;
+        let sql = "
+            UPDATE log SET log_id = lower(hex(randomblob(6))), first_seq = ?,
+                           restored_seq = (SELECT coalesce(max(seq), restored_seq) FROM events)";
+        tx.execute(sql, [self.number(SEQ) + 1])?;
+        tx.execute("UPDATE users SET version = ?", [self.number(USER_VERSION) + 1])?;
+        audit::append_restore(&tx, self.number(AUDIT) + 1, now)?;
+        for (table, number) in &self.0 {
+            if [SEQ, AUDIT, USER_VERSION].contains(&table.as_str()) {
+                continue;
+            }
+            let sql = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?";
+            if tx.execute(sql, (number, table))? == 0 {
+                let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)";
+                tx.execute(sql, (table, number))?;
+            }
+        }
+        tx.commit()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, number)) in self.0.iter().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(out, "{space}{name}={number}")?;
+        }
+        Ok(())
+    }
+}

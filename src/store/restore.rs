@@ -1,0 +1,129 @@
+//! What `tillcast restore` does with a backup: it takes the place of the database, begins a new event
+//! log, and goes on above all numbers that were ever given out.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::OpenFlags;
+
+use crate::limits::COMMAND_CACHE_KIB;
+use crate::store::backup::sync;
+use crate::store::check::check;
+use crate::store::clock::clock;
+use crate::store::data_dir::{self, file_beside};
+use crate::store::database::{self, APPLICATION_ID};
+use crate::store::error::{OpenError, WAY_BACK, unusable};
+use crate::store::numbers::Numbers;
+use crate::store::{integrity, marks};
+
+/// Puts a backup in the place of the database, and returns the new name of the old one, which is
+/// kept with its write-ahead log. At each moment in between, a start is refused or finds one of the
+/// two whole.
+pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
+    check_backup(backup)?;
+    let _lock = data_dir::lock(data_dir)?;
+    let rest = file_beside(backup, "-wal");
+    if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
+        let text = "a part of the database; make a whole one with `tillcast backup`";
+        return Err(OpenError(format!("{}: holds {text}", rest.display())));
+    }
+    // A copy on the same file system is checked, and brought up to date: it is what will be served.
+    let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
+    let folder = folder.map_err(fail)?;
+    let copy = data_dir::database_file(folder.path());
+    fs::copy(backup, &copy).map_err(fail)?;
+    prepare_copy(folder.path()).and_then(|()| continue_numbers(data_dir, folder.path())).map_err(
+        |OpenError(text)| {
+            let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
+            // The way back would be what was just tried.
+            OpenError(text.replace(&copy, &backup).replace(WAY_BACK, "restore another backup"))
+        },
+    )?;
+    sync(&copy).map_err(fail)?;
+    data_dir::mark_created(data_dir)?;
+    swap_in(data_dir, &copy).map_err(fail)
+}
+
+/// Refuses a file that is no backup of a shop, before anything is created for it. The header is that of
+/// <https://sqlite.org/fileformat2.html#the_database_header>.
+fn check_backup(backup: &Path) -> Result<(), OpenError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const APPLICATION_ID_AT: usize = 68;
+    let fail = |why: &dyn Display| OpenError(format!("{}: {why}", backup.display()));
+    let mut file = File::open(backup).map_err(|error| fail(&error))?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(fail(&"is a folder; name the backup in it"));
+    }
+    let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
+    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
+        return Err(fail(&"is no backup of a shop; `tillcast backup` makes one"));
+    }
+    if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
+        return Err(fail(&"is a database of another program, not a backup of a shop"));
+    }
+    Ok(())
+}
+
+/// Refuses what is no sound shop.
+fn prepare_copy(folder: &Path) -> Result<(), OpenError> {
+    data_dir::mark_created(folder)?;
+    integrity::quick_check(folder)?;
+    drop(database::open_writer(folder, COMMAND_CACHE_KIB)?);
+    match check(folder)?.first() {
+        Some(found) => {
+            Err(OpenError(format!("{}: {found}", data_dir::database_file(folder).display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Lets the copy go on above all numbers that the shop ever gave out.
+fn continue_numbers(data_dir: &Path, folder: &Path) -> Result<(), OpenError> {
+    let fail = |error: &dyn Display| unusable(&data_dir::database_file(folder), error);
+    let mut conn = database::open_writer(folder, COMMAND_CACHE_KIB)?;
+    let in_backup = Numbers::read(&conn).map_err(|error| fail(&error))?;
+    let marks = marks::read(data_dir).map_err(|error| fail(&error))?;
+    let given_out = match (numbers_of_sound(data_dir), marks) {
+        (Some(replaced), _) => replaced.max(&in_backup),
+        (None, Some(marks)) => marks.max(&in_backup),
+        // A new place: that the shop went on after the backup is not known.
+        (None, None) => in_backup,
+    };
+    given_out.continue_in(&mut conn, clock()).map_err(|error| fail(&error))
+}
+
+/// The numbers that the present database has given out; `None` where it is missing or damaged.
+fn numbers_of_sound(data_dir: &Path) -> Option<Numbers> {
+    let file = data_dir::database_file(data_dir);
+    if !file.exists() || integrity::quick_check(data_dir).is_err() {
+        return None;
+    }
+    let conn = database::connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    Numbers::read(&conn).ok()
+}
+
+fn swap_in(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
+    let file = data_dir::database_file(data_dir);
+    let old = |number: u32| file_beside(&file, &format!(".old-{number}"));
+    let free = |old: &PathBuf| !old.exists() && !file_beside(old, "-wal").exists();
+    let old = (1..=u32::MAX).map(old).find(free).unwrap_or_else(|| old(0));
+    let had_one = ignore_missing(fs::rename(&file, &old))?;
+    // Until here is on disk, the log must not leave the database that it belongs to.
+    sync(data_dir)?;
+    ignore_missing(fs::rename(file_beside(&file, "-wal"), file_beside(&old, "-wal")))?;
+    ignore_missing(fs::remove_file(file_beside(&file, "-shm")))?;
+    sync(data_dir)?;
+    fs::rename(new, &file)?;
+    sync(data_dir)?;
+    Ok(had_one.then_some(old))
+}
+
+fn ignore_missing(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        done => done.map(|()| true),
+    }
+}
