@@ -123,9 +123,12 @@ pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
-/// Ids that a list of what changed lately looks through, one after the other, before it asks the index
-/// of the times. Larger: slower where little has changed; smaller: where much has.
-pub const LIST_WINDOW: i64 = 2_000;
+/// Rows that one page of a list looks at for those that several filters want. Then it ends, and `next`
+/// says where to go on: 10 ms here, 100 ms on the slowest board.
+pub const LIST_SCAN_MAX: i64 = 8 * 1024;
+/// Events that a list of what changed lately reads back through: some weeks of a small shop. Above, it
+/// looks at the rows themselves.
+pub const LIST_EVENTS_MAX: i64 = 8 * 1024;
 /// Bytes of the entries of one page, before they are JSON; a page of long entries ends early.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// The largest response with one entity that needs no permit: the longest notes have 8 KB, and only

@@ -137,8 +137,7 @@ impl Api {
             query.filters.push((order::KIOSK_ID, own_id(session)));
         }
         let permit = self.page_permit().await?;
-        let (rows, more) = self.store.list(kind, query).await?.value;
-        let next = rows.last().filter(|_| more).map(|row| row.id);
+        let (rows, next) = self.store.list(kind, query).await?.value;
         let rows = rows.iter().map(event::entity).collect::<Result<Vec<_>, _>>()?;
         Ok(reply::page(rows.into_iter(), next).with_permit(permit))
     }

@@ -200,12 +200,12 @@ impl Store {
         .await
     }
 
-    /// One page of a list, and whether more follow.
+    /// One page of a list, and the id behind which there may be more.
     pub async fn list(
         &self,
         kind: EntityKind,
         query: Query,
-    ) -> Result<At<(Vec<Row>, bool)>, Reject> {
+    ) -> Result<At<(Vec<Row>, Option<i64>)>, Reject> {
         self.read_at(move |conn| list::page(conn, kind, &query)).await
     }
 

@@ -1,0 +1,170 @@
+//! Tries that every list has its index, and that pages that end early leave nothing out.
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::domain::order::{OrderStatus, PaymentStatus};
+use crate::domain::{Field, order};
+use crate::limits::LIST_SCAN_MAX;
+use crate::store::database::MIGRATIONS;
+
+fn database() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    for migration in MIGRATIONS {
+        conn.execute_batch(migration).unwrap();
+    }
+    conn
+}
+
+/// SQLite's plan for a statement, its lines joined.
+fn plan(conn: &Connection, sql: &str) -> String {
+    let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let lines = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+    lines.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+}
+
+/// The filters of a kind's lists: those that clients give, and the one of a kiosk.
+fn filters(kind: EntityKind) -> Vec<(FieldRef, Cell)> {
+    let fields = kind.schema().fields.iter().enumerate();
+    let refs = fields.map(|(index, field)| (FieldRef { name: field.name, index }, field));
+    let wanted = refs.filter(|(at, field)| {
+        field.filter || (kind == EntityKind::Order && *at == order::KIOSK_ID)
+    });
+    let with_value = |(at, field): (FieldRef, &Field)| match field.ty {
+        Type::Id(_) | Type::Owner => (at, Cell::Int(1)),
+        _ => (at, Cell::Text("x".to_owned())),
+    };
+    wanted.map(with_value).collect()
+}
+
+/// Every set of filters of a kind, with and without a time, from the first id on and from a later
+/// one, in both orders.
+fn queries(kind: EntityKind) -> impl Iterator<Item = Query> {
+    let all = filters(kind);
+    let times = [None, Some(1)];
+    let starts = [(None, true), (None, false), (Some(7), true), (Some(7), false)];
+    (0_u32..1 << all.len()).flat_map(move |set| {
+        let chosen = all.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
+        let filters: Vec<_> = chosen.map(|(_, filter)| filter.clone()).collect();
+        times.into_iter().flat_map(move |updated_since| {
+            let filters = filters.clone();
+            starts.into_iter().map(move |(after, ascending)| Query {
+                limit: 50,
+                after,
+                ascending,
+                filters: filters.clone(),
+                updated_since,
+            })
+        })
+    })
+}
+
+/// A list of a shop that has sold for years is as quick as that of a new one.
+#[test]
+fn every_list_is_found_by_an_index_in_its_order() {
+    let conn = database();
+    for kind in EntityKind::ALL {
+        for query in queries(kind) {
+            let leading = query.filters.iter().position(|(field, _)| !is_choice(kind, *field));
+            let mut select = by_index(kind, &query, leading.unwrap_or(0));
+            let scan = plan(&conn, &select.scan().sql);
+            select.within(Some(3));
+            select.sort(1);
+            let page = plan(&conn, &select.sql);
+            let table = kind.schema().plural;
+            for found in [&scan, &page] {
+                let by = match query.filters.get(leading.unwrap_or(0)) {
+                    Some((field, _)) => format!("({}=?", field.name),
+                    None => "PRIMARY KEY (rowid".to_owned(),
+                };
+                // All ids from the first on; it ends behind the last row that it looks at.
+                let all = query.filters.is_empty() && query.after.is_none();
+                let searched = found.starts_with("SEARCH") && found.contains(&by);
+                let walked = all && found.starts_with(&format!("SCAN {table}"));
+                assert!(searched || walked, "{query:?}: {found}");
+                assert!(!found.contains("TEMP") && !found.contains(';'), "{query:?}: {found}");
+            }
+            let one = plan(&conn, &by_id(kind, &query).sql);
+            assert_eq!(one, format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)"));
+        }
+    }
+    assert_eq!(plan(&conn, CHANGED), "SCAN events"); // ends behind `LIST_EVENTS_MAX`
+}
+
+/// Orders with these statuses, each changed once at the time of its number.
+fn fill(conn: &Connection, statuses: &[OrderStatus]) {
+    let sql = "INSERT INTO orders (id, status, payment_status, total, currency, items, seq,
+                                   created_at, updated_at)
+               VALUES (?1, ?2, ?3, 1, 'USD', '[]', ?1, ?1, ?1)";
+    let event = "INSERT INTO events (seq, at, kind, body)
+                 VALUES (?1, ?1, 0, json_object('data', json_object('id', ?1)))";
+    for (id, status) in (1_i64..).zip(statuses) {
+        conn.execute(sql, (id, status.word(), PaymentStatus::Pending.word())).unwrap();
+        conn.execute(event, [id]).unwrap();
+    }
+}
+
+/// All ids of a list, page by page.
+fn walk(conn: &Connection, query: &Query) -> Vec<i64> {
+    let (mut ids, mut query) = (Vec::new(), query.clone());
+    loop {
+        let (rows, next) = page(conn, EntityKind::Order, &query).unwrap();
+        assert!(rows.len() <= query.limit);
+        ids.extend(rows.iter().map(|row| row.id));
+        match next {
+            Some(next) => query.after = Some(next),
+            None => return ids,
+        }
+    }
+}
+
+/// Whichever way a page is found, the pages together are the list.
+#[test]
+fn pages_that_end_early_leave_nothing_out() {
+    let conn = database();
+    let count = 2 * LIST_SCAN_MAX + LIST_EVENTS_MAX;
+    let statuses: Vec<OrderStatus> = (0..count)
+        .map(|at| if at % 1000 == 7 { OrderStatus::Ready } else { OrderStatus::Pending })
+        .collect();
+    fill(&conn, &statuses);
+    conn.pragma_update(None, "foreign_keys", false).unwrap(); // there is no such kiosk
+    conn.execute("UPDATE orders SET kiosk_id = 1", []).unwrap();
+    let kiosk = || (order::KIOSK_ID, Cell::Int(1));
+    let ready = || (order::STATUS, Cell::Text(OrderStatus::Ready.word().to_owned()));
+    let all = |wanted: &dyn Fn(i64) -> bool| -> Vec<i64> {
+        (1..=count).filter(|id| wanted(*id)).collect()
+    };
+    let [recent, old] = [count - LIST_EVENTS_MAX / 2, count - LIST_EVENTS_MAX - 9];
+    let is_ready = |id: i64| (id - 1) % 1000 == 7;
+    let cases = [
+        (vec![], None, all(&|_| true)),
+        (vec![ready()], None, all(&is_ready)),
+        (vec![ready()], Some(recent), all(&|id| is_ready(id) && id >= recent)),
+        (vec![], Some(recent), all(&|id| id >= recent)),
+        // More events since than a list reads, and no row for more than one page.
+        (vec![], Some(old), all(&|id| id >= old)),
+        (vec![ready()], Some(old), all(&|id| is_ready(id) && id >= old)),
+        // One filter leads to more rows than a page looks at.
+        (vec![ready(), kiosk()], None, all(&is_ready)),
+    ];
+    for (filters, updated_since, ids) in cases {
+        let ascending = Query { limit: 200, ascending: true, filters, updated_since, after: None };
+        assert_eq!(walk(&conn, &ascending), ids, "{ascending:?}");
+        let descending = Query { ascending: false, ..ascending };
+        assert_eq!(walk(&conn, &descending), ids.into_iter().rev().collect::<Vec<_>>());
+    }
+}
+
+/// What the log forgot is still found, row by row.
+#[test]
+fn a_pruned_log_hides_no_change() {
+    let conn = database();
+    fill(&conn, &[OrderStatus::Pending; 20]);
+    conn.execute("DELETE FROM events WHERE seq <= 15", []).unwrap();
+    for (since, is_known) in [(3, false), (16, false), (17, true)] {
+        let known = changed_since(&conn, EntityKind::Order, since).unwrap();
+        assert_eq!(known.is_some(), is_known, "{since}");
+        let query = Query { limit: 5, updated_since: Some(since), ..Query::default() };
+        assert_eq!(walk(&conn, &query), (since..=20).rev().collect::<Vec<_>>());
+    }
+}
