@@ -1,4 +1,4 @@
-//! Every setting: its flag, its default, the reason for it, and how it is read.
+//! Every setting: its flag, its default, the reason for it, and how it is parsed.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -14,14 +14,14 @@ use crate::config::values::{
 use crate::limits::Limits;
 use Fallback::{Computed, Nothing, Text};
 
-/// One row of the table; flag, variable, file key, help and README are all made from it.
+/// One row of the table. Flag, variable, file key, help, manual and documents are all made from it.
 pub(super) struct Setting {
     pub(super) flag: &'static str,
-    /// What stands for the value in the help.
+    /// The placeholder of the value.
     pub(super) value: &'static str,
     pub(super) default: Fallback,
     pub(super) reason: &'static str,
-    /// May be given several times.
+    /// Whether it may be given several times.
     pub(super) many: bool,
     /// Reads one value into its field, or says what would be right.
     pub(super) set: fn(&mut Config, &OsStr) -> Result<(), String>,
@@ -29,33 +29,33 @@ pub(super) struct Setting {
     pub(super) same: fn(&Config, &Config) -> bool,
 }
 
-/// What holds where nobody says anything.
+/// The value when no source gives one.
 pub(super) enum Fallback {
-    /// This text, read like any other value.
+    /// This text, parsed like any other value.
     Text(&'static str),
-    /// What the machine, its service manager or the profile says, described in words.
+    /// Computed from the machine, its service manager or the profile; described in words.
     Computed(&'static str, fn(&Env, Limits) -> OsString),
-    /// No value at all.
+    /// No value.
     Nothing,
 }
 
 /// Begins the variable of every setting.
 pub(super) const PREFIX: &str = "TILLCAST_";
 
-/// The most connections that may be asked for: beyond it file descriptors run out first.
-const MANY: usize = 1_000_000;
+/// The most connections that can be configured: file descriptors run out before.
+const CONNECTIONS_MAX: usize = 1_000_000;
 
-/// No lifetime is longer: adding it to a clock must not overflow.
-const AGES: &str = "100years";
+/// The longest lifetime: adding it to a clock must not overflow.
+const LIFETIME_MAX: &str = "100years";
 
 pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         flag: "listen",
         value: "ADDR:PORT",
         default: Text("0.0.0.0:3000, [::]:3000"),
-        reason: "An address to listen on, repeatable; by default all of this machine, without \
-                 IPv6 where there is none, or the sockets that systemd passes. Beside those, addresses \
-                 that are given here are opened, too.",
+        reason: "An address to listen on; repeatable. Without any, the server listens on all \
+                 addresses of this machine, or on the sockets that systemd passes. Addresses given here \
+                 are opened beside passed sockets.",
         many: true,
         set: |config, value| {
             let address = socket(value)?;
@@ -71,7 +71,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "data-dir",
         value: "DIR",
         default: Computed("$STATE_DIRECTORY, else ./tillcast-data", state_directory),
-        reason: "The folder of the database; systemd names it in STATE_DIRECTORY.",
+        reason: "The folder of the database. systemd names it in STATE_DIRECTORY.",
         many: false,
         set: |config, value| path(value).map(|dir| config.data_dir = dir),
         same: |a, b| a.data_dir == b.data_dir,
@@ -80,27 +80,30 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "session-idle",
         value: "DURATION",
         default: Text("12h"),
-        reason: "A session that nobody uses for this long ends; an open socket counts as use.",
+        reason: "A session ends after this long without use. An open WebSocket counts as use.",
         many: false,
-        set: |config, value| duration(value, "1s", AGES).map(|time| config.session_idle = time),
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.session_idle = time)
+        },
         same: |a, b| a.session_idle == b.session_idle,
     },
     Setting {
         flag: "session-max",
         value: "DURATION",
         default: Text("30d"),
-        reason: "A session ends after this long, however busy it is, so that a stolen one does not \
-                 last.",
+        reason: "A session ends after this long in any case, so that a stolen one does not last.",
         many: false,
-        set: |config, value| duration(value, "1s", AGES).map(|time| config.session_max = time),
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.session_max = time)
+        },
         same: |a, b| a.session_max == b.session_max,
     },
     Setting {
         flag: "profile",
         value: "NAME",
         default: Text("default"),
-        reason: "tiny for the smallest boards: less of everything, within 24 MiB instead of 64 \
-                 (see tillcast limits --profile tiny).",
+        reason: "default, or tiny for the smallest boards: smaller bounds, within 24 MiB of memory \
+                 instead of 64 (see tillcast limits --profile tiny).",
         many: false,
         set: |config, value| profile(value).map(|limits| config.limits = limits),
         same: |a, b| a.limits == b.limits,
@@ -111,21 +114,22 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: Computed("10000, with --profile tiny 500", |_, limits| {
             limits.connections.to_string().into()
         }),
-        reason: "Open connections, all together: each costs its fixed share of memory (see \
-                 tillcast limits).",
+        reason: "The most open connections. Each has a fixed share of memory (see tillcast limits).",
         many: false,
-        set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections = n),
+        set: |config, value| {
+            integer(value, 1..=CONNECTIONS_MAX).map(|n| config.max_connections = n)
+        },
         same: |a, b| a.max_connections == b.max_connections,
     },
     Setting {
         flag: "max-connections-per-address",
         value: "N",
         default: Text("256"),
-        reason: "Open connections from one address, so that one device cannot take them all; a \
-                 --trusted-proxy is not held to it, its clients are.",
+        reason: "The most open connections from one address, so that one device cannot take them all. \
+                 It does not bind a --trusted-proxy, but the proxy's clients.",
         many: false,
         set: |config, value| {
-            integer(value, 1..=MANY).map(|n| config.max_connections_per_address = n)
+            integer(value, 1..=CONNECTIONS_MAX).map(|n| config.max_connections_per_address = n)
         },
         same: |a, b| a.max_connections_per_address == b.max_connections_per_address,
     },
@@ -133,17 +137,19 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "max-connections-per-user",
         value: "N",
         default: Text("10000"),
-        reason: "Open connections of one user; the screens of a shop often share one.",
+        reason: "The most open connections of one user. The screens of a shop often share one.",
         many: false,
-        set: |config, value| integer(value, 1..=MANY).map(|n| config.max_connections_per_user = n),
+        set: |config, value| {
+            integer(value, 1..=CONNECTIONS_MAX).map(|n| config.max_connections_per_user = n)
+        },
         same: |a, b| a.max_connections_per_user == b.max_connections_per_user,
     },
     Setting {
         flag: "connect-rate",
         value: "N/s",
         default: Text("20/s"),
-        reason: "New connections a second from one address, against a device that reconnects in a \
-                 loop; a burst may be ten times that.",
+        reason: "The most new connections per second from one address, against a device that \
+                 reconnects in a loop. A burst may have ten times as many.",
         many: false,
         set: |config, value| rate(value, 100_000).map(|rate| config.connect_rate = rate),
         same: |a, b| a.connect_rate == b.connect_rate,
@@ -152,8 +158,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "allow-origin",
         value: "URL",
         default: Nothing,
-        reason: "Another web page's origin that may call, such as https://shop.example, \
-                 repeatable; this server's own pages always may.",
+        reason: "The origin of a web page on another host that may call, such as \
+                 https://shop.example; repeatable. The server's own pages always may.",
         many: true,
         set: |config, value| origin(value).map(|origin| config.allow_origin.push(origin)),
         same: |a, b| a.allow_origin == b.allow_origin,
@@ -162,9 +168,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "tls-cert",
         value: "FILE",
         default: Nothing,
-        reason: "A certificate (PEM, with those that lead to one that clients know): every address \
-                 then speaks TLS, and plain HTTP is redirected; SIGHUP reads it again. tillcast \
-                 cert makes one.",
+        reason: "A certificate file (PEM, with the intermediate certificates). Every address then \
+                 speaks TLS and redirects plain HTTP. SIGHUP reloads it. tillcast cert issues one.",
         many: false,
         set: |config, value| path(value).map(|file| config.tls_cert = Some(file)),
         same: |a, b| a.tls_cert == b.tls_cert,
@@ -173,8 +178,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "tls-key",
         value: "FILE",
         default: Nothing,
-        reason: "The certificate's private key (PEM); nobody but the server should be able to read \
-                 it.",
+        reason: "The private key of the certificate (PEM). Only the server should be able to read it.",
         many: false,
         set: |config, value| path(value).map(|file| config.tls_key = Some(file)),
         same: |a, b| a.tls_key == b.tls_key,
@@ -183,18 +187,20 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "hsts",
         value: "DURATION",
         default: Nothing,
-        reason: "Tells browsers that come over TLS to come over nothing else for this long, such \
-                 as 365d (Strict-Transport-Security); they hold the shop to it.",
+        reason: "Browsers that have come over TLS use nothing else for this long, such as 365d \
+                 (Strict-Transport-Security). It cannot be taken back before.",
         many: false,
-        set: |config, value| duration(value, "0s", AGES).map(|time| config.hsts = Some(time)),
+        set: |config, value| {
+            duration(value, "0s", LIFETIME_MAX).map(|time| config.hsts = Some(time))
+        },
         same: |a, b| a.hsts == b.hsts,
     },
     Setting {
         flag: "trusted-proxy",
         value: "ADDR",
         default: Nothing,
-        reason: "A reverse proxy's address or network, such as 127.0.0.1 or 10.0.0.0/24, \
-                 repeatable: what it says in X-Forwarded-For, -Proto and -Host is believed.",
+        reason: "The address or network of a reverse proxy, such as 127.0.0.1 or 10.0.0.0/24, whose \
+                 X-Forwarded-For, -Proto and -Host headers are believed; repeatable.",
         many: true,
         set: |config, value| network(value).map(|net| config.trusted_proxy.push(net)),
         same: |a, b| a.trusted_proxy == b.trusted_proxy,
@@ -203,9 +209,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "mdns",
         value: "NAME",
         default: Nothing,
-        reason: "Announces the server in the local network, by multicast DNS: with tillcast, tills find \
-                 it as tillcast.local and as the service _tillcast._tcp. Not by itself, for it tells \
-                 everybody in that network.",
+        reason: "Announces the server in the local network by multicast DNS. With tillcast, tills \
+                 find it as tillcast.local and as the service _tillcast._tcp. It is off by default, \
+                 because it tells everybody in that network.",
         many: false,
         set: |config, value| label(value).map(|name| config.mdns = Some(name)),
         same: |a, b| a.mdns == b.mdns,
@@ -214,8 +220,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "drain",
         value: "DURATION",
         default: Text("10s"),
-        reason: "A stop takes at most this long: clients leave spread over it, so that they do not \
-                 come back all in one instant.",
+        reason: "The longest time that a stop may take. Clients are disconnected spread over it, so \
+                 that they do not all come back at once.",
         many: false,
         set: |config, value| duration(value, "0s", "10m").map(|time| config.drain = time),
         same: |a, b| a.drain == b.drain,
@@ -224,17 +230,19 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "event-retention",
         value: "DURATION",
         default: Text("30d"),
-        reason: "Older events leave the log; a client that was away for longer must read anew.",
+        reason: "Events stay in the log for this long. A client that was away for longer has to read \
+                 everything again.",
         many: false,
-        set: |config, value| duration(value, "1s", AGES).map(|time| config.event_retention = time),
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.event_retention = time)
+        },
         same: |a, b| a.event_retention == b.event_retention,
     },
     Setting {
         flag: "event-retention-count",
         value: "N",
         default: Text("1000000"),
-        reason: "The log keeps at most this many events, so that a busy month does not fill the \
-                 disk.",
+        reason: "The most events that stay in the log, so that a busy month does not fill the disk.",
         many: false,
         set: |config, value| {
             integer(value, 1..=1_000_000_000_000).map(|n| config.event_retention_count = n)
@@ -245,17 +253,20 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "audit-retention",
         value: "DURATION",
         default: Text("365d"),
-        reason: "Older entries leave the audit trail: a year of who changed what, and from where.",
+        reason: "Entries stay in the audit trail for this long: who changed what, and from where.",
         many: false,
-        set: |config, value| duration(value, "1s", AGES).map(|time| config.audit_retention = time),
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.audit_retention = time)
+        },
         same: |a, b| a.audit_retention == b.audit_retention,
     },
     Setting {
         flag: "backup-dir",
         value: "DIR",
         default: Nothing,
-        reason: "A backup a day goes into this folder, at the start and then once a day; best on another \
-                 disk. Without it: `backups` in the data directory, from an hour after the start on.",
+        reason: "The folder for daily backups, best on another disk; the first is made at the start. \
+                 Without it, they go to `backups` in the data directory, from an hour after the start \
+                 on.",
         many: false,
         set: |config, value| path(value).map(|dir| config.backup_dir = Some(dir)),
         same: |a, b| a.backup_dir == b.backup_dir,
@@ -264,7 +275,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "backup-keep",
         value: "N",
         default: Text("7"),
-        reason: "So many daily backups are kept, older ones are removed; 0 makes none.",
+        reason: "The number of daily backups to keep; older ones are removed. 0 makes none.",
         many: false,
         set: |config, value| integer(value, 0..=10_000).map(|n| config.backup_keep = n),
         same: |a, b| a.backup_keep == b.backup_keep,
@@ -273,7 +284,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "log-level",
         value: "LEVEL",
         default: Text("info"),
-        reason: "The least important lines that are still logged: error, warn, info or debug.",
+        reason: "The least important level to log: error, warn, info or debug. SIGHUP reloads it.",
         many: false,
         set: |config, value| choice(value, LEVELS).map(|level| config.log_level = level),
         same: |a, b| a.log_level == b.log_level,
@@ -282,7 +293,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "log-format",
         value: "FORMAT",
         default: Text("text"),
-        reason: "text for people and the journal, json for collectors.",
+        reason: "The format of the log: text for people and the journal, json for collectors.",
         many: false,
         set: |config, value| choice(value, FORMATS).map(|format| config.log_format = format),
         same: |a, b| a.log_format == b.log_format,
@@ -291,7 +302,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "workers",
         value: "N",
         default: Computed("number of cores, at most 4, with --profile tiny 1", cores),
-        reason: "Threads that serve connections; the database has its own.",
+        reason: "The number of threads that serve connections. The database has its own.",
         many: false,
         set: |config, value| integer(value, 1..=64).map(|n| config.workers = n),
         same: |a, b| a.workers == b.workers,
@@ -300,8 +311,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "config",
         value: "FILE",
         default: Nothing,
-        reason: "A TOML file with settings. Under systemd also tillcast.toml in CONFIGURATION_DIRECTORY, \
-                 if it is there.",
+        reason: "A TOML file with settings. Under systemd, tillcast.toml in CONFIGURATION_DIRECTORY \
+                 is read by default, if it exists.",
         many: false,
         set: |config, value| path(value).map(|file| config.config = Some(file)),
         same: |a, b| a.config == b.config,
@@ -328,7 +339,7 @@ impl Setting {
         self.flag.replace('-', "_")
     }
 
-    /// The values in one text: several between commas for a repeatable setting, else the text itself.
+    /// The values in one text: between commas for a repeatable setting, else the text itself.
     pub(super) fn split(&self, text: &OsStr) -> Vec<OsString> {
         if !self.many {
             return vec![text.to_owned()];

@@ -1,4 +1,4 @@
-//! The file of settings that packages bring, which cannot drift from the table.
+//! The settings file of the packages, which must not drift from the table.
 
 use crate::config::settings_table::{Fallback, SETTINGS, Setting};
 use crate::config::tests::File;
@@ -6,15 +6,15 @@ use crate::config::tests::File;
 const PACKAGED: &str = include_str!("../../../systemd/tillcast.toml");
 
 const BEGINNING: &str = "\
-# Settings of the shop's server. Those that begin with a # are what holds anyway: take the # away and
-# change the value, then: sudo systemctl restart tillcast
-# What is wrong is in: systemctl status tillcast. The unit has to know of another backup_dir, too, and of
-# more connections: systemctl cat tillcast
+# Settings of the shop's server, which tillcast.toml(5) explains. A # before a key shows its default. To
+# change it, remove the #, write another value, and run: sudo systemctl restart tillcast
+# Mistakes are named in: systemctl status tillcast. The unit must also allow another backup_dir and more
+# connections: systemctl cat tillcast
 ";
 
 const COLUMNS: usize = 100;
 
-/// Left to the unit: it names this file, and the folder of the data.
+/// Set by the unit, which names this file and the data directory.
 const OF_THE_UNIT: [&str; 2] = ["config", "data-dir"];
 
 #[test]
@@ -48,7 +48,7 @@ fn every_setting_of_the_packaged_file_can_be_set() {
     assert_eq!(config.unwrap().1.session_max.as_secs(), 30 * 24 * 60 * 60);
 }
 
-/// The reason, then the key with its default, or with a place for a value where there is none to show.
+/// The reason, then the key with its default, or with an ellipsis where there is none to show.
 fn entry(setting: &Setting) -> String {
     let mut text = String::from("\n#");
     let mut columns = 1;
