@@ -1,6 +1,6 @@
-//! `tillcast announce`, and how `serve` keeps one going: the announcement is a process of its own, in
-//! which no shop is within reach of what others in the network send, with so much memory and no more.
-//! Where that is not enough it ends, and begins anew.
+//! `tillcast announce`, and its supervision by `serve`. The announcement is a process of its own with
+//! bounded memory: what others in the network send it is out of reach of the shop. When the memory is not
+//! enough it ends, and is started again.
 
 use std::env;
 use std::io::{self, BufRead as _, BufReader, PipeReader, PipeWriter};
@@ -21,18 +21,19 @@ use crate::limits::{
     MDNS_RESTART_DELAY_MIN,
 };
 
-/// Begins a line that is no good news.
+/// Begins a line that the server logs as a warning.
 const WARNING: &str = "warning: ";
 
 /// Announces the server that the settings describe, until standard input ends.
 pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
     let name = config.mdns.as_deref().ok_or("announce needs a name: --mdns NAME")?;
     let most = Rlimit { current: Some(MDNS_BYTES_MAX), maximum: Some(MDNS_BYTES_MAX) };
-    setrlimit(Resource::Data, most).map_err(|error| format!("its memory has no limit: {error}"))?;
-    // Where it may not, a flood of announcements takes more of the tills' turns.
+    setrlimit(Resource::Data, most)
+        .map_err(|error| format!("the memory of the announcement cannot be limited: {error}"))?;
+    // Without that right, a flood of announcements takes more of the tills' CPU time.
     let _behind = setpriority_process(None, MDNS_NICENESS);
     let report = |news| {
-        // Nobody may be there to read it.
+        // A server that has ended reads nothing; then standard input ends, too.
         drop(match news {
             News::Good(text) => print(&format!("{text}\n")),
             News::Bad(text) => print(&format!("{WARNING}{text}\n")),
@@ -42,16 +43,19 @@ pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
     announce(name, &config.listen, secure, report, end)
 }
 
-/// A server that is announced until it withdraws that.
+/// A running announcement.
 pub(super) struct Announcement {
-    /// The other end is the standard input of the process, which ends with this.
+    /// The other end is the standard input of the process, which ends when this is dropped.
     stdin: PipeWriter,
     running: SyncSender<()>,
     ended: Receiver<()>,
 }
 
 impl Announcement {
-    /// Begins it. The error is a sentence for the operator.
+    /// Starts the announcement.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
     pub(super) fn start(
         name: &str,
         addresses: &[SocketAddr],
@@ -62,12 +66,12 @@ impl Announcement {
         if listen.is_empty() {
             return Err("only this machine can reach it".to_owned());
         }
-        let unknown = |error| format!("this program does not know where it is: {error}");
+        let unknown = |error| format!("the path of this program is unknown: {error}");
         let mut command = Command::new(env::current_exe().map_err(unknown)?);
         let (input, stdin) = io::pipe().map_err(|error| format!("no pipe can be made: {error}"))?;
         command.args(["announce", "--mdns", name]).args(listen).stdout(Stdio::piped());
         command.args(secure.then_some("--secure")).env_clear();
-        // Who ends the server from a terminal does not end this before its goodbye.
+        // A Ctrl-C that ends the server must not end this before its goodbye.
         command.process_group(0);
         let (running, stopped) = sync_channel(0);
         let (ends, ended) = sync_channel(0);
@@ -80,17 +84,17 @@ impl Announcement {
         Ok(Self { stdin, running, ended })
     }
 
-    /// Says goodbye, so that nobody looks for the server where it is no more.
+    /// Says goodbye, so that clients do not look for a server that has gone.
     pub(super) fn stop(self) {
         drop(self.running);
         drop(self.stdin);
         if self.ended.recv_timeout(MDNS_GOODBYE_WAIT) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the network was not told that the server is gone");
+            tracing::warn!("the network was not told that the server has gone");
         }
     }
 }
 
-/// Starts it, and another one whenever it ends, until it is stopped.
+/// Starts the process, again whenever it ends, until it is stopped.
 fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
     let mut pause = MDNS_RESTART_DELAY_MIN;
     loop {
@@ -104,7 +108,7 @@ fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
             pause = MDNS_RESTART_DELAY_MIN;
         }
         let why = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-        tracing::warn!("the announcement has ended ({why}) and begins anew in {pause:?}");
+        tracing::warn!("the announcement has ended ({why}) and starts again in {pause:?}");
         if stops_within(pause, stopped) {
             return;
         }
@@ -112,12 +116,12 @@ fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
     }
 }
 
-/// Waits, and tells whether it has been stopped.
+/// Waits, and returns whether it has been stopped meanwhile.
 fn stops_within(time: Duration, stopped: &Receiver<()>) -> bool {
     stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
 }
 
-/// Hands on what it says, until it ends.
+/// Logs the lines of the process until it ends.
 fn forward_log(mut child: Child) -> io::Result<ExitStatus> {
     let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
     for line in lines.map_while(Result::ok) {

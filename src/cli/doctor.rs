@@ -1,6 +1,6 @@
-//! `tillcast doctor`: looks at all that a shop stands on, and says in plain words what to do.
+//! `tillcast doctor`: checks everything that a shop depends on, and says in plain words what to do.
 //!
-//! Invariant: it changes nothing, and it may look while the server runs.
+//! Invariant: it changes nothing, and the server may run meanwhile.
 
 mod backup;
 mod card;
@@ -22,7 +22,10 @@ use crate::store;
 
 use finding::{Finding, Verdict};
 
-/// Looks at everything, and tells each finding in a line; an error where one is bad.
+/// Checks everything and prints a line for each finding.
+///
+/// # Errors
+/// Names the number of bad findings, if there are any.
 pub(super) fn run(config: &Config) -> Result<(), String> {
     let (system, data_dir) = (Path::new("/"), config.data_dir.as_path());
     let mount = mount::of(data_dir, system);

@@ -1,4 +1,4 @@
-//! `tillcast limits`: every bound that takes memory, and what all of them together can take.
+//! `tillcast limits`: every bound on memory, and the sum of all.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits as l;
 
-/// How many of something there may be, and what each takes at most.
+/// The largest number of something, and the most bytes that each takes.
 struct Bound {
     what: &'static str,
     count: usize,
@@ -14,32 +14,30 @@ struct Bound {
 }
 
 const KIB: usize = 1024;
-/// A connection that waits for its head: a task, a socket's registration and a place in the line of
-/// the half-open ones, in the allocator's pieces. As a WebSocket it takes less, and the rest is for
-/// bytes that wait to be taken.
+/// A connection without a whole request yet: its task, its registration and its entry among the
+/// half-open ones, as the allocator rounds them. A WebSocket takes less; its rest is for unsent bytes.
 const CONNECTION_BYTES: usize = 1280;
-/// An HTTP connection's buffers, its task, and an answer that needs no place.
+/// An HTTP connection: its buffers, its task, and a response that needs no permit.
 const HTTP_BYTES: usize = 28 * KIB;
-/// A TLS session: its secrets, and a handshake in pieces. Records that have not come whole are among
-/// the bytes that wait.
+/// A TLS connection: its secrets, and a handshake in pieces. Incomplete records count as unsent bytes.
 const SESSION_TLS_BYTES: usize = 6 * KIB;
-/// A TLS record that is read, what was read before, and one that is written.
+/// A TLS record being read, the bytes read before it, and a record being written.
 const RECORDS_BYTES: usize = 26 * KIB;
-/// What of the program is touched only for TLS.
+/// The part of the program that only TLS touches.
 const TLS_BASE_BYTES: usize = 512 * KIB;
-/// A refused connection: its task, and what is read of its head; later its reply, which is shorter.
+/// A refused connection: its task, and the part of its head that is read; its reply is shorter.
 const REFUSAL_BYTES: usize = l::REFUSED_HEAD_BYTES + 768;
-/// What a KiB of a body becomes before its answer is made: the body, the row, the event.
+/// A KiB of a request body, until it is answered: the body, the row and the event.
 const BODY_KIB_BYTES: usize = 4 * KIB;
-/// A command that waits, or waits for its commit, with what it answers.
+/// A command that waits for the writer or for its commit, with its response.
 const COMMAND_BYTES: usize = 2 * KIB + l::SMALL_RESPONSE_BYTES_MAX;
-/// A thread's stack, the frames that it puts together, and one body as JSON.
+/// A thread: its stack, the frames that it assembles, and one body as JSON.
 const WORKER_BYTES: usize = 512 * KIB;
-/// A session in its table.
+/// An entry in the table of sessions.
 const SESSION_BYTES: usize = 256;
-/// A counter in one of the small tables, with its key.
+/// A counter in a throttle's table, with its key.
 const COUNTER_BYTES: usize = 48;
-/// The program itself: 5.1 MiB of code that was touched, and 1.3 MiB of stacks, tables and schemas.
+/// The program itself: 5.1 MiB of touched code, and 1.3 MiB of stacks, tables and schemas.
 const BASE_BYTES: usize = 6528 * KIB;
 
 /// Prints the table.
@@ -58,9 +56,9 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
         "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
          Of the connections, the last {reserved} are for devices that are logged in, and at most\n\
          {half_open} may be half-open: without a whole request yet.\n\
-         The kernel's own share comes on top: about 4 KiB for each connection.\n\
+         The kernel takes about 4 KiB more for each connection.\n\
          A password that was set under another profile takes that profile's memory at each login,\n\
-         until the first one that succeeds; then it is hashed anew.\n",
+         until the first login that succeeds: then it is hashed again.\n",
         "all together", "="
     ))
 }
@@ -70,26 +68,26 @@ fn bounds(config: &Config) -> Vec<Bound> {
     let kib = |kib: i64| usize::try_from(kib).unwrap_or(0) * KIB;
     let limits = &config.limits;
     let tls = config.tls_cert.iter().flat_map(|_| {
-        // Who is refused is told so over TLS, too.
+        // A refusal goes over TLS, too.
         let sessions = config.max_connections + l::REFUSALS_MAX;
         let records = limits.http_connections + l::REFUSALS_MAX;
         [
             bound("the program's part for TLS", 1, TLS_BASE_BYTES),
-            bound("TLS sessions", sessions, SESSION_TLS_BYTES),
+            bound("TLS connections", sessions, SESSION_TLS_BYTES),
             bound("TLS records in the HTTP phase", records, RECORDS_BYTES),
         ]
     });
     let announcement = config.mdns.iter().map(|_| {
         let bytes = usize::try_from(l::MDNS_BYTES_MAX).unwrap_or(0);
-        bound("the process that announces it (--mdns)", 1, bytes)
+        bound("the announcement's process (--mdns)", 1, bytes)
     });
     let mut all = vec![
         bound("the program", 1, BASE_BYTES),
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
         bound("connections in the HTTP phase", limits.http_connections, HTTP_BYTES),
-        bound("refused connections that are being told", l::REFUSALS_MAX, REFUSAL_BYTES),
+        bound("refused connections, until told", l::REFUSALS_MAX, REFUSAL_BYTES),
         bound("bodies of requests, KiB", limits.bodies_kib as usize, BODY_KIB_BYTES),
-        bound("threads that serve (--workers)", config.workers, WORKER_BYTES),
+        bound("worker threads (--workers)", config.workers, WORKER_BYTES),
         bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),
         bound("frames in the ring", 1, l::RING_BYTES_MAX),
         bound("slots of the ring", l::RING_EVENTS, 32),
@@ -97,11 +95,11 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("sessions", limits.sessions, SESSION_BYTES),
         bound("login failures, names and addresses", 2 * l::LOGIN_NAMES_MAX, COUNTER_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
-        bound("commands that wait for the writer", limits.write_queue, COMMAND_BYTES),
-        bound("pages of the log for who is behind", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),
+        bound("commands waiting for the writer", limits.write_queue, COMMAND_BYTES),
+        bound("catch-up pages of the log", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),
         bound("page cache of the writer", 1, kib(limits.writer_cache_kib)),
-        // And of the look through all pages at the start.
-        bound("page caches of those who read", l::READERS + 1, kib(l::READER_CACHE_KIB)),
+        // One more for the integrity check at the start.
+        bound("page caches of the readers", l::READERS + 1, kib(l::READER_CACHE_KIB)),
         bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
     ];
     all.extend(tls);

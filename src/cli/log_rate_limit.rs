@@ -1,9 +1,9 @@
-//! Keeps the log from filling the card: a client that misbehaves ten thousand times, or a disk that
-//! fails at each try, takes a bounded number of lines.
+//! Keeps the log from filling the card: a client that misbehaves ten thousand times, or a disk that fails
+//! at each try, gets a bounded number of lines.
 //!
-//! Errors may take what there is, warnings three quarters of it, and so on down, so that a flood of
-//! the small ones leaves room for the great. A kind of line, the place in the program that it comes
-//! from, that was not seen for a minute is always let through.
+//! Errors may use the whole budget, warnings three quarters of it, and so on down, so that a flood of
+//! less important lines leaves room for errors. The first line in a minute from a place in the program is
+//! always let through.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,18 +25,18 @@ pub(super) struct LogRateLimit(Arc<Shared>);
 
 struct Shared {
     budget: Mutex<Budget>,
-    /// Rung when a line was left out.
+    /// Notified when a line was dropped.
     missing: Notify,
 }
 
-/// How many lines may still come, and what was left out since that was last told.
+/// The lines that may still be written, and those dropped since the last report.
 struct Budget {
     lines: f64,
     refilled: Instant,
-    /// When each kind last came through: as many as there are places in the program that log.
+    /// The last line of each place in the program that logs.
     kinds: HashMap<Identifier, Instant>,
-    left_out: u64,
-    errors_left_out: u64,
+    dropped: u64,
+    errors_dropped: u64,
 }
 
 impl LogRateLimit {
@@ -45,7 +45,7 @@ impl LogRateLimit {
         Self(Arc::new(Shared { budget, missing: Notify::new() }))
     }
 
-    /// Tells, now and then, how many lines were left out. Never returns.
+    /// Reports dropped lines from time to time. Never returns.
     pub(super) async fn report_periodically(&self) {
         loop {
             self.0.missing.notified().await;
@@ -54,14 +54,14 @@ impl LogRateLimit {
         }
     }
 
-    /// Tells how many lines were left out, if any were.
+    /// Reports how many lines were dropped, if any.
     pub(super) fn report(&self) {
         let mut budget = self.budget();
-        let left_out = std::mem::take(&mut budget.left_out);
-        let errors = std::mem::take(&mut budget.errors_left_out);
+        let dropped = std::mem::take(&mut budget.dropped);
+        let errors = std::mem::take(&mut budget.errors_dropped);
         drop(budget);
-        if left_out > 0 {
-            tracing::warn!(left_out, errors, "lines were left out: there were too many");
+        if dropped > 0 {
+            tracing::warn!(dropped, errors, "log lines were dropped, because there were too many");
         }
     }
 
@@ -73,7 +73,7 @@ impl LogRateLimit {
 impl<S: Subscriber> Layer<S> for LogRateLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let line = event.metadata();
-        // What is said here is rare by itself.
+        // The report itself is rare.
         let comes = line.module_path() == Some(module_path!())
             || self.budget().admits(line, Instant::now());
         if !comes {
@@ -89,8 +89,8 @@ impl Budget {
             lines: LOG_LINES_BURST,
             refilled: now,
             kinds: HashMap::new(),
-            left_out: 0,
-            errors_left_out: 0,
+            dropped: 0,
+            errors_dropped: 0,
         }
     }
 
@@ -107,14 +107,14 @@ impl Budget {
             self.kinds.insert(line.callsite(), now);
             self.lines = (self.lines - 1.0).max(0.0);
         } else {
-            self.left_out += 1;
-            self.errors_left_out += u64::from(*line.level() == Level::ERROR);
+            self.dropped += 1;
+            self.errors_dropped += u64::from(*line.level() == Level::ERROR);
         }
         comes
     }
 }
 
-/// The share of the budget that is none of this level's: more important lines have it to themselves.
+/// The share of the budget that is reserved for lines more important than this level.
 fn reserved_share(level: Level) -> f64 {
     match level {
         Level::ERROR => 0.0,
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// What came through, by level.
+    /// The levels of the lines that were written.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<Level>>>);
 
@@ -161,12 +161,12 @@ mod tests {
         assert!(half, "{} small lines", came(Level::INFO));
         let rest = (250..260).contains(&came(Level::ERROR));
         assert!(rest, "{} errors", came(Level::ERROR));
-        assert_eq!(came(Level::WARN), 1, "what was left out is told");
+        assert_eq!(came(Level::WARN), 1, "dropped lines are reported");
     }
 
     #[test]
     fn time_brings_new_lines() {
-        // Only a log that takes it gives a span its metadata.
+        // A span has metadata only where a subscriber records it.
         let span = || tracing::info_span!("any").metadata().unwrap();
         let site = tracing::subscriber::with_default(tracing_subscriber::registry(), span);
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The log: to standard error, a line each, not too many. `SIGHUP` reads its level again, and the certificate.
+//! The log on standard error, its reload at `SIGHUP`, and with it that of the certificate.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::tls::Identity;
 
 use crate::cli::log_rate_limit::LogRateLimit;
 
-/// The log's level, to be set again.
+/// The handle that changes the level.
 type Level = reload::Handle<LevelFilter, Registry>;
 
-/// The log, once it has been started.
+/// The started log.
 pub(super) struct Log {
     level: Level,
     rate_limit: LogRateLimit,
 }
 
-/// Starts the log, and lets panics speak through it.
+/// Starts the log, which then also gets panics.
 pub(super) fn start(config: &Config) -> Log {
     let (filter, level) = reload::Layer::new(config.log_level);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
@@ -33,7 +33,7 @@ pub(super) fn start(config: &Config) -> Log {
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match (config.log_format, in_journal) {
         (LogFormat::Json, _) => registry.with(lines.json()).init(),
-        // The journal adds the time itself.
+        // The journal adds the time.
         (LogFormat::Text, true) => registry.with(lines.with_ansi(false).without_time()).init(),
         (LogFormat::Text, false) => {
             registry.with(lines.with_ansi(io::stderr().is_terminal())).init();
@@ -44,7 +44,7 @@ pub(super) fn start(config: &Config) -> Log {
 }
 
 impl Log {
-    /// A handle of what keeps it short.
+    /// A handle to the rate limit.
     pub(super) fn rate_limit(&self) -> LogRateLimit {
         self.rate_limit.clone()
     }

@@ -1,4 +1,4 @@
-//! What root leaves in somebody else's data directory becomes that owner's: a server that may not open
+//! Gives files that root has created in somebody's data directory to its owner: a server that cannot open
 //! its own files does not start.
 
 use std::ffi::CStr;
@@ -11,8 +11,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Gives the owner of a data directory what root has in it. Others than root can leave nothing there that
-/// is not theirs.
+/// Gives root's files in a data directory to its owner. Any other user could only create files that are
+/// its own.
 pub(super) fn restore(data_dir: &Path) -> Result<(), String> {
     let restore_all = || -> Result<(), Errno> {
         let folder = openat(CWD, data_dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -34,7 +34,7 @@ fn restore_entries(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
         let entry = entry?;
         if ![c".", c".."].contains(&entry.file_name()) {
             match restore_entry(folder, entry.file_name(), owner) {
-                // A server that runs may have removed it meanwhile.
+                // A running server may have removed it meanwhile.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error),
             }
@@ -43,8 +43,8 @@ fn restore_entries(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Nothing is followed, and nothing given that has another name elsewhere: whoever owns the folder decides
-/// what names are in it, and must not get hold of root's other files that way.
+/// Follows no link, and skips a file with several names: the owner of the folder chooses the names in it,
+/// and must not get hold of root's other files that way.
 fn restore_entry(folder: &OwnedFd, name: &CStr, owner: (Uid, Gid)) -> Result<(), Errno> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();

@@ -22,7 +22,7 @@ use crate::server::{self, DailyBackup, Server, Settings};
 use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
-/// What a server starts with beside its settings.
+/// What a server starts with in addition to its settings.
 struct Inherited {
     /// The sockets that the service manager passed.
     sockets: Vec<TcpListener>,
@@ -43,7 +43,7 @@ fn inherited(config: &Config) -> Result<Inherited, ConfigErrors> {
     }
 }
 
-/// The daily backup: beside the database, where no other place is named.
+/// The daily backup, beside the database unless a folder is named; `None` if none is to be kept.
 pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
     let beside = || config.data_dir.join("backups");
     (config.backup_keep > 0).then(|| DailyBackup {
@@ -75,20 +75,20 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     Ok(ended?)
 }
 
-/// Announces the server, if that is wanted. Without it the shop opens all the same.
+/// Announces the server under the name of `--mdns`, if there is one. A failure does not keep the shop closed.
 fn announce(config: &Config, addresses: &[SocketAddr], secure: bool) -> Option<Announcement> {
     let started = Announcement::start(config.mdns.as_deref()?, addresses, secure);
     started.inspect_err(|error| tracing::warn!("the server is not announced: {error}")).ok()
 }
 
-/// Lets everything go and waits until the database is closed.
+/// Ends the runtime and waits until the database is closed.
 pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> Result<(), String> {
     runtime.shutdown_timeout(Duration::from_millis(100));
-    served?.join().map_err(|_| "the writer ended by a panic".to_owned())
+    served?.join().map_err(|_| "the writer panicked".to_owned())
 }
 
-/// The settings that the server itself needs, without an identity, and with no more connections than
-/// there can be files.
+/// The server's part of the settings: without an identity, and with at most as many connections as files
+/// can be open.
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: config.listen.clone(),
@@ -115,8 +115,8 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Lets this process have as many files as the system allows, and says for how many of the
-/// connections that are wanted that is enough.
+/// Raises the limit of open files as far as the system allows; returns how many of the wanted connections
+/// fit.
 fn connections_that_fit(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -135,13 +135,13 @@ fn connections_that_fit(wanted: usize) -> usize {
     fit.min(wanted)
 }
 
-/// For how many connections so many open files are enough.
+/// The number of connections that fit within a limit of open files.
 pub(super) fn connections_for(files: u64) -> usize {
     let files = usize::try_from(files).unwrap_or(usize::MAX);
     files - FILES_RESERVED.min(files / 2)
 }
 
-/// The runtime; one worker needs no threads of its own.
+/// The runtime. One worker needs no thread of its own.
 pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
     let mut builder = if workers == 1 {
         tokio::runtime::Builder::new_current_thread()
@@ -152,7 +152,7 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
     built.map_err(|error| format!("the runtime could not be started: {error}"))
 }
 
-/// A new data directory has no user: makes one, and says its password once.
+/// Creates the first admin of a new data directory, and prints the password, this once.
 fn make_first_admin(config: &Config) -> Result<(), String> {
     let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
     if !store.has_no_user().map_err(explain)? {

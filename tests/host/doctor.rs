@@ -90,11 +90,11 @@ fn a_healthy_shop_is_told_so_and_left_as_it_is() {
     told.is_all_ok();
     for (subject, text) in [
         ("disk", "(ext4): "),
-        ("card", "ext4 has met no error"),
+        ("card", "ext4 has found no errors"),
         ("permissions", "only its owner"),
         ("database", "tillcast.db: opens"),
         ("port", "answers and takes orders"),
-        ("certificate", "none is wanted"),
+        ("certificate", "none is configured"),
         ("backup", "0 days old"),
         ("files", "10000 connections"),
     ] {
@@ -166,7 +166,7 @@ fn a_clock_behind_the_newest_event_is_bad() {
     let conn = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     conn.execute("UPDATE events SET at = at + 86400000", []).unwrap();
     conn.close().map_err(|(_, error)| error).unwrap();
-    of(&server).has("bad", "clock", "one of them is wrong");
+    of(&server).has("bad", "clock", "has an event of");
 }
 
 #[test]
@@ -182,9 +182,9 @@ fn files_that_others_may_touch_are_named() {
     mode(&data_dir, 0o700);
     of(&server).has("ok", "permissions", "only its owner");
     mode(&data_dir, 0o755);
-    of(&server).has("warn", "permissions", "may see what is in it; chmod 700");
+    of(&server).has("warn", "permissions", "can see what is in it; chmod 700");
     mode(&data_dir, 0o770);
-    of(&server).has("bad", "permissions", "may change what is in it; chmod 700");
+    of(&server).has("bad", "permissions", "can change what is in it; chmod 700");
     mode(&data_dir, 0o700);
     mode(&lock, 0o640);
     of(&server).has("bad", "permissions", "tillcast.lock: others than its owner have access");
@@ -247,7 +247,7 @@ fn a_server_with_too_many_connections_is_told_apart() {
     let admin = server.admin();
     // The login's connection has the other place.
     let socket = admin.ws();
-    of(&server).has("warn", "port", "as many connections as it may");
+    of(&server).has("warn", "port", "all of its connections are in use");
     drop(socket);
 }
 
@@ -303,7 +303,7 @@ fn backups_that_were_not_made_for_long_are_missed() {
     }
     let address = server.address().to_string();
     let none = doctor(&server.data_dir(), &["--listen", &address, "--backup-keep", "0"]);
-    none.has("ok", "backup", "none is wanted");
+    none.has("ok", "backup", "daily backups are off");
 }
 
 #[test]

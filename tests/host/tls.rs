@@ -316,7 +316,7 @@ fn a_session_takes_no_more_memory_than_limits_says() {
         let line = table.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_once(" x ").unwrap().1.split_whitespace().next().unwrap().parse().unwrap()
     };
-    let most = bytes("connections (") + bytes("TLS sessions");
+    let most = bytes("connections (") + bytes("TLS connections");
     let plain = String::from_utf8(server.cli(&["limits"], "").stdout).unwrap();
     assert!(!plain.contains("TLS"), "{plain}");
 

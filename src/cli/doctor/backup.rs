@@ -1,4 +1,4 @@
-//! Whether there is a backup to go back to, for the day on which the card fails.
+//! The age of the newest backup, for the day on which the card fails.
 
 use std::fs;
 use std::io;
@@ -12,14 +12,14 @@ use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
 use crate::store;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// What to do where the server has not made one.
+/// What to do when the server has made none.
 const MAKE: &str =
     "the server's log says why (`journalctl -u tillcast`); `tillcast backup FOLDER` makes one now";
 
-/// Looks at the newest of the daily backups.
+/// Checks the newest of the daily backups.
 pub(super) fn check(config: &Config, now: i64) -> Vec<Finding> {
     let Some(daily) = daily_backup(config) else {
-        return vec![ok("none is wanted (--backup-keep 0)")];
+        return vec![ok("daily backups are off (--backup-keep 0)")];
     };
     let name = daily.folder.display();
     let newest = match store::newest_backup(&daily.folder) {
@@ -29,7 +29,7 @@ pub(super) fn check(config: &Config, now: i64) -> Vec<Finding> {
         newest => newest.ok().flatten(),
     };
     let Some(newest) = newest else {
-        let text = "there is no backup yet; if the server has been open for some hours";
+        let text = "there is no backup yet; if the server has been running for hours";
         return vec![warn(format!("{name}: {text}, {MAKE}"))];
     };
     match fs::metadata(&newest) {

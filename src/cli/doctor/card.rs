@@ -1,5 +1,4 @@
-//! Signs that a card wears out, or that the board's power is too weak for it. Not every kernel and not
-//! every card has them.
+//! Signs of a worn card, or of a power supply that is too weak for it. Not every kernel and card has them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use crate::cli::doctor::mount::Mount;
 /// What to do about a card that is failing.
 const REPLACE: &str = "make a backup elsewhere, put in a new card and `tillcast restore` it there";
 
-/// Looks at the device of a file system, and at the board's power.
+/// Checks the device of a file system, and the board's power.
 pub(super) fn check(mount: Option<&Mount>, system: &Path) -> Vec<Finding> {
     let device = mount
         .and_then(|mount| system.join("sys/dev/block").join(&mount.device).canonicalize().ok());
@@ -21,26 +20,26 @@ pub(super) fn check(mount: Option<&Mount>, system: &Path) -> Vec<Finding> {
     }
     found.extend(power(system));
     if found.is_empty() {
-        found.push(ok("this system does not tell how the card is"));
+        found.push(ok("this system does not report the state of the card"));
     }
     found
 }
 
-/// What ext4 has counted since the last fsck that repaired something.
+/// The errors that ext4 has counted since the last fsck that repaired something.
 fn errors(device: &Path, system: &Path) -> Option<Finding> {
     let file = system.join("sys/fs/ext4").join(device.file_name()?).join("errors_count");
     let name = device.file_name()?.display();
     Some(match number(&file)? {
-        0 => ok(format!("{name}: ext4 has met no error")),
+        0 => ok(format!("{name}: ext4 has found no errors")),
         errors => bad(format!(
-            "{name}: ext4 has met {errors} errors; {REPLACE}, or have the file system checked \
-             (fsck) if it was only the power"
+            "{name}: ext4 has found {errors} errors; {REPLACE}, or run fsck if it was only a \
+             power cut"
         )),
     })
 }
 
-/// What an eMMC says of itself (JEDEC 84-B51, section 7.4): the life that is used up, in tenths, of its
-/// two kinds of memory; and how much of what it has in spare is gone.
+/// The wear that an eMMC reports (JEDEC 84-B51, section 7.4): the used life of its two kinds of memory, in
+/// tenths, and how much of its spare memory is used.
 fn wear(device: &Path) -> Option<Finding> {
     let card = device.ancestors().map(|part| part.join("device"));
     let card = card.take(2).find(|card| card.join("life_time").exists())?;
@@ -50,11 +49,11 @@ fn wear(device: &Path) -> Option<Finding> {
         (11.., _) | (_, 3..) => bad(format!("the card is worn out; {REPLACE}")),
         (9.., _) | (_, 2) => warn(format!("the card will soon be worn out; {REPLACE}")),
         (0, 0) => return None,
-        _ => ok(format!("at most {} % of the card's life are used up", tenths * 10)),
+        _ => ok(format!("at most {} % of the card's life is used", tenths * 10)),
     })
 }
 
-/// A Raspberry Pi notices when its voltage was too low since the start.
+/// A Raspberry Pi records whether its voltage was too low since the start.
 fn power(system: &Path) -> Option<Finding> {
     let sensors = fs::read_dir(system.join("sys/class/hwmon")).ok()?;
     let sensors: Vec<PathBuf> = sensors.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -65,7 +64,7 @@ fn power(system: &Path) -> Option<Finding> {
     Some(match number(&sensor.join("in0_lcrit_alarm"))? {
         0 => ok("the board's power is strong enough"),
         _ => warn(
-            "the board's power was too weak, which damages cards; use the board's own supply, and a short cable",
+            "the board's power was too weak, which damages cards; use the board's own power supply and a short cable",
         ),
     })
 }
@@ -74,7 +73,7 @@ fn number(file: &Path) -> Option<u64> {
     numbers(file).first().copied()
 }
 
-/// `0x01 0x0a`, or decimal ones.
+/// Numbers such as `0x01 0x0a`, or decimal ones.
 fn numbers(file: &Path) -> Vec<u64> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let read = |word: &str| match word.strip_prefix("0x") {
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
     use crate::cli::doctor::finding::Verdict;
 
-    /// A board with an eMMC whose second partition has the shop, and with these files.
+    /// Checks a board with these files, and with the shop on the second partition of an eMMC.
     fn check_board(files: &[(&str, &str)]) -> Vec<Finding> {
         let system = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &str| {
@@ -116,18 +115,18 @@ mod tests {
         const ALARM: &str = "sys/class/hwmon/hwmon1/in0_lcrit_alarm";
         const NAME: (&str, &str) = ("sys/class/hwmon/hwmon1/name", "rpi_volt\n");
         for (files, verdict, said) in [
-            (&[][..], Verdict::Ok, "does not tell"),
-            (&[(ERRORS, "0\n")], Verdict::Ok, "mmcblk0p2: ext4 has met no error"),
+            (&[][..], Verdict::Ok, "does not report"),
+            (&[(ERRORS, "0\n")], Verdict::Ok, "mmcblk0p2: ext4 has found no errors"),
             (&[(ERRORS, "12\n")], Verdict::Bad, "12 errors"),
             (&[(LIFE, "0x01 0x03\n")], Verdict::Ok, "30 %"),
             (&[(LIFE, "0x01 0x09\n")], Verdict::Warn, "soon be worn out"),
             (&[(LIFE, "0x0b 0x01\n")], Verdict::Bad, "is worn out"),
             (&[(LIFE, "0x01 0x01\n"), (SPARE, "0x02\n")], Verdict::Warn, "soon be worn out"),
             (&[(LIFE, "0x01 0x01\n"), (SPARE, "0x03\n")], Verdict::Bad, "is worn out"),
-            (&[(LIFE, "0x00 0x00\n"), (SPARE, "0x00\n")], Verdict::Ok, "does not tell"),
+            (&[(LIFE, "0x00 0x00\n"), (SPARE, "0x00\n")], Verdict::Ok, "does not report"),
             (&[NAME, (ALARM, "0\n")], Verdict::Ok, "strong enough"),
             (&[NAME, (ALARM, "1\n")], Verdict::Warn, "too weak"),
-            (&[(NAME.0, "other\n"), (ALARM, "1\n")], Verdict::Ok, "does not tell"),
+            (&[(NAME.0, "other\n"), (ALARM, "1\n")], Verdict::Ok, "does not report"),
         ] {
             let found = check_board(files);
             assert!(

@@ -1,4 +1,4 @@
-//! Whether the certificate and its key, where there are some, are what clients accept.
+//! Whether clients accept the certificate and its key, if there are any.
 
 use std::fs::File;
 
@@ -6,13 +6,13 @@ use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 use crate::config::Config;
 use crate::tls::{Files, Identity};
 
-/// How another certificate is made and taken.
-const RENEW: &str = "`tillcast cert` makes a new one, `systemctl reload tillcast` takes it";
+/// How to renew a certificate.
+const RENEW: &str = "`tillcast cert` issues a new one, and `systemctl reload tillcast` loads it";
 
-/// Looks at the files that the settings name.
+/// Checks the files that the settings name.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
-        return vec![ok("none is wanted; clients come over plain HTTP")];
+        return vec![ok("none is configured; clients come over plain HTTP")];
     };
     let hidden = [&cert, &key].into_iter().find_map(|file| {
         let error = File::open(file).err()?;
@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
                 identity.expiry_warning().map(|ending| judge(format!("{ending}; {RENEW}")));
             let found: Vec<_> = open.into_iter().chain(ending).collect();
             if found.is_empty() {
-                vec![ok(format!("{name}: valid, and the key is its"))]
+                vec![ok(format!("{name}: valid, and the key belongs to it"))]
             } else {
                 found
             }

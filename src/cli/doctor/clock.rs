@@ -1,4 +1,4 @@
-//! Whether the time is right: it is on each receipt, and decides who is logged in.
+//! Whether the time is right, which is printed on receipts and ends sessions.
 
 use std::path::Path;
 
@@ -6,41 +6,43 @@ use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::domain::timestamp;
 use crate::limits::{CLOCK_MIN_MS, CLOCK_STEP_MS};
 
-/// What to do about a wrong one.
+/// What to do about a wrong clock.
 const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a board without a battery \
                    clock a network";
 
-/// Looks at this time, that of the newest event, if there is one, and at who sets the clock.
+/// Checks the time against that of the newest event, if there is one, and what sets the clock.
 pub(super) fn check(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
     let time = timestamp::text(now);
     if now < CLOCK_MIN_MS {
-        return vec![bad(format!("it cannot be {time}: this program was made later; {SET}"))];
+        return vec![bad(format!("it says {time}, before this program was made; {SET}"))];
     }
     if let Some(newest) = newest.filter(|newest| *newest > now + CLOCK_STEP_MS) {
         let newest = timestamp::text(newest);
         return vec![bad(format!(
-            "it is {time}, but the shop has been open at {newest}; one of them is wrong. If it is the \
-             clock, {SET}. If it was wrong then, all times of the shop stand still until {newest}"
+            "it says {time}, but the shop has an event of {newest}. If the clock is wrong now, {SET}. If it \
+             was wrong then, new events keep the time {newest} until the clock reaches it"
         ))];
     }
     vec![set_by(&time, system)]
 }
 
-/// Who keeps it right. Only systemd's own service says whether it has.
+/// The service that keeps the clock right. Only systemd's own says whether it has done so.
 fn set_by(time: &str, system: &Path) -> Finding {
     let there = |file: &str| system.join("run").join(file).exists();
     let others =
         ["chrony/chronyd.pid", "chronyd.pid", "ntpd.pid", "ntpsec/ntpd.pid", "openntpd.pid"];
     if there("systemd/timesync/synchronized") {
-        ok(format!("{time}, set by the network"))
+        ok(format!("{time}, set from the network"))
     } else if others.iter().any(|file| there(file)) {
-        ok(format!("{time}, a service keeps it"))
+        ok(format!("{time}, kept right by a service"))
     } else if there("systemd/timesync") {
-        warn(format!("{time}, but the network has not set it yet; is the board in the network?"))
+        warn(format!("{time}, not yet set from the network; is the board connected?"))
     } else if there("systemd/system") {
-        warn(format!("{time}, but nothing keeps it right; `timedatectl set-ntp true`"))
+        warn(format!(
+            "{time}, but no service keeps it right; `timedatectl set-ntp true` starts one"
+        ))
     } else {
-        ok(format!("{time}; this system does not tell who sets it"))
+        ok(format!("{time}; this system does not report what sets it"))
     }
 }
 
@@ -53,7 +55,7 @@ mod tests {
     const NOW: i64 = CLOCK_MIN_MS + 1;
 
     #[test]
-    fn a_time_that_cannot_be_is_bad() {
+    fn an_impossible_time_is_bad() {
         let system = tempfile::tempdir().unwrap();
         let verdict = |now, newest| check(now, newest, system.path())[0].verdict;
         assert_eq!(verdict(NOW, None), Verdict::Ok);
@@ -65,11 +67,11 @@ mod tests {
     #[test]
     fn the_source_of_the_time_is_named() {
         for (made, verdict, said) in [
-            (&["systemd/system"][..], Verdict::Warn, "nothing keeps it right"),
-            (&["systemd/system", "systemd/timesync"], Verdict::Warn, "has not set it yet"),
-            (&["systemd/system", "chrony/chronyd.pid"], Verdict::Ok, "a service keeps it"),
-            (&["systemd/timesync/synchronized"], Verdict::Ok, "set by the network"),
-            (&[], Verdict::Ok, "does not tell"),
+            (&["systemd/system"][..], Verdict::Warn, "no service keeps it right"),
+            (&["systemd/system", "systemd/timesync"], Verdict::Warn, "not yet set"),
+            (&["systemd/system", "chrony/chronyd.pid"], Verdict::Ok, "kept right by a service"),
+            (&["systemd/timesync/synchronized"], Verdict::Ok, "set from the network"),
+            (&[], Verdict::Ok, "does not report"),
         ] {
             let system = tempfile::tempdir().unwrap();
             for made in made {

@@ -1,4 +1,4 @@
-//! Whether the disk takes what the shop writes.
+//! Whether the disk has room for the shop, takes its writes, and is of the right kind.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::store;
 
 /// File systems without permissions, or without a journal.
 const SIMPLE: &[&str] = &["exfat", "fuseblk", "msdos", "ntfs", "ntfs3", "vfat"];
-/// File systems whose locks and syncs are another machine's word.
+/// File systems whose locks and syncs another machine promises.
 const DISTANT: &[&str] =
     &["9p", "afs", "ceph", "cifs", "fuse.sshfs", "nfs", "nfs4", "smb3", "virtiofs"];
-/// File systems that are gone with the power.
+/// File systems that a power cut empties.
 const FLEETING: &[&str] = &["ramfs", "tmpfs"];
 
-/// Looks at the disk of a data directory.
+/// Checks the disk of a data directory.
 pub(super) fn check(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
     let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let disk = match statvfs(folder) {
@@ -25,10 +25,10 @@ pub(super) fn check(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
         Err(error) => return vec![unreadable(folder, &error.into())],
     };
     let name = folder.display();
-    // One that was made read-only by an error says so only to who writes.
+    // A file system that an error made read-only says so only when it is written to.
     if disk.f_flag.contains(StatVfsMountFlags::RDONLY) || store::is_read_only(folder) {
         return vec![bad(format!(
-            "{name}: takes no writes; `dmesg` says why, often a card that is worn out: put in a new \
+            "{name}: takes no writes; `dmesg` says why, often that the card is worn out: put in a new \
              one and `tillcast restore` a backup"
         ))];
     }
@@ -37,24 +37,24 @@ pub(super) fn check(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
     let room = room(&format!("{name} ({kind})"), free, store::database_bytes(data_dir));
     let files = (disk.f_files > 0 && disk.f_favail < FREE_FILES_MIN).then(|| {
         let left = disk.f_favail;
-        bad(format!("{name}: there can be only {left} more files; remove some that nobody needs"))
+        bad(format!("{name}: only {left} more files are possible; remove some that are not needed"))
     });
     [Some(room), files, wrong_kind(&name.to_string(), kind)].into_iter().flatten().collect()
 }
 
-/// Room for orders comes first, then for the next backup.
+/// Room for orders is essential, room for the next backup desirable.
 fn room(name: &str, free: u64, database: u64) -> Finding {
     let mib = free >> 20;
     let needed = database.saturating_add(2 * RESERVE_BYTES);
     if free < RESERVE_BYTES {
         bad(format!(
-            "{name}: only {mib} MiB are free, soon no order is taken; remove what nobody needs"
+            "{name}: only {mib} MiB are free, and orders will soon be refused; remove what is not needed"
         ))
     } else if free < needed {
         let needed = needed >> 20;
         warn(format!(
             "{name}: only {mib} MiB are free, and a backup beside the shop needs {needed}; remove what \
-             nobody needs, or take a larger card"
+             is not needed, or take a larger card"
         ))
     } else {
         ok(format!("{name}: {mib} MiB are free"))
@@ -63,11 +63,11 @@ fn room(name: &str, free: u64, database: u64) -> Finding {
 
 fn wrong_kind(name: &str, kind: &str) -> Option<Finding> {
     let why = if SIMPLE.contains(&kind) {
-        "keeps nobody from the shop's files, and a power cut may damage it"
+        "has no permissions, and a power cut may damage it"
     } else if DISTANT.contains(&kind) {
         "is on another machine, and a database there may be damaged"
     } else if FLEETING.contains(&kind) {
-        "is in memory: without power, the shop is gone"
+        "is in memory: a power cut empties it"
     } else {
         return None;
     };
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_system_that_is_none_for_a_shop_is_told() {
+    fn an_unsuitable_file_system_is_reported() {
         for kind in ["ext4", "btrfs", "xfs", "f2fs", "overlay", ""] {
             assert_eq!(wrong_kind("shop", kind), None);
         }

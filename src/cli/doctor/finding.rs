@@ -4,17 +4,17 @@ use std::fmt::{self, Display};
 use std::io;
 use std::path::Path;
 
-/// How it is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Ok,
-    /// The shop goes on, but somebody should see to it, or it could not be looked at.
+    /// The shop works, but somebody should act, or the check was impossible.
     Warn,
-    /// The shop is closed, will be soon, or is open to others.
+    /// The shop does not work, will soon stop working, or is open to strangers.
     Bad,
 }
 
-/// What one look has found.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) verdict: Verdict,
@@ -33,12 +33,12 @@ pub(super) fn bad(text: impl Into<String>) -> Finding {
     Finding { verdict: Verdict::Bad, text: text.into() }
 }
 
-/// Something cannot be looked at. That this user may not is no fault of the shop.
+/// A file that cannot be read. A lack of this user's rights is no fault of the shop.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Finding {
     let path = path.display();
     if error.kind() == io::ErrorKind::PermissionDenied {
         let how = "run this with sudo, or as the user of the server";
-        warn(format!("{path}: this user may not look there; {how}"))
+        warn(format!("{path}: this user may not read it; {how}"))
     } else {
         bad(format!("{path}: cannot be read: {error}"))
     }

@@ -1,35 +1,34 @@
-//! Which file system a folder is on, as the kernel tells it (proc(5), `/proc/PID/mountinfo`).
+//! The file system of a folder, according to the kernel (proc(5), `/proc/PID/mountinfo`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A file system that is mounted somewhere.
+/// A mounted file system.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// `ext4`, `vfat` and so on.
+    /// Its type, such as `ext4` or `vfat`.
     pub(super) kind: String,
-    /// `179:2`, by which `/sys/dev/block` knows its device.
+    /// The number of its device in `/sys/dev/block`, such as `179:2`.
     pub(super) device: String,
 }
 
-/// The file system of a folder, or of the first above it that is there; none where the system does
-/// not tell.
+/// The file system of a folder, or of the nearest parent that exists; `None` if the system does not tell.
 pub(super) fn of(folder: &Path, system: &Path) -> Option<Mount> {
     let table = fs::read_to_string(system.join("proc/self/mountinfo")).ok()?;
     let folder = std::path::absolute(folder).ok()?;
     let folder = folder.ancestors().find_map(|folder| folder.canonicalize().ok())?;
     let mounts = table.lines().filter_map(read).filter(|(place, _)| folder.starts_with(place));
-    // Of two at the same place, the later one covers the other.
+    // Of two on the same mount point, the later one covers the other.
     mounts.max_by_key(|(place, _)| place.components().count()).map(|(_, mount)| mount)
 }
 
-/// `36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw`: its place and what it is.
+/// `36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw`: its mount point and the rest.
 fn read(line: &str) -> Option<(PathBuf, Mount)> {
     let (place, kind) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(2);
     let (device, place) = (place.next()?.to_owned(), place.nth(1)?);
     let kind = kind.split(' ').next()?.to_owned();
-    // The only sign of the kernel's four that people put into names.
+    // Of the four characters that the kernel escapes, only the blank is used in names.
     Some((place.replace("\\040", " ").into(), Mount { kind, device }))
 }
 

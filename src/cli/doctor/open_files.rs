@@ -1,4 +1,4 @@
-//! Whether the server may open as many files as it has connections.
+//! Whether the limit of open files is enough for the connections.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -6,17 +6,17 @@ use crate::cli::doctor::finding::{Finding, ok, warn};
 use crate::cli::serve::connections_for;
 use crate::limits::FILES_RESERVED;
 
-/// Looks at what a server that is started from here would get.
+/// Checks the limit that a server would get if it were started from here.
 pub(super) fn check(wanted: usize) -> Finding {
     let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let fit = connections_for(files);
     if fit < wanted {
         let enough = wanted.saturating_add(FILES_RESERVED);
         return warn(format!(
-            "{files} may be open, if the server is started like this command: enough for {fit} \
-             connections, not for the {wanted} of --max-connections; raise it to {enough} \
-             (LimitNOFILE= of its unit, or ulimit -n)"
+            "the limit is {files}, if the server is started like this command: enough for {fit} connections, \
+             not for the {wanted} of --max-connections; raise it to {enough} (LimitNOFILE= of its unit, or \
+             ulimit -n)"
         ));
     }
-    ok(format!("as many may be open as {wanted} connections need"))
+    ok(format!("the limit is enough for {wanted} connections"))
 }

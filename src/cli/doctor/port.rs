@@ -1,4 +1,4 @@
-//! Whether Tillcast answers where it shall, and not somebody else.
+//! Whether Tillcast answers at its addresses, and no other program does.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,34 +8,34 @@ use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::config::Config;
 use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_TIMEOUT};
 
-/// What is at an address.
+/// What was found at an address.
 enum Probe {
     NotListening,
-    /// Something that says nothing.
+    /// Something that does not answer.
     Silent,
     /// Something that is not Tillcast.
     OtherProgram,
-    /// Tillcast, over TLS: what it would say there is not asked.
+    /// Tillcast over TLS, which is not asked further.
     Tls,
-    /// Tillcast, which has too many connections.
+    /// Tillcast with no connection to spare.
     AtCapacity,
     Ready,
-    /// Tillcast, which cannot take orders, and why.
+    /// Tillcast that takes no orders, and why.
     NotReady(String),
 }
 
-/// Looks at each address where the server listens, or shall.
+/// Checks each address at which the server is to listen.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let asked = config.listen.iter().filter(|address| address.port() != 0);
     let found: Vec<_> = asked.map(|address| (*address, probe(reachable(*address)))).collect();
     if found.is_empty() {
-        return vec![ok("each start takes another port, so nobody was asked")];
+        return vec![ok("each start takes another port, so that none was tried")];
     }
     if found.iter().all(|(_, there)| matches!(there, Probe::NotListening)) {
         let addresses: Vec<_> = found.iter().map(|(address, _)| address.to_string()).collect();
         return vec![ok(format!("{}: free; no server is running", addresses.join(", ")))];
     }
-    // Where nobody asked for an address, one that this machine does not have is left out.
+    // Of the default addresses, the one that this machine lacks is no finding.
     let matters =
         |there: &Probe| !(config.listen_is_default && matches!(there, Probe::NotListening));
     let found = found.into_iter().filter(|(_, there)| matters(there));
@@ -45,21 +45,21 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 fn finding(address: SocketAddr, probed: Probe) -> Finding {
     match probed {
         Probe::NotListening => warn(format!(
-            "{address}: nobody answers, but at another address somebody does; restart the server, if \
-             this one is new"
+            "{address}: nobody answers, but the server runs at another address; restart it, if this \
+             one is new"
         )),
         Probe::Silent => bad(format!(
-            "{address}: is taken, but nobody answers; if that is Tillcast (`systemctl status tillcast`), \
-             it is starting or stuck: restart it. Else stop that program (`ss -ltnp` names it)"
+            "{address}: is taken, but nobody answers. If that is Tillcast (`systemctl status tillcast`), it \
+             is starting or stuck: restart it. Otherwise stop that program (`ss -ltnp` names it)"
         )),
         Probe::OtherProgram => bad(format!(
-            "{address}: another program answers; stop that one (`ss -ltnp` names it), or give another \
+            "{address}: another program answers; stop it (`ss -ltnp` names it), or choose another \
              --listen"
         )),
         Probe::Tls => ok(format!("{address}: Tillcast answers, over TLS")),
         Probe::AtCapacity => warn(format!(
-            "{address}: Tillcast answers, but has as many connections as it may; raise \
-             --max-connections, or see who connects"
+            "{address}: Tillcast answers, but all of its connections are in use; raise \
+             --max-connections, or find out what connects"
         )),
         Probe::Ready => ok(format!("{address}: Tillcast answers and takes orders")),
         Probe::NotReady(why) => bad(format!(
@@ -86,12 +86,15 @@ fn probe(address: SocketAddr) -> Probe {
     }
 }
 
-/// A whole answer, or the beginning of a long one; or who is there that gives none.
+/// Returns a response, or the beginning of a long one.
+///
+/// # Errors
+/// What is there instead.
 fn get(address: SocketAddr, path: &str) -> Result<String, Probe> {
     let stream = TcpStream::connect_timeout(&address, DOCTOR_TIMEOUT);
     let stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => Probe::Silent,
-        // Nothing listens there, or there is no such address here.
+        // Nothing listens, or this machine does not have the address.
         _ => Probe::NotListening,
     })?;
     exchange(stream, address, path).map_err(|error| match error.kind() {
@@ -110,14 +113,14 @@ fn exchange(mut stream: TcpStream, address: SocketAddr, path: &str) -> io::Resul
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// `200`, of an answer over HTTP.
+/// The status code of a response, such as `200`.
 fn status(answer: &str) -> Option<&str> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)
 }
 
-/// What a problem says (RFC 9457).
+/// The detail of a problem (RFC 9457).
 fn detail(answer: &str) -> String {
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let problem = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
-    problem["detail"].as_str().unwrap_or("it does not say why").to_owned()
+    problem["detail"].as_str().unwrap_or("no reason is given").to_owned()
 }
