@@ -104,6 +104,23 @@ fn a_page_from_elsewhere_is_refused_before_the_upgrade() {
     admin.ws().expect_quiet();
 }
 
+/// A page cannot see why it was refused; whoever runs the server can.
+#[test]
+fn a_refused_origin_is_named_in_the_log_once() {
+    let server = Server::start();
+    let admin = server.admin();
+    for _ in 0..3 {
+        assert_eq!(from_origin(&admin, "http://localhost:5173"), 403);
+    }
+    assert_eq!(from_origin(&admin, "http://other.example"), 403);
+    server.wait_for_log("http://other.example");
+    let log = server.log();
+    let mut named = log.lines().filter(|line| line.contains("http://localhost:5173"));
+    let line = named.next().unwrap();
+    assert!(line.contains("WARN") && line.contains("--allow-origin"), "{line}");
+    assert_eq!(named.next(), None);
+}
+
 /// A handshake written by hand: its lines below the request line, and the answer.
 fn shake_hands(client: &Client, version: &str, lines: &[&str]) -> Answer {
     let (host, cookie) = (client.address(), client.cookie().unwrap());
