@@ -303,7 +303,7 @@ impl Connection {
             return self.send_available(context);
         }
         if page.oldest > self.subscriptions.cursor.position + 1 {
-            while let Some(reset) = self.subscriptions.next_lost(page.oldest, page.head) {
+            while let Some(reset) = self.subscriptions.next_lost(context, page.oldest, page.head) {
                 self.enqueue(&reset);
             }
             self.subscriptions.cursor.advance(page.oldest - 1);

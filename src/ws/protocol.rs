@@ -1,11 +1,12 @@
-//! Every message of the WebSocket but the events: one enum for each direction.
+//! Every message of the WebSocket but the events: one enum for each direction, and a row for each
+//! message from which `/asyncapi.json` is made.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::domain::decimal::parse_integer;
 use crate::domain::text::shorten;
-use crate::domain::{EntityKind, json};
+use crate::domain::{EntityKind, LogId, json};
 use crate::frame;
 use crate::limits::QUOTED_CHARS_MAX;
 
@@ -18,6 +19,8 @@ pub enum ClientMessage {
         channel: EntityKind,
         /// The last `seq` that the client has.
         since: Option<i64>,
+        /// The id of the log that this `seq` belongs to.
+        log: Option<String>,
     },
     /// Ends a channel's events.
     Unsubscribe {
@@ -39,10 +42,10 @@ pub(super) enum ServerMessage<'a> {
         user_id: Option<i64>,
     },
     /// Every event of the channel behind this `seq` follows.
-    Subscribed { channel: &'a str, seq: i64 },
+    Subscribed { channel: &'a str, seq: i64, log: LogId },
     /// Events were lost to this client: it has to read the channel's entities again over REST.
     /// Every event behind this `seq` follows.
-    Reset { channel: &'a str, seq: i64 },
+    Reset { channel: &'a str, seq: i64, log: LogId },
     /// No further event of the channel follows.
     Unsubscribed { channel: &'a str },
     /// The reply to a ping.
@@ -50,6 +53,119 @@ pub(super) enum ServerMessage<'a> {
     /// The message before was wrong; the connection stays open.
     Error { message: &'a str },
 }
+
+/// A message as the document describes it.
+pub(super) struct MessageRow {
+    /// The value of its `type`.
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) fields: &'static [MessageField],
+}
+
+/// A member of a message beside `type`.
+pub(super) struct MessageField {
+    pub(super) name: &'static str,
+    pub(super) ty: FieldType,
+    pub(super) required: bool,
+    pub(super) about: &'static str,
+}
+
+/// What a member holds.
+#[derive(Clone, Copy)]
+pub(super) enum FieldType {
+    Channel,
+    Log,
+    Seq,
+    Text,
+    UserId,
+}
+
+impl MessageField {
+    const fn new(name: &'static str, ty: FieldType, about: &'static str) -> Self {
+        Self { name, ty, required: true, about }
+    }
+
+    const fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+}
+
+const CHANNEL: MessageField =
+    MessageField::new("channel", FieldType::Channel, "The channel that it is about.");
+const FOLLOWS: MessageField = MessageField::new(
+    "seq",
+    FieldType::Seq,
+    "Every event of the channel behind this position follows.",
+);
+const SINCE: MessageField = MessageField::new(
+    "since",
+    FieldType::Seq,
+    "The last position that the client has, such as a Tillcast-Seq: every event behind it follows. \
+     Without it, the events from now on.",
+)
+.optional();
+const LOG: MessageField = MessageField::new(
+    "log",
+    FieldType::Log,
+    "The id of the log that the positions belong to: made with the database, and anew by every restore.",
+);
+const LOG_OF_SINCE: MessageField = MessageField::new(
+    "log",
+    FieldType::Log,
+    "The id of the log that `since` belongs to. If the server has another log, it answers with reset.",
+)
+.optional();
+const GREETING: MessageField = MessageField::new("message", FieldType::Text, "A text for people.");
+const USER_ID: MessageField =
+    MessageField::new("userId", FieldType::UserId, "The user of the session; null for a device.");
+const WRONG: MessageField =
+    MessageField::new("message", FieldType::Text, "A sentence that names what was wrong.");
+
+/// The rows of `ClientMessage`.
+pub(super) const CLIENT_MESSAGES: [MessageRow; 3] = [
+    MessageRow {
+        name: "subscribe",
+        about: "Asks for a channel's events: from now on, or all behind a position. Subscribing again \
+                is no mistake.",
+        fields: &[CHANNEL, SINCE, LOG_OF_SINCE],
+    },
+    MessageRow { name: "unsubscribe", about: "Ends a channel's events.", fields: &[CHANNEL] },
+    MessageRow { name: "ping", about: "Asks for a pong.", fields: &[] },
+];
+
+/// The rows of `ServerMessage`.
+pub(super) const SERVER_MESSAGES: [MessageRow; 6] = [
+    MessageRow {
+        name: "connected",
+        about: "The first message: the session is valid.",
+        fields: &[GREETING, USER_ID],
+    },
+    MessageRow {
+        name: "subscribed",
+        about: "Answers a subscribe. A position that the server has not reached yet is waited for, at \
+                most a second.",
+        fields: &[CHANNEL, FOLLOWS, LOG],
+    },
+    MessageRow {
+        name: "reset",
+        about: "In place of subscribed, or at any time later: the log does not reach back to the \
+                client's position, so the client reads the channel's entities again over REST.",
+        fields: &[CHANNEL, FOLLOWS, LOG],
+    },
+    MessageRow {
+        name: "unsubscribed",
+        about: "Answers an unsubscribe: no further event of the channel follows.",
+        fields: &[CHANNEL],
+    },
+    MessageRow { name: "pong", about: "Answers a ping.", fields: &[] },
+    MessageRow {
+        name: "error",
+        about: "Answers a message that was wrong, or a channel that the role may not read; the \
+                connection stays open.",
+        fields: &[WRONG],
+    },
+];
 
 impl ClientMessage {
     /// Reads a text message; the error is a sentence that names what is wrong.
@@ -62,13 +178,14 @@ impl ClientMessage {
             "subscribe" => Ok(Self::Subscribe {
                 channel: channel_field(&fields)?,
                 since: since_field(&fields)?,
+                log: log_field(&fields)?,
             }),
             "unsubscribe" => Ok(Self::Unsubscribe { channel: channel_field(&fields)? }),
             "ping" => Ok(Self::Ping),
-            name => Err(format!(
-                "unknown type {}; the types are subscribe, unsubscribe and ping",
-                quoted(name)
-            )),
+            name => {
+                let known = CLIENT_MESSAGES.map(|row| row.name).join(", ");
+                Err(format!("unknown type {}; the types are {known}", quoted(name)))
+            }
         }
     }
 }
@@ -99,6 +216,11 @@ fn since_field(fields: &Map<String, Value>) -> Result<Option<i64>, String> {
     seq.map(Some).ok_or_else(|| "since must be a whole number, 0 or more".to_owned())
 }
 
+fn log_field(fields: &Map<String, Value>) -> Result<Option<String>, String> {
+    let log = fields.contains_key("log").then(|| text_field(fields, "log"));
+    log.transpose().map(|log| log.map(ToOwned::to_owned))
+}
+
 /// The beginning of a client's own word, in quotes.
 fn quoted(word: &str) -> String {
     format!("{:?}", shorten(word, QUOTED_CHARS_MAX))
@@ -109,12 +231,12 @@ impl ServerMessage<'static> {
         Self::Connected { message: "WebSocket connection established", user_id }
     }
 
-    pub(super) fn subscribed(kind: EntityKind, seq: i64) -> Self {
-        Self::Subscribed { channel: kind.schema().channel, seq }
+    pub(super) fn subscribed(kind: EntityKind, seq: i64, log: LogId) -> Self {
+        Self::Subscribed { channel: kind.schema().channel, seq, log }
     }
 
-    pub(super) fn reset(kind: EntityKind, seq: i64) -> Self {
-        Self::Reset { channel: kind.schema().channel, seq }
+    pub(super) fn reset(kind: EntityKind, seq: i64, log: LogId) -> Self {
+        Self::Reset { channel: kind.schema().channel, seq, log }
     }
 
     pub(super) fn unsubscribed(kind: EntityKind) -> Self {
@@ -137,6 +259,10 @@ mod tests {
 
     const ORDER: EntityKind = EntityKind::Order;
 
+    fn log() -> LogId {
+        LogId::parse("0123456789ab").unwrap()
+    }
+
     #[test]
     fn messages_are_read() {
         let parse = ClientMessage::parse;
@@ -153,7 +279,7 @@ mod tests {
         {
             let text =
                 format!(r#"{{"type":"subscribe","channel":"order_changes","since":{written}}}"#);
-            let read = ClientMessage::Subscribe { channel: ORDER, since: Some(since) };
+            let read = ClientMessage::Subscribe { channel: ORDER, since: Some(since), log: None };
             assert_eq!(ClientMessage::parse(&text), Ok(read), "{written}");
         }
     }
@@ -177,6 +303,7 @@ mod tests {
             (r#"{"type":"subscribe","channel":"order_changes","since":1e99}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":"1"}"#, "since"),
             (r#"{"type":"subscribe","channel":"order_changes","since":null}"#, "since"),
+            (r#"{"type":"subscribe","channel":"order_changes","since":1,"log":1}"#, "log"),
             (
                 r#"{"type":"subscribe","channel":"order_changes","since":{"$serde_json::private::Number":"1"}}"#,
                 "since",
@@ -184,6 +311,55 @@ mod tests {
         ] {
             let error = ClientMessage::parse(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+
+    /// The rows are what the reader reads: each member by its name, and only the optional may lack.
+    #[test]
+    fn client_rows_describe_what_is_read() {
+        for row in &CLIENT_MESSAGES {
+            let sample = |ty| match ty {
+                FieldType::Channel => Value::from("order_changes"),
+                FieldType::Seq | FieldType::UserId => Value::from(7),
+                FieldType::Log | FieldType::Text => Value::from("text"),
+            };
+            let members = row.fields.iter().map(|field| (field.name.to_owned(), sample(field.ty)));
+            let mut all: Map<String, Value> = members.collect();
+            all.insert("type".to_owned(), Value::from(row.name));
+            let parse = |fields: &Map<String, Value>| {
+                ClientMessage::parse(&Value::Object(fields.clone()).to_string())
+            };
+            parse(&all).unwrap();
+            for field in row.fields {
+                let mut wrong = all.clone();
+                wrong.insert(field.name.to_owned(), Value::from(true));
+                assert!(parse(&wrong).unwrap_err().contains(field.name), "{}", row.name);
+                wrong.remove(field.name);
+                let without = parse(&wrong);
+                assert_eq!(without.is_err(), field.required, "{} of {}", field.name, row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn server_rows_describe_what_is_written() {
+        let messages = [
+            ServerMessage::connected(Some(1)),
+            ServerMessage::subscribed(ORDER, 7, log()),
+            ServerMessage::reset(ORDER, 7, log()),
+            ServerMessage::unsubscribed(ORDER),
+            ServerMessage::Pong,
+            ServerMessage::Error { message: "wrong" },
+        ];
+        for (message, row) in messages.iter().zip(&SERVER_MESSAGES) {
+            let Value::Object(written) = serde_json::to_value(message).unwrap() else { panic!() };
+            assert_eq!(written["type"], row.name);
+            let mut described = vec!["type"];
+            described.extend(row.fields.iter().map(|field| field.name));
+            described.sort_unstable();
+            let mut written: Vec<&String> = written.keys().collect();
+            written.sort_unstable();
+            assert_eq!(written, described, "{}", row.name);
         }
     }
 
@@ -198,9 +374,12 @@ mod tests {
             written(ServerMessage::connected(Some(1))),
             r#"{"type":"connected","message":"WebSocket connection established","userId":1}"#
         );
-        let seq = r#"{"type":"subscribed","channel":"order_changes","seq":7}"#;
-        assert_eq!(written(ServerMessage::subscribed(ORDER, 7)), seq);
-        assert_eq!(written(ServerMessage::reset(ORDER, 7)), seq.replace("subscribed", "reset"));
+        let seq = r#"{"type":"subscribed","channel":"order_changes","seq":7,"log":"0123456789ab"}"#;
+        assert_eq!(written(ServerMessage::subscribed(ORDER, 7, log())), seq);
+        assert_eq!(
+            written(ServerMessage::reset(ORDER, 7, log())),
+            seq.replace("subscribed", "reset")
+        );
         assert_eq!(
             written(ServerMessage::unsubscribed(ORDER)),
             r#"{"type":"unsubscribed","channel":"order_changes"}"#

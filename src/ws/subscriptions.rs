@@ -42,22 +42,28 @@ impl Subscriptions {
         context: &LoopContext,
         kind: EntityKind,
         since: Option<i64>,
+        log: Option<&str>,
     ) -> Option<ServerMessage<'static>> {
-        let head = context.feed.head();
+        let (head, own) = (context.feed.head(), context.store.log_id());
         match since {
             // Already subscribed: the events that were not sent yet still follow.
             None if self.cursor.follows(kind) => {
-                Some(ServerMessage::subscribed(kind, self.cursor.floor(kind)))
+                Some(ServerMessage::subscribed(kind, self.cursor.floor(kind), own))
             }
             None => {
                 self.cursor.subscribe(kind, head);
-                Some(ServerMessage::subscribed(kind, head))
+                Some(ServerMessage::subscribed(kind, head, own))
             }
-            Some(seq) if !context.store.reaches_back_to(seq) => Some(self.reset(kind, head)),
+            Some(seq)
+                if log.is_some_and(|log| log != own.as_str())
+                    || !context.store.reaches_back_to(seq) =>
+            {
+                Some(self.reset(context, kind, head))
+            }
             Some(seq) => {
                 self.cursor.subscribe(kind, seq);
                 if seq <= head {
-                    return Some(ServerMessage::subscribed(kind, seq));
+                    return Some(ServerMessage::subscribed(kind, seq, own));
                 }
                 self.unanswered.insert(kind);
                 self.unanswered_since_ms = context.now_ms;
@@ -80,7 +86,7 @@ impl Subscriptions {
     ) -> Option<ServerMessage<'static>> {
         let waits = self.unanswered.contains(kind);
         self.unanswered.remove(kind);
-        waits.then(|| self.reset(kind, context.feed.head()))
+        waits.then(|| self.reset(context, kind, context.feed.head()))
     }
 
     /// The next reply that waits no longer: the log is known to reach `head`, or time is up.
@@ -96,22 +102,33 @@ impl Subscriptions {
         let kind = EntityKind::ALL.into_iter().find(due)?;
         if reached(kind) {
             self.unanswered.remove(kind);
-            return Some(ServerMessage::subscribed(kind, self.cursor.floor(kind)));
+            let log = context.store.log_id();
+            return Some(ServerMessage::subscribed(kind, self.cursor.floor(kind), log));
         }
         self.give_up(context, kind)
     }
 
     /// Resets a channel that lost events, because the log was pruned past the cursor.
-    pub(super) fn next_lost(&mut self, oldest: i64, head: i64) -> Option<ServerMessage<'static>> {
+    pub(super) fn next_lost(
+        &mut self,
+        context: &LoopContext,
+        oldest: i64,
+        head: i64,
+    ) -> Option<ServerMessage<'static>> {
         let lost =
             |kind: &EntityKind| self.cursor.follows(*kind) && self.cursor.floor(*kind) < oldest - 1;
         let kind = EntityKind::ALL.into_iter().find(lost)?;
-        Some(self.reset(kind, head))
+        Some(self.reset(context, kind, head))
     }
 
     /// Follows the channel from `head` on; the client has to read the rest over REST.
-    fn reset(&mut self, kind: EntityKind, head: i64) -> ServerMessage<'static> {
+    fn reset(
+        &mut self,
+        context: &LoopContext,
+        kind: EntityKind,
+        head: i64,
+    ) -> ServerMessage<'static> {
         self.cursor.subscribe(kind, head);
-        ServerMessage::reset(kind, head)
+        ServerMessage::reset(kind, head, context.store.log_id())
     }
 }

@@ -147,6 +147,15 @@ impl<S: Read + Write> Socket<S> {
         }
     }
 
+    /// The next text, which ends with the log's id: the text without it.
+    #[track_caller]
+    pub(crate) fn recv_text_with_log(&mut self) -> String {
+        let text = self.recv_text();
+        let (rest, log) = text.rsplit_once(r#","log":""#).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(log.strip_suffix("\"}").map(str::len), Some(12), "{text}");
+        format!("{rest}}}")
+    }
+
     #[track_caller]
     pub(crate) fn recv(&mut self) -> Value {
         let text = self.recv_text();

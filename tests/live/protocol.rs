@@ -44,7 +44,7 @@ fn a_subscription_is_acknowledged_with_the_place_it_starts_from() {
         let seq = head(&admin);
         socket.send(&json!({"type": "subscribe", "channel": channel}));
         let expected = format!(r#"{{"type":"subscribed","channel":"{channel}","seq":{seq}}}"#);
-        assert_eq!(socket.recv_text(), expected);
+        assert_eq!(socket.recv_text_with_log(), expected);
     }
     outside_order(&admin, 9.99);
     assert_eq!(socket.recv_event()["seq"], head(&admin));

@@ -164,7 +164,7 @@ fn prune(admin: &Client, kept: u64) -> (u64, u64) {
 fn is_reset(socket: &mut Socket, since: u64, head: u64) {
     socket.send(&json!({"type": "subscribe", "channel": "order_changes", "since": since}));
     let expected = format!(r#"{{"type":"reset","channel":"order_changes","seq":{head}}}"#);
-    assert_eq!(socket.recv_text(), expected);
+    assert_eq!(socket.recv_text_with_log(), expected);
 }
 
 #[test]
@@ -203,6 +203,28 @@ fn a_place_that_the_log_never_reached_is_a_reset() {
     outside_order(&admin, 9.99);
     assert_eq!(seq(&socket.recv_event()), 2);
     assert_eq!(seq(&ahead.recv_event()), 2);
+}
+
+#[test]
+fn a_position_counts_only_in_its_own_log() {
+    let server = Server::start();
+    let admin = server.admin();
+    outside_order(&admin, 9.99);
+    let mut socket = admin.ws();
+    let subscribe = |log: &str| json!({"type": "subscribe", "channel": "order_changes", "since": 0, "log": log});
+    let ack = socket.subscribe_since("order_changes", 1);
+    let log = ack["log"].as_str().unwrap();
+    assert_eq!(log.len(), 12, "{ack}");
+    socket.send(&subscribe(log));
+    is_subscribed(&socket.recv());
+    assert_eq!(seq(&socket.recv_event()), 1);
+    for other in ["000000000000", "", "older"] {
+        socket.send(&subscribe(other));
+        let reset = socket.recv();
+        assert_eq!((reset["type"].as_str(), seq(&reset)), (Some("reset"), 1), "{reset}");
+        assert_eq!(reset["log"], log);
+    }
+    socket.expect_quiet();
 }
 
 /// A reply may show a commit before the sockets hear of it.
@@ -250,8 +272,9 @@ fn a_position_that_is_about_to_come_is_waited_for_and_nothing_else_waits() {
     socket.expect_quiet();
     outside_order(&admin, 9.99);
     for channel in ["order_changes", "customer_changes"] {
-        let ack = json!({"type": "subscribed", "channel": channel, "seq": 2});
-        assert_eq!(socket.recv(), ack);
+        let ack = socket.recv();
+        is_subscribed(&ack);
+        assert_eq!((seq(&ack), ack["channel"].as_str()), (2, Some(channel)));
     }
     outside_order(&admin, 9.99);
     assert_eq!(seq(&socket.recv_event()), 3);

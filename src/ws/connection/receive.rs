@@ -59,9 +59,9 @@ impl Connection {
                 let wrong = format!("the role {role} may not read {channel}");
                 return self.put_error(context, &wrong, output);
             }
-            ClientMessage::Subscribe { channel, since } => {
+            ClientMessage::Subscribe { channel, since, log } => {
                 self.give_up_reply(context, channel, output);
-                self.subscriptions.subscribe(context, channel, since)
+                self.subscriptions.subscribe(context, channel, since, log.as_deref())
             }
             ClientMessage::Unsubscribe { channel } => {
                 self.give_up_reply(context, channel, output);
