@@ -9,11 +9,12 @@ mod cursor;
 mod ring;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, RwLock};
 
 use crate::domain::event::Event;
 use crate::domain::{EntityKind, KindSet};
 use crate::limits::{LAG_BYTES_MAX, LAG_WAIT_MAX};
+use crate::sync;
 
 pub use batch::{Batch, Copied};
 pub use cursor::Cursor;
@@ -55,7 +56,7 @@ impl Feed {
 
     /// The kinds of the events behind a `seq`.
     pub fn kinds_behind(&self, seq: i64) -> KindSet {
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let ring = sync::read(&self.ring);
         ring.kinds_behind(seq)
     }
 
@@ -66,19 +67,18 @@ impl Feed {
 
     /// Whether `publish` would wait now: the subscribers lag by more than `LAG_BYTES_MAX`.
     pub fn lags(&self) -> bool {
-        self.written() - *self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
-            > LAG_BYTES_MAX
+        self.written() - *sync::lock(&self.delivered) > LAG_BYTES_MAX
     }
 
     /// Publishes the events of one commit. While the subscribers lag by more than `LAG_BYTES_MAX`
     /// it waits, up to `LAG_WAIT_MAX`: reading the log for all of them would cost more.
     pub fn publish(&self, events: &[Event]) {
-        let delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivered = sync::lock(&self.delivered);
         let written = self.written();
         let lags = |delivered: &mut u64| written - *delivered > LAG_BYTES_MAX;
         drop(self.delivered_changed.wait_timeout_while(delivered, LAG_WAIT_MAX, lags));
         {
-            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            let mut ring = sync::write(&self.ring);
             let bytes: usize = events.iter().map(|event| ring.push(event)).sum();
             self.written.store(written + bytes as u64, Ordering::Release);
             self.head.store(ring.head(), Ordering::Release);
@@ -88,7 +88,7 @@ impl Feed {
 
     /// Records that everything up to `written` was offered to the sockets of all subscribers.
     pub fn delivered(&self, written: u64) {
-        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        *sync::lock(&self.delivered) = written;
         self.delivered_changed.notify_one();
     }
 
@@ -96,7 +96,7 @@ impl Feed {
     /// published, so every subscriber reads the log.
     pub fn reset_to(&self, head: i64) {
         {
-            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            let mut ring = sync::write(&self.ring);
             ring.reset_to(head);
             self.head.store(head, Ordering::Release);
         }
@@ -106,7 +106,7 @@ impl Feed {
     /// Forgets the frames of a kind, because its events have changed in the log: personal data was
     /// erased there. A subscriber that has not had these events reads the log.
     pub fn forget(&self, kind: EntityKind) {
-        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = sync::write(&self.ring);
         ring.forget(kind);
         self.edition.fetch_add(1, Ordering::Release);
     }
@@ -125,13 +125,13 @@ impl Feed {
             return Copied::Frames;
         }
         batch.edition = edition;
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let ring = sync::read(&self.ring);
         ring.copy(cursor, until, batch)
     }
 
     /// The number of events and bytes in the ring.
     pub fn size(&self) -> (usize, usize) {
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let ring = sync::read(&self.ring);
         ring.size()
     }
 }

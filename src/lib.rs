@@ -23,6 +23,7 @@
 //! | layer | room | purpose | home of |
 //! |---|---|---|---|
 //! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
+//! | 0 | [`sync`] | locks that a panic elsewhere does not poison | |
 //! | 1 | [`domain`] | entities with their schemas and statuses, events, rejections, what clients send | `time`, `iso_currency` |
 //! | 1 | [`frame`] | WebSocket frames as a server writes them | |
 //! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
@@ -56,6 +57,7 @@ pub mod metrics;
 pub mod server;
 pub mod shop;
 pub mod store;
+pub mod sync;
 pub mod throttle;
 pub mod tls;
 pub mod ws;

@@ -342,7 +342,8 @@ pub const WRITE_BYTES: usize = 32 * 1024;
 /// Bytes of frames that the subscribers may lag behind, before the writer waits for them: three full
 /// writes, and well within the ring.
 pub const LAG_BYTES_MAX: u64 = 96 * 1024;
-/// How long the writer waits for that, for each commit. Then whoever lags reads the log.
+/// How long the writer waits for that, for each commit, after its replies have left: the one wait of
+/// a writer for readers. Then whoever lags reads the log.
 pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
 /// After a round of writes to all subscribers, news waits for so many times as long as the round
 /// took, and leaves in the same writes: a write costs the kernel far more than the bytes in it, and

@@ -1,10 +1,11 @@
 //! The limit on guessing passwords: failed logins count for their user name and for their address.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::limits::{LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
+use crate::sync;
 use crate::throttle::Failures;
 
 /// The recent failures. User names count without regard to case, as in the database.
@@ -48,6 +49,6 @@ impl LoginThrottle {
     }
 
     fn lock(&self) -> MutexGuard<'_, ByKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }

@@ -1,10 +1,11 @@
 //! Whether a request comes from a page that may use this server (cross-site request forgery, and
 //! cross-site WebSocket hijacking).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::limits::{LOG_ORIGIN_CHARS, REFUSED_ORIGIN_INTERVAL};
+use crate::sync;
 
 /// The origins whose pages may use this server, beside those of its own host.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Origins {
     pub fn warn_refused(&self, origin: &str) {
         let origin: String = origin.chars().take(LOG_ORIGIN_CHARS).collect();
         let now = Instant::now();
-        let mut last = self.last_warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = sync::lock(&self.last_warning);
         let is_news = last.as_ref().is_none_or(|(before, at)| {
             *before != origin || now.duration_since(*at) >= REFUSED_ORIGIN_INTERVAL
         });

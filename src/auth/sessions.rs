@@ -3,12 +3,13 @@
 //! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::auth::session::{EndReason, Lifetimes, Session, millis};
 use crate::domain::Principal;
 use crate::store::{SessionChange, StoredSession, TokenHash};
+use crate::sync;
 
 /// All sessions.
 pub struct Sessions {
@@ -203,7 +204,7 @@ impl Sessions {
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<TokenHash, Arc<Session>>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.table)
     }
 }
 

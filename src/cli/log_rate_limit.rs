@@ -6,7 +6,7 @@
 //! always let through.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use crate::limits::{
     LOG_DROPPED_REPORT_INTERVAL, LOG_LINES_BURST, LOG_LINES_PER_SECOND, LOG_REPEAT_INTERVAL,
 };
+use crate::sync;
 
 /// A handle to the rate limit of the log.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ impl LogRateLimit {
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.0.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0.budget)
     }
 }
 

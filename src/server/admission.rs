@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
 use crate::limits::{HALF_OPEN_SHARE, RESERVED_SHARE};
 use crate::metrics::Metrics;
+use crate::sync;
 use crate::throttle::Rate;
 
 /// The bounds.
@@ -152,7 +153,7 @@ impl Admission {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.counts)
     }
 }
 

@@ -106,7 +106,8 @@ fn daily_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
     let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
-    let name = target.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
+    let path = database::plain_path(target)?;
+    let name = path.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
     conn.execute("VACUUM INTO ?", [name]).map_err(|error| fail(&error))?;
     sync(target).map_err(|error| fail(&error))
 }

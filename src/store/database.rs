@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -120,10 +120,16 @@ fn for_reading(conn: Connection, file: &Path, cache_kib: i64) -> Result<Connecti
 /// A connection that does nothing yet.
 pub(super) fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     check_wal(file)?;
-    let conn = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let path = plain_path(file)?;
+    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let conn = conn.map_err(|error| unusable(file, &error))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(file, &error))?;
     Ok(conn)
+}
+
+/// The absolute path of a file: SQLite takes one that begins with `file:` for a URI.
+pub(super) fn plain_path(file: &Path) -> Result<PathBuf, OpenError> {
+    std::path::absolute(file).map_err(|error| unusable(file, &error))
 }
 
 /// SQLite would remove a write-ahead log that it cannot read, without a word. What a power cut

@@ -1,7 +1,7 @@
 //! The threads that read, each with a connection of its own.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -11,6 +11,7 @@ use crate::domain::Reject;
 use crate::limits::{READ_QUEUE_MAX, READER_CACHE_KIB, READERS};
 use crate::store::database;
 use crate::store::error::{OpenError, failed};
+use crate::sync;
 
 /// A query for one of the readers.
 pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
@@ -25,7 +26,7 @@ pub(super) fn start_readers(
         let (conn, queue) =
             (database::open_reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
         spawn_thread("reader", move || {
-            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+            let next = || sync::lock(&queue).blocking_recv();
             while let Some(job) = next() {
                 job(&conn);
             }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -14,6 +14,7 @@ use rustls::server::{NoServerSessionStorage, ParsedCertificate, UnbufferedServer
 use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
 use crate::limits::CERTIFICATE_WARNING;
+use crate::sync;
 use crate::tls::connection::TlsConnection;
 
 /// The paths of the certificate and its private key, both PEM.
@@ -46,13 +47,13 @@ impl Identity {
     /// anything if a file is wrong.
     pub fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         let config = read(&self.files)?;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *sync::write(&self.config) = config;
         Ok(self.warnings())
     }
 
     /// The server's side of a new connection.
     pub fn accept(&self) -> Result<TlsConnection, Error> {
-        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = Arc::clone(&sync::read(&self.config));
         UnbufferedServerConnection::new(config).map(TlsConnection::new)
     }
 

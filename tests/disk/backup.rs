@@ -117,6 +117,21 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
 }
 
 #[test]
+fn a_path_that_looks_like_a_uri_is_a_path() {
+    let folder = tempdir().unwrap();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "file:a?mode=memory"];
+    let mut server = Running::start(&serve, &[], folder.path());
+    server.line_with("listening on ");
+    assert_eq!(server.end(Signal::TERM), Some(0));
+    let backup = ["backup", "file:copy.db?mode=memory&x=.db", "--data-dir", "file:a?mode=memory"];
+    let output = run(&backup, &[], folder.path());
+    assert!(output.status.success(), "{output:?}");
+    for file in ["file:a?mode=memory/tillcast.db", "file:copy.db?mode=memory&x=.db"] {
+        assert!(folder.path().join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+}
+
+#[test]
 fn a_server_that_was_stopped_leaves_all_in_one_file() {
     let mut server = Server::start();
     let admin = server.admin();
