@@ -13,6 +13,7 @@ pub mod entities;
 pub mod event;
 pub mod input;
 pub mod json;
+pub mod json_schema;
 pub mod kind;
 pub mod log_id;
 pub mod order;

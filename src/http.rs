@@ -1,78 +1,45 @@
 //! One request → one answer. This room is the home of hyper's requests and answers.
 
+mod api;
 mod asyncapi;
 mod audit;
 mod cors;
 mod entities;
+mod etag;
 mod events;
+mod headers;
+mod health;
 mod login;
 mod openapi;
 mod pages;
+mod path;
 mod problem;
+mod query;
 mod reply;
 mod request;
 mod route;
-mod schemas;
+mod routes;
 mod users;
 
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hyper::{Method, Request, Uri};
 
-use crate::auth::origin::Origins;
-use crate::auth::{Auth, ClientAddr, SessionLookup};
-use crate::domain::{Code, Reject};
-use crate::feed::Feed;
-use crate::lifecycle::Lifecycle;
-use crate::limits::{LOG_PATH_CHARS, PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
-use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::auth::{ClientAddr, SessionLookup};
+use crate::domain::Code;
+use crate::limits::LOG_PATH_CHARS;
 
+pub use api::{Api, MemoryBudget};
 pub use cors::{allow_origin, may_act, origin_of};
+pub use headers::{cookie_lines, header_text};
 pub use problem::Problem;
-pub use reply::{Reply, ReplyBody};
-pub use request::{cookie_lines, header_text};
+pub use reply::{Reply, redirect, switching_protocols};
 
+use query::{Query, QueryReader};
 use request::ApiRequest;
-use route::Route;
-
-/// The right to a large answer; none where it is small.
-type ResponsePermit = Option<OwnedSemaphorePermit>;
-
-/// Everything that answers need.
-pub struct Api {
-    /// The shop.
-    pub store: Arc<Store>,
-    /// Who asks.
-    pub auth: Arc<Auth>,
-    /// For the numbers of `/metrics` only.
-    pub feed: Arc<Feed>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The origins whose pages may send requests.
-    pub origins: Arc<Origins>,
-    /// A server that is stopping is no longer ready.
-    pub lifecycle: Arc<Lifecycle>,
-    /// What requests may hold at the same time.
-    pub memory_budget: MemoryBudget,
-}
-
-/// What requests may hold at the same time.
-pub struct MemoryBudget {
-    bodies: Arc<Semaphore>,
-    pages: Arc<Semaphore>,
-}
-
-impl MemoryBudget {
-    /// For so many KiB of bodies and so many pages.
-    pub fn new(bodies_kib: u32, pages: usize) -> Self {
-        let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { bodies: semaphore(bodies_kib as usize), pages: semaphore(pages) }
-    }
-}
+use route::Access;
 
 impl Api {
     /// Answers a request; never fails, a refusal is an answer too.
@@ -97,76 +64,35 @@ impl Api {
         reply
     }
 
+    /// Finds the request's row, checks what the row says of it, and calls the row's handler.
     async fn dispatch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
-        let route = Route::find(request.parts.uri.path()).ok_or_else(Problem::not_found)?;
-        if let Some(reply) = cors::preflight(request, route, &self.origins) {
-            return Ok(reply);
+        let path = request.parts.uri.path();
+        let Some((rows, parameters)) = routes::of_path(path) else {
+            return without_slash(&request.parts.uri).ok_or_else(Problem::not_found);
+        };
+        if cors::is_preflight(&request.parts, &self.origins) {
+            return Ok(cors::preflight(&routes::allow(rows)));
         }
         let method = match &request.parts.method {
             &Method::HEAD => &Method::GET,
             method => method,
         };
-        if !route.methods().contains(method) {
-            let allow =
-                HeaderValue::from_str(&route.allow()).unwrap_or(HeaderValue::from_static("GET"));
-            let problem =
-                Problem::new(Code::MethodNotAllowed, format!("allowed: {}", route.allow()));
-            return Err(problem.with(header::ALLOW, allow));
-        }
-        if method != Method::GET {
+        let route = rows.iter().find(|route| route.method == *method);
+        let route = route.ok_or_else(|| Problem::method_not_allowed(&routes::allow(rows)))?;
+        if *method != Method::GET {
             self.check_origin(request)?;
         }
-        match route {
-            Route::Health => Ok(reply::json("{\"status\":\"ok\"}".to_owned())),
-            Route::Ready => self.ready(),
-            Route::Metrics => Ok(self.metrics_page()),
-            Route::OpenApi => {
-                Ok(reply::json(openapi::document(self.auth.cookie_name()).to_string()))
-            }
-            Route::AsyncApi => Ok(reply::json(asyncapi::document().to_string())),
-            Route::Home => Ok(pages::home()),
-            Route::Problems => Ok(pages::problems()),
-            Route::Style => Ok(pages::style()),
-            Route::Favicon => Ok(pages::favicon()),
-            Route::Login => self.login(request).await,
-            _ => self.dispatch_authenticated(request, route).await,
+        if route.access != Access::Public {
+            route.access.check(request.session()?.principal.role(), parameters.kind)?;
         }
-    }
-
-    /// What needs a session.
-    async fn dispatch_authenticated(
-        &self,
-        request: &mut ApiRequest,
-        route: Route,
-    ) -> Result<Reply, Problem> {
-        let session = request.session()?;
-        match route {
-            Route::Collection(kind) => self.collection(request, kind, &session).await,
-            Route::Entity(kind, id) => self.entity(request, (kind, id), &session).await,
-            Route::Users => self.users(request, &session).await,
-            Route::User(id) => self.user(request, id, &session).await,
-            Route::Events => self.events(request, &session).await,
-            Route::Audit => self.audit(request, &session).await,
-            Route::Logout => self.logout(request, &session).await,
-            Route::Me => self.me(&session).await,
-            Route::Password => self.password(request, &session).await,
-            _ => Err(Problem::not_found()),
+        let query = request.parts.uri.query().unwrap_or_default();
+        let query = QueryReader::new(query, route.query, parameters.kind);
+        match route.query {
+            Query::Parameters([]) => query.finish()?,
+            _ => request.query = query,
         }
-    }
-
-    /// Waits for the right to make and send a page.
-    async fn page_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let permit = Arc::clone(&self.memory_budget.pages).acquire_owned();
-        let busy = || Problem::from(Reject::Busy);
-        tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
-    }
-
-    /// Waits for the right to make and send a response of about this size, if that is large.
-    async fn response_permit(&self, bytes: usize) -> Result<ResponsePermit, Problem> {
-        match bytes {
-            0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),
-            _ => self.page_permit().await.map(Some),
-        }
+        request.path = parameters;
+        (route.handler)(self, request).await
     }
 
     /// A page elsewhere must not act with the cookies of whoever looks at it.
@@ -179,29 +105,12 @@ impl Api {
             "a page of this origin may not do this; see --allow-origin",
         ))
     }
+}
 
-    fn ready(&self) -> Result<Reply, Problem> {
-        if self.lifecycle.is_stopping() {
-            return Err(Problem::new(Code::Stopping, "the server is stopping"));
-        }
-        if !self.store.healthy() {
-            return Err(Problem::new(Code::Unavailable, "the last commit failed"));
-        }
-        if self.store.check_disk_space().is_err() {
-            return Err(Problem::new(Code::Unavailable, "the disk is full"));
-        }
-        Ok(reply::json("{\"status\":\"ready\"}".to_owned()))
-    }
-
-    fn metrics_page(&self) -> Reply {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let (events, bytes) = self.feed.size();
-        self.metrics.ring_events.set(number(events));
-        self.metrics.ring_bytes.set(number(bytes));
-        self.metrics.head.set(self.feed.head());
-        self.metrics.queue.set(number(self.store.queued()));
-        self.metrics.sessions.set(number(self.auth.sessions.count()));
-        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        reply::plain(StatusCode::OK, content_type, self.metrics.text())
-    }
+/// The way to the path that a client meant, where it ends in a slash too many.
+fn without_slash(uri: &Uri) -> Option<Reply> {
+    let path = uri.path().strip_suffix('/')?;
+    routes::of_path(path)?;
+    let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+    Some(redirect(&format!("{path}{query}")))
 }

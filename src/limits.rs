@@ -136,6 +136,8 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 pub const SMALL_RESPONSE_BYTES_MAX: usize = 12 * 1024;
 /// Bytes that a line of a new order adds to the response, for an average name.
 pub const LINE_RESPONSE_BYTES: usize = 256;
+/// Entities that one request can read by their ids. Above: `422`.
+pub const IDS_MAX: usize = 100;
 /// How long a page waits for its turn.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Entries of a page where the client does not say.

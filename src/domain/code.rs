@@ -47,7 +47,7 @@ codes! {
     UpgradeRequired, "upgrade_required", "The handshake is for another version of the WebSocket protocol than 13.";
     // Permission.
     NotLoggedIn, "not_logged_in", "The request has no valid session.";
-    SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or role, or a disabled user.";
+    SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or a new role.";
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
     OriginNotAllowed, "origin_not_allowed", "Pages of this origin have no right to do this; see --allow-origin.";
@@ -62,12 +62,12 @@ codes! {
     TooManyShipments, "too_many_shipments", "The order has as many shipments as an order may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
     InUse, "in_use", "Others refer to it, so it cannot be deleted.";
-    Duplicate, "duplicate", "Another entity already has the value of a unique field.";
+    Duplicate, "duplicate", "Another one already has the value of a unique field.";
     LastAdmin, "last_admin", "The last active admin cannot be removed, disabled or given another role.";
     PreconditionFailed, "precondition_failed", "`If-Match` names another version than the stored one.";
     IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key came before with another request.";
     // Load and state of the server.
-    TooManyRequests, "too_many_requests", "More at once than you or this server may have; try again after `Retry-After`.";
+    TooManyRequests, "too_many_requests", "Too many at once, of yours or in all; try again after `Retry-After`.";
     TooManyLogins, "too_many_logins", "Too many failed logins; try again after `Retry-After`.";
     Busy, "busy", "Too much is waiting; nothing was done.";
     DiskFull, "disk_full", "The disk is full; nothing was done.";

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::EntityKind;
-use crate::http::schemas::field_schema;
+use crate::domain::json_schema::{self, VERBS, event_name, reference};
 
 /// The document, AsyncAPI 3.0.
 pub(super) fn document() -> Value {
@@ -11,8 +11,11 @@ pub(super) fn document() -> Value {
     let mut messages = client_messages(&channels);
     messages.extend(server_messages(&channels));
     for kind in EntityKind::ALL {
-        for verb in ["created", "updated", "deleted"] {
-            messages.insert(format!("{}_{verb}", kind.schema().noun), event_message(kind, verb));
+        for verb in VERBS {
+            let summary = format!("On {}.", kind.schema().channel);
+            let message =
+                json!({"payload": reference(&event_name(kind, verb)), "summary": summary});
+            messages.insert(format!("{}_{verb}", kind.schema().noun), message);
         }
     }
     let names: Vec<String> = messages.keys().cloned().collect();
@@ -22,6 +25,8 @@ pub(super) fn document() -> Value {
         let chosen = names.iter().filter(|name| name.starts_with("client_") != sends);
         chosen.map(|name| json!({"$ref": format!("#/channels/ws/messages/{name}")})).collect()
     };
+    let mut schemas = json_schema::events();
+    schemas.extend(json_schema::choices());
     json!({
         "asyncapi": "3.0.0",
         "info": {"title": "Tillcast", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "MIT"}},
@@ -35,7 +40,7 @@ pub(super) fn document() -> Value {
             "receive": {"action": "receive", "channel": {"$ref": "#/channels/ws"}, "messages": of(false)},
             "send": {"action": "send", "channel": {"$ref": "#/channels/ws"}, "messages": of(true)},
         },
-        "components": {"messages": messages},
+        "components": {"messages": messages, "schemas": schemas},
     })
 }
 
@@ -78,27 +83,4 @@ fn server_messages(channels: &[&str]) -> Map<String, Value> {
 
 fn message(properties: &Value, required: &[&str]) -> Value {
     json!({"payload": {"type": "object", "required": required, "properties": properties}})
-}
-
-/// An event's envelope, its `data` with exactly the keys of its kind.
-fn event_message(kind: EntityKind, verb: &str) -> Value {
-    let mut data = Map::new();
-    data.insert("id".into(), json!({"type": "integer"}));
-    for field in kind.schema().fields.iter().filter(|field| field.event) {
-        data.insert(field.name.into(), field_schema(field, true));
-    }
-    if verb == "updated" {
-        let description = "The fields that really changed, with their new values.";
-        data.insert("changed_fields".into(), json!({"type": "object", "description": description}));
-    }
-    let keys: Vec<String> = data.keys().cloned().collect();
-    let envelope = json!({
-        "event": {"const": format!("{}:{verb}", kind.schema().noun)},
-        "data": {"type": "object", "required": keys, "properties": data, "additionalProperties": false},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "seq": {"type": "integer", "minimum": 1, "description": "The event's permit in the log."},
-    });
-    let mut message = message(&envelope, &["event", "data", "timestamp", "seq"]);
-    message["summary"] = json!(format!("On {}.", kind.schema().channel));
-    message
 }

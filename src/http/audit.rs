@@ -1,57 +1,43 @@
 //! The audit trail over REST, for admins.
 
+use std::mem;
 use std::net::IpAddr;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::auth::session::Session;
 use crate::domain::check::one_of;
+use crate::domain::json_schema::{choice, id, object, properties, reference, time};
 use crate::domain::timestamp;
-use crate::http::Api;
+use crate::http::api::Api;
 use crate::http::problem::Problem;
-use crate::http::reply::{self, Reply, WithPermit, to_json};
-use crate::http::request::{ApiRequest, into_result, number, page_limit};
-use crate::http::schemas::closed;
-use crate::http::users::check_admin;
-use crate::store::{Action, AuditEntry, AuditFilter, AuditSubject};
+use crate::http::reply::{self, Reply, ReplyExt, to_json};
+use crate::http::request::ApiRequest;
+use crate::store::{Action, At, AuditEntry, AuditFilter, AuditSubject};
 
 impl Api {
     /// `GET /api/audit`.
-    pub(super) async fn audit(
-        &self,
-        request: &ApiRequest,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_admin(session)?;
-        let mut errors = Vec::new();
-        let pairs = request.query(&["limit", "after", "user_id", "entity", "row_id"], &mut errors);
-        let mut wanted =
-            AuditFilter { limit: page_limit(&pairs, &mut errors), ..AuditFilter::default() };
-        for (name, value) in &pairs {
-            let id = || number(name, value, 0, i64::MAX).map(Some);
-            let read = match name.as_str() {
-                "after" => id().map(|id| wanted.after = id),
-                "user_id" => id().map(|id| wanted.user_id = id),
-                "row_id" => id().map(|id| wanted.row_id = id),
-                "entity" => {
-                    wanted.subject = AuditSubject::all().find(|thing| thing.noun() == value);
-                    let wrong = || one_of(AuditSubject::all().map(AuditSubject::noun)).at(name);
-                    wanted.subject.map(drop).ok_or_else(wrong)
-                }
-                _ => Ok(()),
-            };
-            errors.extend(read.err());
-        }
-        into_result((), errors)?;
+    pub(super) async fn audit(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let mut query = mem::take(&mut request.query);
+        let filter = AuditFilter {
+            limit: query.limit(),
+            after: query.number("after", 0),
+            user_id: query.number("user_id", 0),
+            row_id: query.number("row_id", 0),
+            subject: query.read("entity", |noun| {
+                let subject = AuditSubject::all().find(|subject| subject.noun() == noun);
+                subject.ok_or_else(|| one_of(AuditSubject::all().map(AuditSubject::noun)))
+            }),
+        };
+        query.finish()?;
         let permit = self.page_permit().await?;
-        let (entries, next) = self.store.audit(wanted).await?.value;
-        Ok(reply::page(entries.iter().map(show), next).with_permit(permit))
+        let At { seq, value: (entries, next) } = self.store.audit(filter).await?;
+        Ok(reply::page(entries.iter().map(entry_json), next).with_permit(permit).with_seq(seq))
     }
 }
 
 /// An entry as JSON.
-fn show(entry: &AuditEntry) -> String {
+fn entry_json(entry: &AuditEntry) -> String {
     #[derive(Serialize)]
     struct Shown<'e> {
         id: i64,
@@ -88,25 +74,32 @@ fn show(entry: &AuditEntry) -> String {
 
 /// An entry in the API document.
 pub(super) fn schema() -> Value {
-    let number = json!({"type": "integer", "format": "int64", "minimum": 1});
     let or_null = |name: &str, about: &str| json!({"type": [name, "null"], "description": about});
-    closed(
-        json!({
-            "id": number, "at": {"type": "string", "format": "date-time"},
-            "user_id": or_null("integer", "null for a command at the console"),
-            "username": or_null("string", "the user's name at that time"),
-            "address": or_null("string", "from where"),
-            "action": {"enum": Action::NAMES}, "entity": nouns(), "row_id": number,
-            "fields": {"type": "array", "items": {"type": "string"},
-                       "description": "the names of what an update changed"},
-            "first_seq": or_null("integer", "the first of the events that came of it, if any"),
-            "last_seq": or_null("integer", "the last of them"),
-        }),
-        None,
-    )
+    object(properties([
+        ("id", id()),
+        ("at", time()),
+        ("user_id", or_null("integer", "The user's id; null for a command at the console.")),
+        ("username", or_null("string", "The user's name at that time.")),
+        ("address", or_null("string", "The address that the request came from.")),
+        ("action", reference("AuditAction")),
+        ("entity", reference("AuditEntity")),
+        ("row_id", id()),
+        (
+            "fields",
+            json!({"type": "array", "items": {"type": "string"},
+                   "description": "The names of the fields that an update changed."}),
+        ),
+        ("first_seq", or_null("integer", "The first of the events that the change made, if any.")),
+        ("last_seq", or_null("integer", "The last of them.")),
+    ]))
+}
+
+/// What was done, in the API document.
+pub(super) fn action_schema() -> Value {
+    choice(Action::NAMES)
 }
 
 /// What may have been changed, in the API document.
-pub(super) fn nouns() -> Value {
-    json!({"enum": AuditSubject::all().map(AuditSubject::noun).collect::<Vec<_>>()})
+pub(super) fn entity_schema() -> Value {
+    choice(AuditSubject::all().map(AuditSubject::noun))
 }

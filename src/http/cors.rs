@@ -2,12 +2,12 @@
 //! of all others may not act with the cookies of whoever looks at them.
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use crate::auth::origin::Origins;
+use crate::http::headers::header_text;
 use crate::http::reply::{self, RESOURCE_POLICY, Reply};
-use crate::http::request::{ApiRequest, header_text};
-use crate::http::route::Route;
 
 /// The origin that a request names, if it is one and can be read.
 pub fn origin_of(headers: &HeaderMap) -> Option<&str> {
@@ -25,20 +25,21 @@ pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
         && origins.allow(origin, site, header_text(headers, &header::HOST), secure)
 }
 
-/// The answer to a browser that asks before it sends a request of a page elsewhere.
-pub(super) fn preflight(request: &ApiRequest, route: Route, origins: &Origins) -> Option<Reply> {
-    let asks = request.parts.method == Method::OPTIONS
-        && request.parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let listed = request.header(&header::ORIGIN).is_some_and(|origin| origins.lists(origin));
-    if !asks || !listed {
-        return None;
-    }
+/// Whether a browser asks for a page of a listed origin before it sends the request itself.
+pub(super) fn is_preflight(parts: &Parts, origins: &Origins) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && origin_of(&parts.headers).is_some_and(|origin| origins.lists(origin))
+}
+
+/// The answer to that: the methods of the path, and the headers that the API knows.
+pub(super) fn preflight(allow: &str) -> Reply {
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
-    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, &route.allow());
+    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, allow);
     let headers = "content-type, idempotency-key, if-match, if-none-match";
     reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
     reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "600");
-    Some(reply)
+    reply
 }
 
 /// Lets the page read the answer, if its origin is configured.
@@ -49,7 +50,8 @@ pub fn allow_origin(reply: &mut Reply, origin: Option<&str>, origins: &Origins) 
     reply::set(reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let headers = reply.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    let exposed = HeaderValue::from_static("etag, location, retry-after");
+    let exposed =
+        HeaderValue::from_static("etag, location, retry-after, tillcast-seq, tillcast-version");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     headers.append(header::VARY, HeaderValue::from_static("origin"));

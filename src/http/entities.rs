@@ -1,112 +1,102 @@
 //! The five entities over REST: one function for each verb, the same for all kinds.
 
-use hyper::header;
-use hyper::{Method, StatusCode};
+use std::mem;
+
+use hyper::{StatusCode, header};
 use serde_json::Value;
 
 use crate::auth::session::Session;
-use crate::domain::check::{check_text, one_of};
+use crate::domain::check::check_text;
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
-use crate::domain::{
-    Cell, Code, EntityKind, FieldError, FieldRef, Input, Row, event, order, timestamp,
-};
+use crate::domain::{Cell, EntityKind, Field, FieldRef, Input, Row, Violation, event, order};
+use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
-use crate::http::reply::{self, Reply, WithPermit};
-use crate::http::request::{ApiRequest, into_result, number, page_limit};
-use crate::http::{Api, ResponsePermit};
+use crate::http::query::{QueryReader, parse_ids, parse_number};
+use crate::http::reply::{self, Reply, ReplyExt};
+use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX};
 use crate::shop::{Change, Operation};
 use crate::store::{At, Query, StoredResponse};
 
 impl Api {
-    /// A request to all entities of a kind.
-    pub(super) async fn collection(
-        &self,
-        request: &mut ApiRequest,
-        kind: EntityKind,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        if request.parts.method == Method::POST {
-            self.create(request, kind, session).await
-        } else {
-            self.list(request, kind, session).await
+    /// `GET /api/{kind}`.
+    pub(super) async fn list(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind) = (request.session()?, request.kind()?);
+        let mut query = mem::take(&mut request.query);
+        if let Some(ids) = query.read("ids", parse_ids) {
+            query.finish()?;
+            return self.get_many(kind, ids, &session).await;
         }
+        let mut query = read_query(query, kind)?;
+        if only_own_orders(kind, &session) {
+            query.filters.push((order::KIOSK_ID, own_id(&session)));
+        }
+        let permit = self.page_permit().await?;
+        let At { seq, value: (rows, next) } = self.store.list(kind, query).await?;
+        Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
     }
 
-    /// A request to one entity.
-    pub(super) async fn entity(
+    /// `GET /api/{kind}?ids=`: those that exist and may be seen, in the order of the ids.
+    async fn get_many(
         &self,
-        request: &mut ApiRequest,
-        (kind, id): (EntityKind, i64),
+        kind: EntityKind,
+        ids: Vec<i64>,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let operation = match request.parts.method {
-            Method::PATCH => {
-                check_allowed(session.principal.role().may_change(), "change", kind, session)?;
-                let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
-                Operation::Update(id, Input::read(kind, Purpose::Patch, body)?)
-            }
-            Method::DELETE => {
-                check_allowed(session.principal.role().may_change(), "delete", kind, session)?;
-                Operation::Delete(id)
-            }
-            _ => return self.get(request, kind, id, session).await,
-        };
-        let actor = request.caller(session);
-        let permit = if request.parts.method == Method::PATCH {
-            self.read_entity(kind, id).await?.1
-        } else {
-            None
-        };
-        let change = Change { kind, operation, if_match: request.if_match() };
-        let row = self.store.change(actor, change).await?.value;
-        Ok(match row {
-            Some(row) => reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag(&row)),
-            None => reply::empty(StatusCode::NO_CONTENT),
-        }
-        .with_permit(permit))
+        let permit = self.page_permit().await?;
+        let At { seq, value: (mut rows, next) } = self.store.get_many(kind, ids).await?;
+        rows.retain(|row| may_see(row, session));
+        Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
     }
 
-    async fn create(
-        &self,
-        request: &mut ApiRequest,
-        kind: EntityKind,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_allowed(session.principal.role().may_create(kind), "create", kind, session)?;
+    /// `POST /api/{kind}`.
+    pub(super) async fn create(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind) = (request.session()?, request.kind()?);
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
-        let repeat = request.idempotency_key(session, &bytes)?;
+        let key = request.idempotency_key(&session, &bytes)?;
         let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
-        let input = Input::read(kind, Purpose::Create, body)?;
-        let operation = Operation::Create(input);
+        let operation = Operation::Create(Input::read(kind, Purpose::Create, body)?);
         let change = Change { kind, operation, if_match: request.if_match() };
         let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
-        let response = self.store.create(request.caller(session), change, repeat).await?.value;
-        Ok(created(kind.schema().plural, response).with_permit(permit))
+        let At { seq, value } = self.store.create(request.caller(&session), change, key).await?;
+        Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
     }
 
-    async fn get(
-        &self,
-        request: &ApiRequest,
-        kind: EntityKind,
-        id: i64,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_allowed(session.principal.role().may_read(kind), "read", kind, session)?;
-        let (row, permit) = self.read_entity(kind, id).await?;
-        let row = row.value;
-        // Somebody else's order is, to a kiosk, no order.
-        if only_own_orders(kind, session) && *row.cell(order::KIOSK_ID) != own_id(session) {
+    /// `GET /api/{kind}/{id}`.
+    pub(super) async fn get(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind) = (request.session()?, request.kind()?);
+        let (At { seq, value: row }, permit) = self.read_entity(kind, request.id()?).await?;
+        if !may_see(&row, &session) {
             return Err(Problem::not_found());
         }
-        let etag = etag(&row);
-        if request.if_none_match(&etag) {
-            let mut reply = reply::empty(StatusCode::NOT_MODIFIED);
-            reply::set(&mut reply, header::ETAG, &etag);
-            return Ok(reply);
-        }
-        Ok(reply::json_with_etag(StatusCode::OK, event::entity(&row)?, &etag).with_permit(permit))
+        let reply = match reply::not_modified(&request.parts.headers, row.seq) {
+            Some(reply) => reply,
+            None => reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq),
+        };
+        Ok(reply.with_permit(permit).with_seq(seq))
+    }
+
+    /// `PATCH /api/{kind}/{id}`.
+    pub(super) async fn patch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
+        let operation = Operation::Update(id, Input::read(kind, Purpose::Patch, body)?);
+        let (_, permit) = self.read_entity(kind, id).await?;
+        let change = Change { kind, operation, if_match: request.if_match() };
+        let At { seq, value } = self.store.change(request.caller(&session), change).await?;
+        let row = value.ok_or_else(Problem::not_found)?;
+        let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
+        Ok(reply.with_permit(permit).with_seq(seq))
+    }
+
+    /// `DELETE /api/{kind}/{id}`.
+    pub(super) async fn delete(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let change =
+            Change { kind, operation: Operation::Delete(id), if_match: request.if_match() };
+        let At { seq, .. } = self.store.change(request.caller(&session), change).await?;
+        Ok(reply::empty(StatusCode::NO_CONTENT).with_seq(seq))
     }
 
     /// Reads an entity, with the permit for its response where that is large.
@@ -124,91 +114,51 @@ impl Api {
         let value = value.ok_or_else(Problem::not_found)?;
         Ok((At { seq, value }, Some(permit)))
     }
-
-    async fn list(
-        &self,
-        request: &ApiRequest,
-        kind: EntityKind,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_allowed(session.principal.role().may_read(kind), "read", kind, session)?;
-        let mut query = read_query(request, kind)?;
-        if only_own_orders(kind, session) {
-            query.filters.push((order::KIOSK_ID, own_id(session)));
-        }
-        let permit = self.page_permit().await?;
-        let (rows, next) = self.store.list(kind, query).await?.value;
-        let rows = rows.iter().map(event::entity).collect::<Result<Vec<_>, _>>()?;
-        Ok(reply::page(rows.into_iter(), next).with_permit(permit))
-    }
 }
 
 /// The answer to a creation, first or repeated.
 pub(super) fn created(plural: &str, response: StoredResponse) -> Reply {
     let StoredResponse { id, version, body } = response;
-    let mut reply = reply::json_with_etag(StatusCode::CREATED, body, &format!("\"{version}\""));
+    let mut reply = reply::versioned(StatusCode::CREATED, body, version);
     reply::set(&mut reply, header::LOCATION, &format!("/api/{plural}/{id}"));
     reply
 }
 
-/// The parameters of a list of a kind.
-pub(super) fn parameters(kind: EntityKind) -> Vec<&'static str> {
-    let filters = kind.schema().fields.iter().filter(|field| field.filter).map(|field| field.name);
-    ["limit", "after", "order", "updated_since"].into_iter().chain(filters).collect()
+fn page(rows: &[Row], next: Option<i64>) -> Result<Reply, Problem> {
+    let entries = rows.iter().map(event::entity).collect::<Result<Vec<_>, _>>()?;
+    Ok(reply::page(entries.into_iter(), next))
 }
 
-fn read_query(request: &ApiRequest, kind: EntityKind) -> Result<Query, Problem> {
-    let mut errors = Vec::new();
-    let pairs = request.query(&parameters(kind), &mut errors);
-    let mut query = Query { limit: page_limit(&pairs, &mut errors), ..Query::default() };
-    for (name, value) in &pairs {
-        let read = match name.as_str() {
-            "limit" => Ok(()),
-            "after" => number(name, value, 0, i64::MAX).map(|id| query.after = Some(id)),
-            "order" => match value.as_str() {
-                "asc" | "desc" => {
-                    query.ascending = value == "asc";
-                    Ok(())
-                }
-                _ => Err(one_of(["asc", "desc"]).at(name)),
-            },
-            "updated_since" => match timestamp::parse(value) {
-                Some(ms) => {
-                    query.updated_since = Some(ms);
-                    Ok(())
-                }
-                None => Err(FieldError::new(
-                    name,
-                    Code::BadFormat,
-                    "must be an RFC 3339 time, such as 2026-01-25T10:30:00Z",
-                )),
-            },
-            _ => read_filter(kind, name, value).map(|filter| query.filters.extend(filter)),
-        };
-        errors.extend(read.err());
+fn read_query(mut query: QueryReader, kind: EntityKind) -> Result<Query, Problem> {
+    let mut wanted = Query {
+        limit: query.limit(),
+        after: query.number("after", 0),
+        ascending: query.ascending(),
+        updated_since: query.time("updated_since"),
+        ..Query::default()
+    };
+    for (index, field) in kind.schema().fields.iter().enumerate().filter(|(_, field)| field.filter)
+    {
+        let cell = query.read(field.name, |text| read_filter(field, text));
+        wanted.filters.extend(cell.map(|cell| (FieldRef { name: field.name, index }, cell)));
     }
-    into_result(query, errors)
+    query.finish()?;
+    Ok(wanted)
 }
 
-fn read_filter(
-    kind: EntityKind,
-    name: &str,
-    value: &str,
-) -> Result<Option<(FieldRef, Cell)>, FieldError> {
-    let Some(index) = kind.schema().position(name) else {
-        return Ok(None);
-    };
-    let field = &kind.schema().fields[index];
-    let cell = match field.ty {
-        Type::Id(_) => Cell::Int(number(name, value, 1, i64::MAX)?),
+fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
+    match field.ty {
+        Type::Id(_) => return parse_number(text, 1, i64::MAX).map(Cell::Int),
         // A choice must exist; any other text may simply match nothing.
-        Type::Choice(_) => {
-            check_text(field, value).map_err(|wrong| wrong.at(name))?;
-            Cell::Text(value.to_owned())
-        }
-        _ => Cell::Text(value.to_owned()),
-    };
-    Ok(Some((FieldRef { name: field.name, index }, cell)))
+        Type::Choice(_) => check_text(field, text)?,
+        _ => {}
+    }
+    Ok(Cell::Text(text.to_owned()))
+}
+
+/// Whether a session may know of an entity: to a kiosk, the order of another one does not exist.
+fn may_see(row: &Row, session: &Session) -> bool {
+    !only_own_orders(row.kind, session) || *row.cell(order::KIOSK_ID) == own_id(session)
 }
 
 /// What the orders of the session's principal have in `kiosk_id`.
@@ -218,21 +168,4 @@ fn own_id(session: &Session) -> Cell {
 
 fn only_own_orders(kind: EntityKind, session: &Session) -> bool {
     kind == EntityKind::Order && session.principal.role().sees_only_own_orders()
-}
-
-fn etag(row: &Row) -> String {
-    format!("\"{}\"", row.seq)
-}
-
-fn check_allowed(
-    allowed: bool,
-    verb: &str,
-    kind: EntityKind,
-    session: &Session,
-) -> Result<(), Problem> {
-    if allowed {
-        return Ok(());
-    }
-    let (role, plural) = (session.principal.role().name(), kind.schema().plural);
-    Err(Problem::new(Code::RoleNotAllowed, format!("the role {role} may not {verb} {plural}")))
 }

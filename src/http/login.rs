@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::password;
-use crate::auth::session::Session;
 use crate::domain::{Code, FieldError, Secret, User};
-use crate::http::Api;
+use crate::http::api::Api;
+use crate::http::headers::cookie_lines;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, to_json};
-use crate::http::request::{ApiRequest, cookie_lines, into_result};
+use crate::http::request::ApiRequest;
 use crate::limits::LOGIN_BYTES_MAX;
 
 impl Api {
@@ -27,32 +27,26 @@ impl Api {
     }
 
     /// `POST /api/auth/logout`.
-    pub(super) async fn logout(
-        &self,
-        request: &ApiRequest,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        let cookie = self.auth.logout(session, request.client.secure).await?;
+    pub(super) async fn logout(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let cookie = self.auth.logout(&*request.session()?, request.client.secure).await?;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
     }
 
     /// `GET /api/auth/me`.
-    pub(super) async fn me(&self, session: &Session) -> Result<Reply, Problem> {
-        Ok(reply::json(show(&self.auth.user(session).await?)))
+    pub(super) async fn me(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let session = request.session()?;
+        Ok(reply::json(show(&self.auth.user(&session).await?)))
     }
 
     /// `POST /api/auth/password`.
-    pub(super) async fn password(
-        &self,
-        request: &mut ApiRequest,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
+    pub(super) async fn change_password(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let session = request.session()?;
         let texts = self.two_texts(request, ["current_password", "new_password"]).await?;
         let [current, new] = texts.map(Secret);
         password::check(&new).map_err(|wrong| Problem::invalid(vec![wrong.at("new_password")]))?;
-        self.auth.change_password(session, current, new, request.client.address).await?;
+        self.auth.change_password(&session, current, new, request.client.address).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 
@@ -79,7 +73,7 @@ impl Api {
             body.keys()
                 .map(|name| FieldError::new(name, Code::UnknownField, "is not a field here")),
         );
-        into_result(texts, errors)
+        if errors.is_empty() { Ok(texts) } else { Err(Problem::invalid(errors)) }
     }
 }
 

@@ -36,6 +36,15 @@ impl Problem {
         Self::new(Code::NotFound, "not found")
     }
 
+    /// The path exists, but only with the methods of `allow`.
+    pub fn method_not_allowed(allow: &str) -> Self {
+        let problem = Self::new(Code::MethodNotAllowed, format!("allowed: {allow}"));
+        match HeaderValue::from_str(allow) {
+            Ok(allow) => problem.with(header::ALLOW, allow),
+            Err(_) => problem,
+        }
+    }
+
     /// Fields of the body or the query are wrong.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match &errors[..] {

@@ -11,9 +11,12 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What every answer tells a browser: keep nothing of it, run and frame nothing in it, let no other
-/// site embed it, tell nobody where one came from, and take it for nothing but what it says it is.
-pub(super) static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+use crate::http::etag::{etag, has_version};
+
+/// What every reply tells. A browser keeps nothing of it, runs and frames nothing in it, lets no other
+/// site embed it, tells no site where a visitor came from, and takes it for nothing but what it says.
+pub(super) static STANDARD_HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (TILLCAST_VERSION, VERSION),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::CONTENT_SECURITY_POLICY,
@@ -27,6 +30,11 @@ pub(super) static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
 /// Who may embed an answer (the Fetch standard, section 3.7).
 pub(super) const RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
+/// The position in the event log of what was read or changed: a subscription `since` it misses nothing.
+const TILLCAST_SEQ: HeaderName = HeaderName::from_static("tillcast-seq");
+/// The server's version.
+const TILLCAST_VERSION: HeaderName = HeaderName::from_static("tillcast-version");
+const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
 /// Capacity for the headers of any answer, so that they never move while it is made.
 const HEADERS_MAX: usize = 12;
 
@@ -38,7 +46,7 @@ pub struct ReplyBody(Option<Bytes>);
 
 impl ReplyBody {
     /// A body of this text.
-    pub fn new(text: impl Into<Bytes>) -> Self {
+    fn new(text: impl Into<Bytes>) -> Self {
         Self(Some(text.into()).filter(|text| !text.is_empty()))
     }
 }
@@ -63,13 +71,15 @@ impl Body for ReplyBody {
     }
 }
 
-/// An answer that keeps its permit until it is sent, or its connection gone.
-pub(super) trait WithPermit {
-    /// With this permit, if it needs one.
+/// What a reply gets beside its body.
+pub(super) trait ReplyExt {
+    /// Keeps a permit, if the reply needs one, until the reply is sent or its connection gone.
     fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
+    /// Tells the position in the event log of what was read or changed.
+    fn with_seq(self, seq: i64) -> Self;
 }
 
-impl WithPermit for Reply {
+impl ReplyExt for Reply {
     fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
         /// The bytes own the permit: hyper lets go of the body as soon as it waits to be sent.
         struct Held(
@@ -88,6 +98,11 @@ impl WithPermit for Reply {
             None => self,
         }
     }
+
+    fn with_seq(mut self, seq: i64) -> Self {
+        self.headers_mut().insert(TILLCAST_SEQ, HeaderValue::from(seq));
+        self
+    }
 }
 
 /// A value of our own as JSON; such a value has no keys that are not texts and cannot fail.
@@ -100,7 +115,7 @@ pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String
     let mut reply = Response::new(ReplyBody::new(body));
     *reply.status_mut() = status;
     let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
-    headers.extend(SECURITY_HEADERS.iter().cloned());
+    headers.extend(STANDARD_HEADERS.iter().cloned());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     *reply.headers_mut() = headers;
     reply
@@ -118,17 +133,42 @@ pub(super) fn json(body: String) -> Reply {
     plain(StatusCode::OK, "application/json", body)
 }
 
-/// JSON with its version.
-pub(super) fn json_with_etag(status: StatusCode, body: String, etag: &str) -> Reply {
+/// JSON with the tag of its version.
+pub(super) fn versioned(status: StatusCode, body: String, version: i64) -> Reply {
     let mut reply = plain(status, "application/json", body);
-    set(&mut reply, header::ETAG, etag);
+    set(&mut reply, header::ETAG, &etag(version));
     reply
+}
+
+/// `304` with the tag of a version, where the client has it already.
+pub(super) fn not_modified(request: &HeaderMap, version: i64) -> Option<Reply> {
+    if !has_version(request, version) {
+        return None;
+    }
+    let mut reply = empty(StatusCode::NOT_MODIFIED);
+    set(&mut reply, header::ETAG, &etag(version));
+    Some(reply)
 }
 
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Reply {
     let mut reply = plain(status, "application/json", String::new());
     reply.headers_mut().remove(header::CONTENT_TYPE);
+    reply
+}
+
+/// `308` to another place, for the same request.
+pub fn redirect(location: &str) -> Reply {
+    let mut reply = empty(StatusCode::PERMANENT_REDIRECT);
+    set(&mut reply, header::LOCATION, location);
+    reply
+}
+
+/// `101`, which a browser's page never sees; the protocol's own headers are yet to be added.
+pub fn switching_protocols() -> Reply {
+    let mut reply = Response::new(ReplyBody::new(""));
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    reply.headers_mut().insert(TILLCAST_VERSION, VERSION);
     reply
 }
 

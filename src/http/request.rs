@@ -4,11 +4,10 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use form_urlencoded::parse;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::body::{Body, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,11 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::auth::session::Session;
 use crate::auth::{self, ClientAddr, SessionLookup};
 use crate::domain::json::{self, JsonError};
-use crate::domain::{Code, FieldError, Reject};
+use crate::domain::{Code, EntityKind, FieldError};
+use crate::http::etag;
+use crate::http::headers::header_text;
+use crate::http::path::PathParameters;
 use crate::http::problem::Problem;
-use crate::limits::{
-    BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, SKIP_TIMEOUT,
-};
+use crate::http::query::QueryReader;
+use crate::limits::{BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, SKIP_TIMEOUT};
 use crate::store::{Caller, IdempotencyKey};
 
 /// Why a body could not be read.
@@ -38,6 +39,10 @@ pub(super) struct ApiRequest {
     /// Where it comes from.
     pub client: ClientAddr,
     session: SessionLookup,
+    /// What its path says.
+    pub path: PathParameters,
+    /// What its query says.
+    pub query: QueryReader,
 }
 
 impl ApiRequest {
@@ -48,7 +53,17 @@ impl ApiRequest {
         (client, session): (ClientAddr, SessionLookup),
         bodies: Arc<Semaphore>,
     ) -> Self {
-        Self { parts, body: Some(body), body_ended: true, bodies, share: None, client, session }
+        Self {
+            parts,
+            body: Some(body),
+            body_ended: true,
+            bodies,
+            share: None,
+            client,
+            session,
+            path: PathParameters::default(),
+            query: QueryReader::default(),
+        }
     }
 
     /// The text of a header, none where it is absent or not ASCII.
@@ -64,44 +79,24 @@ impl ApiRequest {
         })
     }
 
-    /// Who asks, and from where.
+    /// The kind that the path names.
+    pub(super) fn kind(&self) -> Result<EntityKind, Problem> {
+        self.path.kind.ok_or_else(Problem::not_found)
+    }
+
+    /// The id that the path names.
+    pub(super) fn id(&self) -> Result<i64, Problem> {
+        self.path.id.ok_or_else(Problem::not_found)
+    }
+
+    /// Whose request it is, and from where.
     pub(super) fn caller(&self, session: &Session) -> Caller {
         Caller { principal: session.principal, address: Some(self.client.address) }
     }
 
-    /// The versions that `If-Match` names; none where anything matches.
+    /// The versions that `If-Match` names, `None` where any will do.
     pub(super) fn if_match(&self) -> Option<Vec<i64>> {
-        let header = self.header(&header::IF_MATCH)?;
-        // A weak or foreign tag matches nothing (RFC 9110, section 13.1.1).
-        (header.trim() != "*").then(|| header.split(',').filter_map(version_in).collect())
-    }
-
-    /// `If-None-Match` names this version.
-    pub(super) fn if_none_match(&self, etag: &str) -> bool {
-        let named = self.header(&header::IF_NONE_MATCH).unwrap_or_default();
-        let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
-        named.split(',').map(str::trim).any(same)
-    }
-
-    /// The query's parameters, each of which must be a known one and stand there once.
-    pub(super) fn query(
-        &self,
-        known: &[&str],
-        errors: &mut Vec<FieldError>,
-    ) -> Vec<(String, String)> {
-        let query = self.parts.uri.query().unwrap_or_default();
-        let mut pairs: Vec<(String, String)> = Vec::new();
-        for (name, value) in parse(query.as_bytes()) {
-            if !known.contains(&name.as_ref()) {
-                let message = format!("is not a parameter here; allowed: {}", known.join(", "));
-                errors.push(FieldError::new(name, Code::UnknownParameter, message));
-            } else if pairs.iter().any(|(other, _)| *other == name) {
-                errors.push(FieldError::new(name, Code::GivenTwice, "is given twice"));
-            } else {
-                pairs.push((name.into_owned(), value.into_owned()));
-            }
-        }
-        pairs
+        etag::if_match(&self.parts.headers)
     }
 
     /// The members of a body of at most so many bytes. The body is read at most once.
@@ -239,51 +234,4 @@ fn unreadable(error: JsonError) -> Problem {
         }
     };
     Problem::new(code, format!("the body {error}"))
-}
-
-/// The lines of `Cookie`, whatever bytes they hold.
-pub fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes)
-}
-
-/// The text of a header.
-pub fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn version_in(tag: &str) -> Option<i64> {
-    tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok()
-}
-
-/// A whole number from the query; the error names the parameter.
-pub(super) fn number(name: &str, value: &str, least: i64, most: i64) -> Result<i64, FieldError> {
-    let number = value.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| {
-        let range = if most == i64::MAX {
-            format!("from {least} up")
-        } else {
-            format!("from {least} to {most}")
-        };
-        FieldError::new(name, Code::BadFormat, format!("must be a whole number {range}"))
-    })
-}
-
-/// The page that the query asks for.
-pub(super) fn page_limit(pairs: &[(String, String)], errors: &mut Vec<FieldError>) -> usize {
-    let given = pairs.iter().find(|(name, _)| name == "limit");
-    let limit = given
-        .map(|(name, value)| number(name, value, 1, i64::try_from(PAGE_MAX).unwrap_or(i64::MAX)));
-    match limit {
-        Some(Ok(limit)) => usize::try_from(limit).unwrap_or(PAGE_MAX),
-        Some(Err(error)) => {
-            errors.push(error);
-            PAGE_DEFAULT
-        }
-        None => PAGE_DEFAULT,
-    }
-}
-
-/// All mistakes of a query at once.
-pub(super) fn into_result<T>(value: T, errors: Vec<FieldError>) -> Result<T, Problem> {
-    if errors.is_empty() { Ok(value) } else { Err(Reject::Invalid(errors).into()) }
 }

@@ -1,17 +1,18 @@
 //! Users over REST, for admins.
 
-use hyper::{Method, StatusCode};
+use std::mem;
+
+use hyper::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::auth::password;
-use crate::auth::session::Session;
 use crate::domain::check::{check_line, one_of};
 use crate::domain::{Code, FieldError, Role, Secret, User, Violation};
-use crate::http::Api;
+use crate::http::api::Api;
 use crate::http::entities::created;
 use crate::http::problem::Problem;
-use crate::http::reply::{self, Reply, WithPermit};
-use crate::http::request::{ApiRequest, into_result, number, page_limit};
+use crate::http::reply::{self, Reply, ReplyExt};
+use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{NewUser, UserPatch};
 
@@ -25,24 +26,11 @@ struct UserFields {
 }
 
 impl Api {
-    /// A request to all users.
-    pub(super) async fn users(
-        &self,
-        request: &mut ApiRequest,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_admin(session)?;
-        if request.parts.method == Method::POST {
-            return self.create_user(request, session).await;
-        }
-        let mut errors = Vec::new();
-        let pairs = request.query(&["limit", "after"], &mut errors);
-        let limit = page_limit(&pairs, &mut errors);
-        let after = pairs.iter().find(|(name, _)| name == "after");
-        let after = after.and_then(|(name, value)| {
-            number(name, value, 0, i64::MAX).map_err(|error| errors.push(error)).ok()
-        });
-        into_result((), errors)?;
+    /// `GET /api/users`.
+    pub(super) async fn list_users(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let mut query = mem::take(&mut request.query);
+        let (limit, after) = (query.limit(), query.number("after", 0));
+        query.finish()?;
         let permit = self.page_permit().await?;
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
@@ -51,68 +39,50 @@ impl Api {
         Ok(reply::page(users.iter().map(User::json), next).with_permit(permit))
     }
 
-    /// A request to one user.
-    pub(super) async fn user(
-        &self,
-        request: &mut ApiRequest,
-        id: i64,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
-        check_admin(session)?;
-        let user = match request.parts.method {
-            Method::PATCH => {
-                let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
-                let UserFields { username, role, password, disabled } = read(body, false)?;
-                let password_hash = match password {
-                    Some(password) => Some(self.auth.hash(password).await?),
-                    None => None,
-                };
-                let patch = UserPatch { username, role, disabled, password_hash };
-                self.auth
-                    .update_user(id, patch, request.if_match(), session, request.client.address)
-                    .await?
-            }
-            Method::DELETE => {
-                self.store.remove_user(request.caller(session), id, request.if_match()).await?;
-                return Ok(reply::empty(StatusCode::NO_CONTENT));
-            }
-            _ => self.store.user(id).await?,
-        };
-        let etag = format!("\"{}\"", user.version);
-        if request.parts.method != Method::PATCH && request.if_none_match(&etag) {
-            return Ok(reply::empty(StatusCode::NOT_MODIFIED));
-        }
-        Ok(reply::json_with_etag(StatusCode::OK, user.json(), &etag))
-    }
-
-    async fn create_user(
-        &self,
-        request: &mut ApiRequest,
-        session: &Session,
-    ) -> Result<Reply, Problem> {
+    /// `POST /api/users`.
+    pub(super) async fn create_user(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let session = request.session()?;
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
-        let repeat = request.idempotency_key(session, &bytes)?;
+        let key = request.idempotency_key(&session, &bytes)?;
         let fields = read(body, true)?;
         let (Some(username), Some(role), Some(password)) =
             (fields.username, fields.role, fields.password)
         else {
-            return Err(Problem::not_found()); // out of reach: `read` has named what is not there
+            return Err(Problem::not_found()); // out of reach: `read` has named what is missing
         };
         let password_hash = self.auth.hash(password).await?;
-        let response = self
-            .store
-            .create_user(request.caller(session), NewUser { username, role, password_hash }, repeat)
-            .await?;
-        Ok(created("users", response))
+        let (new, caller) = (NewUser { username, role, password_hash }, request.caller(&session));
+        Ok(created("users", self.store.create_user(caller, new, key).await?))
     }
-}
 
-/// Admins only.
-pub(super) fn check_admin(session: &Session) -> Result<(), Problem> {
-    if session.principal.role().may_manage_users() {
-        return Ok(());
+    /// `GET /api/users/{id}`.
+    pub(super) async fn get_user(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let user = self.store.user(request.id()?).await?;
+        let modified = || reply::versioned(StatusCode::OK, user.json(), user.version);
+        Ok(reply::not_modified(&request.parts.headers, user.version).unwrap_or_else(modified))
     }
-    Err(Problem::new(Code::RoleNotAllowed, "only an admin may do this"))
+
+    /// `PATCH /api/users/{id}`.
+    pub(super) async fn patch_user(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (session, id) = (request.session()?, request.id()?);
+        let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
+        let UserFields { username, role, password, disabled } = read(body, false)?;
+        let password_hash = match password {
+            Some(password) => Some(self.auth.hash(password).await?),
+            None => None,
+        };
+        let patch = UserPatch { username, role, disabled, password_hash };
+        let (if_match, address) = (request.if_match(), request.client.address);
+        let user = self.auth.update_user(id, patch, if_match, &session, address).await?;
+        Ok(reply::versioned(StatusCode::OK, user.json(), user.version))
+    }
+
+    /// `DELETE /api/users/{id}`.
+    pub(super) async fn delete_user(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let (caller, if_match) = (request.caller(&*request.session()?), request.if_match());
+        self.store.remove_user(caller, request.id()?, if_match).await?;
+        Ok(reply::empty(StatusCode::NO_CONTENT))
+    }
 }
 
 /// Reads a user's body; a new user needs name, role and password.
@@ -157,5 +127,5 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
         };
         errors.extend(set.err().map(|wrong| wrong.at(name)));
     }
-    into_result(fields, errors)
+    if errors.is_empty() { Ok(fields) } else { Err(Problem::invalid(errors)) }
 }

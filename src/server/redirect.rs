@@ -1,11 +1,11 @@
 //! What plain HTTP gets where TLS is spoken: the way there, and nothing else.
 
-use hyper::header::{self, HeaderValue};
+use hyper::Request;
+use hyper::header;
 use hyper::http::uri::{Authority, PathAndQuery};
-use hyper::{Request, Response, StatusCode};
 
 use crate::domain::Code;
-use crate::http::{Problem, Reply, ReplyBody};
+use crate::http::{self, Problem, Reply};
 
 /// Sends a client to the same host and path over TLS, with the port as it wrote it: a port speaks
 /// both, and port 80 leads to 443. The request has one host at most.
@@ -18,12 +18,7 @@ pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     // A request for `*` or for a tunnel has no path.
     let path = if path.starts_with('/') { path } else { "/" };
-    let mut reply = Response::new(ReplyBody::new(""));
-    *reply.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    if let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) {
-        reply.headers_mut().insert(header::LOCATION, location);
-    }
-    reply
+    http::redirect(&format!("https://{host}{path}"))
 }
 
 /// A host with or without a port.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
@@ -14,7 +14,7 @@ use crate::auth::session::EndReason;
 use crate::auth::sessions::{AttachError, SessionGuard};
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Problem, Reply, ReplyBody, may_act};
+use crate::http::{Problem, Reply, may_act, switching_protocols};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::parse_errors::WithProblems;
@@ -69,8 +69,7 @@ fn try_upgrade(
     let after_upgrade = attach_session(context, session)?;
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(continue_as_websocket(Arc::clone(context), upgrade, after_upgrade, permit));
-    let mut reply = Response::new(ReplyBody::new(""));
-    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let mut reply = switching_protocols();
     let headers = reply.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

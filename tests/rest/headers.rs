@@ -15,6 +15,7 @@ fn is_guarded(answer: &Answer, resource_policy: &str) {
         ("cross-origin-resource-policy", resource_policy),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
+        ("tillcast-version", env!("CARGO_PKG_VERSION")),
     ] {
         let values: Vec<_> = answer.headers.get_all(name).iter().collect();
         assert_eq!(values, [value], "{name} of {} {}", answer.status, answer.text());

@@ -1,0 +1,284 @@
+//! The entities and their events as JSON Schema (2020-12), for the documents of the HTTP API and of
+//! the WebSocket. Both keep them under `#/components/schemas`.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::schema::{Origin, Type};
+use crate::domain::{EntityKind, Field};
+use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
+
+/// A line without control characters.
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// The same with something to see.
+pub const NOT_BLANK: &str = concat!(
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f]",
+    r"[^\u0000-\u001f\u007f-\u009f]*$",
+);
+/// No control characters but those that break and indent lines.
+const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
+/// Which way a value goes: what a server shows may hold more than what a client gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a client, in the body of a creation or a patch.
+    Given,
+    /// To a client, in an entity or an event.
+    Shown,
+}
+
+/// What happened to an entity, as the second half of an event's name.
+pub const VERBS: [&str; 3] = ["created", "updated", "deleted"];
+
+/// A reference to a named schema.
+pub fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// An object with these properties, all of them required, and no others.
+pub fn object(properties: Map<String, Value>) -> Value {
+    let required: Vec<String> = properties.keys().cloned().collect();
+    closed(properties, &required)
+}
+
+/// An object with these properties, some of them required, and no others.
+pub fn closed(properties: Map<String, Value>, required: &[String]) -> Value {
+    let mut schema = json!({"type": "object", "additionalProperties": false});
+    schema["properties"] = Value::Object(properties);
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+/// The words of a choice, as a named schema.
+pub fn choice(words: impl IntoIterator<Item = &'static str>) -> Value {
+    json!({"type": "string", "enum": words.into_iter().collect::<Vec<_>>()})
+}
+
+/// Names and values as an object's properties.
+pub fn properties<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    members.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// `order` or `payment_status` as part of a schema's name: `Order`, `PaymentStatus`.
+pub fn title(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split('_').map(capital).collect()
+}
+
+/// An id of the shop.
+pub fn id() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": 1})
+}
+
+/// A time, RFC 3339 in UTC with milliseconds.
+pub fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// A position in the event log.
+pub fn seq() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": 0, "description": "A position in the event log."})
+}
+
+/// The named schemas of the words that choices and statuses allow, such as `OrderStatus`.
+pub fn choices() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for kind in EntityKind::ALL {
+        for field in kind.schema().fields {
+            if let Some(words) = field.words() {
+                schemas.insert(choice_name(kind, field), choice(words.iter().copied()));
+            }
+        }
+    }
+    schemas
+}
+
+/// The named schemas of all kinds: their entities, and what a client may send of them.
+pub fn entities() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for kind in EntityKind::ALL {
+        let name = title(kind.schema().noun);
+        schemas.insert(name.clone(), entity(kind));
+        schemas.insert(format!("{name}Patch"), patch(kind));
+        schemas.extend(creation(kind, &name));
+    }
+    schemas.insert("OrderLine".to_owned(), order_line());
+    schemas.insert("NewOrderLine".to_owned(), new_order_line());
+    schemas
+}
+
+/// The named schemas of all events: `OrderCreated` and so on, and `Event` for any of them.
+pub fn events() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    let mut names = Vec::new();
+    for kind in EntityKind::ALL {
+        let noun = kind.schema().noun;
+        schemas.insert(format!("{}ChangedFields", title(noun)), changed_fields(kind));
+        for verb in VERBS {
+            let name = event_name(kind, verb);
+            schemas.insert(name.clone(), event(kind, verb));
+            names.push(name);
+        }
+    }
+    let any: Vec<Value> = names.iter().map(|name| reference(name)).collect();
+    schemas.insert("Event".to_owned(), json!({"oneOf": any}));
+    schemas
+}
+
+/// The name of an event's schema, such as `OrderCreated`.
+pub fn event_name(kind: EntityKind, verb: &str) -> String {
+    format!("{}{}", title(kind.schema().noun), title(verb))
+}
+
+/// An event's envelope, its `data` with exactly the keys of its kind.
+fn event(kind: EntityKind, verb: &str) -> Value {
+    let mut data = event_fields(kind);
+    data.insert("id".to_owned(), id());
+    if verb == "updated" {
+        let changed = reference(&format!("{}ChangedFields", title(kind.schema().noun)));
+        data.insert("changed_fields".to_owned(), changed);
+    }
+    object(properties([
+        ("event", json!({"type": "string", "const": format!("{}:{verb}", kind.schema().noun)})),
+        ("data", object(data)),
+        ("timestamp", time()),
+        ("seq", seq()),
+    ]))
+}
+
+fn event_fields(kind: EntityKind) -> Map<String, Value> {
+    let fields = kind.schema().fields.iter().filter(|field| field.event);
+    fields.map(|field| (field.name.to_owned(), shown(kind, field))).collect()
+}
+
+/// What an update really changed. A stored field that is no key of the event is there only where no
+/// other changed.
+fn changed_fields(kind: EntityKind) -> Value {
+    json!({
+        "type": "object", "properties": event_fields(kind),
+        "description": "The fields that really changed, with their new values.",
+    })
+}
+
+fn entity(kind: EntityKind) -> Value {
+    let fields = kind.schema().fields.iter().filter(|field| field.visible());
+    let mut members: Map<String, Value> =
+        fields.map(|field| (field.name.to_owned(), shown(kind, field))).collect();
+    members.insert("id".to_owned(), id());
+    members.insert("created_at".to_owned(), time());
+    members.insert("updated_at".to_owned(), time());
+    object(members)
+}
+
+fn patch(kind: EntityKind) -> Value {
+    let fields = client_fields(kind).filter(|field| field.patch);
+    closed(fields.map(|field| (field.name.to_owned(), given(kind, field))).collect(), &[])
+}
+
+/// What a creation may hold. A new order has lines, or says what it costs: two schemas, each complete.
+fn creation(kind: EntityKind, name: &str) -> Vec<(String, Value)> {
+    let new = |left_out: &[&str], also_required: &[&str]| {
+        let fields = client_fields(kind).filter(|field| !left_out.contains(&field.name));
+        let fields: Vec<&Field> = fields.collect();
+        let required = fields.iter().filter(|field| {
+            field.origin == Origin::Required || also_required.contains(&field.name)
+        });
+        let required: Vec<String> = required.map(|field| field.name.to_owned()).collect();
+        let members = fields.iter().map(|field| (field.name.to_owned(), given(kind, field)));
+        closed(members.collect(), &required)
+    };
+    if kind != EntityKind::Order {
+        return vec![(format!("New{name}"), new(&[], &[]))];
+    }
+    let variants = [reference("NewOrderWithItems"), reference("NewOrderWithTotal")];
+    vec![
+        ("NewOrder".to_owned(), json!({"oneOf": variants})),
+        ("NewOrderWithItems".to_owned(), new(&[], &["items"])),
+        ("NewOrderWithTotal".to_owned(), new(&["items"], &["total"])),
+    ]
+}
+
+/// The fields that a client may give at all.
+fn client_fields(kind: EntityKind) -> impl Iterator<Item = &'static Field> {
+    let given = |field: &&Field| {
+        !matches!(field.origin, Origin::Server | Origin::Initial(_) | Origin::InitialInt(_))
+    };
+    kind.schema().fields.iter().filter(given)
+}
+
+fn shown(kind: EntityKind, field: &Field) -> Value {
+    field_schema(kind, field, Direction::Shown)
+}
+
+fn given(kind: EntityKind, field: &Field) -> Value {
+    field_schema(kind, field, Direction::Given)
+}
+
+/// A field as it is shown, or as it is given.
+pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Value {
+    let mut schema = match field.ty {
+        Type::Id(_) | Type::Owner => id(),
+        Type::OrderNumber => json!({"type": "string", "pattern": "^ORD-[0-9]{10}$"}),
+        Type::Line(least, most) => text(least, most, if least > 0 { NOT_BLANK } else { LINE }),
+        Type::Text(most) => text(0, most, TEXT),
+        Type::Email => json!({"type": "string", "format": "email", "maxLength": EMAIL_CHARS_MAX}),
+        Type::Choice(_) => reference(&choice_name(kind, field)),
+        Type::Money(0) => {
+            json!({"type": "number", "minimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})
+        }
+        Type::Money(_) => {
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})
+        }
+        Type::Currency => json!({"type": "string", "pattern": "^[A-Z]{3}$"}),
+        Type::Count => {
+            json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": COUNT_MAX})
+        }
+        Type::Items if direction == Direction::Shown => {
+            json!({"type": "array", "items": reference("OrderLine")})
+        }
+        Type::Items => json!({
+            "type": "array", "minItems": 1, "maxItems": ORDER_LINES_MAX, "items": reference("NewOrderLine"),
+        }),
+    };
+    match (field.nullable, schema.get("type").cloned()) {
+        (false, _) => {}
+        (true, Some(one)) => schema["type"] = json!([one, "null"]),
+        (true, None) => schema = json!({"anyOf": [schema, {"type": "null"}]}),
+    }
+    schema["description"] = json!(field.about);
+    match field.origin {
+        Origin::Default(text) if direction == Direction::Given => schema["default"] = json!(text),
+        Origin::DefaultInt(int) if direction == Direction::Given => schema["default"] = json!(int),
+        _ => {}
+    }
+    schema
+}
+
+/// The name of the schema with a field's words.
+fn choice_name(kind: EntityKind, field: &Field) -> String {
+    format!("{}{}", title(kind.schema().noun), title(field.name))
+}
+
+fn text(least: usize, most: usize, pattern: &str) -> Value {
+    json!({"type": "string", "minLength": least, "maxLength": most, "pattern": pattern})
+}
+
+fn quantity() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": QUANTITY_MAX})
+}
+
+fn new_order_line() -> Value {
+    object(properties([("product_id", id()), ("quantity", quantity())]))
+}
+
+fn order_line() -> Value {
+    object(properties([
+        ("product_id", id()),
+        ("name", json!({"type": "string"})),
+        ("sku", json!({"type": "string"})),
+        ("quantity", quantity()),
+        ("unit_price", json!({"type": "number"})),
+        ("line_total", json!({"type": "number"})),
+    ]))
+}

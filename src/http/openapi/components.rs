@@ -1,0 +1,245 @@
+//! The named parts of the document: schemas, headers, parameters, and a response for each status of
+//! a problem.
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::domain::json_schema::{
+    self, NOT_BLANK, choice, closed, id, object, properties, reference, seq, time, title,
+};
+use crate::domain::{Code, EntityKind, Role};
+use crate::http::audit;
+use crate::http::problem::status;
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, USERNAME_CHARS_MAX};
+
+pub(super) fn components(cookie_name: &str) -> Value {
+    json!({
+        "securitySchemes": {"session": {
+            "type": "apiKey", "in": "cookie", "name": cookie_name,
+            "description": "The cookie that a login sets.",
+        }},
+        "schemas": schemas(),
+        "headers": header_definitions(),
+        "parameters": parameters(),
+        "responses": responses(),
+    })
+}
+
+/// References to headers, under the names that they have on the wire.
+pub(super) fn headers(names: &[&str]) -> Value {
+    let on_the_wire = |name: &str| match name {
+        "RetryAfter" => "Retry-After".to_owned(),
+        "TillcastVersion" => "Tillcast-Version".to_owned(),
+        "TillcastSeq" => "Tillcast-Seq".to_owned(),
+        other => other.to_owned(),
+    };
+    let header =
+        |name: &&str| (on_the_wire(name), json!({"$ref": format!("#/components/headers/{name}")}));
+    Value::Object(names.iter().map(header).collect())
+}
+
+/// The response of a problem with one of these codes.
+pub(super) fn problem_response(codes: &[Code]) -> Value {
+    let mut names: Vec<&str> = codes.iter().map(|code| code.name()).collect();
+    names.dedup();
+    let waits = |code: &Code| matches!(status(*code).as_u16(), 429 | 503);
+    let mut of_response = vec!["TillcastVersion"];
+    of_response.extend(codes.iter().any(waits).then_some("RetryAfter"));
+    json!({
+        "description": format!("A problem: {}.", names.join(", ")),
+        "headers": headers(&of_response),
+        "content": {"application/problem+json": {"schema": reference("Problem")}},
+    })
+}
+
+fn header_definitions() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "ETag": {"schema": text, "description": "The version, for If-Match and If-None-Match."},
+        "Location": {"schema": text, "description": "The path of what was created."},
+        "RetryAfter": {
+            "schema": {"type": "integer", "minimum": 1},
+            "description": "Seconds after which another try may succeed.",
+        },
+        "TillcastSeq": {
+            "schema": {"type": "integer", "format": "int64", "minimum": 0},
+            "description": "The position in the event log of what was read or changed. \
+                            A subscription `since` it misses nothing.",
+        },
+        "TillcastVersion": {"schema": text, "description": "The server's version."},
+    })
+}
+
+fn parameters() -> Value {
+    let header = |name: &str, about: &str, schema: Value| {
+        let about = about.to_owned();
+        json!({"name": name, "in": "header", "description": about, "schema": schema})
+    };
+    let tags = json!({"type": "string"});
+    let key = json!({
+        "type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "minLength": 1,
+        "maxLength": IDEMPOTENCY_KEY_CHARS_MAX,
+    });
+    json!({
+        "Id": {
+            "name": "id", "in": "path", "required": true, "schema": id(),
+            "description": "The number that the server gave it.",
+        },
+        "IfMatch": header("If-Match", "Change only a version whose ETag is among these.", tags.clone()),
+        "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags),
+        "IdempotencyKey": header("Idempotency-Key", "Names this request, so that a repeat changes nothing.", key),
+    })
+}
+
+/// A response for each status that problems have, but 409, whose codes differ by operation.
+fn responses() -> Value {
+    let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+    let of_requests = [
+        Code::NotJson,
+        Code::TooDeep,
+        Code::NotLoggedIn,
+        Code::SessionEnded,
+        Code::WrongCredentials,
+        Code::RoleNotAllowed,
+        Code::OriginNotAllowed,
+        Code::NotFound,
+        Code::RequestTimeout,
+        Code::PreconditionFailed,
+        Code::BodyTooLarge,
+        Code::UnsupportedMediaType,
+        Code::UnsupportedEncoding,
+        Code::Invalid,
+        Code::NotAnObject,
+        Code::TooManyValues,
+        Code::IdempotencyKeyReused,
+        Code::TooManyRequests,
+        Code::TooManyLogins,
+        Code::Busy,
+        Code::Unavailable,
+        Code::Stopping,
+        Code::DiskFull,
+    ];
+    for code in of_requests {
+        by_status.entry(status(code)).or_default().push(code);
+    }
+    let named = |(status, codes): (StatusCode, Vec<Code>)| {
+        (format!("Problem{}", status.as_u16()), problem_response(&codes))
+    };
+    let mut responses: Map<String, Value> = by_status.into_iter().map(named).collect();
+    let headers = headers(&["ETag", "TillcastVersion", "TillcastSeq"]);
+    let about = "The client has this version already.";
+    responses.insert("NotModified".to_owned(), json!({"description": about, "headers": headers}));
+    Value::Object(responses)
+}
+
+fn schemas() -> Value {
+    let mut schemas = json_schema::entities();
+    schemas.extend(json_schema::choices());
+    schemas.extend(json_schema::events());
+    schemas.extend(user_schemas());
+    schemas.extend(page_schemas());
+    let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
+    let text = json!({"type": "string"});
+    schemas.extend(properties([
+        ("Channel", choice(channels)),
+        ("SortOrder", choice(["asc", "desc"])),
+        ("Document", json!({"type": "object", "additionalProperties": true})),
+        ("State", object(properties([("status", choice(["ok", "ready"]))]))),
+        ("ProblemCode", choice(Code::ALL.iter().map(|code| code.name()))),
+        ("FieldError", field_error()),
+        ("Problem", problem()),
+        ("Login", object(properties([("username", text.clone()), ("password", text.clone())]))),
+        (
+            "PasswordChange",
+            object(properties([("current_password", text), ("new_password", password())])),
+        ),
+    ]));
+    Value::Object(schemas)
+}
+
+fn field_error() -> Value {
+    object(properties([
+        (
+            "field",
+            json!({"type": "string", "description": "Where it stands, such as items[0].quantity."}),
+        ),
+        ("code", reference("ProblemCode")),
+        ("message", json!({"type": "string", "description": "What would be right."})),
+    ]))
+}
+
+/// A problem (RFC 9457); members may be added.
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "code", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "code": reference("ProblemCode"),
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "A sentence for people."},
+            "errors": {"type": "array", "items": reference("FieldError")},
+        },
+    })
+}
+
+fn password() -> Value {
+    json!({"type": "string", "minLength": PASSWORD_CHARS.start(), "maxLength": PASSWORD_CHARS.end()})
+}
+
+fn user_schemas() -> Map<String, Value> {
+    let username = json!({
+        "type": "string", "minLength": 1, "maxLength": USERNAME_CHARS_MAX, "pattern": NOT_BLANK,
+    });
+    let (role, disabled) = (reference("Role"), json!({"type": "boolean"}));
+    let given = [("username", username.clone()), ("role", role.clone()), ("password", password())];
+    let mut patch = properties(given.clone());
+    patch.insert("disabled".to_owned(), disabled.clone());
+    let brief = [("id", id()), ("username", json!({"type": "string"})), ("role", role.clone())];
+    let user = [
+        ("id", id()),
+        ("username", username),
+        ("role", role),
+        ("disabled", disabled),
+        ("created_at", time()),
+        ("updated_at", time()),
+    ];
+    properties([
+        ("Role", choice(Role::ALL.map(Role::name))),
+        ("User", object(properties(user))),
+        ("NewUser", object(properties(given))),
+        ("UserPatch", closed(patch, &[])),
+        ("SessionUser", object(properties(brief))),
+        ("Session", object(properties([("user", reference("SessionUser"))]))),
+        ("AuditEntry", audit::schema()),
+        ("AuditAction", audit::action_schema()),
+        ("AuditEntity", audit::entity_schema()),
+    ])
+}
+
+/// A page of each list, and the cursor behind which more may follow.
+fn page_schemas() -> Map<String, Value> {
+    let cursor = json!({
+        "type": ["integer", "null"], "format": "int64",
+        "description": "Give it as `after` for the next page; null on the last one.",
+    });
+    let page = |item: &str| {
+        properties([
+            ("data", json!({"type": "array", "items": reference(item)})),
+            ("next", cursor.clone()),
+        ])
+    };
+    let names = EntityKind::ALL.map(|kind| title(kind.schema().noun));
+    let mut pages: Map<String, Value> =
+        names.iter().map(|name| (format!("{name}Page"), object(page(name)))).collect();
+    pages.insert("UserPage".to_owned(), object(page("User")));
+    pages.insert("AuditPage".to_owned(), object(page("AuditEntry")));
+    let mut events = page("Event");
+    events.insert("oldest".to_owned(), seq());
+    events.insert("head".to_owned(), seq());
+    pages.insert("EventPage".to_owned(), object(events));
+    pages
+}

@@ -1,0 +1,34 @@
+//! The names that a row gets in the document once its kind is known.
+
+use crate::domain::EntityKind;
+use crate::domain::json_schema::title;
+use crate::http::route::Route;
+
+/// A route's path, with the plural of its kind.
+pub(super) fn path_of(route: &Route, kind: Option<EntityKind>) -> String {
+    route.path.replace("{kind}", kind.map_or("", |kind| kind.schema().plural))
+}
+
+/// A text of a row with the names of its kind in place.
+pub(super) fn fill(text: &str, kind: Option<EntityKind>) -> String {
+    let Some(schema) = kind.map(EntityKind::schema) else {
+        return text.to_owned();
+    };
+    let article = if schema.noun.starts_with('o') { "an" } else { "a" };
+    text.replace("a {noun}", &format!("{article} {}", schema.noun))
+        .replace("{plural}", schema.plural)
+        .replace("{Kinds}", &title(schema.plural))
+        .replace("{Kind}", &title(schema.noun))
+}
+
+/// The group that a route belongs to.
+pub(super) fn tag_of(route: &Route, kind: Option<EntityKind>) -> &'static str {
+    match (kind, route.path) {
+        (Some(kind), _) => kind.schema().plural,
+        (_, path) if path.starts_with("/api/auth/") => "session",
+        (_, path) if path.starts_with("/api/users") => "users",
+        (_, "/api/events") => "events",
+        (_, "/api/audit") => "audit",
+        _ => "server",
+    }
+}

@@ -1,0 +1,229 @@
+//! One operation of the document: its parameters, bodies, responses and problems, from its row.
+
+use std::collections::BTreeMap;
+
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::domain::json_schema::{Direction, field_schema, reference};
+use crate::domain::schema::Type;
+use crate::domain::{Code, EntityKind, Role};
+use crate::http::openapi::components::{headers, problem_response};
+use crate::http::openapi::names::{fill, tag_of};
+use crate::http::problem::status;
+use crate::http::query::{LIST_PARAMETERS, Parameter, ParameterValue, Query};
+use crate::http::route::{Access, RequestBody, ResponseBody, Route};
+use crate::http::routes::ROUTES;
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+
+pub(super) fn operation(route: &Route, kind: Option<EntityKind>) -> Value {
+    let mut operation = json!({
+        "operationId": fill(route.id, kind),
+        "summary": fill(route.summary, kind),
+        "description": description(route, kind),
+        "tags": [tag_of(route, kind)],
+        "parameters": parameters(route, kind),
+        "responses": responses(route, kind),
+    });
+    let (media, name) = match route.request {
+        RequestBody::None => return with_security(route, operation),
+        RequestBody::Json(name) => ("application/json", name),
+        RequestBody::MergePatch(name) => ("application/merge-patch+json", name),
+    };
+    let schema = reference(&fill(name, kind));
+    let mut content = json!({media: {"schema": schema}});
+    if media != "application/json" {
+        content["application/json"] = json!({"schema": schema});
+    }
+    operation["requestBody"] = json!({"required": true, "content": content});
+    with_security(route, operation)
+}
+
+fn with_security(route: &Route, mut operation: Value) -> Value {
+    if route.access == Access::Public {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+fn description(route: &Route, kind: Option<EntityKind>) -> String {
+    let roles = |allowed: &dyn Fn(Role) -> bool| {
+        let names = Role::ALL.into_iter().filter(|role| allowed(*role)).map(Role::name);
+        format!("For the roles {}.", names.collect::<Vec<_>>().join(", "))
+    };
+    let of_kind = |allowed: fn(Role, EntityKind) -> bool| {
+        roles(&|role| kind.is_some_and(|kind| allowed(role, kind)))
+    };
+    let mut sentences = vec![match route.access {
+        Access::Public => "Needs no session.".to_owned(),
+        Access::LoggedIn => "For every user who is logged in.".to_owned(),
+        Access::Read => of_kind(Role::may_read),
+        Access::Create => of_kind(Role::may_create),
+        Access::Change => roles(&Role::may_change),
+        Access::Admin => roles(&Role::may_manage_users),
+    }];
+    if let ResponseBody::Created(_) = route.response {
+        sentences.push(
+            "A repeat with the same Idempotency-Key and body within 24 hours gets the first answer."
+                .to_owned(),
+        );
+    }
+    if let RequestBody::MergePatch(_) = route.request {
+        sentences
+            .push("The body is a merge patch (RFC 7396): what it leaves out stays.".to_owned());
+    }
+    sentences.join(" ")
+}
+
+fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
+    let shared = |name: &str| json!({"$ref": format!("#/components/parameters/{name}")});
+    let mut all: Vec<Value> = match route.query {
+        Query::Ignored => Vec::new(),
+        Query::Parameters(parameters) => parameters.iter().map(query_parameter).collect(),
+        Query::List => LIST_PARAMETERS.iter().map(query_parameter).chain(filters(kind)).collect(),
+    };
+    match (&route.method, route.response) {
+        (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
+        (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
+        (_, ResponseBody::Created(_)) => all.push(shared("IdempotencyKey")),
+        _ => {}
+    }
+    Value::Array(all)
+}
+
+fn query_parameter(parameter: &Parameter) -> Value {
+    let schema = match parameter.value {
+        ParameterValue::Limit => {
+            json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT})
+        }
+        ParameterValue::Number => json!({"type": "integer", "format": "int64", "minimum": 0}),
+        ParameterValue::Word(name) => reference(name),
+        ParameterValue::Ids => json!({"type": "string", "pattern": "^[1-9][0-9]*(,[1-9][0-9]*)*$"}),
+        ParameterValue::Time => json!({"type": "string", "format": "date-time"}),
+    };
+    json!({"name": parameter.name, "in": "query", "schema": schema, "description": parameter.about})
+}
+
+/// A filter for each field of the kind that has one.
+fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
+    let of_kind = |kind: EntityKind| {
+        let fields = kind.schema().fields.iter().filter(|field| field.filter);
+        fields.map(move |field| {
+            let schema = match field.ty {
+                Type::Id(_) | Type::Choice(_) => {
+                    let mut schema = field_schema(kind, field, Direction::Shown);
+                    if let Type::Id(_) = field.ty {
+                        schema["type"] = json!("integer");
+                    }
+                    schema
+                }
+                _ => json!({"type": "string"}),
+            };
+            let about = format!("Only those with this {}.", field.name);
+            json!({"name": field.name, "in": "query", "schema": schema, "description": about})
+        })
+    };
+    kind.into_iter().flat_map(of_kind)
+}
+
+fn responses(route: &Route, kind: Option<EntityKind>) -> Value {
+    let mut responses = Map::new();
+    let (status, success) = success(route, kind);
+    responses.insert(status.to_owned(), success);
+    if let (&Method::GET, ResponseBody::Versioned(_)) = (&route.method, route.response) {
+        let not_modified = json!({"$ref": "#/components/responses/NotModified"});
+        responses.insert("304".to_owned(), not_modified);
+    }
+    for (status, codes) in problems(route) {
+        let shared = status != StatusCode::CONFLICT;
+        let problem = if shared {
+            json!({"$ref": format!("#/components/responses/Problem{}", status.as_u16())})
+        } else {
+            problem_response(&codes)
+        };
+        responses.insert(status.as_u16().to_string(), problem);
+    }
+    Value::Object(responses)
+}
+
+fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
+    let of_the_shop = route.access != Access::Public;
+    let mut header_names = vec!["TillcastVersion"];
+    header_names.extend(of_the_shop.then_some("TillcastSeq"));
+    let json_body =
+        |name: &str| json!({"application/json": {"schema": reference(&fill(name, kind))}});
+    let (status, about, content) = match route.response {
+        ResponseBody::Nothing => ("204", "Done.", None),
+        ResponseBody::Json(name) => ("200", "Done.", Some(json_body(name))),
+        ResponseBody::Versioned(name) => {
+            header_names.push("ETag");
+            ("200", "It, as it is now.", Some(json_body(name)))
+        }
+        ResponseBody::Created(name) => {
+            header_names.extend(["ETag", "Location"]);
+            ("201", "Created.", Some(json_body(name)))
+        }
+        ResponseBody::Text(media) => {
+            ("200", "Done.", Some(json!({media: {"schema": {"type": "string"}}})))
+        }
+        ResponseBody::Page => ("200", "A page.", None),
+    };
+    let mut response = json!({"description": about, "headers": headers(&header_names)});
+    if let Some(content) = content {
+        response["content"] = content;
+    }
+    if status == "201" {
+        response["links"] = links(route, kind);
+    }
+    (status, response)
+}
+
+/// The ways on from what was created: the operations of its own path.
+fn links(route: &Route, kind: Option<EntityKind>) -> Value {
+    let own_path = format!("{}/{{id}}", route.path);
+    let link = |other: &Route| {
+        let id = json!({"id": "$response.body#/id"});
+        (fill(other.id, kind), json!({"operationId": fill(other.id, kind), "parameters": id}))
+    };
+    Value::Object(ROUTES.iter().filter(|other| other.path == own_path).map(link).collect())
+}
+
+/// The problems that a request of this row can meet, by their status.
+fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
+    let is_write = route.method != Method::GET;
+    let mut codes = vec![Code::TooManyRequests];
+    if route.access != Access::Public {
+        codes.extend([Code::NotLoggedIn, Code::SessionEnded, Code::Busy, Code::Unavailable]);
+    }
+    if !matches!(route.access, Access::Public | Access::LoggedIn) {
+        codes.push(Code::RoleNotAllowed);
+    }
+    if is_write {
+        codes.extend([Code::OriginNotAllowed, Code::Busy, Code::Unavailable, Code::DiskFull]);
+    }
+    if !matches!(route.query, Query::Ignored) || route.request != RequestBody::None {
+        codes.push(Code::Invalid);
+    }
+    if route.request != RequestBody::None {
+        codes.extend([
+            Code::NotJson,
+            Code::TooDeep,
+            Code::NotAnObject,
+            Code::TooManyValues,
+            Code::RequestTimeout,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::UnsupportedEncoding,
+        ]);
+    }
+    if route.path.contains("{id}") {
+        codes.push(Code::NotFound);
+        codes.extend(is_write.then_some(Code::PreconditionFailed));
+    }
+    codes.extend(route.rules);
+    let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(status(code)).or_default().push(code);
+    }
+    by_status
+}

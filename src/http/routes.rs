@@ -1,0 +1,273 @@
+//! Every endpoint, one row each, and the way from a request to its row.
+
+use std::future::ready;
+
+use hyper::Method;
+
+use crate::domain::Code;
+use crate::http::path::{self, PathParameters};
+use crate::http::query::{AFTER, LIMIT, Parameter, ParameterValue, Query};
+use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
+use crate::http::{asyncapi, pages, reply};
+
+const NO_QUERY: Query = Query::Parameters(&[]);
+
+/// The rows; those of one path stand together, and the busiest come first.
+#[rustfmt::skip]
+pub(super) static ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET, path: "/api/{kind}", access: Access::Read, query: Query::List,
+        request: RequestBody::None, response: ResponseBody::Json("{Kind}Page"), rules: &[],
+        id: "list{Kinds}", summary: "List {plural}, newest first",
+        handler: |api, request| Box::pin(api.list(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/{kind}", access: Access::Create, query: NO_QUERY,
+        request: RequestBody::Json("New{Kind}"), response: ResponseBody::Created("{Kind}"),
+        rules: &[
+            Code::OutOfStock, Code::NotForSale, Code::OrderEnded, Code::RefundTooLarge, Code::Duplicate,
+        ],
+        id: "create{Kind}", summary: "Create a {noun}",
+        handler: |api, request| Box::pin(api.create(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/{kind}/{id}", access: Access::Read, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Versioned("{Kind}"), rules: &[],
+        id: "get{Kind}", summary: "Read a {noun}",
+        handler: |api, request| Box::pin(api.get(request)),
+    },
+    Route {
+        method: Method::PATCH, path: "/api/{kind}/{id}", access: Access::Change, query: NO_QUERY,
+        request: RequestBody::MergePatch("{Kind}Patch"), response: ResponseBody::Versioned("{Kind}"),
+        rules: &[Code::StatusSkipped, Code::OrderEnded, Code::RefundTooLarge, Code::Duplicate],
+        id: "update{Kind}", summary: "Change a {noun}",
+        handler: |api, request| Box::pin(api.patch(request)),
+    },
+    Route {
+        method: Method::DELETE, path: "/api/{kind}/{id}", access: Access::Change, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Nothing,
+        rules: &[Code::InUse, Code::RefundTooLarge],
+        id: "delete{Kind}", summary: "Delete a {noun}",
+        handler: |api, request| Box::pin(api.delete(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/events", access: Access::LoggedIn,
+        query: Query::Parameters(&[
+            LIMIT, AFTER,
+            Parameter {
+                name: "channel", value: ParameterValue::Word("Channel"),
+                about: "Only this channel's events; all that your role may follow otherwise.",
+            },
+        ]),
+        request: RequestBody::None, response: ResponseBody::Json("EventPage"), rules: &[],
+        id: "listEvents", summary: "Read the event log, oldest first",
+        handler: |api, request| Box::pin(api.events(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/auth/login", access: Access::Public, query: NO_QUERY,
+        request: RequestBody::Json("Login"), response: ResponseBody::Json("Session"),
+        rules: &[Code::WrongCredentials, Code::TooManyLogins],
+        id: "login", summary: "Log in",
+        handler: |api, request| Box::pin(api.login(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/auth/logout", access: Access::LoggedIn, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Nothing, rules: &[],
+        id: "logout", summary: "Log out",
+        handler: |api, request| Box::pin(api.logout(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/auth/me", access: Access::LoggedIn, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Json("Session"), rules: &[],
+        id: "getSession", summary: "Read who you are",
+        handler: |api, request| Box::pin(api.me(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/auth/password", access: Access::LoggedIn, query: NO_QUERY,
+        request: RequestBody::Json("PasswordChange"), response: ResponseBody::Nothing,
+        rules: &[Code::WrongCredentials, Code::TooManyLogins],
+        id: "changePassword", summary: "Change your own password",
+        handler: |api, request| Box::pin(api.change_password(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/users", access: Access::Admin,
+        query: Query::Parameters(&[LIMIT, AFTER]),
+        request: RequestBody::None, response: ResponseBody::Json("UserPage"), rules: &[],
+        id: "listUsers", summary: "List users, newest first",
+        handler: |api, request| Box::pin(api.list_users(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/users", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::Json("NewUser"), response: ResponseBody::Created("User"),
+        rules: &[Code::Duplicate, Code::TooManyLogins],
+        id: "createUser", summary: "Create a user",
+        handler: |api, request| Box::pin(api.create_user(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/users/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Versioned("User"), rules: &[],
+        id: "getUser", summary: "Read a user",
+        handler: |api, request| Box::pin(api.get_user(request)),
+    },
+    Route {
+        method: Method::PATCH, path: "/api/users/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::MergePatch("UserPatch"), response: ResponseBody::Versioned("User"),
+        rules: &[Code::Duplicate, Code::LastAdmin, Code::TooManyLogins],
+        id: "updateUser", summary: "Change a user",
+        handler: |api, request| Box::pin(api.patch_user(request)),
+    },
+    Route {
+        method: Method::DELETE, path: "/api/users/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Nothing, rules: &[Code::LastAdmin],
+        id: "deleteUser", summary: "Delete a user",
+        handler: |api, request| Box::pin(api.delete_user(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/audit", access: Access::Admin,
+        query: Query::Parameters(&[
+            LIMIT, AFTER,
+            Parameter {
+                name: "user_id", value: ParameterValue::Number, about: "Only this user's changes.",
+            },
+            Parameter {
+                name: "entity", value: ParameterValue::Word("AuditEntity"),
+                about: "Only changes of this kind of entity.",
+            },
+            Parameter {
+                name: "row_id", value: ParameterValue::Number,
+                about: "Only changes of the entity with this id; give `entity` as well.",
+            },
+        ]),
+        request: RequestBody::None, response: ResponseBody::Json("AuditPage"), rules: &[],
+        id: "listAuditEntries", summary: "Read the audit trail, newest first",
+        handler: |api, request| Box::pin(api.audit(request)),
+    },
+    Route {
+        method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
+        id: "getHealth", summary: "Ask whether the process lives",
+        handler: |_, _| Box::pin(ready(Ok(reply::json("{\"status\":\"ok\"}".to_owned())))),
+    },
+    Route {
+        method: Method::GET, path: "/readyz", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Json("State"),
+        rules: &[Code::Stopping, Code::Unavailable],
+        id: "getReadiness", summary: "Ask whether the shop can take orders",
+        handler: |api, _| Box::pin(ready(api.readiness())),
+    },
+    Route {
+        method: Method::GET, path: "/metrics", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None,
+        response: ResponseBody::Text("application/openmetrics-text"), rules: &[],
+        id: "getMetrics", summary: "Read the numbers for a monitor",
+        handler: |api, _| Box::pin(ready(Ok(api.metrics_page()))),
+    },
+    Route {
+        method: Method::GET, path: "/openapi.json", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Json("Document"), rules: &[],
+        id: "getOpenApi", summary: "Read this document",
+        handler: |api, _| Box::pin(ready(Ok(api.openapi()))),
+    },
+    Route {
+        method: Method::GET, path: "/asyncapi.json", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Json("Document"), rules: &[],
+        id: "getAsyncApi", summary: "Read the description of the WebSocket",
+        handler: |_, _| Box::pin(ready(Ok(reply::json(asyncapi::document().to_string())))),
+    },
+    page("/", |_, _| Box::pin(ready(Ok(pages::home())))),
+    page("/docs/problems", |_, _| Box::pin(ready(Ok(pages::problems())))),
+    page("/style.css", |_, _| Box::pin(ready(Ok(pages::style())))),
+    page("/favicon.svg", |_, _| Box::pin(ready(Ok(pages::favicon())))),
+];
+
+const fn page(path: &'static str, handler: Handler) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        access: Access::Public,
+        query: Query::Ignored,
+        request: RequestBody::None,
+        response: ResponseBody::Page,
+        rules: &[],
+        id: "",
+        summary: "",
+        handler,
+    }
+}
+
+/// The rows of a path, and what the path says; `None` where there is no such path.
+pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> {
+    let (start, parameters) = ROUTES
+        .iter()
+        .enumerate()
+        .find_map(|(start, route)| Some((start, path::read(route.path, path)?)))?;
+    let rows = &ROUTES[start..];
+    let end = rows.iter().position(|row| row.path != rows[0].path).unwrap_or(rows.len());
+    Some((&rows[..end], parameters))
+}
+
+/// The value of `Allow` for the rows of a path.
+pub(super) fn allow(rows: &[Route]) -> String {
+    let mut names: Vec<&str> = rows.iter().map(|route| route.method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::EntityKind;
+
+    #[test]
+    fn every_row_is_found_by_its_path_and_no_other_is() {
+        for route in ROUTES {
+            for kind in route.kinds() {
+                let plural = kind.map_or("", |kind| kind.schema().plural);
+                let path = route.path.replace("{kind}", plural).replace("{id}", "7");
+                let (rows, parameters) = of_path(&path).unwrap();
+                assert!(rows.iter().any(|row| std::ptr::eq(row, route)), "{path}");
+                let id = route.path.contains("{id}").then_some(7);
+                assert_eq!(parameters, PathParameters { kind, id }, "{path}");
+                let same = rows.iter().filter(|row| row.method == route.method);
+                assert_eq!(same.count(), 1, "{} {path} has two rows", route.method);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_has_no_rows() {
+        for path in [
+            "/api/orders/0",
+            "/api/orders/-1",
+            "/api/orders/01",
+            "/api/orders/+1",
+            "/api/orders/x",
+            "/api/orders/9223372036854775808",
+            "/api/orders/1/",
+            "/api/orders/",
+            "/api/order",
+            "/api/orders/1/2",
+            "/api/",
+            "/api",
+            "api",
+            "",
+            "//",
+            "/healthz/",
+            "/Healthz",
+        ] {
+            assert!(of_path(path).is_none(), "{path}");
+        }
+        let (_, parameters) = of_path("/api/orders/9223372036854775807").unwrap();
+        let order = PathParameters { kind: Some(EntityKind::Order), id: Some(i64::MAX) };
+        assert_eq!(parameters, order);
+    }
+
+    #[test]
+    fn allow_names_head_where_there_is_get() {
+        let allow_of = |path| allow(of_path(path).unwrap().0);
+        assert_eq!(allow_of("/api/orders/1"), "GET, PATCH, DELETE, HEAD");
+        assert_eq!(allow_of("/api/auth/login"), "POST");
+    }
+}
