@@ -24,7 +24,7 @@
 //! |---|---|---|---|
 //! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
 //! | 0 | [`sync`] | locks that a panic elsewhere does not poison | |
-//! | 1 | [`domain`] | entities with their schemas and statuses, events, rejections, what clients send | `time`, `iso_currency` |
+//! | 1 | [`domain`] | entities with schemas and statuses, events, rejections, input | `time`, `iso_currency` |
 //! | 1 | [`frame`] | WebSocket frames as a server writes them | |
 //! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
 //! | 1 | [`lifecycle`] | whether the server is running or has begun to stop | |
@@ -38,7 +38,7 @@
 //! | 4 | [`auth`] | logins, sessions, passwords, origins | `argon2`, `sha2`, `getrandom` |
 //! | 5 | [`http`] | a request becomes a reply | `hyper`, `form_urlencoded` |
 //! | 5 | [`ws`] | the WebSockets and their one thread | `tungstenite`, `mio`, `slab` |
-//! | 6 | [`server`] | listening, admission, dispatch, maintenance, the service manager, the end | `socket2`, `listenfd` |
+//! | 6 | [`server`] | listening, admission, dispatch, upkeep, the service manager, the end | `socket2`, `listenfd` |
 //! | 6 | [`config`] | settings from flags, environment and file | `lexopt`, `toml`, `humantime` |
 //! | 7 | [`cli`] | the commands | `tracing-subscriber`, `rpassword` |
 

@@ -28,7 +28,8 @@ const SIGNALS: [(&str, &str); 2] = [
     ),
     (
         "SIGHUP",
-        "Read the log level, the certificate and its key again. Settings that have changed and need a restart are named in the log. Commands other than serve and demo ignore it.",
+        "Read the log level, the certificate and its key again. Settings that have changed \
+         and need a restart are named in the log. Commands other than serve and demo ignore it.",
     ),
 ];
 

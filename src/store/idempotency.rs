@@ -68,7 +68,8 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
 
 /// Stores the first response to a key.
 fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Result<(), Reject> {
-    let sql = "INSERT INTO responses (user_id, key, request_hash, row_id, version, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO responses (user_id, key, request_hash, row_id, version, body, at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
     statement
