@@ -1,0 +1,22 @@
+//! Sessions, logins and origins.
+
+use std::time::Duration;
+
+/// How often expired sessions are searched for: a socket ends within a second of its session.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
+/// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
+pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
+/// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.
+pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
+/// How long failed logins count.
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// User names whose failures are counted, and as many addresses. Above, the oldest is forgotten.
+pub const LOGIN_NAMES_MAX: usize = 1024;
+/// Password hashes that run at once; each takes the memory of `Limits::hash`. Above, logins wait.
+pub const HASHES_AT_ONCE: usize = 1;
+/// Logins that wait for a hash. Above: `429`.
+pub const HASH_QUEUE_MAX: usize = 32;
+/// How long further requests of the same refused origin are not logged.
+pub const REFUSED_ORIGIN_INTERVAL: Duration = Duration::from_secs(60);
+/// Characters of a refused origin in the log; the rest is left out.
+pub const LOG_ORIGIN_CHARS: usize = 100;

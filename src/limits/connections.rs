@@ -1,0 +1,64 @@
+//! How many connections there may be, in which phase, and what the kernel and TLS hold for each.
+
+use std::time::Duration;
+
+/// Connections that the kernel keeps in line before they are accepted. Above, it drops them.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// Open files that are kept for the database, the listeners and refused connections. If the system's limit
+/// of open files leaves fewer than `--max-connections` beside them, the server has that many fewer
+/// connections and logs it.
+pub const FILES_RESERVED: usize = 128;
+/// The pause before the next accept after one failed for lack of file descriptors or memory. Open
+/// connections are served meanwhile.
+pub const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Seconds' worth of `--connect-rate` that may come at once. Above: `429`.
+pub const CONNECT_BURST_SECONDS: u32 = 10;
+/// Addresses whose connection rate is measured. Above, the one that was quiet for the longest is forgotten.
+pub const RATE_ADDRESSES_MAX: usize = 1024;
+
+/// One connection in this many may be half-open: connected, without a whole request yet. Above, and if
+/// there are no more connections at all, the one that has been half-open for the longest is closed for the
+/// next: clients that say nothing never keep out one that does.
+pub const HALF_OPEN_SHARE: usize = 2;
+/// One connection in this many, the last ones, is kept for devices that are logged in. A first request
+/// without a live session gets `429` there, a login too.
+pub const RESERVED_SHARE: usize = 16;
+/// Eighths of the HTTP permits that may be taken while connections are kept alive. Above, replies say
+/// `Connection: close`, so that permits become free.
+pub const KEEP_ALIVE_EIGHTHS_MAX: usize = 4;
+/// The same for requests without a session, whose connections close first.
+pub const ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX: usize = 2;
+/// Eighths of the HTTP permits that requests without a session may take, so that their slow bodies do not
+/// stop the shop. Above: `429`.
+pub const ANONYMOUS_REQUEST_EIGHTHS_MAX: usize = 5;
+/// Bytes of the buffer of one HTTP connection: enough for a head, and for a body in pieces.
+pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Refused connections that are being told so. Above, they are closed without a word.
+pub const REFUSALS_MAX: usize = 64;
+/// Bytes that are read of a refused request: a browser's head up to its cookies, with the origin that
+/// decides whether its page may read the refusal.
+pub const REFUSED_HEAD_BYTES: usize = 2 * 1024;
+
+/// Bytes that the kernel may hold for one slow reader. Without this bound: up to 4 MiB each.
+pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// Bytes that it may hold at the end, so that a client that did not read finds a close frame behind what
+/// it left.
+pub const LAST_BUFFER_BYTES: usize = 4 * SEND_BUFFER_BYTES;
+/// How long a peer may acknowledge nothing, or accept nothing, before the kernel gives it up (RFC 5482):
+/// a little longer than a WebSocket's own `STALL_MAX`, which can still say why.
+pub const KERNEL_STALL_MAX: Duration = Duration::from_secs(75);
+/// How long a closing connection waits for the peer.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of a fragmented TLS handshake message that may wait for their rest. Above, the connection is
+/// closed; a client that sends its messages whole leaves nothing here.
+pub const HANDSHAKE_PIECES_MAX: usize = 2 * 1024;
+/// Bytes of text in one TLS record: if the kernel does not accept all of a record, the rest waits
+/// encrypted and cannot be taken back. Only a single longer event makes a longer record.
+pub const TLS_WRITE_BYTES: usize = 4 * 1024;
+
+/// The pause between two WebSockets that are closed at a stop, at most.
+pub const DRAIN_STEP: Duration = Duration::from_millis(8);
+/// How often free memory is given back to the system, if the number of connections has changed.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);

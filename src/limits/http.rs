@@ -1,0 +1,47 @@
+//! What requests and replies may hold, and how long they may take.
+
+use std::time::Duration;
+
+/// Bytes of a request's line and headers; a browser sends 1 KiB. Above: `431`.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// How long a connection may take to send the head of its first request, or of the next one. Then it is
+/// closed.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a body; an order of 100 lines has 5 KiB. Above: `413`.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the body of a login, which anybody may send. Above: `413`.
+pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
+/// How long a body may take to arrive. Then `408`, and the connection is closed.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Values of one body; each takes up to 64 bytes while the body is read, and every second byte can be one.
+/// Above: `422`.
+pub const JSON_VALUES_MAX: usize = 4_096;
+/// How deep the values of a body may be nested; an order's are 3 deep. Above: `400`.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// How long an unwanted body may take to be read away. Then the connection is closed.
+pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same for a request that is rejected unread because there are too many. Then the connection is
+/// closed, and the reply may be lost.
+pub const REJECTED_SKIP_TIMEOUT: Duration = Duration::from_millis(100);
+/// Characters of a client's own text that an error quotes; the rest is left out.
+pub const QUOTED_CHARS_MAX: usize = 100;
+/// Characters of an `Idempotency-Key`; a UUID has 36. Above: `422`.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
+/// How long the response to an `Idempotency-Key` is kept. Later, a repeat is a new request.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Entries of one page of a list or of the event log. Above: `422`.
+pub const PAGE_MAX: usize = 200;
+/// Entries of a page if the client does not say.
+pub const PAGE_DEFAULT: usize = 50;
+/// Entities that one request can read by their ids. Above: `422`.
+pub const IDS_MAX: usize = 100;
+/// Bytes of the entries of one page, before they are JSON. Above: the page ends early, and `next` goes on.
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// How long a page waits for its permit. Then `503`.
+pub const PAGE_WAIT: Duration = Duration::from_secs(5);
+/// Bytes of the largest response with one entity that needs no permit: the longest notes have 8 KB, and
+/// only an order with many lines is larger. That one waits for a permit as a page does, before anything is
+/// done.
+pub const SMALL_RESPONSE_BYTES_MAX: usize = 12 * 1024;
+/// Bytes that a line of a new order adds to the response, for an average name.
+pub const LINE_RESPONSE_BYTES: usize = 256;

@@ -1,0 +1,36 @@
+//! What one entity may hold.
+
+use std::ops::RangeInclusive;
+
+/// Amounts in minor units: below 2^53, so that a JavaScript client reads every total exactly.
+/// Above: `422`.
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+/// Lines of one order: a receipt of a metre. Above: `422`.
+pub const ORDER_LINES_MAX: usize = 100;
+/// Transactions of one order: more than any shop has, and few enough that their sums fit 64 bits and their
+/// rows are read in a millisecond. Above: `409`.
+pub const ORDER_TRANSACTIONS_MAX: usize = 1_000;
+/// Shipments of one order, for the same reasons. Above: `409`.
+pub const ORDER_SHIPMENTS_MAX: usize = 1_000;
+/// Rows that one change saves: an order and every product of its lines, with what follows. Above: `503`
+/// and an error in the log, because it is a bug.
+pub const CHANGE_STEPS_MAX: usize = 4 * ORDER_LINES_MAX;
+/// Pieces of one line. Above: `422`.
+pub const QUANTITY_MAX: i64 = 1_000_000;
+/// Pieces of one product in stock. Above: `422`.
+pub const COUNT_MAX: i64 = 1_000_000_000_000;
+/// Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
+pub const EMAIL_CHARS_MAX: usize = 254;
+/// Characters of the name of a product or a person. Above: `422`.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Characters of a product's number. Above: `422`.
+pub const SKU_CHARS_MAX: usize = 64;
+/// Characters of a telephone number as people write it. Above: `422`.
+pub const PHONE_CHARS_MAX: usize = 40;
+/// Characters of an order's notes. Above: `422`.
+pub const NOTES_CHARS_MAX: usize = 2_000;
+/// Characters of a user's name. Above: `422`.
+pub const USERNAME_CHARS_MAX: usize = 64;
+/// Characters of a password. argon2 would hash any length, but one request could then cost seconds.
+/// Outside: `422`.
+pub const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
