@@ -3,6 +3,7 @@
 mod api;
 mod asyncapi;
 mod audit;
+mod authority;
 mod cors;
 mod entities;
 mod etag;
@@ -32,10 +33,11 @@ use crate::domain::Code;
 use crate::limits::LOG_PATH_CHARS;
 
 pub use api::{Api, MemoryBudget};
+pub use authority::AUTHORITY_PATH;
 pub use cors::{allow_origin, may_act, origin_of};
 pub use headers::{cookie_lines, header_text};
 pub use problem::Problem;
-pub use reply::{Reply, redirect, switching_protocols};
+pub use reply::{Reply, redirect, switching_protocols, to_raw};
 
 use query::{Query, QueryReader};
 use request::ApiRequest;

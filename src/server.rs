@@ -187,6 +187,7 @@ fn api(
         metrics,
         origins: Arc::new(Origins::new(settings.allow_origin.clone())),
         lifecycle: Arc::default(),
+        identity: settings.identity.clone(),
         memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
     };
     (api, writer)

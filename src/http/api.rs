@@ -13,6 +13,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::{PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::tls::Identity;
 
 /// The right to a large answer; none where it is small.
 pub(super) type ResponsePermit = Option<OwnedSemaphorePermit>;
@@ -31,6 +32,8 @@ pub struct Api {
     pub origins: Arc<Origins>,
     /// A server that is stopping is no longer ready.
     pub lifecycle: Arc<Lifecycle>,
+    /// The server's certificate; `None` where it speaks plain HTTP only.
+    pub identity: Option<Arc<Identity>>,
     /// What requests may hold at the same time.
     pub memory_budget: MemoryBudget,
 }

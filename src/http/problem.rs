@@ -7,9 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::auth::Denied;
-use crate::auth::origin::Origins;
 use crate::domain::{Code, FieldError, Reject};
-use crate::http::cors::allow_origin;
 use crate::http::reply::{Reply, plain, to_json};
 
 /// Where the codes are described; `#code` is appended.
@@ -65,22 +63,6 @@ impl Problem {
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some(Box::new((name, value)));
         self
-    }
-
-    /// The whole response as it goes over the wire, for a request that hyper does not hand on. A page of
-    /// this origin may read it, if the origin is listed.
-    pub fn into_raw(self, origin: Option<&str>, origins: &Origins) -> Vec<u8> {
-        let body = self.body();
-        let mut reply = self.into_reply();
-        allow_origin(&mut reply, origin, origins);
-        let mut raw = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();
-        for (name, value) in reply.headers() {
-            raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-        }
-        let length = body.len();
-        let rest = format!("content-length: {length}\r\nconnection: close\r\n\r\n{body}");
-        raw.extend(rest.as_bytes());
-        raw
     }
 
     /// The reply that tells it.

@@ -71,6 +71,20 @@ impl Body for ReplyBody {
     }
 }
 
+/// A whole reply as it goes over the wire, the last of its connection, for a request that hyper does not
+/// hand on.
+pub fn to_raw(reply: &Reply) -> Vec<u8> {
+    let mut raw = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();
+    for (name, value) in reply.headers() {
+        raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    let body = reply.body().0.as_deref().unwrap_or_default();
+    let length = body.len();
+    raw.extend(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
+    raw.extend(body);
+    raw
+}
+
 /// What a reply gets beside its body.
 pub(super) trait ReplyExt {
     /// Keeps a permit, if the reply needs one, until the reply is sent or its connection gone.

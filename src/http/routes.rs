@@ -5,6 +5,7 @@ use std::future::ready;
 use hyper::Method;
 
 use crate::domain::Code;
+use crate::http::authority::AUTHORITY_PATH;
 use crate::http::path::{self, PathParameters};
 use crate::http::query::{AFTER, LIMIT, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
@@ -173,6 +174,13 @@ pub(super) static ROUTES: &[Route] = &[
         request: RequestBody::None, response: ResponseBody::Json("Document"), rules: &[],
         id: "getAsyncApi", summary: "Read the description of the WebSocket",
         handler: |_, _| Box::pin(ready(Ok(reply::json(asyncapi::document().to_string())))),
+    },
+    Route {
+        method: Method::GET, path: AUTHORITY_PATH, access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None,
+        response: ResponseBody::Text("application/x-x509-ca-cert"), rules: &[Code::NotFound],
+        id: "getAuthority", summary: "Read the certificate that clients have to trust first",
+        handler: |api, _| Box::pin(ready(api.authority())),
     },
     page("/", |_, _| Box::pin(ready(Ok(pages::home())))),
     page("/docs/problems", |_, _| Box::pin(ready(Ok(pages::problems())))),

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
+use crate::domain::Code;
+use crate::http::Problem;
 use crate::limits::{HALF_OPEN_SHARE, RESERVED_SHARE};
 use crate::metrics::Metrics;
 use crate::sync;
@@ -58,6 +60,12 @@ pub(super) struct ConnectionPermit {
 pub(super) struct Refusal {
     pub(super) reason: &'static str,
     pub(super) retry_after: Duration,
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        Self::retry_after(Code::TooManyRequests, refusal.reason, refusal.retry_after)
+    }
 }
 
 const FULL: Refusal =

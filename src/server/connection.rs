@@ -2,7 +2,6 @@
 //! WebSocket.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,10 +19,9 @@ use crate::limits::{
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::dispatch::dispatch;
-use crate::server::head;
+use crate::server::head::await_request;
 use crate::server::parse_errors::WithProblems;
 use crate::server::stream::Stream;
-use crate::tls::TlsConnection;
 
 /// Serves a connection until it ends or becomes a WebSocket.
 #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
@@ -36,7 +34,7 @@ pub(super) fn serve_connection(
     async move {
         set_socket_options(&stream);
         let tls = tokio::select! {
-            tls = timeout(HEAD_TIMEOUT, await_request(&context, &stream)) => tls,
+            tls = timeout(HEAD_TIMEOUT, await_request(&stream, context.api.identity.as_deref())) => tls,
             () = context.lifecycle.stop_begun() => return,
         };
         let Ok(Ok(tls)) = tls else {
@@ -52,20 +50,6 @@ pub(super) fn serve_connection(
         drop(http_permit);
         if let Err(error) = served {
             tracing::debug!(%error, %from, "connection ended");
-        }
-    }
-}
-
-/// Waits for the head of a request; over TLS for the handshake and the record that begins the head.
-#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
-pub(super) fn await_request(
-    context: &Context,
-    stream: &TcpStream,
-) -> impl Future<Output = io::Result<Option<Box<TlsConnection>>>> {
-    async move {
-        match &context.identity {
-            Some(identity) => Box::pin(head::wait_tls(stream, identity)).await,
-            None => head::wait_plain(stream).await.map(|()| None),
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::server::admission::Admission;
 use crate::server::http_permits::HttpPermits;
 use crate::server::proxy::Proxies;
 use crate::server::settings::Settings;
-use crate::tls::Identity;
 use crate::ws::Hub;
 
 /// The server as its parts see it.
@@ -23,8 +22,6 @@ pub(super) struct Context {
     pub(super) hub: Arc<Hub>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) admission: Arc<Admission>,
-    /// The certificate and key; without them the server speaks plain HTTP only.
-    pub(super) identity: Option<Arc<Identity>>,
     /// The value of `Strict-Transport-Security`.
     pub(super) hsts: Option<HeaderValue>,
     pub(super) proxies: Proxies,
@@ -45,7 +42,6 @@ impl Context {
             api,
             hub,
             admission: Arc::new(admission),
-            identity: settings.identity.clone(),
             hsts: settings.hsts(),
             proxies: Proxies(settings.proxies.clone()),
             http_permits: HttpPermits::new(settings.limits.http_connections),

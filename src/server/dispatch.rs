@@ -11,12 +11,11 @@ use tokio::time::timeout;
 
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::http::{Problem, Reply, allow_origin, cookie_lines, may_act, origin_of};
+use crate::http::{AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, may_act, origin_of};
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
 use crate::server::redirect::redirect;
-use crate::server::refuse::too_many;
 use crate::server::upgrade::upgrade;
 
 /// Replies to a request.
@@ -39,7 +38,7 @@ pub(super) async fn dispatch(
     }
     let mut reply = match client {
         Err(problem) => closing(problem.into_reply()),
-        Ok(_) if context.identity.is_some() && !secure => closing(redirect(&request)),
+        Ok(_) if needs_tls(context, &request) && !secure => closing(redirect(&request)),
         Ok(client) => route(context, request, client, session, permit).await,
     };
     allow_origin(&mut reply, origin.as_deref(), &context.api.origins);
@@ -52,6 +51,12 @@ pub(super) async fn dispatch(
         reply = closing(reply);
     }
     reply
+}
+
+/// Whether a request must come over TLS: all do where it is spoken, but the one for the certificate that a
+/// client has to trust first.
+fn needs_tls(context: &Context, request: &Request<Incoming>) -> bool {
+    context.api.identity.is_some() && request.uri().path() != AUTHORITY_PATH
 }
 
 /// Turns a request without a session away if the server is crowded, else hands it on.
@@ -67,7 +72,7 @@ async fn route(
         && (permit.reserved || anonymous.is_none())
     {
         skip_body(request.into_body()).await;
-        return closing(too_many(&RESERVED).into_reply());
+        return closing(Problem::from(&RESERVED).into_reply());
     }
     if request.uri().path() == "/ws" {
         // A body would stand before the next request.

@@ -25,14 +25,28 @@ const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
 /// The first byte of a record's version.
 const SSL_3_TO_TLS_1_3: u8 = 3;
 
+/// Waits for the head of a request; with an identity, a client may speak TLS, whose connection is returned.
+#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+pub(super) fn await_request(
+    stream: &TcpStream,
+    identity: Option<&Identity>,
+) -> impl Future<Output = io::Result<Option<Box<TlsConnection>>>> {
+    async move {
+        match identity {
+            Some(identity) => Box::pin(wait_tls(stream, identity)).await,
+            None => wait_plain(stream).await.map(|()| None),
+        }
+    }
+}
+
 /// Waits for a whole head, or for more bytes than a head may have. An error means that the peer left.
-pub(super) fn wait_plain(stream: &TcpStream) -> impl Future<Output = io::Result<()>> {
+fn wait_plain(stream: &TcpStream) -> impl Future<Output = io::Result<()>> {
     peek(stream, |bytes| Ok((bytes.len() == HEAD_BYTES_MAX || is_whole(bytes)).then_some(())))
 }
 
 /// Waits for the TLS handshake and the first record after it, and returns the connection; `None` after
 /// the head of a client that speaks plain HTTP.
-pub(super) async fn wait_tls(
+async fn wait_tls(
     stream: &TcpStream,
     identity: &Identity,
 ) -> io::Result<Option<Box<TlsConnection>>> {

@@ -37,7 +37,7 @@ pub(super) async fn run_maintenance(context: &Context) {
     loop {
         tokio::select! {
             _ = certificate.tick() => {
-                for warning in context.identity.iter().flat_map(|identity| identity.warnings()) {
+                for warning in context.api.identity.iter().flat_map(|identity| identity.warnings()) {
                     tracing::warn!("{warning}");
                 }
             }

@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::auth::origin::Origins;
 use crate::domain::Code;
-use crate::http::Problem;
+use crate::http::{Problem, allow_origin, to_raw};
 use crate::limits::CLOSE_WAIT;
 use crate::server::head::origin_in;
 use crate::server::stream::Stream;
@@ -67,10 +67,11 @@ impl WithProblems {
     fn problem_for(&self, reply: &[u8]) -> Option<Vec<u8>> {
         let (_, code, detail) = BARE.iter().find(|(start, ..)| reply.starts_with(start))?;
         let empty = b"\r\ncontent-length: 0\r\n";
-        reply
-            .windows(empty.len())
-            .any(|part| part == empty)
-            .then(|| Problem::new(*code, *detail).into_raw(self.origin.as_deref(), &self.origins))
+        reply.windows(empty.len()).any(|part| part == empty).then(|| {
+            let mut problem = Problem::new(*code, *detail).into_reply();
+            allow_origin(&mut problem, self.origin.as_deref(), &self.origins);
+            to_raw(&problem)
+        })
     }
 }
 

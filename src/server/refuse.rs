@@ -7,13 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::domain::Code;
-use crate::http::Problem;
+use crate::http::{Problem, allow_origin, to_raw};
 use crate::limits::{CLOSE_WAIT, REFUSED_HEAD_BYTES};
 use crate::server::admission::Refusal;
-use crate::server::connection::await_request;
 use crate::server::context::Context;
-use crate::server::head::origin_in;
+use crate::server::head::{await_request, origin_in};
 use crate::server::stream::Stream;
 
 /// Sends a refused connection the reason, unless `REFUSALS_MAX` others are being told already.
@@ -27,11 +25,12 @@ pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Re
 }
 
 async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
-    let tls = await_request(context, &stream).await?;
+    let tls = await_request(&stream, context.api.identity.as_deref()).await?;
     let mut stream = Stream::new(stream, tls);
     let origin = read_origin(&mut stream).await?;
-    let reply = too_many(refusal).into_raw(origin.as_deref(), &context.api.origins);
-    stream.write_all(&reply).await?;
+    let mut reply = Problem::from(refusal).into_reply();
+    allow_origin(&mut reply, origin.as_deref(), &context.api.origins);
+    stream.write_all(&to_raw(&reply)).await?;
     drop(reply);
     stream.shutdown().await?;
     // Until the peer has closed: an unread byte would turn the reply into a reset.
@@ -45,9 +44,4 @@ async fn read_origin(stream: &mut Stream) -> io::Result<Option<String>> {
     let mut head = vec![0; REFUSED_HEAD_BYTES];
     let length = stream.read(&mut head).await?;
     Ok(origin_in(&head[..length]).map(ToOwned::to_owned))
-}
-
-/// The `429` for a refusal.
-pub(super) fn too_many(refusal: &Refusal) -> Problem {
-    Problem::retry_after(Code::TooManyRequests, refusal.reason, refusal.retry_after)
 }

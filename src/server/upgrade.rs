@@ -18,7 +18,6 @@ use crate::http::{Problem, Reply, may_act, switching_protocols};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::parse_errors::WithProblems;
-use crate::server::refuse::too_many;
 use crate::server::stream::Parts;
 use crate::ws;
 
@@ -54,7 +53,7 @@ fn socket_permit(
         return Ok(permit);
     }
     let of_client = context.admission.admit_behind_proxy(client.address);
-    let of_client = of_client.map_err(|refusal| too_many(&refusal))?;
+    let of_client = of_client.map_err(|refusal| Problem::from(&refusal))?;
     Ok(Arc::new((permit, of_client)))
 }
 

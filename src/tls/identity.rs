@@ -30,7 +30,15 @@ pub struct Files {
 #[derive(Debug)]
 pub struct Identity {
     files: Files,
-    config: RwLock<Arc<ServerConfig>>,
+    loaded: RwLock<Loaded>,
+}
+
+/// What the files held when they were last loaded.
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The certificate of the authority, PEM, if it is the shop's own.
+    authority: Option<Arc<str>>,
 }
 
 impl Identity {
@@ -39,22 +47,30 @@ impl Identity {
     /// # Errors
     /// One sentence for each file that is wrong, which names it.
     pub fn load(files: &Files) -> Result<Self, Vec<String>> {
-        let config = RwLock::new(read(files)?);
-        Ok(Self { files: files.clone(), config })
+        Ok(Self { files: files.clone(), loaded: RwLock::new(read(files)?) })
     }
 
     /// Loads the files again, for connections from now on; returns the warnings. Does not change
     /// anything if a file is wrong.
     pub fn reload(&self) -> Result<Vec<String>, Vec<String>> {
-        let config = read(&self.files)?;
-        *sync::write(&self.config) = config;
+        let loaded = read(&self.files)?;
+        *sync::write(&self.loaded) = loaded;
         Ok(self.warnings())
     }
 
     /// The server's side of a new connection.
     pub fn accept(&self) -> Result<TlsConnection, Error> {
-        let config = Arc::clone(&sync::read(&self.config));
-        UnbufferedServerConnection::new(config).map(TlsConnection::new)
+        UnbufferedServerConnection::new(self.loaded().config).map(TlsConnection::new)
+    }
+
+    /// The certificate of the authority, PEM, if the server's own was issued by `tillcast cert`: clients
+    /// must trust it first.
+    pub fn authority(&self) -> Option<Arc<str>> {
+        self.loaded().authority
+    }
+
+    fn loaded(&self) -> Loaded {
+        sync::read(&self.loaded).clone()
     }
 
     /// Warnings for the operator about the files, one sentence each.
@@ -117,7 +133,20 @@ pub(super) fn verify(
     rustls::client::verify_server_cert_signed_by_trust_anchor(cert, roots, &[], now, algorithms)
 }
 
-fn read(files: &Files) -> Result<Arc<ServerConfig>, Vec<String>> {
+/// The certificate in `ca.pem` beside the server's, if it is the one that signed it. Only that section of
+/// the file is returned, whatever else the file holds.
+fn own_authority(cert_file: &Path, cert: &CertificateDer) -> Option<Arc<str>> {
+    let text = fs::read_to_string(cert_file.with_file_name("ca.pem")).ok()?;
+    let start = text.find("-----BEGIN CERTIFICATE-----")?;
+    let (section, _) = text[start..].split_once("-----END CERTIFICATE-----")?;
+    let section = format!("{section}-----END CERTIFICATE-----\n");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(section.as_bytes()).ok()?).ok()?;
+    let cert = ParsedCertificate::try_from(cert).ok()?;
+    verify(&cert, &roots, UnixTime::now()).is_ok().then(|| section.into())
+}
+
+fn read(files: &Files) -> Result<Loaded, Vec<String>> {
     let Files { cert, key } = files;
     let certs = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
     let certs = match certs {
@@ -136,7 +165,8 @@ fn read(files: &Files) -> Result<Arc<ServerConfig>, Vec<String>> {
         (Ok(certs), Ok(private)) => (certs, private),
         (certs, private) => return Err(certs.err().into_iter().chain(private.err()).collect()),
     };
-    config(certs, private).map_err(|error| {
+    let authority = certs.first().and_then(|first| own_authority(cert, first));
+    config(certs, private).map(|config| Loaded { config, authority }).map_err(|error| {
         vec![match error {
             Error::InconsistentKeys(_) => file_error(
                 key,

@@ -121,6 +121,36 @@ fn plain_http_is_sent_to_tls_and_nothing_is_done_for_it() {
     assert_eq!(me.header("strict-transport-security"), "max-age=31536000");
 }
 
+/// A tablet gets the authority before it trusts it; of an authority that is not the shop's own, nothing is
+/// given away.
+#[test]
+fn the_own_authority_is_served_over_plain_http_too() {
+    let keys = Keys::make();
+    let server = keys.server(&[]);
+    let plain = format!("http://{}/ca.pem", server.address());
+    let own = std::fs::read_to_string(keys.file("ca.pem")).unwrap();
+    for answer in [curl(&[&plain]), keys.curl(server.address(), "/ca.pem", &[])] {
+        let answer = answer.expect(200);
+        assert_eq!(answer.header("content-type"), "application/x-x509-ca-cert");
+        assert_eq!(answer.text(), own);
+    }
+    curl(&[&plain, "-X", "POST"]).problem(405);
+    assert!(curl(&[&plain, "--head"]).expect(200).body.is_empty());
+    drop(server);
+
+    let mixed = format!("{}\n{own}", std::fs::read_to_string(keys.file("key.pem")).unwrap());
+    std::fs::write(keys.file("ca.pem"), mixed).unwrap();
+    let server = keys.server(&[]);
+    assert_eq!(curl(&[&format!("http://{}/ca.pem", server.address())]).expect(200).text(), own);
+    drop(server);
+
+    let foreign = Keys::make();
+    std::fs::copy(foreign.file("ca.pem"), keys.file("ca.pem")).unwrap();
+    let server = keys.server(&[]);
+    curl(&[&format!("http://{}/ca.pem", server.address())]).expect(404);
+    Server::start().anonymous().get("/ca.pem").expect(404);
+}
+
 #[test]
 fn a_refusal_is_sent_over_tls() {
     let keys = Keys::make();
