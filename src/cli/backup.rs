@@ -46,7 +46,7 @@ pub(super) fn restore(data_dir: &Path, backup: &Path) -> Result<(), String> {
     let old = store::restore(data_dir, backup).map_err(|error| error.to_string())?;
     let kept = old.map(|old| format!("; the old one is {}", old.display())).unwrap_or_default();
     let file = store::database_file(data_dir);
-    print(&format!("{} is a copy of {} now{kept}\n", file.display(), backup.display()))
+    print(&format!("{} is now a copy of {}{kept}\n", file.display(), backup.display()))
 }
 
 /// Verifies the database of a data directory.

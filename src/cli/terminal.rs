@@ -58,12 +58,12 @@ pub(super) fn explain(reject: Reject) -> String {
             let line = |error: &FieldError| format!("{} {}", error.field, error.message);
             errors.iter().map(line).collect::<Vec<_>>().join("; ")
         }
-        Reject::NotFound => "there is no such thing".to_owned(),
+        Reject::NotFound => "not found".to_owned(),
         Reject::Conflict(_, detail) => detail,
-        Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile".to_owned(),
-        Reject::DiskFull => "the disk is full; nothing was done".to_owned(),
+        Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile; try again".to_owned(),
+        Reject::DiskFull => "the disk is full; nothing was changed".to_owned(),
         Reject::Busy | Reject::Unavailable => {
-            "the database could not do it; see the lines above".to_owned()
+            "the database failed; the lines above say why".to_owned()
         }
     }
 }

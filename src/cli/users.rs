@@ -1,4 +1,4 @@
-//! `tillcast user …`: also while the server runs.
+//! `tillcast user …`, which works also while the server runs.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -46,8 +46,8 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
     print(&[heading].into_iter().chain(users.iter().rev().map(row)).collect::<String>())
 }
 
-/// Sets a user's password and ends the user's sessions. A random one is printed once it holds, and is
-/// written down nowhere.
+/// Sets a user's password and ends the user's sessions. A random one is printed after it is set, and
+/// stored nowhere.
 pub(super) fn passwd(
     data_dir: &Path,
     cost: HashCost,
@@ -104,7 +104,7 @@ fn read_password(cost: HashCost) -> Result<Secret, String> {
         let first = rpassword::prompt_password("password: ").map_err(unreadable)?;
         let second = rpassword::prompt_password("again: ").map_err(unreadable)?;
         if first != second {
-            return Err("the two are not the same".to_owned());
+            return Err("the two passwords differ".to_owned());
         }
         first
     } else {
