@@ -60,7 +60,9 @@ pub(super) fn explain(reject: Reject) -> String {
         }
         Reject::NotFound => "not found".to_owned(),
         Reject::Conflict(_, detail) => detail,
-        Reject::PreconditionFailed | Reject::KeyReused => "it was changed meanwhile; try again".to_owned(),
+        Reject::PreconditionFailed | Reject::KeyReused => {
+            "it was changed meanwhile; try again".to_owned()
+        }
         Reject::DiskFull => "the disk is full; nothing was changed".to_owned(),
         Reject::Busy | Reject::Unavailable => {
             "the database failed; the lines above say why".to_owned()
