@@ -71,8 +71,8 @@ fn add_user(tillcast: &Path, data_dir: &Path) -> Outcome<()> {
 fn fill(conn: &mut Connection, orders: i64, events: i64) -> Outcome<()> {
     let at = millis_now()?;
     let writing = conn.transaction()?;
-    let mut event =
-        writing.prepare("INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?)")?;
+    // By position: an older program has another name for the third column.
+    let mut event = writing.prepare("INSERT INTO events VALUES (?, ?, ?, ?)")?;
     let mut product = writing.prepare(
         "INSERT INTO products (name, sku, status, price, stock, currency, seq, created_at, updated_at)
          VALUES (?, ?, 'published', 5998, 1000000000000, 'USD', ?, ?, ?)",

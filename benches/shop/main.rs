@@ -12,6 +12,7 @@ mod disk;
 mod growth;
 mod idle;
 mod latency;
+mod lists;
 mod memory;
 mod orders;
 mod programs;
@@ -50,6 +51,7 @@ const ROWS: &[Row] = &[
     ("growth", growth::growth),
     ("orders", orders::orders),
     ("promptness", orders::promptness),
+    ("lists", lists::lists),
     ("scale", scale::scale),
     ("disk", disk::disk),
     ("idle", idle::idle),

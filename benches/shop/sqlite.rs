@@ -79,8 +79,7 @@ fn order(conn: &Connection, seq: &mut i64, at: i64) -> Outcome<()> {
         "UPDATE products SET stock = stock - 1, seq = ?, updated_at = ? WHERE id = ?",
     )?
     .execute((of_product, at, product))?;
-    let mut event =
-        conn.prepare_cached("INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?)")?;
+    let mut event = conn.prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?)")?;
     event.execute((of_order, at, 0, order_event(id, of_order, true, "")))?;
     let body = format!(
         r#"{{"event":"product:updated","data":{{"id":{product},"name":"Product {product}","sku":"SKU-{product}","status":"published","price":59.98,"stock":999999999999,"changed_fields":{{"stock":999999999999}}}},"timestamp":"2026-01-25T10:30:00.000Z","seq":{of_product}}}"#
