@@ -117,6 +117,11 @@ impl Connection {
         self.subscriptions.feed_wait_left(context)
     }
 
+    /// Whether replies wait for the feed.
+    pub(super) fn awaits_feed(&self) -> bool {
+        self.subscriptions.awaits_feed()
+    }
+
     /// Skips events of kinds that it does not follow.
     pub(super) fn skip(&mut self, from: i64, to: i64) {
         self.subscriptions.cursor.skip(from, to);
@@ -163,7 +168,9 @@ impl Connection {
         if let Some(ended) = self.session.ended() {
             return Err(CloseReason::Close(1008, ended.text()));
         }
-        self.answer_subscriptions(context, context.feed.head())?;
+        if self.awaits_feed() {
+            self.answer_subscriptions(context, context.feed.head())?;
+        }
         if self.socket.is_blocked() {
             return Ok(SendProgress::Blocked);
         }
@@ -196,7 +203,7 @@ impl Connection {
 
     /// Sends the replies that waited for the feed, now that the log is known to reach `head`.
     fn answer_subscriptions(&mut self, context: &LoopContext, head: i64) -> Result<(), Gone> {
-        if self.feed_wait_left(context).is_none() {
+        if !self.awaits_feed() {
             return Ok(());
         }
         while let Some(reply) = self.subscriptions.next_reply(context, head) {

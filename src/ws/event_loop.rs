@@ -48,8 +48,8 @@ pub struct EventLoop {
     unfinished: KindSet,
     round_began: Instant,
     next_round: Instant,
-    /// The recipients of a round by their channels, with their indexes; empty between rounds.
-    recipients: Vec<(KindSet, u32)>,
+    /// The different sets of channels of a round's recipients; empty between rounds.
+    recipients: Vec<KindSet>,
     /// Connections that the ring no longer reaches back to, in the order of their turns.
     lagging: VecDeque<usize>,
     /// Pages that were requested and have not come.
@@ -258,25 +258,29 @@ impl EventLoop {
         let before = mem::replace(&mut self.head, head);
         self.written = written;
         let mut recipients = mem::take(&mut self.recipients);
-        for (index, connection) in &mut self.connections {
-            if connection.kinds().intersects(kinds)
-                || connection.feed_wait_left(&self.context).is_some()
-            {
-                recipients.extend(u32::try_from(index).map(|index| (connection.kinds(), index)));
-            } else {
+        for (_, connection) in &mut self.connections {
+            let channels = connection.kinds();
+            if !channels.intersects(kinds) && !connection.awaits_feed() {
                 connection.skip(before, head);
+            } else if !recipients.contains(&channels) {
+                recipients.push(channels);
             }
         }
-        recipients.sort_unstable();
         self.unfinished = KindSet::EMPTY;
-        for (served, (kinds, index)) in (1..).zip(recipients.drain(..)) {
-            let sent =
-                self.with_connection(index as usize, |one, context| one.deliver(context, head));
-            if sent == Some(SendProgress::More) {
-                self.unfinished = self.unfinished.union(kinds);
-            }
-            if served % BROADCAST_SLICE == 0 {
-                thread::yield_now();
+        let mut served = 0;
+        for channels in recipients.drain(..) {
+            for index in 0..self.connections.capacity() {
+                if self.connections.get(index).is_none_or(|one| one.kinds() != channels) {
+                    continue;
+                }
+                let sent = self.with_connection(index, |one, context| one.deliver(context, head));
+                if sent == Some(SendProgress::More) {
+                    self.unfinished = self.unfinished.union(channels);
+                }
+                served += 1;
+                if served % BROADCAST_SLICE == 0 {
+                    thread::yield_now();
+                }
             }
         }
         self.recipients = recipients;

@@ -27,6 +27,11 @@ impl Subscriptions {
         Self { cursor: Cursor::new(position), unanswered: KindSet::EMPTY, unanswered_since_ms: 0 }
     }
 
+    /// Whether replies wait for the feed.
+    pub(super) fn awaits_feed(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
     /// The time until replies wait no longer for the feed; `None` if there are none.
     pub(super) fn feed_wait_left(&self, context: &LoopContext) -> Option<Duration> {
         if self.unanswered.is_empty() {
