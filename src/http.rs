@@ -1,7 +1,6 @@
 //! One request → one answer. This room is the home of hyper's requests and answers.
 
 mod api;
-mod asyncapi;
 mod audit;
 mod authority;
 mod cors;

@@ -35,7 +35,7 @@ use crate::auth::{Auth, SessionCookie};
 use crate::http::{Api, MemoryBudget};
 use crate::metrics::Metrics;
 use crate::store;
-use crate::ws::{EventLoop, Hub};
+use crate::ws::{self, EventLoop, Hub};
 
 pub use backups::DailyBackup;
 use context::Context;
@@ -189,6 +189,7 @@ fn api(
         lifecycle: Arc::default(),
         identity: settings.identity.clone(),
         memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
+        asyncapi: ws::asyncapi::document,
     };
     (api, writer)
 }

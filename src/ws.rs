@@ -4,6 +4,7 @@
 //! until an event is published or a peer sends something. One round writes the news to every
 //! subscriber, straight into the kernel; a socket that takes no more waits until it has room.
 
+pub mod asyncapi;
 mod close;
 mod connection;
 mod context;

@@ -113,8 +113,12 @@ pub fn events() -> Map<String, Value> {
     let mut schemas = Map::new();
     let mut names = Vec::new();
     for kind in EntityKind::ALL {
-        let noun = kind.schema().noun;
-        schemas.insert(format!("{}ChangedFields", title(noun)), changed_fields(kind));
+        let name = title(kind.schema().noun);
+        schemas.insert(format!("{name}ChangedFields"), changed_fields(kind));
+        schemas.insert(format!("{name}Data"), object(event_data(kind)));
+        let mut updated = event_data(kind);
+        updated.insert("changed_fields".to_owned(), reference(&format!("{name}ChangedFields")));
+        schemas.insert(format!("{name}UpdateData"), object(updated));
         for verb in VERBS {
             let name = event_name(kind, verb);
             schemas.insert(name.clone(), event(kind, verb));
@@ -131,17 +135,20 @@ pub fn event_name(kind: EntityKind, verb: &str) -> String {
     format!("{}{}", title(kind.schema().noun), title(verb))
 }
 
-/// An event's envelope, its `data` with exactly the keys of its kind.
-fn event(kind: EntityKind, verb: &str) -> Value {
+/// The keys of an event's `data`, exactly.
+fn event_data(kind: EntityKind) -> Map<String, Value> {
     let mut data = event_fields(kind);
     data.insert("id".to_owned(), id());
-    if verb == "updated" {
-        let changed = reference(&format!("{}ChangedFields", title(kind.schema().noun)));
-        data.insert("changed_fields".to_owned(), changed);
-    }
+    data
+}
+
+/// An event's envelope.
+fn event(kind: EntityKind, verb: &str) -> Value {
+    let suffix = if verb == "updated" { "UpdateData" } else { "Data" };
+    let data = reference(&format!("{}{suffix}", title(kind.schema().noun)));
     object(properties([
         ("event", json!({"type": "string", "const": format!("{}:{verb}", kind.schema().noun)})),
-        ("data", object(data)),
+        ("data", data),
         ("timestamp", time()),
         ("seq", seq()),
     ]))

@@ -36,6 +36,8 @@ pub struct Api {
     pub identity: Option<Arc<Identity>>,
     /// What requests may hold at the same time.
     pub memory_budget: MemoryBudget,
+    /// Makes the description of the WebSocket for a session cookie of this name.
+    pub asyncapi: fn(&str) -> String,
 }
 
 /// What requests may hold at the same time.

@@ -9,7 +9,7 @@ use crate::http::authority::AUTHORITY_PATH;
 use crate::http::path::{self, PathParameters};
 use crate::http::query::{AFTER, LIMIT, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
-use crate::http::{asyncapi, pages, reply};
+use crate::http::{pages, reply};
 
 const NO_QUERY: Query = Query::Parameters(&[]);
 
@@ -173,7 +173,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::GET, path: "/asyncapi.json", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("Document"), rules: &[],
         id: "getAsyncApi", summary: "Read the description of the WebSocket",
-        handler: |_, _| Box::pin(ready(Ok(reply::json(asyncapi::document().to_string())))),
+        handler: |api, _| Box::pin(ready(Ok(reply::json((api.asyncapi)(api.auth.cookie_name()))))),
     },
     Route {
         method: Method::GET, path: AUTHORITY_PATH, access: Access::Public, query: Query::Ignored,

@@ -266,7 +266,8 @@ fn every_message_of_the_socket_is_in_its_document() {
     }
     for answer in answers {
         let of_type = |payload: &&Value| payload["properties"]["type"]["const"] == answer["type"];
-        let mut payloads = messages.values().map(|message| &message["payload"]).filter(of_type);
+        let payloads = messages.values().map(|message| resolved(&document, &message["payload"]));
+        let mut payloads = payloads.filter(of_type);
         // `ping` and `pong` look alike on both sides; the first that has the type will do.
         let payload = payloads.next().unwrap_or_else(|| panic!("no message for {answer}"));
         check(&document, payload, &answer);
