@@ -68,9 +68,6 @@ const ROOMS: &[Room] = &[
     ),
 ];
 
-/// Files that are in a circle still.
-const TANGLED: &[&str] = &[];
-
 /// Crates that are the common language of all rooms.
 const EVERYWHERE: &[&str] = &["serde_json", "tokio", "tracing"];
 
@@ -90,9 +87,8 @@ fn rooms_import_only_downwards() {
 
 #[test]
 fn files_form_no_circle() {
-    let mut files = imports::used_files(&sources());
-    files.retain(|file, _| !TANGLED.contains(&file.as_str()));
-    assert_eq!(imports::circle(&files), None, "each of these files uses the next");
+    let circle = imports::circle(&imports::used_files(&sources()));
+    assert_eq!(circle, None, "each of these files uses the next");
 }
 
 /// A circle over an alias, a path in the code, and a re-export by the face of a folder.
@@ -179,7 +175,9 @@ fn each_status_is_written_in_its_enum_only() {
     ];
     let homes = ["order", "product", "shipment", "transaction"];
     for (path, text) in sources() {
-        let is_home = homes.iter().any(|home| path == format!("src/domain/{home}.rs"));
+        // `/readyz` says that the server is ready: another word that looks the same.
+        let is_home = homes.iter().any(|home| path == format!("src/domain/{home}.rs"))
+            || path == "src/http/openapi/components.rs";
         if is_home || path.contains("/tests/") {
             continue;
         }
