@@ -175,17 +175,11 @@ pub(super) static ROUTES: &[Route] = &[
         id: "getAsyncApi", summary: "Read the description of the WebSocket",
         handler: |api, _| Box::pin(ready(Ok(reply::json((api.asyncapi)(api.auth.cookie_name()))))),
     },
-    Route {
-        method: Method::GET, path: AUTHORITY_PATH, access: Access::Public, query: Query::Ignored,
-        request: RequestBody::None,
-        response: ResponseBody::Text("application/x-x509-ca-cert"), rules: &[Code::NotFound],
-        id: "getAuthority", summary: "Read the certificate that clients have to trust first",
-        handler: |api, _| Box::pin(ready(api.authority())),
-    },
     page("/", |_, _| Box::pin(ready(Ok(pages::home())))),
     page("/docs/problems", |_, _| Box::pin(ready(Ok(pages::problems())))),
     page("/style.css", |_, _| Box::pin(ready(Ok(pages::style())))),
     page("/favicon.svg", |_, _| Box::pin(ready(Ok(pages::favicon())))),
+    page(AUTHORITY_PATH, |api, _| Box::pin(ready(api.authority()))),
 ];
 
 const fn page(path: &'static str, handler: Handler) -> Route {
