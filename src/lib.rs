@@ -24,7 +24,7 @@
 //! |---|---|---|---|
 //! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
 //! | 0 | [`sync`] | locks that a panic elsewhere does not poison | |
-//! | 1 | [`domain`] | entities with schemas and statuses, events, rejections, input | `time`, `iso_currency` |
+//! | 1 | [`domain`] | entities with schemas and statuses, events, rejections, input | `time`, `iso_currency`, `icu_normalizer` |
 //! | 1 | [`frame`] | WebSocket frames as a server writes them | |
 //! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
 //! | 1 | [`lifecycle`] | whether the server is running or has begun to stop | |

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::auth::{one_time_password, password};
 use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
+use crate::domain::text::normalize;
 use crate::domain::{Reject, Role, Secret, User};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
 use crate::store::{self, Console, UserPatch};
@@ -14,6 +15,7 @@ const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
 /// Adds a user, with a password from the terminal or standard input; creates the shop if there is none.
 pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Result<(), String> {
+    let name = &normalize(name.to_owned());
     check_line(name, 1, USERNAME_CHARS_MAX).map_err(|why| format!("the name {why}"))?;
     let role = Role::named(role).ok_or("there is no such role")?;
     let hash = read_password(cost)?;
@@ -87,7 +89,7 @@ fn set_disabled(data_dir: &Path, name: &str, disabled: bool) -> Result<User, Str
 }
 
 fn find(store: &Console, name: &str) -> Result<User, String> {
-    store.find_user(name).map_err(|reject| match reject {
+    store.find_user(&normalize(name.to_owned())).map_err(|reject| match reject {
         Reject::NotFound => format!("there is no user {name}; see `tillcast user list`"),
         other => explain(other),
     })
@@ -112,7 +114,7 @@ fn read_password(cost: HashCost) -> Result<Secret, String> {
         io::stdin().read_line(&mut line).map_err(unreadable)?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
-    let password = Secret(text);
+    let password = Secret(normalize(text));
     password::check(&password).map_err(|why| format!("the password {why}"))?;
     password::hash(&password, cost).ok_or_else(|| NO_RANDOMNESS.to_owned())
 }

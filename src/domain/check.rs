@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::domain::decimal::{self, AmountError};
 use crate::domain::schema::Type;
+use crate::domain::text::{self, hidden_character};
 use crate::domain::{Code, Field, Violation, currency};
-use crate::limits::EMAIL_CHARS_MAX;
+use crate::limits::{EMAIL_CHARS_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX};
 
 /// Reads a whole number within bounds, however it is written: 2, 2.0 and 20e-1 are the same.
 pub(super) fn parse_integer(value: &Value, least: i64, most: i64) -> Result<i64, Violation> {
@@ -57,26 +58,40 @@ pub fn one_of<'w>(words: impl IntoIterator<Item = &'w str>) -> Violation {
     Violation::new(Code::UnknownValue, format!("must be one of {}", words.join(", ")))
 }
 
-/// Checks a text of one line: its length in characters, no control characters, not only blanks.
+/// Checks a text of one line: its length in characters, nothing that cannot be seen, no blank at an
+/// end, and no blank but the common one between.
 pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), Violation> {
     check_length(text, least, most)?;
-    if text.contains(char::is_control) {
-        return Err(Violation::new(Code::BadCharacter, "must not have control characters"));
+    check_hidden(text)?;
+    if text.trim() != text {
+        return Err(Violation::new(Code::BadFormat, "must not begin or end with a blank"));
     }
-    if least > 0 && text.trim().is_empty() {
-        return Err(Violation::new(Code::TooShort, "must not be blank"));
+    match text.chars().find(|character| character.is_whitespace() && *character != ' ') {
+        Some(blank) => Err(bad_character(blank, "the blank")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// Checks a text of several lines: its length in characters, no control characters but those that
-/// break and indent lines.
+/// Checks a text of several lines, which nothing is looked for by: its length in characters, and no
+/// control characters but those that break and indent lines.
 fn check_block(text: &str, most: usize) -> Result<(), Violation> {
     check_length(text, 0, most)?;
-    if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Violation::new(Code::BadCharacter, "must not have control characters"));
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Some(control) => Err(bad_character(control, "the control character")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn check_hidden(text: &str) -> Result<(), Violation> {
+    match hidden_character(text) {
+        Some(hidden) => Err(bad_character(hidden, "the invisible character")),
+        None => Ok(()),
+    }
+}
+
+fn bad_character(character: char, what: &str) -> Violation {
+    let message = format!("must not have {what} U+{:04X}", u32::from(character));
+    Violation::new(Code::BadCharacter, message)
 }
 
 fn check_length(text: &str, least: usize, most: usize) -> Result<(), Violation> {
@@ -91,20 +106,109 @@ fn check_length(text: &str, least: usize, most: usize) -> Result<(), Violation> 
     }
 }
 
-/// An address is only proved by a mail that arrives; this keeps out what cannot be one.
+/// An address is only proved by a mail that arrives; this keeps out what cannot be one. Letters of
+/// all scripts are allowed in both halves (RFC 6531), quoted names and literal hosts are not.
 fn check_email(text: &str) -> Result<(), Violation> {
-    let plain = text.len() <= EMAIL_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let parts = text.rsplit_once('@');
-    let is_complete = parts.is_some_and(|(name, host)| {
-        !name.is_empty()
-            && !name.contains('@')
-            && !host.is_empty()
-            && !host.starts_with('.')
-            && !host.ends_with('.')
-    });
-    if plain && is_complete {
-        Ok(())
-    } else {
-        Err(Violation::new(Code::BadFormat, "must be an e-mail address, such as ana@example.com"))
+    let name_character = |c: char| match c {
+        _ if c.is_ascii_alphanumeric() => true,
+        _ if c.is_ascii() => "!#$%&'*+-/=?^_`{|}~".contains(c),
+        _ => !c.is_whitespace(),
+    };
+    let is_name = |name: &str| {
+        name.len() <= EMAIL_NAME_BYTES_MAX
+            && name.split('.').all(|atom| !atom.is_empty() && atom.chars().all(name_character))
+    };
+    let is_label = |label: &str| {
+        (1..=HOST_LABEL_BYTES_MAX).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_address = text
+        .rsplit_once('@')
+        .is_some_and(|(name, host)| is_name(name) && host.split('.').all(is_label));
+    if text.len() > EMAIL_CHARS_MAX || !is_address {
+        let message = "must be an e-mail address, such as ana@example.com";
+        return Err(Violation::new(Code::BadFormat, message));
+    }
+    check_hidden(text)
+}
+
+/// The form in which the text of a field is kept and looked for; several lines stay as they are.
+/// Addresses are compared without
+/// regard to the case of ASCII letters; in one with others, all are kept small.
+pub fn normalize_text(field: &Field, text: String) -> String {
+    match field.ty {
+        Type::Text(_) => text,
+        Type::Email if !text.is_ascii() => text::normalize(text).to_lowercase(),
+        _ => text::normalize(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_nothing_that_cannot_be_seen() {
+        let code = |text: &str| check_line(text, 1, 20).err().map(|wrong| wrong.code);
+        for (text, expected) in [
+            ("T-1", None),
+            ("Grüner Tee", None),
+            ("", Some(Code::TooShort)),
+            (" ", Some(Code::BadFormat)),
+            ("T-1 ", Some(Code::BadFormat)),
+            ("\u{a0}T-1", Some(Code::BadFormat)),
+            ("T\u{a0}1", Some(Code::BadCharacter)),
+            ("T\t1", Some(Code::BadCharacter)),
+            ("T\u{200b}1", Some(Code::BadCharacter)),
+            ("T-1\u{2060}", Some(Code::BadCharacter)),
+            ("123456789012345678901", Some(Code::TooLong)),
+        ] {
+            assert_eq!(code(text), expected, "{text:?}");
+        }
+        let message = check_line("T\u{200b}1", 1, 20).unwrap_err().message;
+        assert_eq!(message, "must not have the invisible character U+200B");
+    }
+
+    #[test]
+    fn addresses_are_told_from_what_cannot_be_one() {
+        for address in [
+            "ana@example.com",
+            "a.b+c@example.co.uk",
+            "ana@localhost",
+            "o'hara_1@a-b.example",
+            "jörg@müller.de",
+            "jörg@xn--mller-kva.de",
+            "用户@例子.广告",
+        ] {
+            assert_eq!(check_email(address), Ok(()), "{address}");
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        for wrong in [
+            "",
+            "ana",
+            "@example.com",
+            "ana@",
+            "a@example..com",
+            "a@.example.com",
+            "a@example.com.",
+            "<a@example.com>",
+            "a b@example.com",
+            "a@b@example.com",
+            "a..b@example.com",
+            ".a@example.com",
+            "a.@example.com",
+            "a@-example.com",
+            "a@example-.com",
+            "a@exa_mple.com",
+            "a@[127.0.0.1]",
+            "\"a\"@example.com",
+            "a@example.com ",
+            "a\u{200b}@example.com",
+            &long,
+        ] {
+            assert!(check_email(wrong).is_err(), "{wrong}");
+        }
     }
 }

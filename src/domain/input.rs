@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::check::{check_text, parse_integer};
+use crate::domain::check::{check_text, normalize_text, parse_integer};
 use crate::domain::decimal::{AmountError, Decimal};
 use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
@@ -204,6 +204,7 @@ fn read_value(
         (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
         (Type::Count, value) => Cell::Int(parse_integer(&value, 0, COUNT_MAX)?),
         (_, Value::String(text)) => {
+            let text = normalize_text(field, text);
             check_text(field, &text)?;
             Cell::Text(text)
         }

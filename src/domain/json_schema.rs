@@ -7,14 +7,22 @@ use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
 use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
 
-/// A line without control characters.
-const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// A character that can be seen, as a class without its brackets; rarer invisible ones are left to
+/// the server.
+macro_rules! seen {
+    () => {
+        concat!(
+            r"^\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f",
+            r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
+            "\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}",
+        )
+    };
+}
+/// One line, perhaps empty, without a blank at an end.
+const LINE: &str = concat!("^([", seen!(), "]( *[", seen!(), "])*)?$");
 /// The same with something to see.
-pub const NOT_BLANK: &str = concat!(
-    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f]",
-    r"[^\u0000-\u001f\u007f-\u009f]*$",
-);
-/// No control characters but those that break and indent lines.
+pub const NOT_BLANK: &str = concat!("^[", seen!(), "]( *[", seen!(), "])*$");
+/// Several lines, without control characters but those that break and indent them.
 const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 
 /// Which way a value goes: what a server shows may hold more than what a client gives.

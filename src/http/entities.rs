@@ -6,7 +6,7 @@ use hyper::{StatusCode, header};
 use serde_json::Value;
 
 use crate::auth::session::Session;
-use crate::domain::check::check_text;
+use crate::domain::check::{check_text, normalize_text};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::{Cell, EntityKind, Field, FieldRef, Input, Row, Violation, event, order};
@@ -153,7 +153,7 @@ fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
         Type::Choice(_) => check_text(field, text)?,
         _ => {}
     }
-    Ok(Cell::Text(text.to_owned()))
+    Ok(Cell::Text(normalize_text(field, text.to_owned())))
 }
 
 /// Whether a session may know of an entity: to a kiosk, the order of another one does not exist.

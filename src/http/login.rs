@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::password;
+use crate::domain::text::normalize;
 use crate::domain::{Code, FieldError, Secret, User};
 use crate::http::api::Api;
 use crate::http::headers::cookie_lines;
@@ -18,7 +19,7 @@ impl Api {
     /// `POST /api/auth/login`.
     pub(super) async fn login(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let [username, password] = self.two_texts(request, ["username", "password"]).await?;
-        let password = Secret(password);
+        let (username, password) = (normalize(username), Secret(normalize(password)));
         let cookies = cookie_lines(&request.parts.headers);
         let (user, cookie) = self.auth.login(username, password, request.client, cookies).await?;
         let mut reply = reply::json(show(&user));
@@ -44,7 +45,7 @@ impl Api {
     pub(super) async fn change_password(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let session = request.session()?;
         let texts = self.two_texts(request, ["current_password", "new_password"]).await?;
-        let [current, new] = texts.map(Secret);
+        let [current, new] = texts.map(|text| Secret(normalize(text)));
         password::check(&new).map_err(|wrong| Problem::invalid(vec![wrong.at("new_password")]))?;
         self.auth.change_password(&session, current, new, request.client.address).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))

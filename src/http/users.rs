@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::password;
 use crate::domain::check::{check_line, one_of};
+use crate::domain::text::normalize;
 use crate::domain::{Code, FieldError, Role, Secret, User, Violation};
 use crate::http::api::Api;
 use crate::http::entities::created;
@@ -96,7 +97,8 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
     for (name, value) in body {
         let set = match (name.as_str(), value) {
             ("username", Value::String(text)) => {
-                check_line(&text, 1, USERNAME_CHARS_MAX).map(|()| fields.username = Some(text))
+                let name = normalize(text);
+                check_line(&name, 1, USERNAME_CHARS_MAX).map(|()| fields.username = Some(name))
             }
             ("role", Value::String(text)) => match Role::named(&text) {
                 Some(role) => {
@@ -106,7 +108,7 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
                 None => Err(one_of(Role::ALL.map(Role::name))),
             },
             ("password", Value::String(text)) => {
-                let password = Secret(text);
+                let password = Secret(normalize(text));
                 password::check(&password).map(|()| fields.password = Some(password))
             }
             ("disabled", Value::Bool(disabled)) if !new => {

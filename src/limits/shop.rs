@@ -21,6 +21,10 @@ pub const QUANTITY_MAX: i64 = 1_000_000;
 pub const COUNT_MAX: i64 = 1_000_000_000_000;
 /// Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
 pub const EMAIL_CHARS_MAX: usize = 254;
+/// The part of an address before its `@`, bytes (RFC 5321, section 4.5.3.1.1). Above: `422`.
+pub const EMAIL_NAME_BYTES_MAX: usize = 64;
+/// A name between two dots of a host, bytes (RFC 1035, section 2.3.4). Above: `422`.
+pub const HOST_LABEL_BYTES_MAX: usize = 63;
 /// Characters of the name of a product or a person. Above: `422`.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Characters of a product's number. Above: `422`.

@@ -33,3 +33,4 @@ mod rules;
 mod sessions;
 mod shipping;
 mod stock;
+mod texts;

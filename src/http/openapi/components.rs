@@ -146,7 +146,7 @@ fn schemas() -> Value {
         ("Channel", choice(channels)),
         ("SortOrder", choice(["asc", "desc"])),
         ("Document", json!({"type": "object", "additionalProperties": true})),
-        ("State", object(properties([("status", choice(["ok", "ready"]))]))),
+        ("State", object(properties([("status", text.clone())]))),
         ("ProblemCode", choice(Code::ALL.iter().map(|code| code.name()))),
         ("FieldError", field_error()),
         ("Problem", problem()),
