@@ -81,9 +81,10 @@ impl Cursor {
         self.drop_passed_floors();
     }
 
+    /// Every delivery asks, and hardly any cursor has floors.
     fn drop_passed_floors(&mut self) {
         let ahead = |kind| self.follows(kind) && self.floor(kind) > self.position;
-        if !EntityKind::ALL.into_iter().any(ahead) {
+        if self.channel_floors.is_some() && !EntityKind::ALL.into_iter().any(ahead) {
             self.channel_floors = None;
         }
     }

@@ -262,7 +262,7 @@ impl EventLoop {
             let channels = connection.kinds();
             if !channels.intersects(kinds) && !connection.awaits_feed() {
                 connection.skip(before, head);
-            } else if !recipients.contains(&channels) {
+            } else if recipients.last() != Some(&channels) && !recipients.contains(&channels) {
                 recipients.push(channels);
             }
         }
