@@ -40,6 +40,7 @@ mod wal;
 mod write_tx;
 mod writer;
 
+pub use apply::Changed;
 pub use audit::{Action, AuditEntry, AuditFilter, AuditRecord, AuditSubject, Caller};
 pub use backup::{backup, backup_today, newest_backup};
 pub use check::check;

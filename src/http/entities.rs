@@ -1,6 +1,7 @@
 //! The five entities over REST: one function for each verb, the same for all kinds.
 
 use std::mem;
+use std::sync::Arc;
 
 use hyper::{StatusCode, header};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::http::reply::{self, Reply, ReplyExt};
 use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX};
 use crate::shop::{Change, Operation};
-use crate::store::{At, Query, StoredResponse};
+use crate::store::{At, Caller, Changed, Query, StoredResponse};
 
 impl Api {
     /// `GET /api/{kind}`.
@@ -82,10 +83,9 @@ impl Api {
         let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let operation = Operation::Update(id, Input::read(kind, Purpose::Patch, body)?);
-        let (_, permit) = self.read_entity(kind, id).await?;
-        let change = Change { kind, operation, if_match: request.if_match() };
-        let At { seq, value } = self.store.change(request.caller(&session), change).await?;
-        let row = value.ok_or_else(Problem::not_found)?;
+        let change = Arc::new(Change { kind, operation, if_match: request.if_match() });
+        let (At { seq, value: row }, permit) =
+            self.update(request.caller(&session), change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
         Ok(reply.with_permit(permit).with_seq(seq))
     }
@@ -93,10 +93,32 @@ impl Api {
     /// `DELETE /api/{kind}/{id}`.
     pub(super) async fn delete(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
-        let change =
-            Change { kind, operation: Operation::Delete(id), if_match: request.if_match() };
-        let At { seq, .. } = self.store.change(request.caller(&session), change).await?;
+        let operation = Operation::Delete(id);
+        let change = Arc::new(Change { kind, operation, if_match: request.if_match() });
+        let At { seq, .. } = self.store.change(request.caller(&session), change, 0).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT).with_seq(seq))
+    }
+
+    /// Updates an entity, with the permit for its response where that is large. Few are, so the store
+    /// tells.
+    async fn update(
+        &self,
+        caller: Caller,
+        change: Arc<Change>,
+    ) -> Result<(At<Row>, ResponsePermit), Problem> {
+        let bytes_max = SMALL_RESPONSE_BYTES_MAX;
+        let At { seq, value } = self.store.change(caller, Arc::clone(&change), bytes_max).await?;
+        let (At { seq, value }, permit) = match value {
+            Changed::TooLarge => {
+                let permit = self.page_permit().await?;
+                (self.store.change(caller, change, usize::MAX).await?, Some(permit))
+            }
+            value => (At { seq, value }, None),
+        };
+        match value {
+            Changed::Row(value) => Ok((At { seq, value }, permit)),
+            Changed::Removed | Changed::TooLarge => Err(Problem::not_found()),
+        }
     }
 
     /// Reads an entity, with the permit for its response where that is large.

@@ -18,8 +18,19 @@ use crate::store::rows;
 use crate::store::save::save;
 use crate::store::write_tx::WriteTx;
 
-/// Applies a change with everything that follows from it; returns the entity's new state, `None`
-/// after a deletion.
+/// What became of an entity that was to change.
+#[derive(Debug)]
+pub enum Changed {
+    /// Its new state.
+    Row(Row),
+    /// It is gone.
+    Removed,
+    /// Nothing was done: its text has more bytes than the caller has room for.
+    TooLarge,
+}
+
+/// Applies a change with everything that follows from it, unless the entity would have more than
+/// `bytes_max` bytes of text.
 ///
 /// # Errors
 /// The rule that the change breaks, `Unavailable` if the database failed.
@@ -27,9 +38,14 @@ pub(super) fn apply(
     tx: &mut WriteTx<'_>,
     caller: Caller,
     change: &Change,
-) -> Result<Option<Row>, Reject> {
+    bytes_max: usize,
+) -> Result<Changed, Reject> {
     let (head, first_seq) = (tx.head, tx.next_seq);
     let mut steps = VecDeque::from(shop::plan(&TxReads(tx.conn), caller.principal, change)?);
+    let planned = steps.front().and_then(Step::after);
+    if planned.is_some_and(|row| rows::size(row) > bytes_max) {
+        return Ok(Changed::TooLarge);
+    }
     let (mut first, mut saved_steps) = (None, 0);
     while let Some(step) = steps.pop_front() {
         saved_steps += 1;
@@ -42,7 +58,7 @@ pub(super) fn apply(
         first.get_or_insert(saved);
     }
     let Some(first) = first else {
-        return Ok(None);
+        return Ok(Changed::Removed);
     };
     if tx.head > head {
         let action = match (&change.operation, &first) {
@@ -63,8 +79,8 @@ pub(super) fn apply(
         audit::note(tx, caller, &record)?;
     }
     Ok(match first {
-        Step::Create(row) | Step::Update { after: row, .. } => Some(row),
-        Step::Delete(_) => None,
+        Step::Create(row) | Step::Update { after: row, .. } => Changed::Row(row),
+        Step::Delete(_) => Changed::Removed,
     })
 }
 
@@ -118,5 +134,48 @@ impl Reads for TxReads<'_> {
         let parcels =
             statement.query_map([order_id], |row| word(row, 0, ShipmentStatus::from_word));
         parcels.and_then(Iterator::collect).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::Input;
+    use crate::domain::input::Purpose;
+    use crate::store::database::MIGRATIONS;
+    use crate::store::write_tx::Outbox;
+
+    fn product(purpose: Purpose, body: Value) -> Input {
+        let Value::Object(body) = body else { panic!("no object: {body}") };
+        Input::read(EntityKind::Product, purpose, body).unwrap()
+    }
+
+    /// Its caller waits for room and comes again.
+    #[test]
+    fn a_change_that_would_be_too_large_does_nothing() {
+        let conn = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        let outbox = Outbox::default();
+        let mut tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
+        let mut apply = |operation, bytes_max| {
+            let change = Change { kind: EntityKind::Product, operation, if_match: None };
+            let changed = apply(&mut tx, Caller::CONSOLE, &change, bytes_max).unwrap();
+            (changed, tx.head)
+        };
+        let tea = product(Purpose::Create, json!({"name": "Tea", "sku": "T-1", "price": 2.5}));
+        let (made, head) = apply(Operation::Create(tea), usize::MAX);
+        assert!(matches!(made, Changed::Row(row) if row.id == 1) && head == 1);
+        let renamed = || {
+            let input = product(Purpose::Patch, json!({"name": "a long name ".repeat(9)}));
+            Operation::Update(1, input)
+        };
+        let (refused, head) = apply(renamed(), 80);
+        assert!(matches!(refused, Changed::TooLarge) && head == 1);
+        let (done, head) = apply(renamed(), usize::MAX);
+        assert!(matches!(done, Changed::Row(row) if row.seq == 2) && head == 2);
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::{EntityKind, LogId, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
-use crate::store::apply;
+use crate::store::apply::{self, Changed};
 use crate::store::audit::{self, AuditEntry, AuditFilter, Caller};
 use crate::store::command::PendingCommand;
 use crate::store::error::failed;
@@ -135,11 +135,16 @@ impl Store {
         .await
     }
 
-    /// Applies a change of an entity; returns the new state, `None` after a deletion.
-    pub async fn change(&self, caller: Caller, change: Change) -> Result<At<Option<Row>>, Reject> {
+    /// Applies a change of an entity, unless the entity would have more than `bytes_max` bytes of text.
+    pub async fn change(
+        &self,
+        caller: Caller,
+        change: Arc<Change>,
+        bytes_max: usize,
+    ) -> Result<At<Changed>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let value = apply::apply(tx, caller, &change)?;
+            let value = apply::apply(tx, caller, &change, bytes_max)?;
             Ok(At { seq: tx.head, value })
         })
         .await
@@ -155,8 +160,13 @@ impl Store {
         self.check_disk_space()?;
         self.write(move |tx| {
             let value = idempotency::run_once(tx, key.as_ref(), |tx| {
-                let row = apply::apply(tx, caller, &change)?.ok_or(Reject::NotFound)?;
-                Ok(StoredResponse { id: row.id, version: row.seq, body: event::entity(&row)? })
+                match apply::apply(tx, caller, &change, usize::MAX)? {
+                    Changed::Row(row) => {
+                        let body = event::entity(&row)?;
+                        Ok(StoredResponse { id: row.id, version: row.seq, body })
+                    }
+                    Changed::Removed | Changed::TooLarge => Err(Reject::NotFound),
+                }
             })?;
             Ok(At { seq: tx.head, value })
         })
