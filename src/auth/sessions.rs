@@ -14,7 +14,7 @@ use crate::sync;
 /// All sessions.
 pub struct Sessions {
     table: Mutex<HashMap<TokenHash, Arc<Session>>>,
-    sessions_max: usize,
+    capacity: usize,
     lifetimes: Lifetimes,
     /// The table's time at the start of the server: later than any session is old, so that sessions of
     /// earlier runs have a time as well.
@@ -35,13 +35,13 @@ pub struct SweepResult {
 impl Sessions {
     /// Creates an empty table; `wake` is called when a session with open sockets has ended.
     pub fn new(
-        sessions_max: usize,
+        capacity: usize,
         lifetimes: Lifetimes,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
             table: Mutex::new(HashMap::new()),
-            sessions_max,
+            capacity,
             start_ms: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
             lifetimes,
             started: Instant::now(),
@@ -66,7 +66,7 @@ impl Sessions {
     /// table, as long as they have no socket.
     pub fn displaced_by_login(&self) -> Vec<TokenHash> {
         let table = self.table();
-        let excess = (table.len() + 1).saturating_sub(self.sessions_max);
+        let excess = (table.len() + 1).saturating_sub(self.capacity);
         if excess == 0 {
             return Vec::new();
         }
@@ -80,12 +80,18 @@ impl Sessions {
     pub fn apply(&self, change: SessionChange) {
         match change {
             SessionChange::LoggedIn { session, replaced, displaced } => {
-                replaced.iter().for_each(|one| self.end(one, EndReason::LoggedOut));
-                displaced.iter().for_each(|one| self.end(one, EndReason::Displaced));
+                for one in &replaced {
+                    self.end(one, EndReason::LoggedOut);
+                }
+                for one in &displaced {
+                    self.end(one, EndReason::Displaced);
+                }
                 self.add(&session);
             }
             SessionChange::Removed(removed) => {
-                removed.iter().for_each(|one| self.end(one, EndReason::LoggedOut));
+                for one in &removed {
+                    self.end(one, EndReason::LoggedOut);
+                }
             }
             SessionChange::Revoked { user_id, reason, except } => {
                 let ends = |session: &Session| {

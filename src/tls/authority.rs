@@ -96,7 +96,7 @@ pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Iss
     let (mut sans, left_out): (Vec<_>, Vec<_>) =
         optional.into_iter().partition(|san| authority.accepts(san));
     sans.extend(required);
-    let (cert, key) = authority.certificate(sans).map_err(|why| why.explained(dir))?;
+    let (cert, key) = authority.certificate(&sans).map_err(|why| why.explained(dir))?;
     write(&files.key, &key.serialize_pem(), 0o600)?;
     write(&files.cert, &cert.pem(), 0o644)?;
     let left_out = left_out.iter().map(name).collect();
@@ -205,8 +205,8 @@ struct Authority<'a> {
 
 impl Authority<'_> {
     /// A certificate for the server with its key, verified as a client would.
-    fn certificate(&self, sans: Vec<SanType>) -> Result<(Certificate, KeyPair), Refusal> {
-        let signed = self.sign(sans.clone()).map_err(Refusal::Failed)?;
+    fn certificate(&self, sans: &[SanType]) -> Result<(Certificate, KeyPair), Refusal> {
+        let signed = self.sign(sans).map_err(Refusal::Failed)?;
         let Err(error) = self.verify(&signed.0) else { return Ok(signed) };
         let refused: Vec<_> = sans.iter().filter(|san| !self.accepts(san)).map(name).collect();
         let is_unfit = refused.is_empty() || refused.len() == sans.len();
@@ -215,10 +215,10 @@ impl Authority<'_> {
 
     /// Whether a certificate for this name alone would be valid.
     fn accepts(&self, san: &SanType) -> bool {
-        self.sign(vec![san.clone()]).is_ok_and(|(cert, _)| self.verify(&cert).is_ok())
+        self.sign(std::slice::from_ref(san)).is_ok_and(|(cert, _)| self.verify(&cert).is_ok())
     }
 
-    fn sign(&self, sans: Vec<SanType>) -> Result<(Certificate, KeyPair), rcgen::Error> {
+    fn sign(&self, sans: &[SanType]) -> Result<(Certificate, KeyPair), rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.not_before = self.now - BACKDATED;
@@ -229,7 +229,7 @@ impl Authority<'_> {
         }
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "Tillcast server");
-        params.subject_alt_names = sans;
+        params.subject_alt_names = sans.to_vec();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
