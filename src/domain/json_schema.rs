@@ -93,7 +93,7 @@ pub fn seq() -> Value {
 pub fn choices() -> Map<String, Value> {
     let mut schemas = Map::new();
     for kind in EntityKind::ALL {
-        for field in kind.schema().fields {
+        for field in kind.schema().fields.iter().filter(|field| field.visible()) {
             if let Some(words) = field.words() {
                 schemas.insert(choice_name(kind, field), choice(words.iter().copied()));
             }

@@ -12,6 +12,7 @@ mod common;
 mod asyncapi;
 mod autobahn;
 mod browser;
+mod clients;
 mod documents;
 mod example_client;
 mod fuzz;
