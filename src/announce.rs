@@ -1,8 +1,8 @@
-//! Tells the shop's network where the server is, by multicast DNS: a till finds `tillcast.local` and
-//! the service `_tillcast._tcp` without an address that somebody typed in (RFC 6762, RFC 6763).
+//! Announces the server in the shop's network by multicast DNS: a till finds `tillcast.local` and the
+//! service `_tillcast._tcp` without a typed address (RFC 6762, RFC 6763).
 //!
-//! The crate parses what anybody in the network sends, and keeps of that what it likes for as long as it
-//! likes. So this belongs into a process that has nothing else to lose.
+//! The crate parses packets from anybody in the network, and its cache of them has no bound. So it runs in a
+//! process of its own, which can be limited and lost.
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
@@ -11,35 +11,38 @@ use mdns_sd::{DaemonEvent, IfKind, ServiceDaemon, ServiceInfo};
 
 use crate::limits::MDNS_CHECK_SECONDS;
 
-/// The kind of service that tills look for.
+/// The service type that tills browse for.
 const SERVICE: &str = "_tillcast._tcp.local.";
-/// Where a WebSocket is opened.
+/// The path of the WebSocket, in the service's TXT record.
 const PATH: &str = "/ws";
 
-/// What has happened, as a sentence.
-pub enum News {
-    /// As it should be.
-    Good(String),
-    /// Not so.
-    Bad(String),
+/// A sentence for the log.
+pub enum Report {
+    /// The announcement works.
+    Info(String),
+    /// The operator should know of a problem.
+    Warning(String),
 }
 
-/// Announces a server as `name.local`, with the port of the first of these addresses: at all of this
-/// machine's, also those that it gets later, or where it listens. Says goodbye and returns once `end`
-/// has, which gets a thread of its own. The error is a sentence for the operator.
+/// Announces a server as `name.local` with the port of the first address: at the addresses where it
+/// listens, or at all of this machine, also later ones. Once `end`, which gets a thread of its own, has
+/// returned, it withdraws the announcement and returns.
+///
+/// # Errors
+/// A sentence for the operator.
 pub fn announce(
     name: &str,
     addresses: &[SocketAddr],
     secure: bool,
-    tell: impl Fn(News),
+    report: impl Fn(Report),
     end: impl FnOnce() + Send + 'static,
 ) -> Result<(), String> {
     if_addrs::get_if_addrs().map_err(|error| format!("no network can be seen: {error}"))?;
     let service = service(name, addresses, secure)?;
-    let (daemon, events) = begin(service, addresses).map_err(|error| error.to_string())?;
+    let (daemon, events) = start_daemon(service, addresses).map_err(|error| error.to_string())?;
     thread::spawn(move || {
         end();
-        // It says goodbye, and what it has to tell ends with it. Where it has ended already, so has that.
+        // Sends the goodbye and ends `events`. If the daemon has ended already, so have they.
         drop(daemon.shutdown());
     });
     let mut announced = false;
@@ -47,26 +50,28 @@ pub fn announce(
         match event {
             DaemonEvent::Announce(what, _) if !announced => {
                 announced = true;
-                tell(News::Good(format!("announced in the network as {what}")));
+                report(Report::Info(format!("announced in the network as {what}")));
             }
-            DaemonEvent::NameChange(change) => tell(News::Bad(format!(
+            DaemonEvent::NameChange(change) => report(Report::Warning(format!(
                 "{} is another's name in this network; this server is {} there",
                 change.original, change.new_name
             ))),
-            DaemonEvent::Error(error) => tell(News::Bad(format!("announcing failed: {error}"))),
+            DaemonEvent::Error(error) => {
+                report(Report::Warning(format!("announcing failed: {error}")));
+            }
             _ => {}
         }
     }
     Ok(())
 }
 
-fn begin(
+fn start_daemon(
     service: ServiceInfo,
     addresses: &[SocketAddr],
 ) -> mdns_sd::Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>)> {
     let daemon = ServiceDaemon::new()?;
     daemon.set_ip_check_interval(MDNS_CHECK_SECONDS)?;
-    daemon.disable_interface(unheard(addresses))?;
+    daemon.disable_interface(silent_interfaces(addresses))?;
     let events = daemon.monitor()?;
     daemon.register(service)?;
     Ok((daemon, events))
@@ -89,15 +94,15 @@ fn service(name: &str, addresses: &[SocketAddr], secure: bool) -> Result<Service
     Ok(if everywhere { service.enable_addr_auto() } else { service })
 }
 
-/// Where nobody listens nothing is announced: a till that tries such an address first waits in vain.
-fn unheard(addresses: &[SocketAddr]) -> Vec<IfKind> {
-    let mut unheard = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
+/// The interfaces at which the server does not listen: a till that tried their addresses would wait in vain.
+fn silent_interfaces(addresses: &[SocketAddr]) -> Vec<IfKind> {
+    let mut silent = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
     // One that is everywhere in IPv6 may take IPv4 as well.
     if !addresses.iter().any(|address| address.is_ipv4() || address.ip().is_unspecified()) {
-        unheard.push(IfKind::IPv4);
+        silent.push(IfKind::IPv4);
     }
     if !addresses.iter().any(SocketAddr::is_ipv6) {
-        unheard.push(IfKind::IPv6);
+        silent.push(IfKind::IPv6);
     }
-    unheard
+    silent
 }

@@ -127,7 +127,7 @@ impl Auth {
         Ok(self.cookie.clear(secure))
     }
 
-    /// Returns the user whose session it is.
+    /// Returns the user of a session.
     ///
     /// # Errors
     /// `NotFound` if the principal is no user, or was deleted.

@@ -1,4 +1,4 @@
-//! Small, bounded tables that count what an address or a name does too often.
+//! Bounded tables that limit how often an address or a name may do something.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use heapless::index_map::FnvIndexMap;
 
 use crate::limits::{CONNECT_BURST_SECONDS, LOGIN_NAMES_MAX, LOGIN_WINDOW, RATE_ADDRESSES_MAX};
 
-/// Failures by name or address; too many within the window block it until the window is over.
+/// Failures by key. Too many within `LOGIN_WINDOW` block the key until the window is over.
 pub struct Failures {
     counts: Box<FnvIndexMap<u64, Count, LOGIN_NAMES_MAX>>,
     hasher: RandomState,
-    most: u32,
+    max: u32,
 }
 
 struct Count {
@@ -20,12 +20,12 @@ struct Count {
 }
 
 impl Failures {
-    /// Blocks after so many failures.
-    pub fn new(most: u32) -> Self {
-        Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), most }
+    /// Creates a table that blocks a key after `max` failures.
+    pub fn new(max: u32) -> Self {
+        Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max }
     }
 
-    /// How long the key is still blocked, none if it is not.
+    /// How long the key is still blocked; `None` if it is not.
     pub fn blocked(&mut self, key: impl Hash) -> Option<Duration> {
         let key = self.hasher.hash_one(key);
         let count = self.counts.get(&key)?;
@@ -34,7 +34,7 @@ impl Failures {
             self.counts.remove(&key);
             return None;
         }
-        (count.failures >= self.most).then_some(left)
+        (count.failures >= self.max).then_some(left)
     }
 
     /// Counts a failure.
@@ -51,7 +51,7 @@ impl Failures {
         }
         let first = Count { failures: 1, since: Instant::now() };
         let added = self.counts.insert(key, first);
-        debug_assert!(added.is_ok(), "the oldest has left");
+        debug_assert!(added.is_ok(), "the oldest was removed");
     }
 
     /// Forgets the key's failures.
@@ -73,13 +73,16 @@ struct Bucket {
 }
 
 impl Rate {
-    /// So many a second, and `CONNECT_BURST_SECONDS` times that at once.
+    /// Creates buckets that fill with `per_second` tokens and hold `CONNECT_BURST_SECONDS` times as many.
     pub fn new(per_second: u32) -> Self {
         let buckets = Box::new(FnvIndexMap::new());
         Self { buckets, hasher: RandomState::new(), per_second: f64::from(per_second) }
     }
 
-    /// Takes a token; where there is none, how long until the next.
+    /// Takes a token of the key.
+    ///
+    /// # Errors
+    /// The time until the next token.
     pub fn take(&mut self, key: impl Hash) -> Result<(), Duration> {
         let key = self.hasher.hash_one(key);
         let burst = self.per_second * f64::from(CONNECT_BURST_SECONDS);
@@ -94,7 +97,7 @@ impl Rate {
             }
             let full = Bucket { tokens: burst, filled: Instant::now() };
             let added = self.buckets.insert(key, full);
-            debug_assert!(added.is_ok(), "the quietest has left");
+            debug_assert!(added.is_ok(), "the quietest was removed");
         }
         let Some(bucket) = self.buckets.get_mut(&key) else {
             return Ok(());

@@ -20,7 +20,7 @@ pub enum EndReason {
     RoleChanged,
     /// The user was disabled or deleted.
     Disabled,
-    /// There were too many sessions, and this one was unused for the longest.
+    /// The table of sessions was full, and this one was unused for the longest.
     Displaced,
 }
 
@@ -70,7 +70,7 @@ pub struct Lifetimes {
 pub struct Session {
     /// SHA-256 of its token.
     pub token_hash: TokenHash,
-    /// Whose it is, with a role that stays as it is: a change of role ends the session.
+    /// The principal, with a role that is fixed: a change of role ends the session.
     pub principal: Principal,
     created: u64,
     used: AtomicU64,

@@ -33,7 +33,7 @@ pub struct SweepResult {
 }
 
 impl Sessions {
-    /// Creates an empty table; `wake` is called when a session with open sockets has ended.
+    /// Creates an empty table for `capacity` sessions; `wake` is called when a session with open sockets has ended.
     pub fn new(
         capacity: usize,
         lifetimes: Lifetimes,
@@ -80,18 +80,12 @@ impl Sessions {
     pub fn apply(&self, change: SessionChange) {
         match change {
             SessionChange::LoggedIn { session, replaced, displaced } => {
-                for one in &replaced {
-                    self.end(one, EndReason::LoggedOut);
-                }
-                for one in &displaced {
-                    self.end(one, EndReason::Displaced);
-                }
+                self.end_each(&replaced, EndReason::LoggedOut);
+                self.end_each(&displaced, EndReason::Displaced);
                 self.add(&session);
             }
             SessionChange::Removed(removed) => {
-                for one in &removed {
-                    self.end(one, EndReason::LoggedOut);
-                }
+                self.end_each(&removed, EndReason::LoggedOut);
             }
             SessionChange::Revoked { user_id, reason, except } => {
                 let ends = |session: &Session| {
@@ -124,6 +118,12 @@ impl Sessions {
     fn end(&self, token_hash: &TokenHash, reason: EndReason) {
         let session = self.table().remove(token_hash);
         self.end_all(session, reason);
+    }
+
+    fn end_each(&self, token_hashes: &[TokenHash], reason: EndReason) {
+        for token_hash in token_hashes {
+            self.end(token_hash, reason);
+        }
     }
 
     fn end_where(&self, ends: impl Fn(&Session) -> bool, reason: EndReason) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
-use crate::announce::{News, announce};
+use crate::announce::{Report, announce};
 use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits::{
@@ -35,8 +35,8 @@ pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
     let report = |news| {
         // A server that has ended reads nothing; then standard input ends, too.
         drop(match news {
-            News::Good(text) => print(&format!("{text}\n")),
-            News::Bad(text) => print(&format!("{WARNING}{text}\n")),
+            Report::Info(text) => print(&format!("{text}\n")),
+            Report::Warning(text) => print(&format!("{WARNING}{text}\n")),
         });
     };
     let end = || drop(io::copy(&mut io::stdin(), &mut io::sink()));

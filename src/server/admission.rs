@@ -68,10 +68,14 @@ impl From<&Refusal> for Problem {
     }
 }
 
-const FULL: Refusal =
-    Refusal { reason: "the server has as many connections as it may", retry_after: RETRY_AFTER };
-pub(super) const RESERVED: Refusal =
-    Refusal { reason: "the last places are for those who are logged in", retry_after: RETRY_AFTER };
+const FULL: Refusal = Refusal {
+    reason: "the server has as many connections as it may have",
+    retry_after: RETRY_AFTER,
+};
+pub(super) const RESERVED: Refusal = Refusal {
+    reason: "the last connections are for devices that are logged in",
+    retry_after: RETRY_AFTER,
+};
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Admission {
@@ -145,7 +149,7 @@ impl Admission {
                 |retry_after| Refusal { reason: "this address connects too fast", retry_after };
             counts.rate.take(address).map_err(too_fast)?;
             if counts.by_address.get(&address).is_some_and(|of| *of >= self.limits.per_address) {
-                let reason = "this address has as many connections as it may";
+                let reason = "this address has as many connections as it may have";
                 return Err(Refusal { reason, retry_after: RETRY_AFTER });
             }
         }

@@ -26,7 +26,7 @@ pub(super) struct Context {
     pub(super) hsts: Option<HeaderValue>,
     pub(super) proxies: Proxies,
     pub(super) http_permits: HttpPermits,
-    /// For refused connections that are still being told so.
+    /// Permits to tell a refused connection the reason.
     pub(super) refusals: Semaphore,
     /// Notified to see whether the accept loops still make progress.
     pub(super) accept_probe: Notify,

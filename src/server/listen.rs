@@ -1,5 +1,5 @@
-//! Where clients come in: at sockets that the service manager opened and passed, and at those that are
-//! opened here. This is the home of listenfd.
+//! The listening sockets: those that the service manager opened and passed, and those that are opened
+//! here. This file is the home of listenfd.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as Passed};
@@ -14,9 +14,11 @@ use crate::server::settings::Settings;
 /// The first descriptor that a service manager passes (`sd_listen_fds(3)`).
 const FIRST: usize = 3;
 
-/// Takes the sockets that were passed to this process (`LISTEN_FDS`), or says what is wrong with each
-/// that is of no use. To be called once, before there are threads, and before another file could get
-/// one of their numbers.
+/// Takes the sockets that were passed to this process (`LISTEN_FDS`). To be called once, before there are
+/// threads, and before another file can get one of their numbers.
+///
+/// # Errors
+/// One sentence for each descriptor that is of no use.
 pub fn passed() -> Result<Vec<Passed>, Vec<String>> {
     let mut given = ListenFd::from_env();
     let (mut sockets, mut mistakes) = (Vec::new(), Vec::new());
@@ -34,18 +36,18 @@ pub fn passed() -> Result<Vec<Passed>, Vec<String>> {
     if mistakes.is_empty() { Ok(sockets) } else { Err(mistakes) }
 }
 
-/// A socket that was connected, or only bound, accepts nobody.
+/// Checks that a passed socket listens: one that is connected, or only bound, accepts no connections.
 fn listening(socket: Passed) -> io::Result<Passed> {
     if !SockRef::from(&socket).is_listener()? {
         return Err(io::Error::other("nothing listens at it"));
     }
-    // Shared with the service manager, which does nothing but hold it.
+    // The service manager shares the flag, but it only holds the socket.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// The passed sockets take the place of the default addresses. Others, which somebody asked for, are
-/// opened beside them, except where a passed socket is already.
+/// Returns the passed sockets, which replace the default addresses. Addresses that were configured are opened
+/// beside them, unless a passed socket already has them.
 pub(super) fn listen(settings: &Settings, passed: Vec<Passed>) -> Result<Vec<TcpListener>, String> {
     let taken: Vec<_> = passed.iter().filter_map(Reach::of).collect();
     let unusable = |error| format!("a socket that was passed cannot be used: {error}");
@@ -77,10 +79,10 @@ pub(super) fn listen(settings: &Settings, passed: Vec<Passed>) -> Result<Vec<Tcp
     Ok(listeners)
 }
 
-/// Where a socket is reached.
+/// The addresses at which a socket is reached.
 struct Reach {
     address: SocketAddr,
-    /// One of IPv6 that takes IPv4 as well.
+    /// Whether it is one of IPv6 that accepts IPv4 as well.
     both: bool,
 }
 

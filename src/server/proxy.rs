@@ -1,4 +1,4 @@
-//! Trusted reverse proxies: what they say about the client is believed, what others say is not.
+//! Trusted reverse proxies: their `X-Forwarded-*` headers are believed, those of others are not.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,14 +14,17 @@ use crate::server::redirect::as_host;
 pub(super) struct Proxies(pub(super) Vec<IpNet>);
 
 impl Proxies {
-    /// It is one of them.
+    /// Whether an address is a trusted proxy.
     pub(super) fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
 
-    /// Who stands behind a request: its sender, or whom a trusted proxy names. The host that the
-    /// client asked for then stands in `Host`, for whoever compares it with an origin.
+    /// The client behind a request: its sender, or the one that a trusted proxy names. `Host` then becomes
+    /// the host that the client asked for, which its page's origin is compared with.
+    ///
+    /// # Errors
+    /// `400` if a trusted proxy sends a header that cannot be read: it is not taken as absent.
     pub(super) fn client(
         &self,
         sender: ClientAddr,
@@ -46,8 +49,8 @@ impl Proxies {
         Ok(ClientAddr { address: self.origin(headers)?.unwrap_or(sender.address), secure })
     }
 
-    /// The last address in `X-Forwarded-For` that is no trusted proxy: what stands before it was
-    /// written by somebody else, and is not even looked at.
+    /// The last address in `X-Forwarded-For` that is no trusted proxy. The ones before it were written by
+    /// others and are not even parsed.
     fn origin(&self, headers: &HeaderMap) -> Result<Option<IpAddr>, Problem> {
         const NAME: &str = "x-forwarded-for";
         let mut origin = None;

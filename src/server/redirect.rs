@@ -1,4 +1,4 @@
-//! What plain HTTP gets where TLS is spoken: the way there, and nothing else.
+//! The redirect from plain HTTP to TLS, for servers that have a certificate.
 
 use hyper::Request;
 use hyper::header;
@@ -7,8 +7,8 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use crate::domain::Code;
 use crate::http::{self, Problem, Reply};
 
-/// Sends a client to the same host and path over TLS, with the port as it wrote it: a port speaks
-/// both, and port 80 leads to 443. The request has one host at most.
+/// Redirects to the same host and path over TLS, with the port as the client wrote it: every port speaks
+/// both, and port 80 leads to 443. The request must have one `Host` at most.
 pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     let host = request.headers().get(header::HOST).and_then(|host| as_host(host.as_bytes()));
     let Some(host) = host else {
@@ -21,7 +21,7 @@ pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     http::redirect(&format!("https://{host}{path}"))
 }
 
-/// A host with or without a port.
+/// Parses a host with or without a port.
 pub(super) fn as_host(bytes: &[u8]) -> Option<Authority> {
     let host = Authority::try_from(bytes).ok()?;
     let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);

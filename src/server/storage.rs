@@ -10,7 +10,7 @@ use crate::server::settings::Settings;
 use crate::store::{self, CommitSinks, Store};
 use crate::ws::Hub;
 
-/// The store, and what its writer tells of each commit.
+/// The store, its writer, and the two that follow its commits.
 pub(super) struct Storage {
     pub(super) store: Arc<Store>,
     pub(super) writer: JoinHandle<()>,

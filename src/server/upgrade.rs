@@ -138,7 +138,7 @@ fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgr
                 Ok(session) => Ok(AfterUpgrade::Join(session)),
                 Err(AttachError::Ended(reason)) => Ok(rejection(reason)),
                 Err(AttachError::TooMany) => {
-                    let detail = "this user has as many connections as a user may";
+                    let detail = "this user has as many connections as a user may have";
                     let wait = Duration::from_secs(5);
                     Err(Problem::retry_after(Code::TooManyRequests, detail, wait))
                 }

@@ -24,7 +24,7 @@ pub struct TlsConnection {
     failure: Option<Error>,
 }
 
-/// What the server wants to send.
+/// Text, or the end of all text, on its way to the peer.
 #[derive(Clone, Copy, Default)]
 enum Outgoing<'t> {
     #[default]

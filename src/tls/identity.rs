@@ -33,7 +33,7 @@ pub struct Identity {
     loaded: RwLock<Loaded>,
 }
 
-/// What the files held when they were last loaded.
+/// The contents of the files when they were last loaded.
 #[derive(Clone, Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,

@@ -124,9 +124,8 @@ fn a_refused_origin_is_named_in_the_log_once() {
 /// A handshake written by hand: its lines below the request line, and the answer.
 fn shake_hands(client: &Client, version: &str, lines: &[&str]) -> Answer {
     let (host, cookie) = (client.address(), client.cookie().unwrap());
-    let mut request = format!("GET /ws HTTP/{version}\r\nHost: {host}\r\nCookie: {cookie}\r\n");
-    lines.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
-    request.push_str("\r\n");
+    let first = format!("GET /ws HTTP/{version}\r\nHost: {host}\r\nCookie: {cookie}");
+    let request = [&[first.as_str()], lines, &["", ""]].concat().join("\r\n");
     let mut raw = Raw::connect(host).unwrap();
     raw.send(request.as_bytes()).unwrap();
     raw.answer(false).unwrap().unwrap()

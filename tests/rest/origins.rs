@@ -153,8 +153,8 @@ fn a_refused_origin_is_logged_with_the_way_to_allow_it() {
     for own in [LISTED, &here] {
         admin.get_with("/api/orders", &[("origin", own)]).expect(200);
     }
-    let long = format!("https://{}.example", "x".repeat(1_000));
-    admin.get_with("/healthz", &[("origin", &long)]).expect(200);
+    let endless = format!("https://{}.example", "x".repeat(1_000));
+    admin.get_with("/healthz", &[("origin", &endless)]).expect(200);
     server.wait_for_log("xxx");
     let log = server.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("--allow-origin")).collect();
