@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Reject, Secret, User};
+use crate::domain::{Precondition, Reject, Secret, User};
 use crate::limits::HashCost;
 use crate::metrics::Metrics;
 use crate::store::{Caller, NewSession, Store, TokenHash, UserPatch, UserUpdate};
@@ -150,7 +150,7 @@ impl Auth {
         self.verify_credentials(&user.username, current, from).await?;
         let patch =
             UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
-        self.update_user(user.id, patch, None, session, from).await?;
+        self.update_user(user.id, patch, Precondition::default(), session, from).await?;
         Ok(())
     }
 
@@ -160,13 +160,13 @@ impl Auth {
         &self,
         id: i64,
         patch: UserPatch,
-        if_match: Option<Vec<i64>>,
+        precondition: Precondition,
         by: &Session,
         from: IpAddr,
     ) -> Result<User, Reject> {
         let keep_session = (by.principal.user_id() == Some(id)).then_some(by.token_hash);
         let caller = Caller { principal: by.principal, address: Some(from) };
-        self.store.update_user(caller, UserUpdate { id, patch, if_match, keep_session }).await
+        self.store.update_user(caller, UserUpdate { id, patch, precondition, keep_session }).await
     }
 
     /// Hashes a new password.

@@ -256,7 +256,8 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             "type": "array", "minItems": 1, "maxItems": ORDER_LINES_MAX, "items": reference("NewOrderLine"),
         }),
     };
-    match (field.nullable, schema.get("type").cloned()) {
+    let may_be_null = field.nullable || (field.personal && direction == Direction::Shown);
+    match (may_be_null, schema.get("type").cloned()) {
         (false, _) => {}
         (true, Some(one)) => schema["type"] = json!([one, "null"]),
         (true, None) => schema = json!({"anyOf": [schema, {"type": "null"}]}),

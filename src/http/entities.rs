@@ -58,7 +58,7 @@ impl Api {
         let key = request.idempotency_key(&session, &bytes)?;
         let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
         let operation = Operation::Create(Input::read(kind, Purpose::Create, body)?);
-        let change = Change { kind, operation, if_match: request.if_match() };
+        let change = Change { kind, operation, precondition: request.precondition() };
         let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
         let At { seq, value } = self.store.create(request.caller(&session), change, key).await?;
         Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
@@ -83,7 +83,7 @@ impl Api {
         let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let operation = Operation::Update(id, Input::read(kind, Purpose::Patch, body)?);
-        let change = Arc::new(Change { kind, operation, if_match: request.if_match() });
+        let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
         let (At { seq, value: row }, permit) =
             self.update(request.caller(&session), change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
@@ -94,9 +94,21 @@ impl Api {
     pub(super) async fn delete(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
         let operation = Operation::Delete(id);
-        let change = Arc::new(Change { kind, operation, if_match: request.if_match() });
+        let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
         let At { seq, .. } = self.store.change(request.caller(&session), change, 0).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT).with_seq(seq))
+    }
+
+    /// `POST /api/customers/{id}/erase`: forgets the personal data, in the event log as well; the
+    /// orders stay.
+    pub(super) async fn erase(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (operation, precondition) = (Operation::Erase(id), request.precondition());
+        let change = Arc::new(Change { kind, operation, precondition });
+        let (At { seq, value: row }, permit) =
+            self.update(request.caller(&session), change).await?;
+        let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
+        Ok(reply.with_permit(permit).with_seq(seq))
     }
 
     /// Updates an entity, with the permit for its response where that is large. Few are, so the store
@@ -155,7 +167,7 @@ fn read_query(mut query: QueryReader, kind: EntityKind) -> Result<Query, Problem
     let mut wanted = Query {
         limit: query.limit(),
         after: query.number("after", 0),
-        ascending: query.ascending(),
+        ascending: query.ascending().unwrap_or(false),
         updated_since: query.time("updated_since"),
         ..Query::default()
     };

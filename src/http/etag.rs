@@ -3,38 +3,48 @@
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::{Precondition, Versions};
+
 /// The tag of a version.
 pub(super) fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// The versions that `If-Match` names, `None` where it is absent or any will do. What cannot be
-/// read, and a weak or foreign tag, matches nothing; it is not the same as absent.
-pub(super) fn if_match(headers: &HeaderMap) -> Option<Vec<i64>> {
-    let mut tags = tags(headers, &header::IF_MATCH).peekable();
+/// What `If-Match` and `If-None-Match` say. A weak tag counts for the latter only.
+pub(super) fn precondition(headers: &HeaderMap) -> Precondition {
+    let strong = |tag: &[u8]| version_of(tag);
+    let weak = |tag: &[u8]| version_of(tag.strip_prefix(b"W/").unwrap_or(tag));
+    Precondition {
+        if_match: versions(headers, &header::IF_MATCH, strong),
+        if_none_match: versions(headers, &header::IF_NONE_MATCH, weak),
+    }
+}
+
+/// Whether `If-None-Match` of a read names this version.
+pub(super) fn has_version(headers: &HeaderMap, version: i64) -> bool {
+    precondition(headers).if_none_match.is_some_and(|versions| versions.contains(version))
+}
+
+/// The versions in a list header, over all its lines (section 5.3); `None` where it is absent. What
+/// cannot be read, and a foreign tag, names no version: that is not the same as absent. Tags of ours
+/// hold no comma, so the pieces of a foreign one that does name nothing.
+fn versions(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    version_of: impl Fn(&[u8]) -> Option<i64>,
+) -> Option<Versions> {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let mut tags =
+        lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).peekable();
     tags.peek()?;
-    let mut versions = Vec::new();
+    let mut listed = Vec::new();
     for tag in tags {
         if tag == b"*" {
-            return None;
+            return Some(Versions::Any);
         }
-        versions.extend(version_of(tag));
+        listed.extend(version_of(tag));
     }
-    Some(versions)
-}
-
-/// Whether `If-None-Match` names this version; a weak one will do (section 13.1.2).
-pub(super) fn has_version(headers: &HeaderMap, version: i64) -> bool {
-    let etag = etag(version);
-    tags(headers, &header::IF_NONE_MATCH)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
-}
-
-/// The elements of a list header, over all its lines (section 5.3). Tags of ours hold no comma, so
-/// that the pieces of a foreign one that does match nothing.
-fn tags<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
-    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    Some(Versions::Listed(listed))
 }
 
 /// The version whose tag this is.
@@ -58,12 +68,13 @@ mod tests {
 
     #[test]
     fn if_match_is_read_as_bytes_over_all_lines() {
-        let read = |lines: &[&[u8]]| if_match(&headers(&header::IF_MATCH, lines));
+        let read = |lines: &[&[u8]]| precondition(&headers(&header::IF_MATCH, lines)).if_match;
+        let listed = |versions: &[i64]| Some(Versions::Listed(versions.to_vec()));
         assert_eq!(read(&[]), None);
-        assert_eq!(read(&[b"*"]), None);
-        assert_eq!(read(&[b"\"1\"", b"*"]), None);
-        assert_eq!(read(&[b"\"34\""]), Some(vec![34]));
-        assert_eq!(read(&[b"\"1\" , \"2\"", b"\"34\""]), Some(vec![1, 2, 34]));
+        assert_eq!(read(&[b"*"]), Some(Versions::Any));
+        assert_eq!(read(&[b"\"1\"", b"*"]), Some(Versions::Any));
+        assert_eq!(read(&[b"\"34\""]), listed(&[34]));
+        assert_eq!(read(&[b"\"1\" , \"2\"", b"\"34\""]), listed(&[1, 2, 34]));
         for nothing in [
             &b"\"034\""[..],
             b"\"+34\"",
@@ -75,7 +86,7 @@ mod tests {
             b"\"",
             b"\" 34\"",
         ] {
-            assert_eq!(read(&[nothing]), Some(vec![]), "{nothing:?}");
+            assert_eq!(read(&[nothing]), listed(&[]), "{nothing:?}");
         }
     }
 

@@ -16,7 +16,8 @@ impl Api {
     pub(super) async fn events(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let role = request.session()?.principal.role();
         let mut query = mem::take(&mut request.query);
-        let (limit, after) = (query.limit(), query.number("after", 0).unwrap_or(0));
+        let (limit, after) = (query.limit(), query.number("after", 0));
+        let newest_first = !query.ascending().unwrap_or(true);
         let channel = query.read("channel", |name| {
             let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
             EntityKind::of_channel(name).ok_or_else(|| one_of(channels))
@@ -24,14 +25,19 @@ impl Api {
         query.finish()?;
         let kinds = readable_kinds(role, channel)?;
         let permit = self.page_permit().await?;
+        let after = after.unwrap_or(if newest_first { i64::MAX } else { 0 });
         let range = EventRange { after, kinds, limit, bytes: PAGE_BYTES_MAX };
-        let page = self.store.events(range).await?;
+        let page = match newest_first {
+            true => self.store.events_before(range).await?,
+            false => self.store.events(range).await?,
+        };
         let data =
             page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
-        let next =
-            if page.scanned < page.head { page.scanned.to_string() } else { "null".to_owned() };
-        let (oldest, head) = (page.oldest, page.head);
-        let ends = format!("\"next\":{next},\"oldest\":{oldest},\"head\":{head}");
+        let (scanned, oldest, head) = (page.scanned, page.oldest, page.head);
+        let has_more = if newest_first { scanned > oldest } else { scanned < head };
+        let next = if has_more { scanned.to_string() } else { "null".to_owned() };
+        let log = self.store.log_id();
+        let ends = format!("\"next\":{next},\"oldest\":{oldest},\"head\":{head},\"log\":\"{log}\"");
         let reply = reply::json(format!("{{\"data\":[{data}],{ends}}}"));
         Ok(reply.with_permit(permit).with_seq(head))
     }

@@ -11,8 +11,8 @@ pub(super) struct PathParameters {
     pub id: Option<i64>,
 }
 
-/// Reads a path by a template with `{kind}` for the plural of an entity kind and `{id}` for an id;
-/// `None` where it has another form.
+/// Reads a path by a template with `{kind}` for the plural of any entity kind, `{customers}` and the
+/// like for that of one, and `{id}` for an id; `None` where it has another form.
 pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
     let (mut template, mut path) = (template, path);
     let mut parameters = PathParameters::default();
@@ -20,10 +20,12 @@ pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
         path = path.strip_prefix(literal)?;
         let (name, rest) = rest.split_once('}')?;
         let (value, behind) = path.split_at(path.find('/').unwrap_or(path.len()));
-        if name == "kind" {
+        if name == "id" {
+            parameters.id = Some(parse_id(value)?);
+        } else if name == "kind" || name == value {
             parameters.kind = Some(EntityKind::of_plural(value)?);
         } else {
-            parameters.id = Some(parse_id(value)?);
+            return None;
         }
         (template, path) = (rest, behind);
     }

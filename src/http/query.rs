@@ -58,15 +58,18 @@ pub(super) const AFTER: Parameter = Parameter {
     about: "Entries behind this one: the `next` of the page before.",
 };
 
+/// Which end a list begins with.
+pub(super) const ORDER: Parameter = Parameter {
+    name: "order",
+    value: ParameterValue::Word("SortOrder"),
+    about: "`asc` is oldest first, `desc` newest first.",
+};
+
 /// What every list of entities takes, beside the filters of its kind.
 pub(super) static LIST_PARAMETERS: [Parameter; 5] = [
     LIMIT,
     AFTER,
-    Parameter {
-        name: "order",
-        value: ParameterValue::Word("SortOrder"),
-        about: "`desc`, the default, is newest first.",
-    },
+    ORDER,
     Parameter {
         name: "updated_since",
         value: ParameterValue::Time,
@@ -138,14 +141,13 @@ impl QueryReader {
         limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT)
     }
 
-    /// Reads whether the oldest come first; newest first is the default.
-    pub(super) fn ascending(&mut self) -> bool {
-        let ascending = self.read("order", |text| match text {
+    /// Reads whether the oldest come first, `None` where the client does not say.
+    pub(super) fn ascending(&mut self) -> Option<bool> {
+        self.read("order", |text| match text {
             "asc" => Ok(true),
             "desc" => Ok(false),
             _ => Err(one_of(["asc", "desc"])),
-        });
-        ascending.unwrap_or(false)
+        })
     }
 
     /// Reads a time, in milliseconds since 1970.

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::auth::session::Session;
 use crate::auth::{self, ClientAddr, SessionLookup};
 use crate::domain::json::{self, JsonError};
-use crate::domain::{Code, EntityKind, FieldError};
+use crate::domain::{Code, EntityKind, FieldError, Precondition};
 use crate::http::etag;
 use crate::http::headers::header_text;
 use crate::http::path::PathParameters;
@@ -94,9 +94,9 @@ impl ApiRequest {
         Caller { principal: session.principal, address: Some(self.client.address) }
     }
 
-    /// The versions that `If-Match` names, `None` where any will do.
-    pub(super) fn if_match(&self) -> Option<Vec<i64>> {
-        etag::if_match(&self.parts.headers)
+    /// On which versions the request's change may be made.
+    pub(super) fn precondition(&self) -> Precondition {
+        etag::precondition(&self.parts.headers)
     }
 
     /// The members of a body of at most so many bytes. The body is read at most once.

@@ -21,7 +21,8 @@ pub(super) type Handler = for<'h> fn(&'h Api, &'h mut ApiRequest) -> Handled<'h>
 pub(super) struct Route {
     /// `GET` answers `HEAD` too.
     pub method: Method,
-    /// The path, with `{kind}` for the plural of each entity kind and `{id}` for an id.
+    /// The path, with `{kind}` for the plural of each entity kind, `{customers}` and the like for that
+    /// of one, and `{id}` for an id.
     pub path: &'static str,
     /// Whose requests it takes.
     pub access: Access,
@@ -114,10 +115,12 @@ impl Access {
 impl Route {
     /// The kinds that the path stands for; one `None` where it has no kind.
     pub(super) fn kinds(&self) -> Vec<Option<EntityKind>> {
-        if self.path.contains("{kind}") {
-            EntityKind::ALL.into_iter().map(Some).collect()
-        } else {
-            vec![None]
-        }
+        let named = |kind: &EntityKind| {
+            let (_, rest) = self.path.split_once('{').unwrap_or_default();
+            rest.starts_with("kind}")
+                || rest.split_once('}').is_some_and(|(name, _)| name == kind.schema().plural)
+        };
+        let kinds: Vec<_> = EntityKind::ALL.into_iter().filter(named).map(Some).collect();
+        if kinds.is_empty() { vec![None] } else { kinds }
     }
 }

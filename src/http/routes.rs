@@ -7,7 +7,7 @@ use hyper::Method;
 use crate::domain::Code;
 use crate::http::authority::AUTHORITY_PATH;
 use crate::http::path::{self, PathParameters};
-use crate::http::query::{AFTER, LIMIT, Parameter, ParameterValue, Query};
+use crate::http::query::{AFTER, LIMIT, ORDER, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
 use crate::http::{pages, reply};
 
@@ -52,16 +52,22 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.delete(request)),
     },
     Route {
+        method: Method::POST, path: "/api/{customers}/{id}/erase", access: Access::Change, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Versioned("{Kind}"), rules: &[],
+        id: "erase{Kind}", summary: "Erase a customer's personal data",
+        handler: |api, request| Box::pin(api.erase(request)),
+    },
+    Route {
         method: Method::GET, path: "/api/events", access: Access::LoggedIn,
         query: Query::Parameters(&[
-            LIMIT, AFTER,
+            LIMIT, AFTER, ORDER,
             Parameter {
                 name: "channel", value: ParameterValue::Word("Channel"),
                 about: "Only this channel's events; all that your role may follow otherwise.",
             },
         ]),
         request: RequestBody::None, response: ResponseBody::Json("EventPage"), rules: &[],
-        id: "listEvents", summary: "Read the event log, oldest first",
+        id: "listEvents", summary: "Read the event log, oldest first unless told",
         handler: |api, request| Box::pin(api.events(request)),
     },
     Route {
@@ -227,7 +233,8 @@ mod tests {
         for route in ROUTES {
             for kind in route.kinds() {
                 let plural = kind.map_or("", |kind| kind.schema().plural);
-                let path = route.path.replace("{kind}", plural).replace("{id}", "7");
+                let path = route.path.replace("{kind}", plural).replace("{customers}", plural);
+                let path = path.replace("{id}", "7");
                 let (rows, parameters) = of_path(&path).unwrap();
                 assert!(rows.iter().any(|row| std::ptr::eq(row, route)), "{path}");
                 let id = route.path.contains("{id}").then_some(7);

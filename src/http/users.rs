@@ -73,15 +73,15 @@ impl Api {
             None => None,
         };
         let patch = UserPatch { username, role, disabled, password_hash };
-        let (if_match, address) = (request.if_match(), request.client.address);
-        let user = self.auth.update_user(id, patch, if_match, &session, address).await?;
+        let (precondition, address) = (request.precondition(), request.client.address);
+        let user = self.auth.update_user(id, patch, precondition, &session, address).await?;
         Ok(reply::versioned(StatusCode::OK, user.json(), user.version))
     }
 
     /// `DELETE /api/users/{id}`.
     pub(super) async fn delete_user(&self, request: &ApiRequest) -> Result<Reply, Problem> {
-        let (caller, if_match) = (request.caller(&*request.session()?), request.if_match());
-        self.store.remove_user(caller, request.id()?, if_match).await?;
+        let caller = request.caller(&*request.session()?);
+        self.store.remove_user(caller, request.id()?, request.precondition()).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 }

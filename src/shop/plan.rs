@@ -73,8 +73,6 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
 
 fn stored(reads: &impl Reads, change: &Change, id: i64) -> Result<Row, Reject> {
     let row = reads.load(change.kind, id)?.ok_or(Reject::NotFound)?;
-    match &change.if_match {
-        Some(versions) if !versions.contains(&row.seq) => Err(Reject::PreconditionFailed),
-        _ => Ok(row),
-    }
+    change.precondition.check(row.seq)?;
+    Ok(row)
 }

@@ -1,6 +1,6 @@
 //! A change as it is asked for, and the steps that it is made of.
 
-use crate::domain::{EntityKind, Input, Row};
+use crate::domain::{EntityKind, Input, Precondition, Row};
 
 /// A request to change an entity.
 #[derive(Debug)]
@@ -9,8 +9,8 @@ pub struct Change {
     pub kind: EntityKind,
     /// What is to be done.
     pub operation: Operation,
-    /// The versions of which the entity must be one, `None` for any.
-    pub if_match: Option<Vec<i64>>,
+    /// On which versions of the entity it may be made.
+    pub precondition: Precondition,
 }
 
 /// What is to be done to an entity.

@@ -10,7 +10,9 @@ use serde_json::Value;
 use crate::domain::input::Purpose;
 use crate::domain::shipment::{self, ShipmentStatus};
 use crate::domain::transaction;
-use crate::domain::{Code, EntityKind, FieldRef, Input, Principal, Reject, Role, Row};
+use crate::domain::{
+    Code, EntityKind, FieldRef, Input, Precondition, Principal, Reject, Role, Row,
+};
 use crate::shop::{Change, Operation, Payment, Reads, Step, follow, plan};
 
 const ADMIN: Principal = Principal::User { id: 1, role: Role::Admin };
@@ -68,7 +70,8 @@ impl MemoryShop {
     ) -> Result<(), Reject> {
         self.steps.clear();
         let mut next = self.clone();
-        let mut steps = plan(&next, who, &Change { kind, operation, if_match: None })?;
+        let mut steps =
+            plan(&next, who, &Change { kind, operation, precondition: Precondition::default() })?;
         let mut at = 0;
         while at < steps.len() {
             next.save(&mut steps[at])?;

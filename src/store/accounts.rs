@@ -1,6 +1,6 @@
 //! What the handle does with users and their sessions.
 
-use crate::domain::{Reject, User};
+use crate::domain::{Precondition, Reject, User};
 use crate::store::audit::Caller;
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
@@ -51,15 +51,15 @@ impl Store {
         self.write(move |tx| users::update(tx, &update, caller)).await
     }
 
-    /// Removes a user with the user's sessions. `if_match` are the versions of which the user must
-    /// have one.
+    /// Removes a user with the user's sessions. `precondition` says on which versions
+    /// of the user that may be done.
     pub async fn remove_user(
         &self,
         caller: Caller,
         id: i64,
-        if_match: Option<Vec<i64>>,
+        precondition: Precondition,
     ) -> Result<(), Reject> {
-        self.write(move |tx| users::remove(tx, id, if_match.as_deref(), caller)).await
+        self.write(move |tx| users::remove(tx, id, &precondition, caller)).await
     }
 
     /// Stores a new session, if the user may log in and still has that password hash, else returns

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::domain::{Reject, Role, Secret, User};
+use crate::domain::{Precondition, Reject, Role, Secret, User};
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::audit::Caller;
 use crate::store::database;
@@ -72,7 +72,12 @@ impl Console {
 
     /// Changes a user and ends the sessions that the change ends.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
-        let update = UserUpdate { id, patch: patch.clone(), if_match: None, keep_session: None };
+        let update = UserUpdate {
+            id,
+            patch: patch.clone(),
+            precondition: Precondition::default(),
+            keep_session: None,
+        };
         let update = |tx: &mut WriteTx<'_>| users::update(tx, &update, Caller::CONSOLE);
         group_commit::run_single(&self.conn, &self.data_dir, update)
     }

@@ -75,7 +75,37 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
         WHERE seq > ? AND seq <= ? AND (1 << kind) & ? ORDER BY seq LIMIT ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query((after, last, range.kinds.bits(), limit)).map_err(failed)?;
+    let rows = statement.query((after, last, range.kinds.bits(), limit)).map_err(failed)?;
+    let (events, full) = collect(rows, range)?;
+    let scanned = match events.last() {
+        Some(event) if full => event.seq,
+        _ => last.max(range.after),
+    };
+    Ok(EventPage { events, scanned, oldest: log.oldest, head: log.head })
+}
+
+/// Reads a part of the log from its end, in the open transaction: events before `range.after`, newest
+/// first. Everything from `scanned` up was looked at.
+pub(super) fn page_before(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
+    let log = LogBounds::read(conn).map_err(failed)?;
+    let before = range.after.min(log.head.saturating_add(1));
+    let first = log.oldest.max(before.saturating_sub(CATCH_UP_SCAN_MAX));
+    let sql = "
+        SELECT seq, kind, body FROM events
+        WHERE seq < ? AND seq >= ? AND (1 << kind) & ? ORDER BY seq DESC LIMIT ?";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let limit = i64::try_from(range.limit).unwrap_or(i64::MAX);
+    let rows = statement.query((before, first, range.kinds.bits(), limit)).map_err(failed)?;
+    let (events, full) = collect(rows, range)?;
+    let scanned = match events.last() {
+        Some(event) if full => event.seq,
+        _ => first,
+    };
+    Ok(EventPage { events, scanned, oldest: log.oldest, head: log.head })
+}
+
+/// The events of a page, and whether it is full.
+fn collect(mut rows: rusqlite::Rows<'_>, range: EventRange) -> Result<(Vec<Event>, bool), Reject> {
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
         let event = read(row).map_err(failed)?;
@@ -86,11 +116,7 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
         }
     }
     let full = events.len() == range.limit || bytes >= range.bytes;
-    let scanned = match events.last() {
-        Some(event) if full => event.seq,
-        _ => last.max(range.after),
-    };
-    Ok(EventPage { events, scanned, oldest: log.oldest, head: log.head })
+    Ok((events, full))
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {

@@ -224,6 +224,11 @@ impl Store {
         self.read(move |conn| snapshot(conn, |conn| events::page(conn, range))).await
     }
 
+    /// A part of the event log from its end: events before `range.after`, newest first.
+    pub async fn events_before(&self, range: EventRange) -> Result<EventPage, Reject> {
+        self.read(move |conn| snapshot(conn, |conn| events::page_before(conn, range))).await
+    }
+
     /// A part of the event log for a thread that must not wait: `then` gets it on the reader's
     /// thread, or is dropped there.
     ///

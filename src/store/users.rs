@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::domain::{Code, Reject, Role, Secret, User};
+use crate::domain::{Code, Precondition, Reject, Role, Secret, User};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::error::failed;
 use crate::store::session::{Revocation, TokenHash};
@@ -43,7 +43,7 @@ pub struct UserUpdate {
     /// The new values.
     pub patch: UserPatch,
     /// The versions of which the user must have one; `None` allows any.
-    pub if_match: Option<Vec<i64>>,
+    pub precondition: Precondition,
     /// The session that a new password does not end.
     pub keep_session: Option<TokenHash>,
 }
@@ -144,10 +144,10 @@ pub(super) fn update(
     update: &UserUpdate,
     caller: Caller,
 ) -> Result<User, Reject> {
-    let UserUpdate { id, patch, if_match, keep_session } = update;
+    let UserUpdate { id, patch, precondition, keep_session } = update;
     let id = *id;
     let before = get(tx.conn, id)?;
-    check_version(&before, if_match.as_deref())?;
+    precondition.check(before.version)?;
     let after = save(tx, &before, patch)?;
     if after.disabled {
         session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
@@ -207,10 +207,10 @@ pub(super) fn replace_hash(
 pub(super) fn remove(
     tx: &mut WriteTx<'_>,
     id: i64,
-    if_match: Option<&[i64]>,
+    precondition: &Precondition,
     caller: Caller,
 ) -> Result<(), Reject> {
-    check_version(&get(tx.conn, id)?, if_match)?;
+    precondition.check(get(tx.conn, id)?.version)?;
     // While the name is still there, for those who remove themselves.
     note(tx, id, Action::Delete, caller)?;
     session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
@@ -243,13 +243,5 @@ fn duplicate_name(error: &rusqlite::Error) -> Reject {
     } else {
         tracing::error!(%error, "the database refused a user");
         Reject::Unavailable
-    }
-}
-
-/// Refuses a user whose version is none of these.
-fn check_version(user: &User, if_match: Option<&[i64]>) -> Result<(), Reject> {
-    match if_match {
-        Some(versions) if !versions.contains(&user.version) => Err(Reject::PreconditionFailed),
-        _ => Ok(()),
     }
 }

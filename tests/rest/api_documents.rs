@@ -118,7 +118,10 @@ fn every_operation_of_the_document_exists_and_answers_as_it_says() {
                 continue;
             }
             let plural = path.split('/').nth(2).unwrap_or_default();
-            let target = if path.ends_with("/{id}") { make(&admin, plural) } else { path.clone() };
+            let target = match path.split_once("/{id}") {
+                Some((_, rest)) => make(&admin, plural) + rest,
+                None => path.clone(),
+            };
             // Logging out is the last that a session does.
             let client = if path == "/api/auth/logout" { server.admin() } else { admin.clone() };
             let body = ["post", "patch"].contains(&method.as_str()).then_some(&b"{}"[..]);

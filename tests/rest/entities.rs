@@ -311,3 +311,27 @@ fn a_change_that_follows_from_another_makes_a_new_version() {
     assert_ne!(is_entity_tag(&paid), tag);
     assert_eq!(paid.json()["payment_status"], "paid");
 }
+
+#[test]
+fn a_customer_is_erased_and_the_orders_stay() {
+    let server = Server::with_users(&["kiosk"], &[]);
+    let admin = server.admin();
+    let id = customer(&admin);
+    let path = format!("/api/customers/{id}");
+    let order = json!({"total": 5.25, "customer_id": id});
+    let order = admin.post("/api/orders", &order).expect(201).id();
+    let refused = admin.delete(&path);
+    let problem = refused.problem(409);
+    assert_eq!(problem["code"], "in_use");
+    let advice = problem["detail"].as_str().unwrap();
+    let erase = format!("{path}/erase");
+    assert!(advice.contains(&format!("POST {erase}")), "{advice}");
+    server.login("kiosk").post(&erase, &json!({})).problem(403);
+    let erased = admin.request("POST", &erase, &[], None).expect(200);
+    assert_eq!(erased.json()["email"], json!(null));
+    assert_eq!(admin.get(&path).expect(200).header("etag"), erased.header("etag"));
+    let order = admin.get(&format!("/api/orders/{order}")).expect(200).json();
+    assert_eq!(order["customer_id"], id);
+    admin.request("POST", "/api/customers/9999/erase", &[], None).problem(404);
+    admin.request("POST", "/api/orders/1/erase", &[], None).problem(404);
+}

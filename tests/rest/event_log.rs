@@ -76,7 +76,7 @@ fn an_empty_log_says_so() {
     assert_eq!(page["head"], 0);
     assert_eq!(page["next"], json!(null));
     let keys: Vec<&String> = page.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["data", "head", "next", "oldest"]);
+    assert_eq!(keys, ["data", "head", "log", "next", "oldest"]);
 }
 
 #[test]
@@ -228,4 +228,32 @@ fn a_log_that_grew_old_still_knows_how_far_it_came() {
     let admin = server.adopt(&admin);
     outside_order(&admin, 5.25);
     assert_eq!(crate::common::head(&admin), 43);
+}
+
+#[test]
+fn the_newest_events_are_read_from_the_end_of_the_log() {
+    let server = Server::start();
+    let admin = server.admin();
+    for _ in 0..5 {
+        outside_order(&admin, 5.25);
+    }
+    customer(&admin);
+    let page = |query: &str| {
+        let page = admin.get(&format!("/api/events?order=desc&{query}")).expect(200).json();
+        let seqs =
+            page["data"].as_array().unwrap().iter().map(|event| event["seq"].as_i64().unwrap());
+        (seqs.collect::<Vec<_>>(), page["next"].clone())
+    };
+    assert_eq!(page("limit=2"), (vec![6, 5], json!(5)));
+    assert_eq!(page("limit=2&after=5"), (vec![4, 3], json!(3)));
+    assert_eq!(page("limit=2&after=3"), (vec![2, 1], json!(null)));
+    assert_eq!(page("after=1"), (vec![], json!(null)));
+    assert_eq!(page("limit=1&channel=customer_changes"), (vec![6], json!(6)));
+    assert_eq!(page("channel=order_changes&limit=3"), (vec![5, 4, 3], json!(3)));
+    let [first, second] = ["asc", "desc"]
+        .map(|order| admin.get(&format!("/api/events?order={order}")).expect(200).json());
+    assert_eq!(first["head"], second["head"]);
+    let log = first["log"].as_str().unwrap();
+    assert!(log.len() == 12 && log.bytes().all(|byte| byte.is_ascii_hexdigit()), "{log}");
+    assert_eq!(second["log"], log);
 }

@@ -12,6 +12,7 @@ mod common;
 mod api_documents;
 mod audit;
 mod bodies;
+mod conditions;
 mod entities;
 mod event_log;
 mod events;

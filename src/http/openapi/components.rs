@@ -220,6 +220,14 @@ fn user_schemas() -> Map<String, Value> {
     ])
 }
 
+/// The identity of the event log.
+fn log() -> Value {
+    json!({
+        "type": "string", "pattern": "^[0-9a-f]{12}$",
+        "description": "The log's id. A restore gives it a new one: positions of another log mean nothing.",
+    })
+}
+
 /// A page of each list, and the cursor behind which more may follow.
 fn page_schemas() -> Map<String, Value> {
     let cursor = json!({
@@ -238,6 +246,7 @@ fn page_schemas() -> Map<String, Value> {
     pages.insert("UserPage".to_owned(), object(page("User")));
     pages.insert("AuditPage".to_owned(), object(page("AuditEntry")));
     let mut events = page("Event");
+    events.insert("log".to_owned(), log());
     events.insert("oldest".to_owned(), seq());
     events.insert("head".to_owned(), seq());
     pages.insert("EventPage".to_owned(), object(events));

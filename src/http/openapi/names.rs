@@ -6,7 +6,8 @@ use crate::http::route::Route;
 
 /// A route's path, with the plural of its kind.
 pub(super) fn path_of(route: &Route, kind: Option<EntityKind>) -> String {
-    route.path.replace("{kind}", kind.map_or("", |kind| kind.schema().plural))
+    let plural = kind.map_or("", |kind| kind.schema().plural);
+    route.path.replace("{kind}", plural).replace(&format!("{{{plural}}}"), plural)
 }
 
 /// A text of a row with the names of its kind in place.

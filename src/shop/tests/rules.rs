@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::domain::order::{self, OrderStatus};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
-use crate::domain::{Cell, Code, EntityKind, Reject, Role, event, product};
+use crate::domain::{Cell, Code, EntityKind, Precondition, Reject, Role, Versions, event, product};
 use crate::shop::tests::{ADMIN, KIOSK, MemoryShop, refused};
 use crate::shop::{Change, Operation, plan};
 
@@ -87,9 +87,11 @@ fn a_kiosk_can_neither_price_nor_move_an_order_nor_try_out_customers() {
 fn a_version_that_was_asked_for_has_to_be_the_stored_one() {
     let mut shop = MemoryShop::default();
     let tea = product(&mut shop, 2.5, 10);
-    for (versions, fits) in [(None, true), (Some(vec![0]), true), (Some(vec![7, 8]), false)] {
+    let listed = |versions: &[i64]| Some(Versions::Listed(versions.to_vec()));
+    for (if_match, fits) in [(None, true), (listed(&[0]), true), (listed(&[7, 8]), false)] {
         let operation = Operation::Delete(tea);
-        let change = Change { kind: EntityKind::Product, operation, if_match: versions };
+        let precondition = Precondition { if_match, ..Precondition::default() };
+        let change = Change { kind: EntityKind::Product, operation, precondition };
         let planned = plan(&shop, ADMIN, &change);
         assert_eq!(planned.err(), (!fits).then_some(Reject::PreconditionFailed));
     }
