@@ -9,7 +9,7 @@ use serde_json::Value;
 use tillcast::domain::decimal::Decimal;
 use tillcast::domain::event::{self, Event};
 use tillcast::domain::input::Purpose;
-use tillcast::domain::{Cell, EntityKind, Input, Row, order};
+use tillcast::domain::{Cell, EntityKind, Input, Precondition, Row, order};
 use tillcast::feed::{Batch, Cursor, Feed};
 use tillcast::frame;
 use tillcast::limits::Limits;
@@ -160,7 +160,11 @@ impl Shop {
     fn create(&self, kind: EntityKind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
         let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
-        let change = Change { kind, operation: Operation::Create(input), if_match: None };
+        let change = Change {
+            kind,
+            operation: Operation::Create(input),
+            precondition: Precondition::default(),
+        };
         let created = self.store.create(Caller::CONSOLE, change, None);
         self.runtime.block_on(created).is_ok()
     }

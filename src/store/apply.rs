@@ -142,8 +142,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::Input;
     use crate::domain::input::Purpose;
+    use crate::domain::{Input, Precondition};
     use crate::store::database::MIGRATIONS;
     use crate::store::write_tx::Outbox;
 
@@ -162,7 +162,11 @@ mod tests {
         let outbox = Outbox::default();
         let mut tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
         let mut apply = |operation, bytes_max| {
-            let change = Change { kind: EntityKind::Product, operation, if_match: None };
+            let change = Change {
+                kind: EntityKind::Product,
+                operation,
+                precondition: Precondition::default(),
+            };
             let changed = apply(&mut tx, Caller::CONSOLE, &change, bytes_max).unwrap();
             (changed, tx.head)
         };

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tempfile::{TempDir, tempdir, tempdir_in};
 use tillcast::auth::hash_request;
 use tillcast::domain::input::{Input, Purpose};
-use tillcast::domain::{EntityKind, Principal, Role};
+use tillcast::domain::{EntityKind, Precondition, Principal, Role};
 use tillcast::limits::Limits;
 use tillcast::metrics::Metrics;
 use tillcast::shop::{Change, Operation};
@@ -152,7 +152,8 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let caller = Caller { principal, address: Some([127, 0, 0, 1].into()) };
     let repeat = IdempotencyKey { principal, key: key.to_owned(), request_hash };
     let operation = Operation::Create(input.unwrap());
-    let change = Change { kind: EntityKind::Order, operation, if_match: None };
+    let change =
+        Change { kind: EntityKind::Order, operation, precondition: Precondition::default() };
     let answer = store.create(caller, change, Some(repeat)).await;
     serde_json::from_str(&answer.unwrap().value.body).unwrap()
 }
