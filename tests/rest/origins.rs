@@ -157,9 +157,9 @@ fn a_refused_origin_is_logged_with_the_way_to_allow_it() {
     admin.get_with("/healthz", &[("origin", &endless)]).expect(200);
     server.wait_for_log("xxx");
     let log = server.log();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("--allow-origin")).collect();
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("--allow-origin")).collect();
     assert!(
-        matches!(&lines[..], [first, second] if first.contains(page) && second.len() < 400),
+        matches!(&warned[..], [first, second] if first.contains(page) && second.len() < 400),
         "{log}"
     );
 }
