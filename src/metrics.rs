@@ -1,4 +1,4 @@
-//! What the server counts: the home of the metrics library. `/metrics` prints it.
+//! Counters and gauges of the server, which `/metrics` prints: the home of the metrics library.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,8 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Every number that `/metrics` shows. Counters only grow; gauges are set when the page is asked
-/// for, from the places that know them.
+/// All metrics. Counters only grow; gauges are set when the page is requested, from the places that
+/// know their values.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -23,10 +23,10 @@ pub struct Metrics {
     pub requests: Counter,
     /// Panics caught at the edge of a connection.
     pub panics: Counter,
-    /// Rounds of the writer, those with nothing to do included: it lives.
+    /// Rounds of the writer's loop, idle ones included: they show that the thread is alive.
     pub writer_rounds: Counter,
-    /// Turns of the thread of the sockets, likewise.
-    pub socket_turns: Counter,
+    /// Rounds of the WebSockets' event loop, likewise.
+    pub event_loop_rounds: Counter,
     /// Events published.
     pub events: Counter,
     /// The newest `seq`.
@@ -41,15 +41,15 @@ pub struct Metrics {
     pub commit: Histogram,
     /// Commands in one commit.
     pub batch: Histogram,
-    /// Bytes that commits added to the write-ahead log: what their changes need.
+    /// Bytes that commits added to the write-ahead log.
     pub wal_bytes: Counter,
-    /// Bytes that the process gave to disks, set when the page is asked for.
+    /// Bytes that the process wrote to disks, by the kernel's count.
     pub disk_bytes: Counter,
-    /// Pages that sockets read from the log because the ring did not reach back.
+    /// Pages of the log that were read for subscribers behind the ring.
     pub catch_ups: Counter,
     /// Frames handed to the kernel.
     pub frames: Counter,
-    /// Events that the subscriber who is furthest behind has still to be sent.
+    /// Events that the subscriber furthest behind was not sent yet.
     pub unsent: Gauge,
     /// Logins refused.
     pub logins_rejected: Counter,
@@ -57,12 +57,12 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Resident memory.
     pub rss: Gauge<i64>,
-    /// Resident memory that belongs to no file.
+    /// Resident memory without mapped files.
     pub rss_anon: Gauge<i64>,
 }
 
 impl Metrics {
-    /// All zero.
+    /// A new registry with all metrics at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("tillcast");
         let seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -74,8 +74,12 @@ impl Metrics {
             refused: counter(r, "connections_refused", "Connections refused by a bound"),
             requests: counter(r, "http_requests", "HTTP requests answered"),
             panics: counter(r, "panics", "Panics caught at the edge of a connection"),
-            writer_rounds: counter(r, "writer_rounds", "Rounds of the thread that writes"),
-            socket_turns: counter(r, "socket_turns", "Turns of the thread of the WebSockets"),
+            writer_rounds: counter(r, "writer_rounds", "Rounds of the loop of the writer's thread"),
+            event_loop_rounds: counter(
+                r,
+                "event_loop_rounds",
+                "Rounds of the loop of the WebSockets' thread",
+            ),
             events: counter(r, "events", "Events published"),
             head: gauge(r, "event_head", "The newest seq of the event log"),
             ring_events: gauge(r, "ring_events", "Events in the ring"),
@@ -90,8 +94,12 @@ impl Metrics {
             ),
             batch: histogram(r, "commit_commands", "Commands in one commit", &sizes, None),
             wal_bytes: counter(r, "wal_bytes", "Bytes that commits added to the write-ahead log"),
-            disk_bytes: counter(r, "disk_written_bytes", "Bytes that were given to disks to write"),
-            catch_ups: counter(r, "catch_ups", "Pages of the log read for sockets behind the ring"),
+            disk_bytes: counter(r, "disk_written_bytes", "Bytes that the process wrote to disks"),
+            catch_ups: counter(
+                r,
+                "catch_ups",
+                "Pages of the log read for subscribers behind the ring",
+            ),
             frames: counter(r, "frames", "Event frames handed to the kernel"),
             unsent: gauge(
                 r,
@@ -101,16 +109,12 @@ impl Metrics {
             logins_rejected: counter(r, "logins_rejected", "Logins refused"),
             sessions: gauge(r, "sessions", "Live sessions"),
             rss: gauge(r, "resident_memory_bytes", "Resident memory"),
-            rss_anon: gauge(
-                r,
-                "resident_anonymous_bytes",
-                "Resident memory that belongs to no file",
-            ),
+            rss_anon: gauge(r, "resident_anonymous_bytes", "Resident memory without mapped files"),
             registry,
         }
     }
 
-    /// The numbers in OpenMetrics text, those of the process read now.
+    /// All metrics as OpenMetrics text; those of the process are read now.
     pub fn text(&self) -> String {
         self.disk_bytes.inner().store(written_bytes(), Ordering::Relaxed);
         self.rss.set(memory_bytes("VmRSS:"));
@@ -164,8 +168,8 @@ fn memory_bytes(line: &str) -> i64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// What the kernel counted for this process: pages that it changed in files on disks. Those are whole
-/// pages of what it writes itself, without the file system's own journal; 0 where nothing is told.
+/// The kernel's count of the pages that this process changed in files on disks, in bytes, without the
+/// file system's own journal; 0 where the kernel does not tell.
 fn written_bytes() -> u64 {
     let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     let value = counts.lines().find_map(|text| text.strip_prefix("write_bytes: "));

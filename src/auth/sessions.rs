@@ -115,15 +115,11 @@ impl Sessions {
         Ok(session)
     }
 
-    fn end(&self, token_hash: &TokenHash, reason: EndReason) {
-        let session = self.table().remove(token_hash);
-        self.end_all(session, reason);
-    }
-
     fn end_each(&self, token_hashes: &[TokenHash], reason: EndReason) {
-        for token_hash in token_hashes {
-            self.end(token_hash, reason);
-        }
+        let mut table = self.table();
+        let ended: Vec<_> = token_hashes.iter().filter_map(|one| table.remove(one)).collect();
+        drop(table);
+        self.end_all(ended, reason);
     }
 
     fn end_where(&self, ends: impl Fn(&Session) -> bool, reason: EndReason) {
@@ -296,7 +292,7 @@ mod tests {
         let session = Arc::clone(&sockets[0].session);
         assert!(sessions.attach(Arc::clone(&session), 2).is_ok());
         assert_eq!(sessions.attach(Arc::clone(&session), 1).err(), Some(AttachError::TooMany));
-        sessions.end(&session.token_hash, EndReason::LoggedOut);
+        sessions.end_each(&[session.token_hash], EndReason::LoggedOut);
         let error = sessions.attach(session, 2).err();
         assert_eq!(error, Some(AttachError::Ended(Some(EndReason::LoggedOut))));
     }

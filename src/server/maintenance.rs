@@ -73,7 +73,7 @@ pub(super) fn heartbeats(context: &Context, accept_rounds: &[Arc<AtomicU64>]) ->
     let metrics = &context.api.metrics;
     let threads = [
         ("the writer", metrics.writer_rounds.get()),
-        ("the socket thread", metrics.socket_turns.get()),
+        ("the socket thread", metrics.event_loop_rounds.get()),
     ];
     let accept_rounds = accept_rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed));
     let parts = threads.into_iter().chain(accept_rounds.map(|rounds| ("an accept loop", rounds)));

@@ -174,7 +174,7 @@ mod tests {
         let (made, head) = apply(Operation::Create(tea), usize::MAX);
         assert!(matches!(made, Changed::Row(row) if row.id == 1) && head == 1);
         let renamed = || {
-            let input = product(Purpose::Patch, json!({"name": "a long name ".repeat(9)}));
+            let input = product(Purpose::Patch, json!({"name": "a long name".repeat(9)}));
             Operation::Update(1, input)
         };
         let (refused, head) = apply(renamed(), 80);

@@ -147,9 +147,9 @@ impl LogBounds {
     /// Reads both ends.
     pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare_cached(
-            "SELECT restored_seq, first_seq, o.seq, o.at, n.seq, n.at FROM log
-                 LEFT JOIN (SELECT seq, at FROM events ORDER BY seq LIMIT 1) AS o
-                 LEFT JOIN (SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1) AS n",
+            "SELECT restored_seq, first_seq, (SELECT min(seq) FROM events),
+                    (SELECT at FROM events ORDER BY seq LIMIT 1), (SELECT max(seq) FROM events),
+                    (SELECT at FROM events ORDER BY seq DESC LIMIT 1) FROM log",
         )?;
         statement.query_row([], |row| {
             let (restored, first) = (row.get(0)?, row.get(1)?);

@@ -125,7 +125,7 @@ impl EventLoop {
     }
 
     fn run_once(&mut self, events: &Events) {
-        self.context.metrics.socket_turns.inc();
+        self.context.metrics.event_loop_rounds.inc();
         self.context.hub.begin_run();
         self.context.set_now(self.started.elapsed());
         for index in mem::take(&mut self.pending_reads) {
