@@ -25,11 +25,11 @@ impl Api {
     pub(super) async fn list(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let (session, kind) = (request.session()?, request.kind()?);
         let mut query = mem::take(&mut request.query);
-        if let Some(ids) = query.read("ids", parse_ids) {
-            query.finish()?;
-            return self.get_many(kind, ids, &session).await;
-        }
+        let ids = query.read("ids", parse_ids);
         let mut query = read_query(query, kind)?;
+        if let Some(ids) = ids {
+            return self.get_many(kind, ids, &query, &session).await;
+        }
         if only_own_orders(kind, &session) {
             query.filters.push((order::KIOSK_ID, own_id(&session)));
         }
@@ -38,16 +38,17 @@ impl Api {
         Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
     }
 
-    /// `GET /api/{kind}?ids=`: those that exist and may be seen, in the order of the ids.
+    /// `GET /api/{kind}?ids=`: those that exist, may be seen and pass the filters, in the order of the ids.
     async fn get_many(
         &self,
         kind: EntityKind,
         ids: Vec<i64>,
+        query: &Query,
         session: &Session,
     ) -> Result<Reply, Problem> {
         let permit = self.page_permit().await?;
         let At { seq, value: (mut rows, next) } = self.store.get_many(kind, ids).await?;
-        rows.retain(|row| may_see(row, session));
+        rows.retain(|row| may_see(row, session) && passes(row, query));
         Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
     }
 
@@ -188,6 +189,12 @@ fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
         _ => {}
     }
     Ok(Cell::Text(normalize_text(field, text.to_owned())))
+}
+
+/// Whether an entity has what a list's filters ask for.
+fn passes(row: &Row, query: &Query) -> bool {
+    query.updated_since.is_none_or(|since| row.updated_at >= since)
+        && query.filters.iter().all(|(field, cell)| row.cell(*field) == cell)
 }
 
 /// Whether a session may know of an entity: to a kiosk, the order of another one does not exist.

@@ -78,8 +78,8 @@ pub(super) static LIST_PARAMETERS: [Parameter; 5] = [
     Parameter {
         name: "ids",
         value: ParameterValue::Ids,
-        about: "Those with these ids, in this order, instead of a page; missing ones are left out, and \
-                `next` is the first id for which there was no room.",
+        about: "Those with these ids, in this order, instead of a page; missing ones, and those that the \
+                other filters leave out, are not there, and `next` is the first id for which there was no room.",
     },
 ];
 
@@ -192,12 +192,14 @@ pub(super) fn parse_number(text: &str, least: i64, most: i64) -> Result<i64, Vio
     })
 }
 
-/// Reads ids with commas between them.
+/// Reads ids with commas between them. A number that is too large for an id is none that exists.
 pub(super) fn parse_ids(text: &str) -> Result<Vec<i64>, Violation> {
     let ids: Vec<&str> = text.split(',').collect();
     if ids.len() > IDS_MAX {
         let message = format!("must have at most {IDS_MAX} ids");
         return Err(Violation::new(Code::TooLong, message));
     }
-    ids.into_iter().map(|id| parse_number(id, 1, i64::MAX)).collect()
+    let is_huge = |id: &&str| id.len() > 18 && id.bytes().all(|byte| byte.is_ascii_digit());
+    let ids = ids.into_iter().filter(|id| !is_huge(id));
+    ids.map(|id| parse_number(id, 1, i64::MAX)).collect()
 }

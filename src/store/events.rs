@@ -167,7 +167,8 @@ impl LogBounds {
 
     /// The `seq` of the event behind this one.
     pub(super) fn next(&self, seq: i64) -> i64 {
-        if seq < self.restored { seq + 1 } else { self.first.max(seq + 1) }
+        let next = seq.saturating_add(1);
+        if seq < self.restored { next } else { self.first.max(next) }
     }
 
     /// The newest position in this log up to that `seq`.

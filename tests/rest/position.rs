@@ -55,6 +55,11 @@ fn several_are_read_by_their_ids() {
     assert_eq!(read(&format!("{third},{first}")), [third, first]);
     assert_eq!(read(&format!("{first},987654,{second}")), [first, second]);
     assert_eq!(read("987654"), [0; 0]);
+    assert_eq!(read(&format!("199090268130994891417374,{second}")), [second]);
+    admin.patch(&format!("/api/orders/{second}"), &json!({"status": "ready"})).expect(200);
+    assert_eq!(read(&format!("{first},{second}&status=ready")), [second]);
+    admin.get(&format!("/api/orders?ids={first}&customer_id=0")).expect_wrong(&["customer_id"]);
+    admin.get(&format!("/api/events?after={}", i64::MAX)).expect(200);
     let many = vec!["1"; 101].join(",");
     for wrong in ["", "1,", "x", "0", "1,-2", "1;2", &many] {
         admin.get(&format!("/api/orders?ids={wrong}")).expect_wrong(&["ids"]);
