@@ -20,7 +20,9 @@ const SLOTS: u64 = 2;
 
 /// The marks of a data directory, and how much may be given out before they have to be set anew.
 pub(super) struct Marks {
-    file: PathBuf,
+    path: PathBuf,
+    /// Open from the start on: a sale must not need another file descriptor.
+    file: Option<File>,
     left: i64,
 }
 
@@ -34,7 +36,8 @@ struct Slot {
 impl Marks {
     /// Those of a data directory, which are read when the first number is given out.
     pub(super) fn new(data_dir: &Path) -> Self {
-        Self { file: lock_file(data_dir), left: 0 }
+        let path = lock_file(data_dir);
+        Self { file: open(&path).ok(), path, left: 0 }
     }
 
     /// Before a commit: makes sure that the marks are above the numbers that its transaction has
@@ -45,14 +48,19 @@ impl Marks {
             return Ok(());
         }
         let numbers = Numbers::read(conn)?;
-        self.left = match newest(&self.file).map_err(not_written)? {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => open(&self.path).map_err(not_written)?,
+        };
+        let file = self.file.insert(file);
+        self.left = match newest(file).map_err(not_written)? {
             Some(slot) if numbers.distance_to(&slot.numbers) > 0 => {
                 numbers.distance_to(&slot.numbers)
             }
             slot => {
                 let generation = slot.map_or(0, |slot| slot.generation) + 1;
                 let numbers = numbers.plus(NUMBERS_RESERVED);
-                write(&self.file, &Slot { generation, numbers }).map_err(not_written)?;
+                write(file, &Slot { generation, numbers }).map_err(not_written)?;
                 NUMBERS_RESERVED
             }
         };
@@ -67,14 +75,17 @@ impl Marks {
 
 /// The marks that a data directory has; `None` where none were set.
 pub(super) fn read(data_dir: &Path) -> io::Result<Option<Numbers>> {
-    Ok(newest(&lock_file(data_dir))?.map(|slot| slot.numbers))
+    match File::open(lock_file(data_dir)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => Ok(newest(&file?)?.map(|slot| slot.numbers)),
+    }
 }
 
-fn newest(file: &Path) -> io::Result<Option<Slot>> {
-    let file = match File::open(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+fn newest(file: &File) -> io::Result<Option<Slot>> {
     let mut newest: Option<Slot> = None;
     for number in 0..SLOTS {
         let mut bytes = [0; SLOT_BYTES];
@@ -90,9 +101,8 @@ fn newest(file: &Path) -> io::Result<Option<Slot>> {
     Ok(newest)
 }
 
-fn write(file: &Path, slot: &Slot) -> io::Result<()> {
+fn write(file: &File, slot: &Slot) -> io::Result<()> {
     let line = slot.line().ok_or(io::ErrorKind::FileTooLarge)?;
-    let file = OpenOptions::new().write(true).open(file)?;
     file.write_all_at(line.as_bytes(), offset(slot.generation % SLOTS))?;
     file.sync_all()
 }
@@ -152,7 +162,7 @@ mod tests {
         assert!(read(data.path()).unwrap().is_none());
         for generation in 1..=5 {
             let slot = Slot { generation, numbers: numbers(&format!("seq={generation}0 audit=3")) };
-            write(&file, &slot).unwrap();
+            write(&open(&file).unwrap(), &slot).unwrap();
             let whole = std::fs::read(&file).unwrap();
             assert_eq!(read(data.path()).unwrap().unwrap(), slot.numbers);
             let at = usize::try_from(offset(generation % SLOTS)).unwrap();
