@@ -12,20 +12,31 @@ CREATE TABLE log (
 INSERT INTO log (id, log_id, restored_seq, first_seq) VALUES (1, lower(hex(randomblob(6))), 0, 1);
 
 -- The first responses to requests with an Idempotency-Key, oldest first, now without the words of
--- HTTP: `row_id` and `version` are those of what was made, `body` is it as JSON.
+-- HTTP: `kind` (as in the audit trail), `row_id` and `version` are those of what was made, `body` is it
+-- as JSON. To erase a customer, the responses that tell of it have to be found.
 CREATE TABLE responses (
     id           INTEGER PRIMARY KEY,
     user_id      INTEGER NOT NULL,
     key          TEXT NOT NULL,
     request_hash BLOB NOT NULL,
+    kind         INTEGER NOT NULL,
     row_id       INTEGER NOT NULL,
     version      INTEGER NOT NULL,
     body         TEXT NOT NULL,
     at           INTEGER NOT NULL,
     UNIQUE (user_id, key)
 ) STRICT;
-INSERT INTO responses (id, user_id, key, request_hash, row_id, version, body, at)
+CREATE INDEX responses_of_customer ON responses (row_id) WHERE kind = 2;
+INSERT INTO responses (id, user_id, key, request_hash, kind, row_id, version, body, at)
     SELECT id, user_id, key, request_hash,
+           CASE rtrim(location, '0123456789')
+               WHEN '/api/orders/' THEN 0
+               WHEN '/api/products/' THEN 1
+               WHEN '/api/customers/' THEN 2
+               WHEN '/api/shipments/' THEN 3
+               WHEN '/api/transactions/' THEN 4
+               ELSE 5
+           END,
            CAST(replace(location, rtrim(location, '0123456789'), '') AS INTEGER),
            CAST(trim(etag, '"') AS INTEGER), body, at
     FROM answers;

@@ -14,6 +14,7 @@ mod command;
 mod console;
 mod data_dir;
 mod database;
+mod erase;
 mod error;
 mod events;
 mod file_mode;

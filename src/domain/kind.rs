@@ -90,6 +90,11 @@ impl KindSet {
         self.0 &= !Self::of(kind).0;
     }
 
+    /// The kinds in it.
+    pub fn iter(self) -> impl Iterator<Item = EntityKind> {
+        EntityKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+
     /// A bit for each kind, at its number: for a query's `(1 << kind) & ?`.
     pub const fn bits(self) -> u32 {
         self.0
@@ -104,9 +109,7 @@ impl FromIterator<EntityKind> for KindSet {
 
 impl std::fmt::Debug for KindSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set()
-            .entries(EntityKind::ALL.into_iter().filter(|kind| self.contains(*kind)))
-            .finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 

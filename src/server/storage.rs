@@ -46,7 +46,8 @@ impl Storage {
 
 /// The sinks that the writer hands its results to.
 fn commit_sinks(feed: &Arc<Feed>, sessions: &Arc<Sessions>, metrics: &Arc<Metrics>) -> CommitSinks {
-    let (lagging, publish, reset) = (Arc::clone(feed), Arc::clone(feed), Arc::clone(feed));
+    let (lagging, publish) = (Arc::clone(feed), Arc::clone(feed));
+    let (reset, forget) = (Arc::clone(feed), Arc::clone(feed));
     let (sessions, metrics) = (Arc::clone(sessions), Arc::clone(metrics));
     CommitSinks {
         sessions: Box::new(move |change| sessions.apply(change)),
@@ -56,5 +57,6 @@ fn commit_sinks(feed: &Arc<Feed>, sessions: &Arc<Sessions>, metrics: &Arc<Metric
             publish.publish(&events);
         }),
         reset_to: Box::new(move |head| reset.reset_to(head)),
+        forget: Box::new(move |kinds| kinds.iter().for_each(|kind| forget.forget(kind))),
     }
 }

@@ -1,7 +1,7 @@
 //! What the handle does with users and their sessions.
 
 use crate::domain::{Precondition, Reject, User};
-use crate::store::audit::Caller;
+use crate::store::audit::{AuditSubject, Caller};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::session::{NewSession, TokenHash};
@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<StoredResponse, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            idempotency::run_once(tx, key.as_ref(), |tx| {
+            idempotency::run_once(tx, key.as_ref(), AuditSubject::User, |tx| {
                 let user = users::add(tx, &new, caller)?;
                 Ok(StoredResponse { id: user.id, version: user.version, body: user.json() })
             })

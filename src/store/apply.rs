@@ -14,9 +14,9 @@ use crate::limits::CHANGE_STEPS_MAX;
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::error::failed;
-use crate::store::rows;
 use crate::store::save::save;
 use crate::store::write_tx::WriteTx;
+use crate::store::{erase, rows};
 
 /// What became of an entity that was to change.
 #[derive(Debug)]
@@ -60,6 +60,9 @@ pub(super) fn apply(
     let Some(first) = first else {
         return Ok(Changed::Removed);
     };
+    if let Operation::Erase(id) = change.operation {
+        erase::forget(tx, id)?;
+    }
     if tx.head > head {
         let action = match (&change.operation, &first) {
             (Operation::Erase(_), _) => Action::Erase,

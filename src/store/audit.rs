@@ -119,7 +119,7 @@ impl AuditSubject {
     }
 
     /// The subject's number in the database: never changed, never given to another.
-    fn number(self) -> u8 {
+    pub(super) fn number(self) -> u8 {
         match self {
             Self::Entity(kind) => kind.number(),
             Self::User => 5,

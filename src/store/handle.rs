@@ -14,7 +14,7 @@ use crate::domain::{EntityKind, LogId, Reject, Row, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
 use crate::store::apply::{self, Changed};
-use crate::store::audit::{self, AuditEntry, AuditFilter, Caller};
+use crate::store::audit::{self, AuditEntry, AuditFilter, AuditSubject, Caller};
 use crate::store::command::PendingCommand;
 use crate::store::error::failed;
 use crate::store::events::{self, EventPage, EventRange};
@@ -159,7 +159,8 @@ impl Store {
     ) -> Result<At<StoredResponse>, Reject> {
         self.check_disk_space()?;
         self.write(move |tx| {
-            let value = idempotency::run_once(tx, key.as_ref(), |tx| {
+            let subject = AuditSubject::Entity(change.kind);
+            let value = idempotency::run_once(tx, key.as_ref(), subject, |tx| {
                 match apply::apply(tx, caller, &change, usize::MAX)? {
                     Changed::Row(row) => {
                         let body = event::entity(&row)?;

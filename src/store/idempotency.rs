@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::{Principal, Reject};
 use crate::limits::PRUNE_STEP;
+use crate::store::audit::AuditSubject;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
@@ -30,13 +31,15 @@ pub struct StoredResponse {
     pub body: String,
 }
 
-/// Runs a creation unless its key was used before; then returns the first response.
+/// Runs a creation unless its key was used before; then returns the first response. `subject` is
+/// the kind of what is made.
 ///
 /// # Errors
 /// `KeyReused` if the key came with another request.
 pub(super) fn run_once(
     tx: &mut WriteTx<'_>,
     key: Option<&IdempotencyKey>,
+    subject: AuditSubject,
     create: impl FnOnce(&mut WriteTx<'_>) -> Result<StoredResponse, Reject>,
 ) -> Result<StoredResponse, Reject> {
     let Some(key) = key else {
@@ -46,7 +49,7 @@ pub(super) fn run_once(
         return Ok(response);
     }
     let response = create(tx)?;
-    keep(tx, key, &response)?;
+    keep(tx, key, subject, &response)?;
     Ok(response)
 }
 
@@ -67,9 +70,15 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
 }
 
 /// Stores the first response to a key.
-fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Result<(), Reject> {
-    let sql = "INSERT INTO responses (user_id, key, request_hash, row_id, version, body, at) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+fn keep(
+    tx: &WriteTx<'_>,
+    key: &IdempotencyKey,
+    subject: AuditSubject,
+    response: &StoredResponse,
+) -> Result<(), Reject> {
+    let sql = "
+        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
     statement
@@ -77,8 +86,9 @@ fn keep(tx: &WriteTx<'_>, key: &IdempotencyKey, response: &StoredResponse) -> Re
             key.principal.user_id(),
             &key.key,
             hash,
-            id.to_string(),
-            version.to_string(),
+            subject.number(),
+            id,
+            version,
             body,
             tx.uptime,
         ))

@@ -188,6 +188,7 @@ mod tests {
             lags: Box::new(|| false),
             publish: Box::new(drop),
             reset_to: Box::new(|_| ()),
+            forget: Box::new(|_| ()),
         };
         let (data, store) = start(sinks);
         (data, store, changes)
@@ -225,6 +226,7 @@ mod tests {
             lags: Box::new(|| true),
             publish: Box::new(move |_| lag.recv().unwrap()),
             reset_to: Box::new(|_| ()),
+            forget: Box::new(|_| ()),
         });
         let event = |tx: &mut WriteTx<'_>| {
             let (seq, kind) = (tx.next_seq, EntityKind::Order);

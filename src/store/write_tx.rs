@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::domain::KindSet;
 use crate::domain::event::Event;
 use crate::store::session::SessionChange;
 
@@ -28,6 +29,9 @@ pub(super) struct Outbox {
     pub(super) events: Vec<Event>,
     /// In the order in which they were made.
     pub(super) session_changes: Vec<SessionChange>,
+    /// Kinds of which older events have another text now, so that no copy of them may be sent. Not
+    /// undone by a rewind: a copy that is dropped for nothing is read from the log again.
+    pub(super) rewritten: KindSet,
 }
 
 /// Where a transaction stood before a command.
@@ -41,7 +45,7 @@ pub(super) struct Savepoint {
 impl WriteTx<'_> {
     /// Where it stands now.
     pub(super) fn savepoint(&self) -> Savepoint {
-        let Outbox { events, session_changes } = &self.outbox;
+        let Outbox { events, session_changes, .. } = &self.outbox;
         Savepoint {
             head: self.head,
             next_seq: self.next_seq,

@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::domain::Reject;
 use crate::domain::event::Event;
+use crate::domain::{KindSet, Reject};
 use crate::limits::EXTERNAL_CHANGE_INTERVAL;
 use crate::metrics::Metrics;
 use crate::store::command::{Command, reject_all};
@@ -48,6 +48,8 @@ pub struct CommitSinks {
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,
     /// Events up to this `seq` are in the log and were never published.
     pub reset_to: Box<dyn Fn(i64) + Send>,
+    /// Events of these kinds have changed in the log: copies of them are out of date.
+    pub forget: Box<dyn Fn(KindSet) + Send>,
 }
 
 /// How the writer is doing, for all threads to read.
@@ -171,7 +173,11 @@ impl Writer {
     /// unless they have to wait for subscribers that lag.
     fn deliver(&self, outbox: Outbox, commands: Vec<Box<dyn Command>>) {
         outbox.session_changes.into_iter().for_each(&self.sinks.sessions);
-        if outbox.events.is_empty() {
+        if !outbox.rewritten.is_empty() {
+            (self.sinks.publish)(outbox.events);
+            (self.sinks.forget)(outbox.rewritten);
+            self.respond(commands);
+        } else if outbox.events.is_empty() {
             self.respond(commands);
         } else if (self.sinks.lags)() {
             self.respond(commands);

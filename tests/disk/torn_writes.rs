@@ -105,6 +105,7 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let sinks = CommitSinks {
         publish: Box::new(drop),
         reset_to: Box::new(|_| ()),
+        forget: Box::new(|_| ()),
         sessions: Box::new(drop),
         lags: Box::new(|| false),
     };

@@ -1,0 +1,33 @@
+//! The right to be forgotten: personal data leave the event log and the kept responses as they leave the
+//! row.
+
+use crate::domain::{EntityKind, Reject};
+use crate::store::error::failed;
+use crate::store::write_tx::WriteTx;
+
+/// Sets the personal fields of a customer to null in the events and in the responses that tell of it.
+/// What is overwritten is overwritten in the file as well, not only unlinked there.
+pub(super) fn forget(tx: &mut WriteTx<'_>, customer_id: i64) -> Result<(), Reject> {
+    let sql = format!(
+        "UPDATE events SET body = json_replace(body{}{}) WHERE kind = 2 AND body ->> '$.data.id' = ?",
+        nulls("$.data"),
+        nulls("$.data.changed_fields")
+    );
+    let responses = format!(
+        "UPDATE responses SET body = json_replace(body{}) WHERE kind = 2 AND row_id = ?",
+        nulls("$")
+    );
+    tx.conn.pragma_update(None, "secure_delete", true).map_err(failed)?;
+    let done = tx.conn.execute(&sql, [customer_id]);
+    let done = done.and_then(|_| tx.conn.execute(&responses, [customer_id]));
+    tx.conn.pragma_update(None, "secure_delete", false).map_err(failed)?;
+    done.map_err(failed)?;
+    tx.outbox.rewritten.insert(EntityKind::Customer);
+    Ok(())
+}
+
+/// `, 'path', NULL` for each personal field of a customer.
+fn nulls(object: &str) -> String {
+    let fields = EntityKind::Customer.schema().fields.iter().filter(|field| field.personal);
+    fields.map(|field| format!(", '{object}.{}', NULL", field.name)).collect()
+}
