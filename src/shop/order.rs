@@ -149,7 +149,7 @@ pub(super) fn check_update(
 /// Gives back the goods of an order that ended or goes, once, unless they have left the shop.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     let returned = match step {
-        Step::Create(_) => false,
+        Step::Create { .. } => false,
         Step::Update { before, after } => {
             before.int(STOCK_RETURNED)? == 0 && after.int(STOCK_RETURNED)? != 0
         }
@@ -171,13 +171,13 @@ pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Rejec
 }
 
 /// The step from an order's stored state to a new one; `None` if they are the same.
-pub(super) fn step(before: Row, order: Order) -> Result<Vec<Step>, Reject> {
+pub(super) fn step(before: Row, order: Order) -> Result<Option<Step>, Reject> {
     if Order::read(&before)? == order {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let mut after = before.clone();
     order.write(&mut after);
-    Ok(vec![Step::Update { before, after }])
+    Ok(Some(Step::Update { before, after }))
 }
 
 fn status_in(row: &Row, field: FieldRef) -> Result<OrderStatus, Reject> {

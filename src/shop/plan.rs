@@ -22,18 +22,18 @@ pub fn plan(
             let mut after = before.clone();
             input.apply_to(&mut after)?;
             match change.kind {
+                EntityKind::Transaction => return payment::update(reads, before, after),
                 EntityKind::Order => order::check_update(reads, &before, &mut after)?,
-                EntityKind::Transaction => payment::check_update(reads, &before, &after)?,
                 EntityKind::Product | EntityKind::Customer | EntityKind::Shipment => {}
             }
             Ok(vec![Step::Update { before, after }])
         }
         Operation::Delete(id) => {
             let row = stored(reads, change, *id)?;
-            if change.kind == EntityKind::Transaction {
-                payment::check_delete(reads, &row)?;
+            match change.kind {
+                EntityKind::Transaction => payment::delete(reads, row),
+                _ => Ok(vec![Step::Delete(row)]),
             }
-            Ok(vec![Step::Delete(row)])
         }
         Operation::Erase(id) => Ok(vec![customer::erase(stored(reads, change, *id)?)]),
     }
@@ -47,8 +47,7 @@ pub fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     match step.row().kind {
         EntityKind::Order => order::follow(reads, step),
         EntityKind::Shipment => shipment::follow(reads, step),
-        EntityKind::Transaction => payment::follow(reads, step),
-        EntityKind::Product | EntityKind::Customer => Ok(Vec::new()),
+        EntityKind::Product | EntityKind::Customer | EntityKind::Transaction => Ok(Vec::new()),
     }
 }
 
@@ -58,17 +57,14 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
     }
     all_found(missing_references(reads, input)?)?;
     let mut row = Row::blank(input.kind);
-    match input.kind {
-        EntityKind::Transaction => payment::create(reads, &mut row, input)?,
-        EntityKind::Shipment => {
-            input.apply_to(&mut row)?;
-            shipment::check_create(reads, &row)?;
-        }
-        EntityKind::Order | EntityKind::Product | EntityKind::Customer => {
-            input.apply_to(&mut row)?;
-        }
+    if input.kind == EntityKind::Transaction {
+        return payment::create(reads, row, input);
     }
-    Ok(vec![Step::Create(row)])
+    input.apply_to(&mut row)?;
+    if input.kind == EntityKind::Shipment {
+        shipment::check_create(reads, &row)?;
+    }
+    Ok(vec![Step::Create { row, products: Vec::new() }])
 }
 
 fn stored(reads: &impl Reads, change: &Change, id: i64) -> Result<Row, Reject> {

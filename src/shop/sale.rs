@@ -45,9 +45,15 @@ pub(super) fn create(
         input.apply_to(&mut row)?;
         check_priced(&row, &priced)?;
     }
-    Order::read(&row)?.with_sums(Sums::default()).write(&mut row);
-    let mut steps = vec![Step::Create(row)];
-    take_from_stock(lines, products, &mut steps)?;
+    if row.int(TOTAL)? == 0 {
+        Order::read(&row)?.with_sums(Sums::default()).write(&mut row);
+    }
+    let wanted = quantities(lines, products);
+    let mut steps = Vec::with_capacity(1 + wanted.len());
+    steps.push(Step::Create { row, products: wanted.keys().copied().collect() });
+    for (product, quantity) in wanted.into_values() {
+        steps.push(product::take(product, quantity)?);
+    }
     Ok(steps)
 }
 
@@ -134,18 +140,11 @@ fn check_priced(order: &Row, priced: &[Cell; 2]) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Takes the lines from the stock, each product once.
-fn take_from_stock(
-    lines: &[OrderLine],
-    products: Vec<Row>,
-    steps: &mut Vec<Step>,
-) -> Result<(), Reject> {
+/// Each product with how many of it the lines want, by its id.
+fn quantities(lines: &[OrderLine], products: Vec<Row>) -> BTreeMap<i64, (Row, i64)> {
     let mut wanted = BTreeMap::new();
     for (line, product) in lines.iter().zip(products) {
         wanted.entry(product.id).or_insert((product, 0)).1 += line.quantity;
     }
-    for (product, quantity) in wanted.into_values() {
-        steps.push(product::take(product, quantity)?);
-    }
-    Ok(())
+    wanted
 }

@@ -25,5 +25,5 @@ pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Rejec
     }
     let row = order_of(reads, step.row(), ORDER_ID)?;
     let order = Order::read(&row)?.with_parcels(&reads.parcels(row.id)?);
-    order::step(row, order)
+    Ok(order::step(row, order)?.into_iter().collect())
 }

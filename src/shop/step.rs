@@ -29,8 +29,13 @@ pub enum Operation {
 /// One row that is to be saved, and one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A new entity; its id is 0 until it is saved.
-    Create(Row),
+    /// A new entity.
+    Create {
+        /// Its state; the id is 0 until it is saved.
+        row: Row,
+        /// The products to which it refers beside its columns, in ascending order.
+        products: Vec<i64>,
+    },
     /// A new state of an entity.
     Update {
         /// The stored state.
@@ -46,7 +51,7 @@ impl Step {
     /// The state that is stored before the step.
     pub fn before(&self) -> Option<&Row> {
         match self {
-            Self::Create(_) => None,
+            Self::Create { .. } => None,
             Self::Update { before, .. } | Self::Delete(before) => Some(before),
         }
     }
@@ -54,7 +59,7 @@ impl Step {
     /// The state that is stored behind the step.
     pub fn after(&self) -> Option<&Row> {
         match self {
-            Self::Create(after) | Self::Update { after, .. } => Some(after),
+            Self::Create { row: after, .. } | Self::Update { after, .. } => Some(after),
             Self::Delete(_) => None,
         }
     }
@@ -62,7 +67,7 @@ impl Step {
     /// The newest state that there is.
     pub fn row(&self) -> &Row {
         match self {
-            Self::Create(row) | Self::Update { after: row, .. } | Self::Delete(row) => row,
+            Self::Create { row, .. } | Self::Update { after: row, .. } | Self::Delete(row) => row,
         }
     }
 }

@@ -84,7 +84,7 @@ impl MemoryShop {
 
     fn save(&mut self, step: &mut Step) -> Result<(), Reject> {
         match step {
-            Step::Create(row) => {
+            Step::Create { row, .. } => {
                 self.last_id += 1;
                 row.id = self.last_id;
                 self.rows.insert((row.kind.index(), row.id), row.clone());

@@ -66,7 +66,7 @@ pub(super) fn apply(
     if tx.head > head {
         let action = match (&change.operation, &first) {
             (Operation::Erase(_), _) => Action::Erase,
-            (_, Step::Create(_)) => Action::Create,
+            (_, Step::Create { .. }) => Action::Create,
             (_, Step::Update { before, after }) => {
                 let names = after.changed_since(before).map(Cow::Borrowed);
                 Action::Update(names.collect())
@@ -82,7 +82,7 @@ pub(super) fn apply(
         audit::note(tx, caller, &record)?;
     }
     Ok(match first {
-        Step::Create(row) | Step::Update { after: row, .. } => Changed::Row(row),
+        Step::Create { row, .. } | Step::Update { after: row, .. } => Changed::Row(row),
         Step::Delete(_) => Changed::Removed,
     })
 }

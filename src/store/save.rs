@@ -13,11 +13,11 @@ use crate::store::{events, rows};
 pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     let (seq, now) = (tx.next_seq, tx.now);
     let saved = match step {
-        Step::Create(row) => {
+        Step::Create { row, products } => {
             let mut row = Row { seq, created_at: now, updated_at: now, ..row };
             rows::insert(tx.conn, &mut row)?;
-            link_products(tx.conn, &row)?;
-            Step::Create(row)
+            link_products(tx.conn, row.id, &products)?;
+            Step::Create { row, products }
         }
         Step::Update { before, after } => {
             let visible = after.changes(&before).any(|(_, field)| field.visible());
@@ -37,24 +37,27 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     Ok(saved)
 }
 
-/// Notes which products a new order has.
-fn link_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
+/// Notes to which products a new order refers, so that they are not deleted.
+fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(), Reject> {
+    if products.is_empty() {
+        return Ok(());
+    }
     let sql = "INSERT INTO order_products (product_id, order_id) VALUES (?, ?)";
-    for_each_product(conn, row, sql)
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    for product_id in products {
+        statement.execute([*product_id, order_id]).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Forgets the products of an order that goes.
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
-    for_each_product(conn, row, sql)
-}
-
-fn for_each_product(conn: &Connection, row: &Row, sql: &str) -> Result<(), Reject> {
     if row.kind != EntityKind::Order {
         return Ok(());
     }
+    let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     for product_id in order::quantities(row)?.into_keys() {
-        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
         statement.execute([product_id, row.id]).map_err(failed)?;
     }
     Ok(())

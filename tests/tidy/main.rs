@@ -19,7 +19,7 @@ type Room = (&'static str, u8, &'static [&'static str]);
 const ROOMS: &[Room] = &[
     ("limits", 0, &[]),
     ("sync", 0, &[]),
-    ("domain", 1, &["icu_normalizer", "iso_currency", "serde", "time"]),
+    ("domain", 1, &["icu_normalizer", "iso_currency", "itoa", "serde", "time"]),
     ("frame", 1, &[]),
     ("metrics", 1, &["prometheus_client"]),
     ("lifecycle", 1, &[]),
