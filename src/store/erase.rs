@@ -6,9 +6,8 @@ use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
 /// Sets the personal fields of a customer to null in the events and in the responses that tell of it.
-/// What is overwritten is overwritten in the file as well, not only unlinked there.
 pub(super) fn forget(tx: &mut WriteTx<'_>, customer_id: i64) -> Result<(), Reject> {
-    let sql = format!(
+    let events = format!(
         "UPDATE events SET body = json_replace(body{}{}) WHERE kind = 2 AND body ->> '$.data.id' = ?",
         nulls("$.data"),
         nulls("$.data.changed_fields")
@@ -17,11 +16,8 @@ pub(super) fn forget(tx: &mut WriteTx<'_>, customer_id: i64) -> Result<(), Rejec
         "UPDATE responses SET body = json_replace(body{}) WHERE kind = 2 AND row_id = ?",
         nulls("$")
     );
-    tx.conn.pragma_update(None, "secure_delete", true).map_err(failed)?;
-    let done = tx.conn.execute(&sql, [customer_id]);
-    let done = done.and_then(|_| tx.conn.execute(&responses, [customer_id]));
-    tx.conn.pragma_update(None, "secure_delete", false).map_err(failed)?;
-    done.map_err(failed)?;
+    tx.conn.execute(&events, [customer_id]).map_err(failed)?;
+    tx.conn.execute(&responses, [customer_id]).map_err(failed)?;
     tx.outbox.rewritten.insert(EntityKind::Customer);
     Ok(())
 }

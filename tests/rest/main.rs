@@ -14,6 +14,7 @@ mod audit;
 mod bodies;
 mod conditions;
 mod entities;
+mod erasure;
 mod event_log;
 mod events;
 mod headers;
