@@ -26,7 +26,8 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::POST, path: "/api/{kind}", access: Access::Create, query: NO_QUERY,
         request: RequestBody::Json("New{Kind}"), response: ResponseBody::Created("{Kind}"),
         rules: &[
-            Code::OutOfStock, Code::NotForSale, Code::OrderEnded, Code::RefundTooLarge, Code::Duplicate,
+            Code::OutOfStock, Code::NotForSale, Code::OrderEnded, Code::Overpaid, Code::RefundTooLarge,
+            Code::TooManyTransactions, Code::TooManyShipments, Code::Duplicate,
         ],
         id: "create{Kind}", summary: "Create a {noun}",
         handler: |api, request| Box::pin(api.create(request)),
@@ -40,7 +41,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::PATCH, path: "/api/{kind}/{id}", access: Access::Change, query: NO_QUERY,
         request: RequestBody::MergePatch("{Kind}Patch"), response: ResponseBody::Versioned("{Kind}"),
-        rules: &[Code::StatusSkipped, Code::OrderEnded, Code::RefundTooLarge, Code::Duplicate],
+        rules: &[
+            Code::StatusSkipped, Code::Overpaid, Code::RefundTooLarge, Code::TotalFixed, Code::Duplicate,
+        ],
         id: "update{Kind}", summary: "Change a {noun}",
         handler: |api, request| Box::pin(api.patch(request)),
     },

@@ -160,15 +160,16 @@ impl Store {
         self.check_disk_space()?;
         self.write(move |tx| {
             let subject = AuditSubject::Entity(change.kind);
-            let value = idempotency::run_once(tx, key.as_ref(), subject, |tx| {
-                match apply::apply(tx, caller, &change, usize::MAX)? {
-                    Changed::Row(row) => {
-                        let body = event::entity(&row)?;
-                        Ok(StoredResponse { id: row.id, version: row.seq, body })
+            let value =
+                idempotency::run_once(tx, key.as_ref(), subject, |tx| {
+                    match apply::apply(tx, caller, &change, usize::MAX)? {
+                        Changed::Row(row) => {
+                            let body = event::entity(&row)?;
+                            Ok(StoredResponse { id: row.id, version: row.seq, body })
+                        }
+                        Changed::Removed | Changed::TooLarge => Err(Reject::NotFound),
                     }
-                    Changed::Removed | Changed::TooLarge => Err(Reject::NotFound),
-                }
-            })?;
+                })?;
             Ok(At { seq: tx.head, value })
         })
         .await
