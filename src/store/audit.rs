@@ -1,18 +1,19 @@
-//! The audit trail: who changed what and from where, one row for each request that changed
-//! anything, in the transaction of the change. Never more than names: no value, no secret.
+//! The audit trail: one entry for each request that changed anything, in the transaction of the change,
+//! with its principal and address. It names the changed fields, and holds no value and no secret.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::types::Type;
 
 use crate::domain::{EntityKind, Principal, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// On whose behalf a change is made, and from where.
+/// The principal on whose behalf a change is made, and its address.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The principal.
@@ -153,11 +154,11 @@ pub struct AuditEntry {
     pub id: i64,
     /// Milliseconds since 1970, UTC.
     pub at: i64,
-    /// Who; none for a command at the console.
+    /// The user's id; `None` for a command at the console.
     pub user_id: Option<i64>,
     /// The user's name at that time.
     pub username: Option<String>,
-    /// From where.
+    /// The client's address; `None` for a command at the console.
     pub address: Option<IpAddr>,
     /// What.
     pub record: AuditRecord,
@@ -166,7 +167,7 @@ pub struct AuditEntry {
 /// Which entries are wanted, newest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditFilter {
-    /// At most so many.
+    /// The greatest number of entries.
     pub limit: usize,
     /// Those before this id.
     pub after: Option<i64>,
@@ -178,7 +179,7 @@ pub struct AuditFilter {
     pub row_id: Option<i64>,
 }
 
-/// Writes down who made a change.
+/// Adds the entry of a change.
 pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Result<(), Reject> {
     let sql = "
         INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events)
@@ -209,7 +210,7 @@ pub(super) fn append_restore(conn: &Connection, id: i64, now: i64) -> rusqlite::
     Ok(())
 }
 
-/// A part of the trail, and the id before which there may be more. Looks through a bounded number
+/// A part of the trail, and the id before which there may be more. It scans a bounded number
 /// of entries, so that a rare wish does not occupy a reader for long.
 pub(super) fn page(
     conn: &Connection,
@@ -242,10 +243,7 @@ pub(super) fn page(
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
     let address: Option<Vec<u8>> = row.get(4)?;
-    let address = address.and_then(|bytes| match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-    });
+    let address = address.map(|bytes| read_address(&bytes)).transpose()?;
     let subject: u8 = row.get(6)?;
     let subject = AuditSubject::from_number(subject)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
@@ -263,7 +261,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
     Ok(AuditEntry { id, at, user_id, username, address, record })
 }
 
-/// Removes one step's worth of what is older than `kept`; returns when to look again. The newest
+fn read_address(bytes: &[u8]) -> rusqlite::Result<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    address
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, Box::new(error)))
+}
+
+/// Removes one step's worth of what is older than `kept`; returns when to prune again. The newest
 /// entry always stays: its id is used once.
 pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Result<i64> {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
@@ -282,14 +287,15 @@ pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Re
     Ok(oldest.saturating_add(kept.saturating_add(kept / 100)))
 }
 
-/// What is wrong with the trail beside the log: every event has the one entry of its request, and
-/// an entry's events tell what the entry says.
+/// The contradictions between the trail and the log: every event has the one entry of its request, an
+/// entry's events say the same as the entry, and only a restore leaves out numbers.
 pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "
         SELECT 'entry ' || id || ' begins with seq ' || seq || ' instead of ' || expected FROM
-            (SELECT id, seq, lag(seq + events) OVER (ORDER BY id) AS expected
-             FROM audit WHERE events > 0)
-        WHERE seq <> expected AND seq <> (SELECT first_seq FROM log)
+            (SELECT id, seq, lag(seq + events) OVER (PARTITION BY restores ORDER BY id) AS expected
+             FROM (SELECT *, sum(action = 4) OVER (ORDER BY id) AS restores FROM audit)
+             WHERE events > 0)
+        WHERE seq <> expected
         UNION ALL
         SELECT 'entry ' || id || ' and nothing tells who made seq ' || (seq + events) FROM
             (SELECT max(id) AS id, seq, events FROM audit WHERE events > 0)

@@ -65,7 +65,7 @@ pub fn backup_today(
     Ok(Some(target))
 }
 
-/// Refuses to fill the disk with a backup: the shop needs the room more.
+/// Refuses to fill the disk with a backup: the shop needs the space more.
 fn check_space(data_dir: &Path, folder: &Path) -> io::Result<()> {
     let disk = statvfs(folder)?;
     let needed = data_dir::database_file(data_dir).metadata()?.len() + 2 * RESERVE_BYTES;

@@ -15,7 +15,7 @@ pub(super) struct ShopClock {
     clock: fn() -> i64,
     /// The newest time that was given.
     last: i64,
-    /// What the system's clock would tell at the start of this run, by all that is known of its steps.
+    /// The system's clock at the start of this run, corrected by all its steps since.
     at_start: i64,
     /// How long the shop was served before this run, in milliseconds.
     uptime_before: i64,

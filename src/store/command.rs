@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Tells all callers that nothing was done.
+/// Answers all callers that nothing was done.
 pub(super) fn reject_all(commands: Vec<Box<dyn Command>>, why: &Reject) {
     for command in commands {
         command.respond(Some(why.clone()));

@@ -84,7 +84,7 @@ pub(super) fn open_reader(data_dir: &Path, cache_kib: i64) -> Result<Connection,
 }
 
 /// The same without making or changing any file: SQLite makes some beside a database even to read it,
-/// unless it is told that nobody writes.
+/// unless it knows that no other process writes.
 pub(super) fn open_immutable(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database_file(data_dir);
     if file_beside(&file, "-wal").exists() {
@@ -96,7 +96,7 @@ pub(super) fn open_immutable(data_dir: &Path, cache_kib: i64) -> Result<Connecti
     for_reading(conn.map_err(|error| unusable(&file, &error))?, &file, cache_kib)
 }
 
-/// The name of a file that nobody writes (<https://sqlite.org/uri.html>).
+/// The URI of a file that no process writes (<https://sqlite.org/uri.html>).
 fn immutable_uri(file: &Path) -> String {
     let part = |byte: &u8| match byte {
         b'/' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(*byte).to_string(),

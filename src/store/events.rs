@@ -32,9 +32,9 @@ pub struct EventRange {
     pub after: i64,
     /// Events of these kinds.
     pub kinds: KindSet,
-    /// At most so many events.
+    /// The greatest number of events.
     pub limit: usize,
-    /// No further event once the bodies have so many bytes.
+    /// The page ends with the event that reaches so many bytes of bodies.
     pub bytes: usize,
 }
 
@@ -152,10 +152,10 @@ impl LogBounds {
                     (SELECT at FROM events ORDER BY seq DESC LIMIT 1) FROM log",
         )?;
         statement.query_row([], |row| {
-            let (restored, first) = (row.get(0)?, row.get(1)?);
+            let (restored, first): (i64, i64) = (row.get(0)?, row.get(1)?);
             let newest: Option<i64> = row.get(4)?;
             Ok(Self {
-                oldest: row.get::<_, Option<i64>>(2)?.unwrap_or(first),
+                oldest: row.get::<_, Option<i64>>(2)?.unwrap_or(restored + 1),
                 oldest_at: row.get::<_, Option<i64>>(3)?.unwrap_or(i64::MAX),
                 head: newest.unwrap_or(restored),
                 last_at: row.get::<_, Option<i64>>(5)?.unwrap_or(0),
@@ -181,7 +181,7 @@ impl LogBounds {
         self.restored + 1..self.first
     }
 
-    /// Old events wait to be pruned although no command comes. Looked at with some patience, so
+    /// Old events wait to be pruned although no command comes. It waits a hundredth of the age longer, so
     /// that an idle shop does not write for every single event that grows old.
     pub(super) fn needs_pruning(&self, now: i64, retention: Retention) -> bool {
         let age = millis(retention.age);

@@ -71,7 +71,7 @@ impl Store {
         seq >= self.status.oldest.load(Ordering::Acquire) - 1 && !self.ended.contains(&seq)
     }
 
-    /// How many commands wait for the writer.
+    /// The number of commands that wait for the writer.
     pub fn queued(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
     }

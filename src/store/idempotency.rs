@@ -9,10 +9,10 @@ use crate::store::audit::AuditSubject;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// Identifies a request, so that it can be told from another one with the same key.
+/// Identifies a request, and distinguishes it from another one with the same key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
-    /// Whose request it is.
+    /// The principal that sent it.
     pub principal: Principal,
     /// The key as the client gave it.
     pub key: String,

@@ -29,7 +29,7 @@ pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
     let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     match found.map_err(|error| unusable(&file, &error))?.as_str() {
         "ok" => Ok(()),
-        // Its first line says only which database was looked at.
+        // Its first line only names the database.
         found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
     }
 }

@@ -63,7 +63,7 @@ impl Numbers {
         self
     }
 
-    /// How many more of each sequence can be given out below `marks`, 0 if one has reached them.
+    /// The numbers that every sequence can still give out up to `marks`; 0 if one has reached them.
     pub(super) fn distance_to(&self, marks: &Self) -> i64 {
         let left = |(name, number)| marks.0.get(name).map_or(0, |mark: &i64| mark - number);
         self.0.iter().map(left).min().unwrap_or(0).max(0)
@@ -108,5 +108,45 @@ impl fmt::Display for Numbers {
             write!(out, "{space}{name}={number}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Role, Secret};
+    use crate::limits::COMMAND_CACHE_KIB;
+    use crate::store::console::Console;
+    use crate::store::database;
+
+    #[test]
+    fn every_sequence_goes_on_above_what_was_given_out() {
+        let data = tempfile::tempdir().unwrap();
+        let console = Console::open(data.path()).unwrap();
+        let add = |name| console.add_user(name, Role::Admin, &Secret("hash".to_owned())).unwrap();
+        assert_eq!(add("ana").id, 1);
+        let mut conn = database::open_writer(data.path(), COMMAND_CACHE_KIB).unwrap();
+        let given_out = "audit=200 orders=50 seq=100 user_version=7 users=9";
+        Numbers::parse(given_out).unwrap().continue_in(&mut conn, 0).unwrap();
+        // The entry of the restore and the new versions are the first numbers above.
+        let now = Numbers::read(&conn).unwrap();
+        assert_eq!(now.to_string(), "audit=201 orders=50 seq=100 user_version=8 users=9");
+        assert_eq!(add("bea").id, 10);
+        assert_eq!(Numbers::read(&conn).unwrap().number(AUDIT), 202);
+        let (first, restored): (i64, i64) = conn
+            .query_row("SELECT first_seq, restored_seq FROM log", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!((first, restored), (101, 0));
+    }
+
+    #[test]
+    fn marks_last_until_one_sequence_has_reached_its_own() {
+        let numbers = |text| Numbers::parse(text).unwrap();
+        let marks = numbers("audit=10 seq=20");
+        assert_eq!(numbers("audit=4 seq=5").distance_to(&marks), 6);
+        assert_eq!(numbers("audit=10 seq=5").distance_to(&marks), 0);
+        assert_eq!(numbers("audit=4 devices=1 seq=5").distance_to(&marks), 0, "a new sequence");
     }
 }

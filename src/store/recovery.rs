@@ -1,7 +1,7 @@
 //! The state in which the last run left the shop, as it is read at the start.
 //!
-//! The beginning of a run of the machine, by the clock, moves only with the clock. So it tells a
-//! clock that was set while the server was away from time that has passed.
+//! The beginning of a run of the machine, by the clock, moves only if the clock is set. It so
+//! distinguishes a clock that was set while the server was away from time that has passed.
 
 use std::env;
 use std::fs;
@@ -36,7 +36,7 @@ impl StartState {
         limits: &Limits,
         clock: fn() -> i64,
     ) -> Result<Self, Reject> {
-        // A shop whose disk is full opens without the note.
+        // A shop whose disk is full opens without storing it.
         if let Err(error) = record_boot(conn, Boot::current(clock()).as_ref()) {
             tracing::warn!(%error, "whether the clock was set cannot be noted");
         }
@@ -78,8 +78,8 @@ struct Boot {
 
 impl Boot {
     /// The run of now, at this time; `None` where the system does not tell. A service that cannot
-    /// see the kernel's file is told by its manager (`%b` in systemd's units), which writes it
-    /// without dashes.
+    /// see the kernel's file gets the id from its manager (`%b` in systemd's units), which writes
+    /// it without dashes.
     fn current(now: i64) -> Option<Self> {
         let kernel = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
         let id = kernel.or_else(|| env::var("BOOT_ID").ok())?.trim().replace('-', "");

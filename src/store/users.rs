@@ -211,7 +211,7 @@ pub(super) fn remove(
     caller: Caller,
 ) -> Result<(), Reject> {
     precondition.check(get(tx.conn, id)?.version)?;
-    // While the name is still there, for those who remove themselves.
+    // Before the user is gone: the entry of a user that removes itself needs the name.
     note(tx, id, Action::Delete, caller)?;
     session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
     let mut statement = tx.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;

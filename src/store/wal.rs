@@ -6,7 +6,7 @@ use rusqlite::wal::CheckpointMode;
 /// A page with its head in the log (<https://sqlite.org/fileformat2.html#walformat>).
 const FRAME_BYTES: u64 = 4096 + 24;
 
-/// How long the log was when it was last looked at.
+/// The length of the log after the last commit.
 #[derive(Default)]
 pub(super) struct Wal {
     frames: i32,

@@ -22,7 +22,7 @@ pub(super) struct WriteTx<'c> {
     pub(super) outbox: Outbox,
 }
 
-/// What a transaction has to tell the rest of the program. It leaves after the commit, or never.
+/// The messages of a transaction to the rest of the program. They leave after the commit, or never.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// In the order of `seq`.

@@ -42,7 +42,7 @@ pub(super) enum Job {
 pub struct CommitSinks {
     /// Takes each change of sessions. No reply of the commit leaves before it has returned.
     pub sessions: Box<dyn Fn(SessionChange) + Send>,
-    /// Whether `publish` would wait, because those who follow the events lag.
+    /// Whether `publish` would wait, because subscribers lag.
     pub lags: Box<dyn Fn() -> bool + Send>,
     /// Takes the events of each commit, in the order of `seq`.
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,
@@ -168,7 +168,7 @@ impl Writer {
         }
     }
 
-    /// Tells what a commit has made true: the sessions first, so that a reply never leaves before
+    /// Delivers what a commit has made true: the sessions first, so that a reply never leaves before
     /// the login or the revocation of which it speaks is in force. Events come before the replies,
     /// unless they have to wait for subscribers that lag.
     fn deliver(&self, outbox: Outbox, commands: Vec<Box<dyn Command>>) {

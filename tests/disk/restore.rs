@@ -346,6 +346,16 @@ fn forgets_no_number(lose: impl Fn(&Shop)) {
     let user = admin.post("/api/users", &body).expect(201).id();
     assert!(user > ana, "{user} {ana}");
     assert_eq!(server.stop(), Some(0));
+    // Also after another one.
+    let shop = Shop { server, ..shop };
+    fs::remove_file(shop.backup()).unwrap();
+    succeeds(&shop.server.cli(&["backup", shop.backup().to_str().unwrap()], ""));
+    succeeds(&shop.restore());
+    succeeds(&shop.restore());
+    let mut server = shop.server.again();
+    let again = outside_order(&server.admin(), 5.25);
+    assert!(again > made["id"].as_i64().unwrap(), "{again} {made}");
+    assert_eq!(server.stop(), Some(0));
     succeeds(&server.cli(&["check"], ""));
 }
 
