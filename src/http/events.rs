@@ -27,9 +27,10 @@ impl Api {
         let permit = self.page_permit().await?;
         let after = after.unwrap_or(if newest_first { i64::MAX } else { 0 });
         let range = EventRange { after, kinds, limit, bytes: PAGE_BYTES_MAX };
-        let page = match newest_first {
-            true => self.store.events_before(range).await?,
-            false => self.store.events(range).await?,
+        let page = if newest_first {
+            self.store.events_before(range).await?
+        } else {
+            self.store.events(range).await?
         };
         let data =
             page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
