@@ -85,10 +85,10 @@ fn welcome(
          Users and their passwords:\n{users}\n\
          Watch every change, in another terminal:\n\
          \x20 {program} events --follow --data-dir {data_dir}\n\n\
-         Log in, and read events and the newest orders:\n\
+         Log in, and read the newest events and orders:\n\
          \x20 curl -c jar -H 'content-type: application/json' http://{address}/api/auth/login \\\n\
          \x20      -d '{{\"username\":\"staff\",\"password\":\"{password}\"}}'\n\
-         \x20 curl -b jar 'http://{address}/api/events?limit=3'\n\
+         \x20 curl -b jar 'http://{address}/api/events?order=desc&limit=3'\n\
          \x20 curl -b jar 'http://{address}/api/orders?limit=3'\n\n\
          Listen on the WebSocket, as a display does:\n\
          \x20 npx wscat -c ws://{address}/ws -H 'Cookie: {cookie}' -w -1 \\\n\
