@@ -1,5 +1,6 @@
 //! A shop in memory: the rules with a map in place of the database.
 
+mod model;
 mod properties;
 mod rules;
 

@@ -10,14 +10,13 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proptest::{prop_assert_eq, prop_oneof};
 use serde_json::{Map, Value, json};
 
-use crate::domain::order::{self, OrderStatus, PaymentStatus};
+use crate::domain::order::{self, OrderStatus};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
 use crate::domain::{Code, EntityKind, event, product};
 use crate::shop::Step;
+use crate::shop::tests::model::{Model, OrderModel, ParcelModel, PaymentModel, STOCK};
 use crate::shop::tests::{MemoryShop, refused};
-
-const STOCK: i64 = 12;
 
 /// One thing that happens in a shop. A number picks one of the orders, payments or parcels that there
 /// are, whatever their count.
@@ -59,124 +58,6 @@ fn act() -> impl Strategy<Value = Act> {
         4 => at().prop_map(Act::ForgetParcel),
         3 => at().prop_map(Act::Delete),
     ]
-}
-
-/// An order as the contract sees it.
-#[derive(Clone, Debug)]
-struct OrderModel {
-    id: i64,
-    /// The product's number and how many of it; an order from outside has none.
-    goods: Option<(usize, i64)>,
-    total: i64,
-    /// The last status that a person or a payment gave it, before the end.
-    by_hand: OrderStatus,
-    ended: Option<OrderStatus>,
-    paid: bool,
-    /// The goods are back in the stock.
-    back: bool,
-    deleted: bool,
-}
-
-#[derive(Clone, Debug)]
-struct PaymentModel {
-    id: i64,
-    order: usize,
-    way: TransactionType,
-    status: TransactionStatus,
-    amount: i64,
-}
-
-#[derive(Clone, Debug)]
-struct ParcelModel {
-    id: i64,
-    order: usize,
-    status: ShipmentStatus,
-}
-
-#[derive(Default)]
-struct Model {
-    orders: Vec<OrderModel>,
-    payments: Vec<PaymentModel>,
-    parcels: Vec<ParcelModel>,
-}
-
-impl Model {
-    fn status(&self, at: usize) -> OrderStatus {
-        use ShipmentStatus::{Delivered, Pending, Returned};
-        let order = &self.orders[at];
-        let parcels: Vec<_> = self.parcels_of(at).collect();
-        let arrived = parcels.contains(&Delivered)
-            && parcels.iter().all(|status| [Delivered, Returned].contains(status));
-        match order.ended {
-            Some(end) => end,
-            None if order.by_hand == OrderStatus::Completed || arrived => OrderStatus::Completed,
-            None if parcels.iter().any(|status| *status != Pending) => OrderStatus::Shipped,
-            None => order.by_hand,
-        }
-    }
-
-    fn payment_status(&self, at: usize) -> PaymentStatus {
-        use TransactionStatus::{Completed, Failed, Pending};
-        let total = self.orders[at].total;
-        let (p, r) =
-            (self.sum(at, TransactionType::Payment), self.sum(at, TransactionType::Refund));
-        let any = |status| {
-            let payments = self.payments.iter().filter(|one| one.order == at);
-            payments.clone().any(|one| one.way == TransactionType::Payment && one.status == status)
-        };
-        match p - r {
-            net if net >= total => PaymentStatus::Paid,
-            0 if r > 0 && p >= total => PaymentStatus::Refunded,
-            1.. if r > 0 && p >= total => PaymentStatus::PartiallyRefunded,
-            _ if p == 0 && !any(Pending) && any(Failed) && !any(Completed) => PaymentStatus::Failed,
-            _ => PaymentStatus::Pending,
-        }
-    }
-
-    fn sum(&self, at: usize, way: TransactionType) -> i64 {
-        let completed = TransactionStatus::Completed;
-        let of = |one: &&PaymentModel| one.order == at && one.way == way && one.status == completed;
-        self.payments.iter().filter(of).map(|one| one.amount).sum()
-    }
-
-    fn net(&self, at: usize) -> i64 {
-        self.sum(at, TransactionType::Payment) - self.sum(at, TransactionType::Refund)
-    }
-
-    /// The refusal of money, if it is to be refused.
-    fn refusal(&self, at: usize, way: TransactionType, amount: i64) -> Option<Code> {
-        match way {
-            TransactionType::Payment if amount > (self.orders[at].total - self.net(at)).max(0) => {
-                Some(Code::Overpaid)
-            }
-            TransactionType::Refund if amount > self.net(at) => Some(Code::RefundTooLarge),
-            _ => None,
-        }
-    }
-
-    fn parcels_of(&self, at: usize) -> impl Iterator<Item = ShipmentStatus> {
-        self.parcels.iter().filter(move |parcel| parcel.order == at).map(|parcel| parcel.status)
-    }
-
-    /// What follows from what was done: paid orders go into work, and goods that never left come back.
-    fn settle(&mut self) {
-        for at in 0..self.orders.len() {
-            let paid = self.payment_status(at) == PaymentStatus::Paid;
-            let left = self.orders[at].by_hand.has_left()
-                || self.parcels_of(at).any(|status| status != ShipmentStatus::Pending);
-            let order = &mut self.orders[at];
-            if paid && !order.paid && order.by_hand == OrderStatus::Pending && !order.deleted {
-                order.by_hand = OrderStatus::Processing;
-            }
-            order.paid = paid;
-            order.back |= (order.ended.is_some() || order.deleted) && !left;
-        }
-    }
-
-    fn stock(&self, product: usize) -> i64 {
-        let out = self.orders.iter().filter(|order| !order.back).filter_map(|order| order.goods);
-        STOCK - out.filter(|goods| goods.0 == product).map(|goods| goods.1).sum::<i64>()
-    }
 }
 
 /// The shop beside its model.
