@@ -2,7 +2,7 @@
 
 use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, Reject, Row, currency, decimal, order, timestamp};
+use crate::domain::{Cell, EntityKind, Field, Reject, Row, decimal, order, timestamp};
 
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Event {
 /// # Errors
 /// `Unavailable` if the stored row is damaged.
 pub fn entity(row: &Row) -> Result<String, Reject> {
-    let mut json = JsonWriter::new(row, 512);
+    let mut json = JsonWriter::new(row, 512)?;
     json.out.push_str("{\"id\":");
     write_integer(&mut json.out, row.id, 1);
     for (field, cell) in row.kind.schema().fields.iter().zip(&row.cells) {
@@ -64,7 +64,7 @@ pub fn envelope(
         (Some(_), Some(_)) => "updated",
         (Some(_), None) => "deleted",
     };
-    let mut json = JsonWriter::new(state, 384);
+    let mut json = JsonWriter::new(state, 384)?;
     let noun = state.kind.schema().noun;
     json.out.extend(["{\"event\":\"", noun, ":", verb, "\",\"data\":{\"id\":"]);
     write_integer(&mut json.out, state.id, 1);
@@ -105,9 +105,9 @@ struct JsonWriter<'r> {
 }
 
 impl<'r> JsonWriter<'r> {
-    fn new(row: &'r Row, capacity: usize) -> Self {
-        let decimals = currency::exponent(row.currency()).unwrap_or(0);
-        Self { out: String::with_capacity(capacity), row, decimals }
+    fn new(row: &'r Row, capacity: usize) -> Result<Self, Reject> {
+        let decimals = row.decimals()?;
+        Ok(Self { out: String::with_capacity(capacity), row, decimals })
     }
 
     fn put_changed(&mut self, changed: &[(usize, &'static Field)]) -> Result<(), Reject> {

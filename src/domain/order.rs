@@ -13,7 +13,7 @@ use crate::domain::{
 use crate::limits::NOTES_CHARS_MAX;
 
 words! {
-    /// How far an order has come.
+    /// The progress of an order.
     OrderStatus {
         /// Ordered, and nothing done yet.
         Pending = "pending",
@@ -58,15 +58,15 @@ impl OrderStatus {
 }
 
 words! {
-    /// How far an order is paid: a function of its transactions and its total.
+    /// The progress of an order's payment: a function of its transactions and its total.
     PaymentStatus {
         /// Something is still due.
         Pending = "pending",
         /// Nothing is due.
         Paid = "paid",
-        /// It was paid, and a part of it was given back.
+        /// Paid, and a part of it given back.
         PartiallyRefunded = "partially_refunded",
-        /// It was paid, and all of it was given back.
+        /// Paid, and all of it given back.
         Refunded = "refunded",
         /// Every payment failed.
         Failed = "failed",
@@ -132,9 +132,9 @@ const FIELDS: &[Field] = &[
         .hidden(),
 ];
 
-/// How far the order has come.
+/// The progress of the order.
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
-/// How far it is paid.
+/// The progress of the payment.
 pub const PAYMENT_STATUS: FieldRef = FieldRef::of(FIELDS, "payment_status");
 /// The sum, in minor units.
 pub const TOTAL: FieldRef = FieldRef::of(FIELDS, "total");
@@ -175,7 +175,7 @@ pub struct Item {
     pub name: String,
     /// The product's stock keeping unit at the sale.
     pub sku: String,
-    /// How many of it.
+    /// The number of pieces.
     pub quantity: i64,
     /// The price of one, in minor units.
     pub unit_price: i64,
@@ -224,7 +224,7 @@ pub fn items(order: &Row) -> Result<Vec<Item>, Reject> {
     serde_json::from_str(order.text(ITEMS)?).map_err(|_| order.damaged(ITEMS))
 }
 
-/// How many of each product an order has.
+/// The number of pieces of each product in an order.
 pub fn quantities(order: &Row) -> Result<BTreeMap<i64, i64>, Reject> {
     let mut quantities = BTreeMap::new();
     for item in items(order)? {

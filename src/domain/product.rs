@@ -52,7 +52,7 @@ pub const SKU: FieldRef = FieldRef::of(FIELDS, "sku");
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
 /// The price of one, in minor units.
 pub const PRICE: FieldRef = FieldRef::of(FIELDS, "price");
-/// How many can be sold.
+/// The number of pieces that can be sold.
 pub const STOCK: FieldRef = FieldRef::of(FIELDS, "stock");
 
 /// The names and fields of a product.

@@ -1,8 +1,8 @@
-//! Who may do what.
+//! Roles and their rights.
 
 use crate::domain::EntityKind;
 
-/// What a user may do.
+/// The rights of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Everything, users included.
@@ -19,7 +19,7 @@ impl Role {
     /// All roles, the mightiest first.
     pub const ALL: [Self; 4] = [Self::Admin, Self::Staff, Self::Kiosk, Self::Display];
 
-    /// The role's name.
+    /// The role's name in JSON and in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",

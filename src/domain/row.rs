@@ -1,7 +1,7 @@
 //! One stored state of an entity: its cells, in the order of its schema.
 
 use crate::domain::schema::Origin;
-use crate::domain::{EntityKind, Field, FieldRef, Reject};
+use crate::domain::{EntityKind, Field, FieldRef, Reject, currency};
 
 /// A value as SQLite stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,17 @@ impl Row {
     /// Sets a field to a text.
     pub fn set_text(&mut self, field: FieldRef, text: &str) {
         self.set(field, Cell::Text(text.to_owned()));
+    }
+
+    /// The decimals of the row's amounts; 0 for a kind without amounts.
+    ///
+    /// # Errors
+    /// `Unavailable` if the stored currency is not known: its amounts would be shown as others.
+    pub fn decimals(&self) -> Result<u32, Reject> {
+        match self.kind.schema().currency {
+            Some(field) => currency::exponent(self.text(field)?).ok_or_else(|| self.damaged(field)),
+            None => Ok(0),
+        }
     }
 
     /// The code of the currency in which the row's amounts are; empty for a kind without amounts.

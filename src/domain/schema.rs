@@ -1,4 +1,4 @@
-//! What an entity looks like: its names and the table of its fields.
+//! The schema of an entity: its names and the table of its fields.
 //!
 //! Reading a body, the columns in SQL, the events and the API documents all follow this table.
 
@@ -17,13 +17,13 @@ pub struct EntitySchema {
     pub fields: &'static [Field],
     /// The field with the currency of the amounts, `None` for a kind without amounts.
     pub currency: Option<FieldRef>,
-    /// What is told when others refer to it, so that it cannot be deleted.
+    /// The refusal to delete one to which others refer; `{id}` stands for its id.
     pub in_use_message: &'static str,
-    /// What is told when a unique field is taken.
+    /// The refusal of a value that a unique field has elsewhere.
     pub duplicate_message: &'static str,
 }
 
-/// What a field's value may be.
+/// The type of a field's values.
 #[derive(Clone, Copy, Debug)]
 pub enum Type {
     /// The id of another entity.
@@ -32,15 +32,15 @@ pub enum Type {
     Owner,
     /// `ORD-` and the order's id in ten digits: computed, never stored.
     OrderNumber,
-    /// So many characters on one line.
+    /// A line of at least the first and at most the second number of characters.
     Line(usize, usize),
-    /// At most so many characters, line breaks allowed.
+    /// At most this many characters, line breaks allowed.
     Text(usize),
     /// `name@host`, at most 254 ASCII characters.
     Email,
-    /// One of these.
+    /// One of these words.
     Choice(&'static [&'static str]),
-    /// An amount in the row's own currency, at least so many minor units; stored in these.
+    /// An amount in the row's own currency, in minor units, at least this many.
     Money(i64),
     /// An ISO 4217 code.
     Currency,
@@ -50,7 +50,7 @@ pub enum Type {
     Items,
 }
 
-/// What a creation does about a field.
+/// The origin of a field's value in a new entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The client must give it.
@@ -78,21 +78,22 @@ pub enum Origin {
 pub struct Field {
     /// Its name in JSON and in SQL.
     pub name: &'static str,
-    /// What it may hold.
+    /// The type of its values.
     pub ty: Type,
-    /// What a creation does about it.
+    /// The origin of its value in a new entity.
     pub origin: Origin,
-    /// A patch may change it.
+    /// Whether a patch may change it.
     pub patch: bool,
-    /// Null is a value of it.
+    /// Whether it may be null.
     pub nullable: bool,
-    /// It is among the keys of the event's `data`.
+    /// Whether it is among the keys of the event's `data`.
     pub event: bool,
-    /// A list can be narrowed by it.
+    /// Whether a list can be narrowed by it.
     pub filter: bool,
-    /// The server keeps it for itself; no client sees it.
+    /// Whether the server keeps it for itself: no client sees it.
     pub hidden: bool,
-    /// It is null after the customer's data were erased, whether or not a client may set it to null.
+    /// Whether it tells something of a person: it is null once that was erased, even if no client may
+    /// set it to null.
     pub personal: bool,
     /// One sentence for the API documents.
     pub about: &'static str,
@@ -164,7 +165,7 @@ impl Field {
         self
     }
 
-    /// It is among the event's keys.
+    /// Puts it among the event's keys.
     pub const fn in_event(mut self) -> Self {
         self.event = true;
         self
@@ -176,13 +177,13 @@ impl Field {
         self
     }
 
-    /// The server keeps it for itself.
+    /// Hides it from clients.
     pub const fn hidden(mut self) -> Self {
         self.hidden = true;
         self
     }
 
-    /// It tells something of a person.
+    /// Marks it as telling something of a person.
     pub const fn personal(mut self) -> Self {
         self.personal = true;
         self

@@ -20,9 +20,9 @@ words! {
     TransactionStatus {
         /// Not yet known.
         Pending = "pending",
-        /// It went.
+        /// The money went.
         Completed = "completed",
-        /// It did not go.
+        /// The money did not go.
         Failed = "failed",
     }
 }

@@ -1,4 +1,4 @@
-//! What the rules may look at, and what they look up.
+//! The view of the shop that the rules have, and their look-ups in it.
 
 use crate::domain::input::Input;
 use crate::domain::schema::Type;
@@ -6,7 +6,7 @@ use crate::domain::shipment::ShipmentStatus;
 use crate::domain::{Code, EntityKind, FieldError, FieldRef, Reject, Row};
 use crate::shop::sums::Payment;
 
-/// What the rules may look at. The store shows its open transaction, so a rule sees the steps that were
+/// The rules' view of the shop. The store shows its open transaction, so a rule sees the steps that were
 /// saved before it.
 pub trait Reads {
     /// The entity with that id.

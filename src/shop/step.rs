@@ -7,13 +7,13 @@ use crate::domain::{EntityKind, Input, Precondition, Row};
 pub struct Change {
     /// The kind of the entity.
     pub kind: EntityKind,
-    /// What is to be done.
+    /// The operation.
     pub operation: Operation,
     /// On which versions of the entity it may be made.
     pub precondition: Precondition,
 }
 
-/// What is to be done to an entity.
+/// An operation on an entity.
 #[derive(Debug)]
 pub enum Operation {
     /// Make a new one.

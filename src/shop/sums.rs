@@ -2,7 +2,7 @@
 
 use crate::domain::order::PaymentStatus;
 use crate::domain::transaction::{AMOUNT, STATUS, TYPE, TransactionStatus, TransactionType};
-use crate::domain::{Code, Reject, Row, currency, decimal};
+use crate::domain::{Code, Reject, Row, decimal};
 
 /// The fields of a transaction that the rules decide on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Sums {
         self.paid - self.refunded
     }
 
-    /// How far an order with this total is paid.
+    /// The payment status of an order with this total.
     pub(super) fn status(self, total: i64) -> PaymentStatus {
         let net = self.net();
         if net >= total {
@@ -86,15 +86,16 @@ impl Sums {
         self,
         payment: Payment,
         total: i64,
-        currency: &str,
+        order: &Row,
     ) -> Result<(), Reject> {
         if payment.status == TransactionStatus::Failed {
             return Ok(());
         }
+        let decimals = order.decimals()?;
         let write = |minor| {
             let mut text = String::new();
-            decimal::write(&mut text, minor, currency::exponent(currency).unwrap_or(0));
-            format!("{text} {currency}")
+            decimal::write(&mut text, minor, decimals);
+            format!("{text} {}", order.currency())
         };
         let net = self.net();
         match payment.direction {

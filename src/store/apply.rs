@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use rusqlite::Connection;
-use rusqlite::types::FromSqlError;
 
 use crate::domain::shipment::ShipmentStatus;
-use crate::domain::transaction::{TransactionStatus, TransactionType};
 use crate::domain::{EntityKind, Reject, Row};
 use crate::limits::CHANGE_STEPS_MAX;
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
@@ -87,18 +85,7 @@ pub(super) fn apply(
     })
 }
 
-/// The value of a column that holds one of a closed set of words.
-fn word<T>(
-    row: &rusqlite::Row<'_>,
-    column: usize,
-    from_word: fn(&str) -> Option<T>,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    let unknown = || FromSqlError::Other(format!("{text} is unknown here").into());
-    Ok(from_word(text).ok_or_else(unknown)?)
-}
-
-/// What the open transaction shows to the rules.
+/// The rules' view of the open transaction.
 struct TxReads<'c>(&'c Connection);
 
 impl Reads for TxReads<'_> {
@@ -122,11 +109,7 @@ impl Reads for TxReads<'_> {
         let sql = "SELECT type, status, amount FROM transactions WHERE order_id = ?";
         let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
         let payments = statement.query_map([order_id], |row| {
-            Ok(Payment {
-                direction: word(row, 0, TransactionType::from_word)?,
-                status: word(row, 1, TransactionStatus::from_word)?,
-                amount: row.get(2)?,
-            })
+            Ok(Payment { direction: row.get(0)?, status: row.get(1)?, amount: row.get(2)? })
         });
         payments.and_then(Iterator::collect).map_err(failed)
     }
@@ -134,8 +117,7 @@ impl Reads for TxReads<'_> {
     fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject> {
         let sql = "SELECT status FROM shipments WHERE order_id = ?";
         let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
-        let parcels =
-            statement.query_map([order_id], |row| word(row, 0, ShipmentStatus::from_word));
+        let parcels = statement.query_map([order_id], |row| row.get(0));
         parcels.and_then(Iterator::collect).map_err(failed)
     }
 }

@@ -310,3 +310,34 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
                     '%:' || CASE action WHEN 0 THEN 'created' WHEN 2 THEN 'deleted' ELSE 'updated' END)";
     conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These numbers are in the databases of shops: another one would turn old entries into others.
+    #[test]
+    fn numbers_are_pinned() {
+        let update = Action::Update(vec![Cow::Borrowed("name")]);
+        let actions = [Action::Create, update, Action::Delete, Action::Erase, Action::Restore];
+        for ((number, name), action) in (0..).zip(Action::NAMES).zip(actions) {
+            assert_eq!((action.number(), action.name()), (number, name));
+            let fields = action.fields();
+            assert_eq!(Action::from_stored(number, fields.as_deref()), Some(action));
+        }
+        assert_eq!(Action::from_stored(5, None), None, "a number of a later version");
+        let subjects: Vec<_> =
+            AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
+        let pinned = [
+            ("order", 0),
+            ("product", 1),
+            ("customer", 2),
+            ("shipment", 3),
+            ("transaction", 4),
+            ("user", 5),
+            ("shop", 255),
+        ];
+        assert_eq!(subjects, pinned);
+        assert_eq!(AuditSubject::from_number(6), None, "a number of a later version");
+    }
+}

@@ -1,20 +1,73 @@
-//! How values of the domain are read from their columns. What this program does not know is an
-//! error, never a default: a newer version may have written it.
+//! Values of the domain in their columns. A value that this program does not know is an error, never a
+//! default: a newer version may have written it.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
-use crate::domain::{LogId, Role};
+use crate::domain::shipment::ShipmentStatus;
+use crate::domain::transaction::{TransactionStatus, TransactionType};
+use crate::domain::{EntityKind, LogId, Role};
 
 impl FromSql for Role {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        Self::named(name).ok_or_else(|| FromSqlError::Other(format!("no role {name}").into()))
+        known(value, "role", Self::named)
     }
 }
 
 impl FromSql for LogId {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let text = value.as_str()?;
-        Self::parse(text).ok_or_else(|| FromSqlError::Other(format!("no log id {text}").into()))
+        known(value, "log id", Self::parse)
+    }
+}
+
+impl FromSql for ShipmentStatus {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        known(value, "status of a shipment", Self::from_word)
+    }
+}
+
+impl FromSql for TransactionType {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        known(value, "type of a transaction", Self::from_word)
+    }
+}
+
+impl FromSql for TransactionStatus {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        known(value, "status of a transaction", Self::from_word)
+    }
+}
+
+impl FromSql for EntityKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let number = u8::column_result(value)?;
+        let unknown = || FromSqlError::Other(format!("no kind {number}").into());
+        Self::from_number(number).ok_or_else(unknown)
+    }
+}
+
+/// The value that a text names.
+fn known<T>(
+    value: ValueRef<'_>,
+    name: &str,
+    find: impl FnOnce(&str) -> Option<T>,
+) -> FromSqlResult<T> {
+    let text = value.as_str()?;
+    find(text).ok_or_else(|| FromSqlError::Other(format!("no {name} {text}").into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_later_version_are_errors() {
+        let text = ValueRef::Text(b"wizard");
+        assert!(Role::column_result(text).is_err());
+        assert!(ShipmentStatus::column_result(text).is_err());
+        assert!(TransactionType::column_result(text).is_err());
+        assert!(TransactionStatus::column_result(text).is_err());
+        assert!(EntityKind::column_result(ValueRef::Integer(5)).is_err(), "the user's number");
+        assert_eq!(Role::column_result(ValueRef::Text(b"kiosk")), Ok(Role::Kiosk));
+        assert_eq!(EntityKind::column_result(ValueRef::Integer(4)), Ok(EntityKind::Transaction));
     }
 }

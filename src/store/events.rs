@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::domain::event::Event;
-use crate::domain::{EntityKind, KindSet, Reject};
+use crate::domain::{KindSet, Reject};
 use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
@@ -120,10 +120,7 @@ fn collect(mut rows: rusqlite::Rows<'_>, range: EventRange) -> Result<(Vec<Event
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
-    let number: u8 = row.get(1)?;
-    let kind =
-        EntityKind::from_number(number).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, -1))?;
-    Ok(Event { seq: row.get(0)?, kind, body: row.get(2)? })
+    Ok(Event { seq: row.get(0)?, kind: row.get(1)?, body: row.get(2)? })
 }
 
 /// Where the log begins and ends.

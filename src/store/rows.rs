@@ -172,7 +172,7 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::R
     Ok(())
 }
 
-/// What SQLite's constraints say, by their code, never by their text.
+/// The refusal behind a broken constraint: by SQLite's code, never by its text.
 fn refused(row: &Row, error: &rusqlite::Error) -> Reject {
     let schema = row.kind.schema();
     let code = error.sqlite_error().map(|error| error.extended_code);

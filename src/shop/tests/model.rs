@@ -105,7 +105,7 @@ impl Model {
         self.parcels.iter().filter(move |parcel| parcel.order == at).map(|parcel| parcel.status)
     }
 
-    /// What follows from what was done: paid orders go into work, and goods that never left come back.
+    /// Draws the consequences: paid orders go into work, and goods that never left come back.
     pub(super) fn settle(&mut self) {
         for at in 0..self.orders.len() {
             let paid = self.payment_status(at) == PaymentStatus::Paid;

@@ -262,7 +262,7 @@ impl Both {
     }
 }
 
-/// What an event must say of a step, found from the whole entities before and after.
+/// The `changed_fields` that an event must have, found from the whole entities before and after.
 fn expected_changes(step: &Step) -> Option<Value> {
     let whole =
         |row| serde_json::from_str::<Map<String, Value>>(&event::entity(row).unwrap()).unwrap();
