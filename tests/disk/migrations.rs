@@ -138,3 +138,49 @@ fn a_shop_of_every_released_schema_comes_through_an_upgrade() {
     let kept = fs::read_dir("tests/disk/frozen").unwrap().count();
     assert_eq!(kept, 2 * newest, "each schema has two files");
 }
+
+/// Older versions did not remember what an order was before its parcels left, nor that its goods had come
+/// back: an upgrade that guesses wrong gives them back twice, or takes the order back too far.
+#[test]
+fn an_upgrade_finds_what_older_orders_were_before() {
+    let conn = Connection::open_in_memory().unwrap();
+    for migration in
+        [include_str!("../../sql/0001_shop.sql"), include_str!("../../sql/0002_clock.sql")]
+    {
+        conn.execute_batch(migration).unwrap();
+    }
+    let orders = [
+        ("pending", "pending", None),
+        ("shipped", "pending", Some("in_transit")),
+        ("shipped", "paid", Some("returned")),
+        ("shipped", "paid", None),
+        ("completed", "paid", Some("delivered")),
+        ("cancelled", "pending", None),
+        ("refunded", "refunded", Some("shipped")),
+    ];
+    for (id, (status, payment_status, parcel)) in (1..).zip(orders) {
+        let sql = "INSERT INTO orders (id, status, payment_status, total, currency, items, seq, created_at,
+                                       updated_at) VALUES (?, ?, ?, 5, 'USD', '[]', 1, 1, 1)";
+        conn.execute(sql, (id, status, payment_status)).unwrap();
+        let sql = "INSERT INTO shipments (order_id, status, seq, created_at, updated_at)
+                   VALUES (?, ?, 1, 1, 1)";
+        if let Some(status) = parcel {
+            conn.execute(sql, (id, status)).unwrap();
+        }
+    }
+    conn.execute_batch(include_str!("../../sql/0003_kinds.sql")).unwrap();
+    let sql = "SELECT status_before, stock_returned FROM orders ORDER BY id";
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let found: Vec<(Option<String>, i64)> = rows.map(Result::unwrap).collect();
+    let expected = [
+        (None, 0),
+        (Some("pending"), 0),
+        (Some("processing"), 0),
+        (None, 0),
+        (None, 0),
+        (None, 1),
+        (None, 1),
+    ];
+    assert_eq!(found, expected.map(|(status, back)| (status.map(str::to_owned), back)));
+}
