@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
@@ -50,17 +50,30 @@ impl Log {
     }
 
     /// Does what the log needs while a server with these settings runs: reloads at `SIGHUP`, and reports
-    /// dropped lines. Never returns.
-    pub(super) async fn maintain(self, config: Config, identity: Option<Arc<Identity>>) {
-        let reload = reload_on_hangup(self.level, config, identity);
-        tokio::join!(self.rate_limit.report_periodically(), reload);
+    /// dropped lines. The future never ends; the signal is received from the call on, so that none is lost
+    /// to a server that has just said that it listens.
+    pub(super) fn maintain(
+        self,
+        config: Config,
+        identity: Option<Arc<Identity>>,
+    ) -> impl Future<Output = ()> {
+        let hangup = signal(SignalKind::hangup());
+        async move {
+            let reload = reload_on_hangup(hangup, self.level, config, identity);
+            tokio::join!(self.rate_limit.report_periodically(), reload);
+        }
     }
 }
 
 /// At each `SIGHUP`, takes the log level from the settings, names the others that have changed, and loads
 /// the certificate and its key. Never returns.
-async fn reload_on_hangup(level: Level, config: Config, identity: Option<Arc<Identity>>) {
-    let mut hangup = match signal(SignalKind::hangup()) {
+async fn reload_on_hangup(
+    hangup: io::Result<Signal>,
+    level: Level,
+    config: Config,
+    identity: Option<Arc<Identity>>,
+) {
+    let mut hangup = match hangup {
         Ok(hangup) => hangup,
         Err(error) => return tracing::warn!(%error, "SIGHUP cannot be received"),
     };
