@@ -31,7 +31,7 @@ const EXIT_USAGE: u8 = 2;
 /// The server's disk takes no writes, so that another start would not help.
 const EXIT_READ_ONLY: u8 = 3;
 
-/// What a command does with the data directory.
+/// The use that a command makes of the data directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DataDir {
     /// Creates files in it where there are none.

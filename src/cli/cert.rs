@@ -43,7 +43,7 @@ pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Re
     ))
 }
 
-/// What to do with a new authority, and what it will never sign.
+/// The advice for a new authority, and what it will never sign.
 fn trust_once(dir: &Path, config: &Config, own: &[String]) -> String {
     let is_reachable = |name: &&String| {
         name.parse().is_ok_and(|address: IpAddr| address.is_ipv4() && !address.is_loopback())

@@ -22,7 +22,7 @@ use crate::server::{self, DailyBackup, Server, Settings};
 use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
-/// What a server starts with in addition to its settings.
+/// The sockets and the identity with which a server starts, in addition to its settings.
 struct Inherited {
     /// The sockets that the service manager passed.
     sockets: Vec<TcpListener>,

@@ -23,7 +23,7 @@ enum Page {
     Version,
 }
 
-/// What has been read so far.
+/// The arguments that have been read so far.
 #[derive(Default)]
 struct Arguments {
     words: Vec<OsString>,

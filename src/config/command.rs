@@ -1,8 +1,8 @@
-//! What the program can be asked to do.
+//! The commands of the program.
 
 use std::path::PathBuf;
 
-/// What the program is asked to do.
+/// A command of the program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Serve until a signal comes.

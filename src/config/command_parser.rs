@@ -77,7 +77,7 @@ impl CommandSpec {
         self.words.split(' ').all(|fixed| words.next().is_some_and(|word| *word == *fixed))
     }
 
-    /// What is wrong is told without the arguments themselves: one of them might be a password.
+    /// The mistake is told without the arguments themselves: one of them might be a password.
     fn read_operand(&self, command: &mut Command, rest: &[OsString]) -> Option<String> {
         let words = self.words;
         match (self.operand, rest) {

@@ -16,7 +16,7 @@ pub(super) struct CommandSpec {
     pub(super) operand: Option<(&'static str, Set)>,
     /// One line for the list of commands.
     pub(super) summary: &'static str,
-    /// What its own page says in addition; may be empty.
+    /// An addition to the command's own page; may be empty.
     pub(super) details: &'static str,
     /// The flags of the settings that it reads; `None` for all of them.
     pub(super) settings: Option<&'static [&'static str]>,

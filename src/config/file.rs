@@ -9,7 +9,7 @@ use crate::config::raw_value::{RawValue, Source};
 use crate::config::settings_table::{SETTINGS, Setting};
 use crate::config::values::nearest;
 
-/// What the file that `config` names says, and what is wrong with the file itself.
+/// The settings of the file that `config` names, and what is wrong with the file itself.
 pub(super) fn read(config: &RawValue) -> (Vec<RawValue>, Vec<String>) {
     let path = Path::new(&config.value);
     let text = match fs::read_to_string(path) {

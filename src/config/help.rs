@@ -31,7 +31,7 @@ Durations are numbers with units, such as 90s, 12h or 30d.
 Exit codes:
 ";
 
-/// What the program ends with.
+/// The program's exit codes.
 pub(super) const EXIT_CODES: [(u8, &str); 4] = [
     (0, "The command is done."),
     (1, "It failed; standard error says why."),
@@ -67,7 +67,7 @@ pub fn help(topic: &str) -> String {
     [head, tables(&[rows, ("Settings", read.map(Setting::row).collect())]), tail].concat()
 }
 
-/// What to type, what it does, and a remark that stays in one piece.
+/// A command to type, its purpose, and a remark that stays in one piece.
 struct Row {
     usage: String,
     text: String,
@@ -164,7 +164,7 @@ impl Fallback {
 }
 
 impl CommandSpec {
-    /// What to type, without the program's name and without settings.
+    /// The command line, without the program's name and without settings.
     pub(super) fn usage(&self) -> String {
         let operand = self.operand.map(|(name, _)| name);
         let flags: Vec<String> = self.flags().map(CommandFlag::usage).collect();

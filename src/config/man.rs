@@ -8,7 +8,7 @@ use crate::config::settings_table::{SETTINGS, Setting};
 
 const VERSION: &str = concat!("tillcast ", env!("CARGO_PKG_VERSION"));
 
-/// What each file is for, under the paths of the Debian package.
+/// The purpose of each file, under the paths of the Debian package.
 const FILES: [(&str, &str); 3] = [
     (
         "/etc/tillcast/tillcast.toml",

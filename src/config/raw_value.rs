@@ -17,7 +17,7 @@ pub(super) struct RawValue {
     pub(super) source: Source,
 }
 
-/// Where a value comes from, strongest first.
+/// The source of a value, strongest first.
 pub(super) enum Source {
     Arguments,
     Environment,

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 pub struct Config {
     /// The addresses to listen on, each once, never none.
     pub listen: Vec<SocketAddr>,
-    /// Nobody asked for these addresses, so one whose protocol this machine lacks may be left out.
+    /// The addresses are the defaults, so one whose protocol this machine lacks may be left out.
     pub listen_is_default: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
@@ -52,13 +52,13 @@ pub struct Config {
     pub event_retention_count: u64,
     /// How long an entry stays in the audit trail.
     pub audit_retention: Duration,
-    /// Where the daily backups go.
+    /// The folder of the daily backups.
     pub backup_dir: Option<PathBuf>,
     /// How many daily backups are kept.
     pub backup_keep: usize,
     /// The least important lines that are still logged.
     pub log_level: LevelFilter,
-    /// What a log line looks like.
+    /// The form of a log line.
     pub log_format: LogFormat,
     /// Threads of the runtime.
     pub workers: usize,
@@ -73,7 +73,7 @@ pub struct Rate {
     pub per_second: u32,
 }
 
-/// What a log line looks like.
+/// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people and the journal.
@@ -83,7 +83,7 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// What the table's setters fill in; a field whose value was a mistake contradicts no other.
+    /// The fields that the table's setters fill in; one whose value was a mistake contradicts no other.
     pub(super) fn empty() -> Self {
         Self {
             listen: Vec::new(),

@@ -1,4 +1,4 @@
-//! What each source may say, which one wins, and that all mistakes are reported at once.
+//! Tests of the sources: their forms, which one wins, and that all mistakes are reported at once.
 
 mod commands;
 mod file;

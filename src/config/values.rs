@@ -1,4 +1,4 @@
-//! What a value may look like: each reader gives the value, or says what would be right.
+//! The forms of values: each reader gives the value, or says what would be right.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -43,7 +43,7 @@ where
         .ok_or_else(|| format!("must be {kind} from {} to {}", range.start(), range.end()))
 }
 
-/// So many times a second, `20/s` or `20`.
+/// A number of times a second, `20/s` or `20`.
 pub(super) fn rate(value: &OsStr, per_second_max: u32) -> Result<Rate, String> {
     let number =
         value.to_str().map_or(value, |text| text.strip_suffix("/s").unwrap_or(text).as_ref());

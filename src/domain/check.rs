@@ -1,4 +1,4 @@
-//! What a single value must be: texts, choices, whole numbers.
+//! The rules of a single value: texts, choices, whole numbers.
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 /// Makes the enum, its list and its texts from one row for each code.
 macro_rules! codes {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
-        /// What is wrong, for a program to decide on; the text beside it is for people.
+        /// A kind of mistake, for a program to decide on; the text beside it is for people.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $about] $variant,)*

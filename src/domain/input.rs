@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::limits::COUNT_MAX;
 
-/// What the body is for.
+/// The purpose of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A new entity: what is required must be there.
@@ -97,7 +97,7 @@ impl Input {
         if errors.is_empty() { Ok(input) } else { Err(Reject::Invalid(errors)) }
     }
 
-    /// What the client gave for a field.
+    /// The value that the client gave for a field.
     pub fn get(&self, field: FieldRef) -> Option<&Provided> {
         self.given.get(field.index)?.as_ref()
     }

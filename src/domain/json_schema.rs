@@ -33,7 +33,7 @@ pub enum Direction {
     Shown,
 }
 
-/// What happened to an entity, as the second half of an event's name.
+/// The verbs of events, each the second half of an event's name.
 pub const VERBS: [&str; 3] = ["created", "updated", "deleted"];
 
 /// A reference to a named schema.
@@ -166,7 +166,7 @@ fn event_fields(kind: EntityKind) -> Map<String, Value> {
     fields.map(|field| (field.name.to_owned(), shown(kind, field))).collect()
 }
 
-/// What an update really changed. A stored field that is no key of the event is there only where no
+/// The fields that an update really changed. A stored field that is no key of the event is there only where no
 /// other changed.
 fn changed_fields(kind: EntityKind) -> Value {
     json!({
@@ -190,7 +190,7 @@ fn patch(kind: EntityKind) -> Value {
     closed(fields.map(|field| (field.name.to_owned(), given(kind, field))).collect(), &[])
 }
 
-/// What a creation may hold. A new order has lines, or says what it costs: two schemas, each complete.
+/// The fields of a creation. A new order has lines, or says what it costs: two schemas, each complete.
 fn creation(kind: EntityKind, name: &str) -> Vec<(String, Value)> {
     let new = |left_out: &[&str], also_required: &[&str]| {
         let fields = client_fields(kind).filter(|field| !left_out.contains(&field.name));

@@ -8,12 +8,12 @@ use crate::domain::Code;
 use crate::domain::text::shorten;
 use crate::limits::QUOTED_CHARS_MAX;
 
-/// What is wrong with one value.
+/// A mistake in one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// For a program.
     pub code: Code,
-    /// What would be right, such as `must be at least 1`; the field's name goes before it.
+    /// The rule, such as `must be at least 1`; the field's name goes before it.
     pub message: String,
 }
 
@@ -38,11 +38,11 @@ impl fmt::Display for Violation {
 /// One wrong field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// Where it stands in the body, such as `items[0].quantity`.
+    /// The path in the body, such as `items[0].quantity`.
     pub field: String,
     /// For a program.
     pub code: Code,
-    /// What would be right, such as `must be at least 1`.
+    /// The rule, such as `must be at least 1`.
     pub message: String,
 }
 

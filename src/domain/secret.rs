@@ -1,4 +1,4 @@
-//! What must not be told: a password, the hash of one, a token.
+//! Texts that must not be told: a password, the hash of one, a token.
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ pub struct User {
     pub id: i64,
     /// Unique without regard to the case of its letters.
     pub username: String,
-    /// What the user may do.
+    /// The user's role.
     pub role: Role,
     /// Whether the user may not log in.
     pub disabled: bool,

@@ -22,11 +22,11 @@ pub(super) type ResponsePermit = Option<OwnedSemaphorePermit>;
 pub struct Api {
     /// The shop.
     pub store: Arc<Store>,
-    /// Who asks.
+    /// Logins and sessions.
     pub auth: Arc<Auth>,
     /// For the numbers of `/metrics` only.
     pub feed: Arc<Feed>,
-    /// What is counted.
+    /// The counters.
     pub metrics: Arc<Metrics>,
     /// The origins whose pages may send requests.
     pub origins: Arc<Origins>,
@@ -34,13 +34,13 @@ pub struct Api {
     pub lifecycle: Arc<Lifecycle>,
     /// The server's certificate; `None` where it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
-    /// What requests may hold at the same time.
+    /// The memory that requests may hold at the same time.
     pub memory_budget: MemoryBudget,
     /// Makes the description of the WebSocket for a session cookie of this name.
     pub asyncapi: fn(&str) -> String,
 }
 
-/// What requests may hold at the same time.
+/// The memory that requests may hold at the same time.
 pub struct MemoryBudget {
     pub(super) bodies: Arc<Semaphore>,
     pages: Arc<Semaphore>,

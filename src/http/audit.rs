@@ -94,12 +94,12 @@ pub(super) fn schema() -> Value {
     ]))
 }
 
-/// What was done, in the API document.
+/// The actions, in the API document.
 pub(super) fn action_schema() -> Value {
     choice(Action::NAMES)
 }
 
-/// What may have been changed, in the API document.
+/// The kinds of subjects, in the API document.
 pub(super) fn entity_schema() -> Value {
     choice(AuditSubject::all().map(AuditSubject::noun))
 }

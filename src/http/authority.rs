@@ -7,7 +7,7 @@ use crate::http::api::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply};
 
-/// Where it is, over plain HTTP too.
+/// The path of the certificate, over plain HTTP too.
 pub const AUTHORITY_PATH: &str = "/ca.pem";
 
 impl Api {

@@ -202,7 +202,7 @@ fn may_see(row: &Row, session: &Session) -> bool {
     !only_own_orders(row.kind, session) || *row.cell(order::KIOSK_ID) == own_id(session)
 }
 
-/// What the orders of the session's principal have in `kiosk_id`.
+/// The `kiosk_id` of the orders of the session's principal.
 fn own_id(session: &Session) -> Cell {
     session.principal.user_id().map_or(Cell::Null, Cell::Int)
 }

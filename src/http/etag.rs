@@ -10,7 +10,7 @@ pub(super) fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// What `If-Match` and `If-None-Match` say. A weak tag counts for the latter only.
+/// The versions that `If-Match` and `If-None-Match` name. A weak tag counts for the latter only.
 pub(super) fn precondition(headers: &HeaderMap) -> Precondition {
     let strong = |tag: &[u8]| version_of(tag);
     let weak = |tag: &[u8]| version_of(tag.strip_prefix(b"W/").unwrap_or(tag));

@@ -1,4 +1,4 @@
-//! What monitors ask: whether the process lives, whether it can take orders, and its metrics.
+//! The endpoints of monitors: whether the process lives, whether it can take orders, and its metrics.
 
 use hyper::StatusCode;
 

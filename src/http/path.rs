@@ -2,7 +2,7 @@
 
 use crate::domain::EntityKind;
 
-/// What a path says beside which route it is.
+/// The parts of a path beside its route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathParameters {
     /// The kind of entity, where the path has `{kind}`.

@@ -10,7 +10,7 @@ use crate::auth::Denied;
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::reply::{Reply, plain, to_json};
 
-/// Where the codes are described; `#code` is appended.
+/// The page that describes the codes; `#code` is appended.
 pub(super) const PROBLEMS_PATH: &str = "/docs/problems";
 const CONTENT_TYPE: &str = "application/problem+json";
 

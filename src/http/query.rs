@@ -13,13 +13,13 @@ use crate::limits::{IDS_MAX, PAGE_DEFAULT, PAGE_MAX};
 pub(super) struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// What it may be.
+    /// The values that it may have.
     pub value: ParameterValue,
     /// One sentence for the API document.
     pub about: &'static str,
 }
 
-/// What a parameter may be; the name of a schema where it has one.
+/// The values that a parameter may have; the name of a schema where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ParameterValue {
     /// A page's length, 1 to `PAGE_MAX`.
@@ -34,7 +34,7 @@ pub(super) enum ParameterValue {
     Ids,
 }
 
-/// What a query may hold.
+/// The parameters that a query may hold.
 #[derive(Clone, Copy)]
 pub(super) enum Query {
     /// Whatever it is: a page is opened with what a link adds to it.
@@ -51,7 +51,7 @@ pub(super) const LIMIT: Parameter = Parameter {
     value: ParameterValue::Limit,
     about: "How many entries the page has at most.",
 };
-/// Where a page begins.
+/// The position behind which a page begins.
 pub(super) const AFTER: Parameter = Parameter {
     name: "after",
     value: ParameterValue::Number,
@@ -65,7 +65,7 @@ pub(super) const ORDER: Parameter = Parameter {
     about: "`asc` is oldest first, `desc` newest first.",
 };
 
-/// What every list of entities takes, beside the filters of its kind.
+/// The parameters of every list of entities, beside the filters of its kind.
 pub(super) static LIST_PARAMETERS: [Parameter; 5] = [
     LIMIT,
     AFTER,

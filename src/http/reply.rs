@@ -13,7 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::http::etag::{etag, has_version};
 
-/// What every reply tells. A browser keeps nothing of it, runs and frames nothing in it, lets no other
+/// The headers of every reply. A browser keeps nothing of it, runs and frames nothing in it, lets no other
 /// site embed it, tells no site where a visitor came from, and takes it for nothing but what it says.
 pub(super) static STANDARD_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (TILLCAST_VERSION, VERSION),
@@ -27,7 +27,7 @@ pub(super) static STANDARD_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// Who may embed an answer (the Fetch standard, section 3.7).
+/// The origins that may embed an answer (the Fetch standard, section 3.7).
 pub(super) const RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 /// The position in the event log of what was read or changed: a subscription `since` it misses nothing.
@@ -38,7 +38,7 @@ const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"))
 /// Capacity for the headers of any answer, so that they never move while it is made.
 const HEADERS_MAX: usize = 12;
 
-/// What goes back to the client.
+/// A reply to the client.
 pub type Reply = Response<ReplyBody>;
 
 /// The body of an answer: one text, none once it is with the connection.
@@ -85,7 +85,7 @@ pub fn to_raw(reply: &Reply) -> Vec<u8> {
     raw
 }
 
-/// What a reply gets beside its body.
+/// Additions to a reply beside its body.
 pub(super) trait ReplyExt {
     /// Keeps a permit, if the reply needs one, until the reply is sent or its connection gone.
     fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self;

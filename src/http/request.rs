@@ -1,4 +1,4 @@
-//! What a request asks, read and checked: its session, its query, its body, its conditions.
+//! A request, read and checked: its session, its query, its body, its conditions.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -36,12 +36,12 @@ pub(super) struct ApiRequest {
     bodies: Arc<Semaphore>,
     /// The body's share of the memory for bodies, until the request is answered.
     share: Option<OwnedSemaphorePermit>,
-    /// Where it comes from.
+    /// The client's address.
     pub client: ClientAddr,
     session: SessionLookup,
-    /// What its path says.
+    /// The parts of its path.
     pub path: PathParameters,
-    /// What its query says.
+    /// The parameters of its query.
     pub query: QueryReader,
 }
 
@@ -89,7 +89,7 @@ impl ApiRequest {
         self.path.id.ok_or_else(Problem::not_found)
     }
 
-    /// Whose request it is, and from where.
+    /// The principal of the request, and its address.
     pub(super) fn caller(&self, session: &Session) -> Caller {
         Caller { principal: session.principal, address: Some(self.client.address) }
     }
@@ -182,7 +182,7 @@ impl ApiRequest {
         self.body_ended
     }
 
-    /// What makes the request a repeat, if it has an `Idempotency-Key`.
+    /// The key that makes the request a repeat, if it has an `Idempotency-Key`.
     pub(super) fn idempotency_key(
         &self,
         session: &Session,

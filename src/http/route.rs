@@ -1,4 +1,4 @@
-//! What an endpoint is: one row, from which dispatch, `Allow`, roles, the query's check and the API
+//! The description of an endpoint: one row, from which dispatch, `Allow`, roles, the query's check and the API
 //! document follow. The rows are in `routes.rs`.
 
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::request::ApiRequest;
 
-/// What a handler gives: a reply, or why there is none.
+/// The result of a handler: a reply, or the reason why there is none.
 pub(super) type Handled<'h> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'h>>;
 /// Answers a request that its row lets in.
 pub(super) type Handler = for<'h> fn(&'h Api, &'h mut ApiRequest) -> Handled<'h>;
@@ -24,13 +24,13 @@ pub(super) struct Route {
     /// The path, with `{kind}` for the plural of each entity kind, `{customers}` and the like for that
     /// of one, and `{id}` for an id.
     pub path: &'static str,
-    /// Whose requests it takes.
+    /// The principals whose requests it takes.
     pub access: Access,
     /// The parameters of its query.
     pub query: Query,
-    /// What its body is.
+    /// The kind of its body.
     pub request: RequestBody,
-    /// What a success is.
+    /// The kind of its success.
     pub response: ResponseBody,
     /// The operation's name in generated clients; `{Kind}` and `{Kinds}` are those of the kind.
     pub id: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct Route {
     pub handler: Handler,
 }
 
-/// Who may send a request.
+/// The principals that may send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     /// Anybody.
@@ -59,7 +59,7 @@ pub(super) enum Access {
     Admin,
 }
 
-/// What a request's body is, by the name of its schema; `{Kind}` is the kind's name.
+/// A request's body, by the name of its schema; `{Kind}` is the kind's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestBody {
     /// It has none.
@@ -70,7 +70,7 @@ pub(super) enum RequestBody {
     MergePatch(&'static str),
 }
 
-/// What a success is, by the name of its schema; `{Kind}` is the kind's name.
+/// A success, by the name of its schema; `{Kind}` is the kind's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseBody {
     /// `204`.

@@ -17,7 +17,7 @@ use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{NewUser, UserPatch};
 
-/// What a body says of a user, as far as it is right.
+/// The fields of a user in a body, as far as they are right.
 #[derive(Default)]
 struct UserFields {
     username: Option<String>,

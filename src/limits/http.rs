@@ -1,4 +1,4 @@
-//! What requests and replies may hold, and how long they may take.
+//! The bounds of requests and replies: their sizes and their times.
 
 use std::time::Duration;
 

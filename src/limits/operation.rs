@@ -40,7 +40,7 @@ pub const NOTIFY_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// How long a start with a small database may take: more than the slowest board and card need. Then the
 /// service manager starts again.
 pub const START_TIME_MIN: Duration = Duration::from_secs(90);
-/// What each MiB of a large database adds to that.
+/// The time that each MiB of a large database adds to that.
 pub const START_TIME_PER_MIB: Duration = Duration::from_secs(1);
 /// How long the write-ahead log may take to be moved into the database after the drain. Then the service
 /// manager ends the process, and nothing is lost.

@@ -1,4 +1,4 @@
-//! What one entity may hold.
+//! The bounds of one entity's fields.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! What the handle does with users and their sessions.
+//! The handle's functions for users and their sessions.
 
 use crate::domain::{Precondition, Reject, User};
 use crate::store::audit::{AuditSubject, Caller};
@@ -9,7 +9,7 @@ use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 
 impl Store {
-    /// What a login with that name is verified against; `None` where there is no user at all.
+    /// The user and the hash that a login with that name is verified against; `None` if there is no user at all.
     pub async fn login_candidate(
         &self,
         username: String,

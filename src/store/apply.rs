@@ -16,7 +16,7 @@ use crate::store::save::save;
 use crate::store::write_tx::WriteTx;
 use crate::store::{erase, rows};
 
-/// What became of an entity that was to change.
+/// The outcome for an entity that was to change.
 #[derive(Debug)]
 pub enum Changed {
     /// Its new state.

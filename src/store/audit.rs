@@ -27,7 +27,7 @@ impl Caller {
     pub const CONSOLE: Self = Self { principal: Principal::Console, address: None };
 }
 
-/// What was done.
+/// The action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It was made.
@@ -110,7 +110,7 @@ impl AuditSubject {
         EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Shop])
     }
 
-    /// What it is called: `order`, `user`.
+    /// Its name: `order`, `user`.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Entity(kind) => kind.schema().noun,
@@ -137,7 +137,7 @@ impl AuditSubject {
 /// One change, as the trail keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// What was done.
+    /// The action.
     pub action: Action,
     /// To what.
     pub subject: AuditSubject,
@@ -160,7 +160,7 @@ pub struct AuditEntry {
     pub username: Option<String>,
     /// The client's address; `None` for a command at the console.
     pub address: Option<IpAddr>,
-    /// What.
+    /// The subject.
     pub record: AuditRecord,
 }
 

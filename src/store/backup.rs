@@ -1,4 +1,4 @@
-//! What `tillcast backup` does with a database file, and the daily backup.
+//! The copy of a database that `tillcast backup` makes, and the daily backup.
 
 use std::fmt::Display;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! What `tillcast check` does with a database file.
+//! The checks that `tillcast check` makes of a database file.
 
 use std::path::Path;
 

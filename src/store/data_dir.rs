@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::store::error::OpenError;
 use crate::store::file_mode;
 
-/// What the lock file holds from the day on which a database was made beside it.
+/// The content of the lock file from the day on which a database was made beside it.
 const CREATED: &[u8] = b"A database was made here. If it is missing, it was lost.\n";
 
 /// The database file of a data directory.

@@ -123,7 +123,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event { seq: row.get(0)?, kind: row.get(1)?, body: row.get(2)? })
 }
 
-/// Where the log begins and ends.
+/// The bounds of the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogBounds {
     /// The oldest `seq` that it holds, or will hold.

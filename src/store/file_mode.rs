@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Reading and writing for the owner.
 const OWNER: u32 = 0o600;
-/// What anybody else may do.
+/// The bits that let anybody else in.
 const OTHERS: u32 = 0o077;
 
 /// Makes a directory, and those above it; one that is there already stays as it is.

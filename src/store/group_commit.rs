@@ -14,7 +14,7 @@ use crate::store::marks::Marks;
 use crate::store::write_tx::{Outbox, WriteTx};
 use crate::store::{audit, idempotency, recovery};
 
-/// What one transaction after the other goes on with.
+/// The state that one transaction leaves to the next.
 pub(super) struct GroupCommit {
     /// Both ends of the event log after the last commit.
     pub(super) log: LogBounds,

@@ -20,7 +20,7 @@ pub struct IdempotencyKey {
     pub request_hash: [u8; 32],
 }
 
-/// What the first response to a creation said, enough to repeat it byte for byte.
+/// The first response to a creation, enough to repeat it byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The id of what was made.

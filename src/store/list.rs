@@ -40,7 +40,7 @@ pub(super) fn page(
     select.page(conn, query.limit, last)
 }
 
-/// What the leading filter's index leads to, or all ids.
+/// The ids that the leading filter's index leads to, or all ids.
 fn by_index(kind: EntityKind, query: &Query, leading: usize) -> Select {
     let mut select = Select::new(kind, query.ascending);
     if let Some((field, cell)) = query.filters.get(leading) {

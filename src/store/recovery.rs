@@ -18,7 +18,7 @@ use crate::store::events::LogBounds;
 use crate::store::session::StoredSession;
 use crate::store::{data_dir, database, idempotency, session_table};
 
-/// What a server goes on with.
+/// The state with which a server goes on.
 pub(super) struct StartState {
     pub(super) log: LogBounds,
     pub(super) log_id: LogId,

@@ -1,4 +1,4 @@
-//! What `tillcast restore` does with a backup: it takes the place of the database, begins a new event
+//! The work of `tillcast restore`: a backup takes the place of the database, begins a new event
 //! log, and goes on above all numbers that were ever given out.
 
 use std::fmt::Display;

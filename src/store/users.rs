@@ -16,7 +16,7 @@ use crate::store::write_tx::WriteTx;
 pub struct NewUser {
     /// The name, which no other user has.
     pub username: String,
-    /// What the user may do.
+    /// The user's role.
     pub role: Role,
     /// The password, hashed.
     pub password_hash: Secret,
@@ -78,7 +78,7 @@ pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Se
     user.optional().map_err(failed)
 }
 
-/// What a login is verified against.
+/// The user and the hash that a login is verified against.
 pub struct LoginCandidate {
     /// The user with that name.
     pub user: Option<User>,

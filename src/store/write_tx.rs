@@ -34,7 +34,7 @@ pub(super) struct Outbox {
     pub(super) rewritten: KindSet,
 }
 
-/// Where a transaction stood before a command.
+/// The state of a transaction before a command.
 pub(super) struct Savepoint {
     head: i64,
     next_seq: i64,
@@ -43,7 +43,7 @@ pub(super) struct Savepoint {
 }
 
 impl WriteTx<'_> {
-    /// Where it stands now.
+    /// Its state now.
     pub(super) fn savepoint(&self) -> Savepoint {
         let Outbox { events, session_changes, .. } = &self.outbox;
         Savepoint {

@@ -37,7 +37,7 @@ pub(super) enum Job {
     Tick,
 }
 
-/// Where the results of a commit go. The calls come from the writer's thread, so it waits while
+/// The receivers of a commit's results. The calls come from the writer's thread, so it waits while
 /// they last.
 pub struct CommitSinks {
     /// Takes each change of sessions. No reply of the commit leaves before it has returned.

@@ -1,4 +1,4 @@
-//! What the event loop lends to a connection for its turn.
+//! The state that the event loop lends to a connection for its turn.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -28,7 +28,7 @@ struct Message {
     payload: Vec<u8>,
 }
 
-/// What the peer sent.
+/// A message or an event of the peer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// A whole text message.

@@ -21,7 +21,7 @@ pub struct Handshake<'h> {
     protocol: Vec<&'h [u8]>,
 }
 
-/// What the server replies.
+/// The server's reply.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The value of `Sec-WebSocket-Accept`.

@@ -10,7 +10,7 @@ use crate::domain::{EntityKind, LogId, json};
 use crate::frame;
 use crate::limits::QUOTED_CHARS_MAX;
 
-/// What a client sends.
+/// A message of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
     /// Asks for a channel's events: from now on, or all behind a `seq`.
@@ -31,7 +31,7 @@ pub enum ClientMessage {
     Ping,
 }
 
-/// What the server sends, beside the events.
+/// A message of the server, beside the events.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
@@ -70,7 +70,7 @@ pub(super) struct MessageField {
     pub(super) about: &'static str,
 }
 
-/// What a member holds.
+/// The type of a member.
 #[derive(Clone, Copy)]
 pub(super) enum FieldType {
     Channel,

@@ -1,4 +1,4 @@
-//! What one connection follows, and the replies to subscriptions that wait for the feed.
+//! The subscriptions of one connection, and the replies to those that wait for the feed.
 //!
 //! A REST reply may show a commit before the feed has it. So a subscription to a position that the
 //! feed has not reached is no mistake: its reply waits, at most `FEED_WAIT_MAX`. The cursor takes

@@ -12,7 +12,7 @@ use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
 use crate::store;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// What to do when the server has made none.
+/// The advice for a server that has made none.
 const MAKE: &str =
     "the server's log says why (`journalctl -u tillcast`); `tillcast backup FOLDER` makes one now";
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::cli::doctor::mount::Mount;
 
-/// What to do about a card that is failing.
+/// The advice for a card that is failing.
 const REPLACE: &str = "make a backup elsewhere, put in a new card and `tillcast restore` it there";
 
 /// Checks the device of a file system, and the board's power.

@@ -6,7 +6,7 @@ use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::domain::timestamp;
 use crate::limits::{CLOCK_MIN_MS, CLOCK_STEP_MS};
 
-/// What to do about a wrong clock.
+/// The advice for a wrong clock.
 const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a board without a battery \
                    clock a network";
 

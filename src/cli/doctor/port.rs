@@ -8,7 +8,7 @@ use crate::cli::doctor::finding::{Finding, bad, ok, warn};
 use crate::config::Config;
 use crate::limits::{DOCTOR_ANSWER_BYTES_MAX, DOCTOR_TIMEOUT};
 
-/// What was found at an address.
+/// The program that answers at an address.
 enum Probe {
     NotListening,
     /// Something that does not answer.
@@ -89,7 +89,7 @@ fn probe(address: SocketAddr) -> Probe {
 /// Returns a response, or the beginning of a long one.
 ///
 /// # Errors
-/// What is there instead.
+/// The state of the address, if the server does not answer there.
 fn get(address: SocketAddr, path: &str) -> Result<String, Probe> {
     let stream = TcpStream::connect_timeout(&address, DOCTOR_TIMEOUT);
     let stream = stream.map_err(|error| match error.kind() {

@@ -152,7 +152,7 @@ fn help_wins_over_mistakes_of_every_source() {
     assert_eq!(outcome, Ok((Command::Help { topic: "check" }, config(""))));
 }
 
-/// What a page says, however it is broken into lines.
+/// The text of a page, however it is broken into lines.
 fn in_one_line(page: &str) -> String {
     page.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -13,7 +13,7 @@ pub(super) struct Select {
     pub(super) kind: EntityKind,
     pub(super) ascending: bool,
     pub(super) sql: String,
-    /// Where the conditions end that an index answers.
+    /// The end of the conditions that an index answers.
     pub(super) indexed: usize,
     pub(super) values: Vec<Cell>,
 }

@@ -155,7 +155,7 @@ fn pages_that_end_early_leave_nothing_out() {
     }
 }
 
-/// What the log forgot is still found, row by row.
+/// A row whose event was pruned is still found, row by row.
 #[test]
 fn a_pruned_log_hides_no_change() {
     let conn = database();

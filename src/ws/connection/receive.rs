@@ -1,4 +1,4 @@
-//! What a connection does with the messages of its client.
+//! The handling of a client's messages by its connection.
 
 use std::mem;
 
