@@ -1,11 +1,15 @@
 //! Bounded tables that limit how often an address or a name may do something.
 
+mod address_prefix;
+
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
 
 use heapless::index_map::FnvIndexMap;
 
 use crate::limits::{CONNECT_BURST_SECONDS, LOGIN_NAMES_MAX, LOGIN_WINDOW, RATE_ADDRESSES_MAX};
+
+pub use address_prefix::AddressPrefix;
 
 /// Failures by key. Too many within `LOGIN_WINDOW` block the key until the window is over.
 pub struct Failures {

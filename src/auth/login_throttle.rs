@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::limits::{LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
 use crate::sync;
-use crate::throttle::Failures;
+use crate::throttle::{AddressPrefix, Failures};
 
 /// The recent failures. User names count without regard to case, as in the database.
 pub(super) struct LoginThrottle(Mutex<ByKey>);
@@ -30,7 +30,10 @@ impl LoginThrottle {
     /// The time to wait.
     pub(super) fn check(&self, username: &str, from: IpAddr) -> Result<(), Duration> {
         let ByKey { names, addresses } = &mut *self.lock();
-        match names.blocked(username.to_lowercase()).max(addresses.blocked(from)) {
+        match names
+            .blocked(username.to_lowercase())
+            .max(addresses.blocked(AddressPrefix::from(from)))
+        {
             Some(wait) => Err(wait),
             None => Ok(()),
         }
@@ -40,7 +43,7 @@ impl LoginThrottle {
     pub(super) fn record_failure(&self, username: &str, from: IpAddr) {
         let ByKey { names, addresses } = &mut *self.lock();
         names.add(username.to_lowercase());
-        addresses.add(from);
+        addresses.add(AddressPrefix::from(from));
     }
 
     /// Forgets the user name's failures after a login. The address's stay: it may guess other names.
