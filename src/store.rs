@@ -1,7 +1,7 @@
 //! The store: the shop in one SQLite file, behind a handle that all tasks share.
 //!
 //! Writes go through one bounded queue to one thread (`store/writer.rs`), reads to threads of their
-//! own. No call waits for a full queue: it is refused at once. This room is the home of rusqlite.
+//! own. A call that finds its queue full is rejected at once. No other module uses rusqlite.
 
 mod accounts;
 mod apply;

@@ -9,7 +9,8 @@ use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 
 impl Store {
-    /// The user and the hash that a login with that name is verified against; `None` if there is no user at all.
+    /// Returns the user of that name and the password hash to verify the login against; `None` if
+    /// the shop has no user at all.
     pub async fn login_candidate(
         &self,
         username: String,
@@ -23,12 +24,12 @@ impl Store {
         self.read(move |conn| users::get(conn, id)).await
     }
 
-    /// Users, newest first, behind the id `after`.
+    /// At most `limit` users, newest first; with `after`, only those with a lower id.
     pub async fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
         self.read(move |conn| users::list(conn, after, limit)).await
     }
 
-    /// Makes a user, or gives the first response again.
+    /// Creates a user, or returns the stored response if `key` was used before.
     pub async fn create_user(
         &self,
         caller: Caller,
@@ -45,14 +46,14 @@ impl Store {
         .await
     }
 
-    /// Changes a user; returns the new state. The sessions that the change invalidates have ended
-    /// when this returns, and also if the caller does not wait for it.
+    /// Changes a user and returns the new state. The sessions that the change invalidates have
+    /// ended when this returns, even if the caller stops waiting.
     pub async fn update_user(&self, caller: Caller, update: UserUpdate) -> Result<User, Reject> {
         self.write(move |tx| users::update(tx, &update, caller)).await
     }
 
-    /// Removes a user with the user's sessions. `precondition` says on which versions
-    /// of the user that may be done.
+    /// Removes a user and the user's sessions. `precondition` names the versions of the user for
+    /// which this is allowed.
     pub async fn remove_user(
         &self,
         caller: Caller,
@@ -62,8 +63,8 @@ impl Store {
         self.write(move |tx| users::remove(tx, id, &precondition, caller)).await
     }
 
-    /// Stores a new session, if the user may log in and still has that password hash, else returns
-    /// `None`. The session is in force when this returns.
+    /// Stores a new session and returns its user. Returns `None` if the user may not log in, or has
+    /// another password hash by now. The session is valid when this returns.
     pub async fn add_session(&self, new: NewSession) -> Result<Option<User>, Reject> {
         self.write(move |tx| {
             let found = users::find(tx.conn, &new.username)?;
@@ -78,13 +79,12 @@ impl Store {
         .await
     }
 
-    /// Removes sessions. They have ended when this returns, and also if the caller does not wait
-    /// for it.
+    /// Removes sessions. They have ended when this returns, even if the caller stops waiting.
     pub async fn remove_sessions(&self, token_hashes: Vec<TokenHash>) -> Result<(), Reject> {
         self.write(move |tx| session_table::remove(tx, &token_hashes)).await
     }
 
-    /// Stores that sessions were used, each so many milliseconds ago.
+    /// Records when sessions were last used, each in milliseconds before now.
     pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
         self.write(move |tx| session_table::touch(tx, &used)).await
     }

@@ -1,5 +1,6 @@
-//! The one path of every change: the shop's rules plan its steps and tell what follows from each; this
-//! file saves them in the open transaction, and notes in the audit trail on whose behalf.
+//! Every change goes through this file. The shop's rules plan its steps and say what follows from
+//! each step; this file saves the steps in the open transaction and adds an entry to the audit
+//! trail.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -16,14 +17,14 @@ use crate::store::save::save;
 use crate::store::write_tx::WriteTx;
 use crate::store::{erase, rows};
 
-/// The outcome for an entity that was to change.
+/// The outcome of a change for its entity.
 #[derive(Debug)]
 pub enum Changed {
-    /// Its new state.
+    /// The entity's new state.
     Row(Row),
-    /// It is gone.
+    /// The entity was removed.
     Removed,
-    /// Nothing was done: its text has more bytes than the caller has room for.
+    /// Nothing was done, because the entity would have more than `bytes_max` bytes of text.
     TooLarge,
 }
 
@@ -137,7 +138,7 @@ mod tests {
         Input::read(EntityKind::Product, purpose, body).unwrap()
     }
 
-    /// Its caller waits for room and comes again.
+    /// The caller then waits for memory and tries again.
     #[test]
     fn a_change_that_would_be_too_large_does_nothing() {
         let conn = Connection::open_in_memory().unwrap();

@@ -1,5 +1,6 @@
-//! The audit trail: one entry for each request that changed anything, in the transaction of the change,
-//! with its principal and address. It names the changed fields, and holds no value and no secret.
+//! The audit trail: one entry for each request that changed something, stored in the transaction of
+//! the change, with the principal and the client's address. An entry names the changed fields; it
+//! holds none of their values, and no secret.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,12 +14,12 @@ use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// The principal on whose behalf a change is made, and its address.
+/// The principal that makes a change, and its address.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The principal.
     pub principal: Principal,
-    /// The client's address; `None` on the machine itself.
+    /// The client's address; `None` for a command on the machine itself.
     pub address: Option<IpAddr>,
 }
 
@@ -27,18 +28,18 @@ impl Caller {
     pub const CONSOLE: Self = Self { principal: Principal::Console, address: None };
 }
 
-/// The action.
+/// The kind of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It was made.
+    /// The subject was created.
     Create,
-    /// These of its fields were changed.
+    /// These fields were changed.
     Update(Vec<Cow<'static, str>>),
-    /// It was removed.
+    /// The subject was removed.
     Delete,
-    /// The personal data in it were erased.
+    /// The personal data in the subject were erased.
     Erase,
-    /// A backup took its place.
+    /// A backup replaced the shop.
     Restore,
 }
 
@@ -57,7 +58,7 @@ impl Action {
         }
     }
 
-    /// The action's number in the database: never changed, never given to another.
+    /// The action's number in the database, which never changes and is never reused.
     fn number(&self) -> u8 {
         match self {
             Self::Create => 0,
@@ -68,7 +69,7 @@ impl Action {
         }
     }
 
-    /// The names of the changed fields, as they are stored.
+    /// The names of the changed fields as they are stored, joined by commas.
     fn fields(&self) -> Option<String> {
         match self {
             Self::Update(fields) => Some(fields.join(",")),
@@ -76,7 +77,8 @@ impl Action {
         }
     }
 
-    /// The action with that number in the database, and these names of changed fields.
+    /// The action with that number in the database and these names of changed fields; `None` for an
+    /// unknown number.
     fn from_stored(number: u8, fields: Option<&str>) -> Option<Self> {
         match number {
             0 => Some(Self::Create),
@@ -93,24 +95,24 @@ impl Action {
     }
 }
 
-/// To what it was done.
+/// The subject of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditSubject {
     /// An entity.
     Entity(EntityKind),
     /// A user.
     User,
-    /// The shop as a whole, which is number 1.
+    /// The shop as a whole; its `row_id` is 1.
     Shop,
 }
 
 impl AuditSubject {
-    /// All there are.
+    /// All subjects.
     pub fn all() -> impl Iterator<Item = Self> {
         EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Shop])
     }
 
-    /// Its name: `order`, `user`.
+    /// The subject's name, such as `order` or `user`.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Entity(kind) => kind.schema().noun,
@@ -119,63 +121,63 @@ impl AuditSubject {
         }
     }
 
-    /// The subject's number in the database: never changed, never given to another.
+    /// The subject's number in the database, which never changes and is never reused.
     pub(super) fn number(self) -> u8 {
         match self {
             Self::Entity(kind) => kind.number(),
             Self::User => 5,
-            Self::Shop => 255, // far from the kinds that may come
+            Self::Shop => 255, // far above the numbers of future kinds
         }
     }
 
-    /// The subject with that number in the database.
+    /// The subject with that number in the database; `None` for an unknown number.
     fn from_number(number: u8) -> Option<Self> {
         Self::all().find(|subject| subject.number() == number)
     }
 }
 
-/// One change, as the trail keeps it.
+/// One change as the trail stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
     /// The action.
     pub action: Action,
-    /// To what.
+    /// The subject of the change.
     pub subject: AuditSubject,
-    /// To which one.
+    /// The id of the subject.
     pub row_id: i64,
-    /// The first and the last `seq` of the events that came of it; a user has none.
+    /// The first and the last `seq` of the change's events; `None` for a user, who has no events.
     pub seqs: Option<(i64, i64)>,
 }
 
-/// A change with who made it.
+/// A change, its time and its caller.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
-    /// Grows with every entry.
+    /// The entry's id; later entries have higher ones.
     pub id: i64,
     /// Milliseconds since 1970, UTC.
     pub at: i64,
     /// The user's id; `None` for a command at the console.
     pub user_id: Option<i64>,
-    /// The user's name at that time.
+    /// The user's name at that time; `None` for a command at the console.
     pub username: Option<String>,
     /// The client's address; `None` for a command at the console.
     pub address: Option<IpAddr>,
-    /// The subject.
+    /// The change.
     pub record: AuditRecord,
 }
 
-/// Which entries are wanted, newest first.
+/// The entries to select, newest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditFilter {
-    /// The greatest number of entries.
+    /// The maximum number of entries.
     pub limit: usize,
-    /// Those before this id.
+    /// Only entries before this id.
     pub after: Option<i64>,
-    /// Those of this user.
+    /// Only changes by this user.
     pub user_id: Option<i64>,
-    /// Those about this.
+    /// Only changes of this kind of subject.
     pub subject: Option<AuditSubject>,
-    /// Those about the one with this number.
+    /// Only changes of the subject with this id.
     pub row_id: Option<i64>,
 }
 
@@ -200,7 +202,7 @@ pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Resu
     statement.execute(values).map(drop).map_err(failed)
 }
 
-/// Adds the entry of a restore with this id, above which the trail goes on.
+/// Adds the entry of a restore with this id; later entries get higher ids.
 pub(super) fn append_restore(conn: &Connection, id: i64, now: i64) -> rusqlite::Result<()> {
     let sql = "
         INSERT INTO audit (id, at, action, kind, row_id, events)
@@ -210,8 +212,8 @@ pub(super) fn append_restore(conn: &Connection, id: i64, now: i64) -> rusqlite::
     Ok(())
 }
 
-/// A part of the trail, and the id before which there may be more. It scans a bounded number
-/// of entries, so that a rare wish does not occupy a reader for long.
+/// A page of the trail, and the id before which there may be more entries. A page scans at most
+/// `AUDIT_SCAN_MAX` entries, so that a filter with few matches does not occupy a reader for long.
 pub(super) fn page(
     conn: &Connection,
     wanted: AuditFilter,
@@ -268,8 +270,9 @@ fn read_address(bytes: &[u8]) -> rusqlite::Result<IpAddr> {
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, Box::new(error)))
 }
 
-/// Removes one step's worth of what is older than `kept`; returns when to prune again. The newest
-/// entry always stays: its id is used once.
+/// Removes at most `PRUNE_STEP` entries that are older than `kept`; returns the time of the next
+/// pruning, in milliseconds since 1970, UTC. The newest entry always stays, so that its id is not
+/// given out again.
 pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Result<i64> {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     let sql = "
@@ -283,12 +286,12 @@ pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Re
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let oldest = rows.next()?.map_or(Ok(now), |row| row.get(0))?;
-    // With some patience, so that an idle shop does not write for every entry that grows old.
+    // The hundredth of `kept` keeps an idle shop from writing for every entry that expires.
     Ok(oldest.saturating_add(kept.saturating_add(kept / 100)))
 }
 
-/// The contradictions between the trail and the log: every event has the one entry of its request, an
-/// entry's events say the same as the entry, and only a restore leaves out numbers.
+/// The contradictions between the trail and the log: each event belongs to exactly one entry, an
+/// entry agrees with its events, and only a restore skips numbers.
 pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "
         SELECT 'entry ' || id || ' begins with seq ' || seq || ' instead of ' || expected FROM
@@ -315,7 +318,7 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// These numbers are in the databases of shops: another one would turn old entries into others.
+    /// Existing databases hold these numbers; changing one would give old entries another meaning.
     #[test]
     fn numbers_are_pinned() {
         let update = Action::Update(vec![Cow::Borrowed("name")]);

@@ -15,15 +15,17 @@ use crate::store::database;
 use crate::store::error::OpenError;
 use crate::store::file_mode;
 
-/// Copies the database, as it is at one moment, into a new file; the server may go on meanwhile.
+/// Copies the database, as it is at one moment, into a new file. A server may keep running
+/// meanwhile.
 pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
     if target.exists() {
-        return Err(fail(&"there is a file already; a backup never overwrites one"));
+        return Err(fail(&"the file exists already; a backup never overwrites one"));
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // Written beside its place and moved there whole: a backup that has its name is complete.
+    // The copy gets its final name only when it is complete, so no partial file has the name of a
+    // backup.
     let part = tempfile::Builder::new()
         .prefix(".tillcast-backup-")
         .tempfile_in(folder)
@@ -33,8 +35,8 @@ pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     sync(folder).map_err(|error| fail(&error))
 }
 
-/// Makes a backup with today's date in its name, unless there is one, and removes all but the
-/// newest `keep`. Returns the new file.
+/// Makes a backup with today's date in its name and removes all but the newest `keep`. Returns the
+/// new file, or `None` if today's backup exists already.
 pub fn backup_today(
     data_dir: &Path,
     folder: &Path,
@@ -47,12 +49,12 @@ pub fn backup_today(
         return Ok(None);
     }
     file_mode::create_dir(folder).map_err(fail)?;
-    // Always the same name: what a power cut left of the last try is overwritten.
+    // The name is always the same, so that a partial copy left by a power cut is overwritten.
     let part = folder.join(".tillcast-today");
     file_mode::create_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
     let copied = check_space(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
     if let Err(error) = copied {
-        // What is there of it would only fill the disk.
+        // A partial copy would only fill the disk.
         fs::remove_file(&part).map_err(fail)?;
         return Err(error);
     }
@@ -65,7 +67,7 @@ pub fn backup_today(
     Ok(Some(target))
 }
 
-/// Refuses to fill the disk with a backup: the shop needs the space more.
+/// Refuses a backup that would fill the disk, because the shop needs the space more.
 fn check_space(data_dir: &Path, folder: &Path) -> io::Result<()> {
     let disk = statvfs(folder)?;
     let needed = data_dir::database_file(data_dir).metadata()?.len() + 2 * RESERVE_BYTES;
@@ -80,12 +82,12 @@ const BEFORE_DATE: &str = "tillcast-";
 const DATE: &str = "0000-00-00";
 const AFTER_DATE: &str = ".db";
 
-/// The newest of the daily backups of a folder.
+/// The newest of the daily backups in a folder.
 pub fn newest_backup(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(daily_backups(folder)?.pop())
 }
 
-/// The daily backups of a folder, oldest first.
+/// The daily backups in a folder, oldest first.
 fn daily_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_date = |text: &str| {
         let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
@@ -112,7 +114,7 @@ fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     sync(target).map_err(|error| fail(&error))
 }
 
-/// Waits until a file, or the names in a folder, are on disk.
+/// Waits until a file, or the entries of a folder, are on disk.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

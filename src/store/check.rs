@@ -9,7 +9,7 @@ use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::error::OpenError;
 use crate::store::{audit, data_dir, database};
 
-/// Checks a whole data directory; returns a sentence for each thing that is wrong with it.
+/// Checks a whole data directory; returns a sentence for each fault.
 pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
     let file = data_dir::database_file(data_dir);
     if !file.exists() {
@@ -40,7 +40,7 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
     Ok(found)
 }
 
-/// Rows of which the event that made their present state is not in the log, though it was not pruned.
+/// Rows whose latest event is missing from the log, although it was not pruned.
 fn rows_without_event(conn: &Connection, kind: EntityKind) -> rusqlite::Result<Vec<String>> {
     let sql = format!(
         "SELECT '{noun} ' || r.id || ', seq ' || r.seq FROM {table} AS r
@@ -54,7 +54,8 @@ fn rows_without_event(conn: &Connection, kind: EntityKind) -> rusqlite::Result<V
     texts(conn, &sql)
 }
 
-/// Entities whose newest event is not the one that made their row's present state, or their end.
+/// Entities whose newest event does not match the table: their row is missing, has another `seq`,
+/// or is still there after a deletion.
 fn events_without_row(conn: &Connection, kind: EntityKind) -> rusqlite::Result<Vec<String>> {
     let sql = format!(
         "SELECT '{noun} ' || n.id || ', seq ' || n.seq FROM

@@ -1,5 +1,5 @@
-//! The shop's clock. It tells the time that clients see, which never runs back, and the uptime: how
-//! long the shop was served, which no change of the system's clock affects.
+//! The shop's clock. It gives the time that clients see, which never runs backwards, and the uptime
+//! of the server in all its runs, which no change of the system's clock affects.
 
 use std::time::Instant;
 
@@ -13,41 +13,42 @@ pub fn clock() -> i64 {
 
 pub(super) struct ShopClock {
     clock: fn() -> i64,
-    /// The newest time that was given.
+    /// The latest time that was given out.
     last: i64,
     /// The system's clock at the start of this run, corrected by all its steps since.
     at_start: i64,
-    /// How long the shop was served before this run, in milliseconds.
+    /// The uptime of all earlier runs, in milliseconds.
     uptime_before: i64,
     started: Instant,
 }
 
 impl ShopClock {
-    /// A clock that does not go back behind `floor`, in a shop that was served that long before.
+    /// A clock that shows no time before `floor`, and counts the uptime from `uptime_before`
+    /// milliseconds on.
     pub(super) fn new(clock: fn() -> i64, floor: i64, uptime_before: i64) -> Self {
         let now = clock().max(floor);
         Self { clock, last: now, at_start: now, uptime_before, started: Instant::now() }
     }
 
-    /// The time of everything that happens now.
+    /// The present time in milliseconds since 1970, UTC; never less than an earlier result.
     pub(super) fn now(&mut self) -> i64 {
         self.last = self.last.max((self.clock)());
         self.last
     }
 
-    /// How long the shop was served in all its runs, in milliseconds. Time in which it was off does
-    /// not count.
+    /// The uptime of all runs, in milliseconds. Time between runs does not count.
     pub(super) fn uptime_total(&self) -> i64 {
         self.uptime_before.saturating_add(self.elapsed())
     }
 
-    /// By how many milliseconds the clock was set ahead, 0 for steps that do not matter; until
-    /// `accept_step` confirms that it was dealt with.
+    /// The milliseconds by which the system's clock was set ahead since the last accepted step; 0
+    /// if they are fewer than `CLOCK_STEP_MS`.
     pub(super) fn forward_step(&mut self) -> i64 {
         let step = self.now() - self.at_start.saturating_add(self.elapsed());
         if step < CLOCK_STEP_MS { 0 } else { step }
     }
 
+    /// Marks a step as handled.
     pub(super) fn accept_step(&mut self, step: i64) {
         self.at_start += step;
     }

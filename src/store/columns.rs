@@ -1,5 +1,5 @@
-//! Values of the domain in their columns. A value that this program does not know is an error, never a
-//! default: a newer version may have written it.
+//! Reads domain values from their columns. A value that this program does not know is an error,
+//! never a default: a newer version may have written it.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
@@ -45,7 +45,7 @@ impl FromSql for EntityKind {
     }
 }
 
-/// The value that a text names.
+/// The value that `find` has for a text; an error if it has none.
 fn known<T>(
     value: ValueRef<'_>,
     name: &str,

@@ -5,14 +5,14 @@ use tokio::sync::oneshot;
 use crate::domain::Reject;
 use crate::store::write_tx::WriteTx;
 
-/// A command that keeps its result, of whatever type, until the transaction is on disk.
+/// A command that keeps its result, whatever its type, until the transaction is on disk.
 pub(super) trait Command: Send {
-    /// Runs in the open transaction; returns whether it succeeded. Where the transaction has to
-    /// begin anew, it runs again.
+    /// Runs in the open transaction; returns whether it succeeded. If the transaction has to start
+    /// over, the command runs again.
     fn run(&mut self, tx: &mut WriteTx<'_>) -> bool;
-    /// Whether it was rejected because the disk is full.
+    /// Whether the command was rejected because the disk is full.
     fn is_full(&self) -> bool;
-    /// Sends the result to the caller, or `failure` where the transaction is not on disk.
+    /// Sends the result to the caller, or `failure` if the transaction failed.
     fn respond(self: Box<Self>, failure: Option<Reject>);
 }
 
@@ -41,7 +41,7 @@ where
     T: Send,
 {
     fn run(&mut self, tx: &mut WriteTx<'_>) -> bool {
-        self.result = Err(Reject::Unavailable); // what the first try held is free for the second
+        self.result = Err(Reject::Unavailable); // frees what the first run held before the second run
         self.result = (self.work)(tx);
         self.result.is_ok()
     }
@@ -52,12 +52,12 @@ where
 
     fn respond(self: Box<Self>, failure: Option<Reject>) {
         let result = failure.map_or(self.result, Err);
-        // A caller that has gone does not need it.
+        // A caller that is gone needs no result.
         drop(self.reply.send(result));
     }
 }
 
-/// Answers all callers that nothing was done.
+/// Answers the callers of all commands with `why`.
 pub(super) fn reject_all(commands: Vec<Box<dyn Command>>, why: &Reject) {
     for command in commands {
         command.respond(Some(why.clone()));

@@ -16,15 +16,14 @@ use crate::store::readers::snapshot;
 use crate::store::users::{self, NewUser, UserPatch, UserUpdate};
 use crate::store::write_tx::WriteTx;
 
-/// The store for a command line program: its own connection, no threads, one command at a time.
-/// It works while a server has the same directory.
+/// The store for a command line program. It works while a server uses the same directory.
 pub struct Console {
     conn: Connection,
     data_dir: PathBuf,
 }
 
 impl Console {
-    /// Opens a data directory, and makes the database where there is none.
+    /// Opens a data directory; creates it and its database if they are missing.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let made = file_mode::create_dir(data_dir);
         made.map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
@@ -47,7 +46,7 @@ impl Console {
         users::is_empty(&self.conn)
     }
 
-    /// Makes a user.
+    /// Creates a user.
     pub fn add_user(
         &self,
         username: &str,
@@ -65,12 +64,12 @@ impl Console {
         users::find(&self.conn, username)?.map(|found| found.0).ok_or(Reject::NotFound)
     }
 
-    /// Users behind an id, newest first.
+    /// At most `limit` users, newest first; with `after`, only those with a lower id.
     pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Vec<User>, Reject> {
         users::list(&self.conn, after, limit)
     }
 
-    /// Changes a user and ends the sessions that the change ends.
+    /// Changes a user and ends the sessions that the change invalidates.
     pub fn update_user(&self, id: i64, patch: &UserPatch) -> Result<User, Reject> {
         let update = UserUpdate {
             id,
@@ -82,7 +81,7 @@ impl Console {
         group_commit::run_single(&self.conn, &self.data_dir, update)
     }
 
-    /// A part of the event log.
+    /// A page of the event log.
     pub fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
         snapshot(&self.conn, |conn| events::page(conn, range))
     }

@@ -1,4 +1,4 @@
-//! The data directory: its files, its lock, and the note that a database was made in it.
+//! The data directory: its files, its lock, and the record that a database was created in it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::store::error::OpenError;
 use crate::store::file_mode;
 
-/// The content of the lock file from the day on which a database was made beside it.
+/// The content of the lock file once a database was created beside it.
 const CREATED: &[u8] = b"A database was made here. If it is missing, it was lost.\n";
 
 /// The database file of a data directory.
@@ -24,7 +24,7 @@ pub(super) fn file_beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// How much an integrity check has to read, at most: the database and its write-ahead log.
+/// The most bytes that an integrity check has to read: the database and its write-ahead log.
 pub fn database_bytes(data_dir: &Path) -> u64 {
     let file = database_file(data_dir);
     let bytes = |file: &Path| file.metadata().map_or(0, |file| file.len());
@@ -36,13 +36,14 @@ pub(super) fn lock_file(data_dir: &Path) -> PathBuf {
     data_dir.join("tillcast.lock")
 }
 
-/// Makes the directory and takes it for this process alone, until the file is dropped.
+/// Creates the directory if it is missing and locks it for this process, until the returned file is
+/// dropped.
 pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     let fail = |what: &str, error: &dyn fmt::Display| {
         OpenError(format!("{}: {what}: {error}", data_dir.display()))
     };
     file_mode::create_dir(data_dir)
-        .map_err(|error| fail("cannot make the data directory", &error))?;
+        .map_err(|error| fail("cannot create the data directory", &error))?;
     let file = file_mode::create_file(&lock_file(data_dir))
         .map_err(|error| fail("cannot write into the data directory", &error))?;
     file.try_lock().map_err(|_| {
@@ -52,12 +53,13 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Whether a database was made here before: then an empty directory is a loss, not a beginning.
+/// Whether a database was created here before. If so, a missing database was lost, and none may be
+/// created.
 pub fn was_created(data_dir: &Path) -> bool {
     lock_file(data_dir).metadata().is_ok_and(|lock| lock.len() > 0)
 }
 
-/// Notes in the lock file that a database was made here.
+/// Records in the lock file that a database was created here.
 pub(super) fn mark_created(data_dir: &Path) -> Result<(), OpenError> {
     let note = || {
         let mut file = file_mode::create_file(&lock_file(data_dir))?;
@@ -71,8 +73,8 @@ pub(super) fn mark_created(data_dir: &Path) -> Result<(), OpenError> {
     note().map_err(|error| OpenError(format!("{}: {error}", lock_file(data_dir).display())))
 }
 
-/// Whether the file system of a data directory takes no writes at all. It is tried, because one
-/// that was made read-only by an error does not say so.
+/// Whether the file system of a data directory is read-only. This tries to create a file, because a
+/// file system that became read-only after an error does not report it.
 pub fn is_read_only(data_dir: &Path) -> bool {
     let folder = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let tried = tempfile::tempfile_in(folder);

@@ -11,10 +11,11 @@ use crate::store::data_dir::{database_file, file_beside, mark_created, was_creat
 use crate::store::error::{OpenError, unusable};
 use crate::store::file_mode;
 
-/// `TLCS`: says that a SQLite file is ours.
+/// `TLCS`: marks a SQLite file as the database of this program.
 pub(super) const APPLICATION_ID: u32 = 0x544C_4353;
 
-/// Forward only; the number of a migration is its place here, kept in `user_version`.
+/// Migrations run forward only. The number of a migration is its position here, counted from 1;
+/// `user_version` holds that of the last one.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/0001_shop.sql"),
     include_str!("../../sql/0002_clock.sql"),
@@ -22,11 +23,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/0004_log.sql"),
 ];
 
-/// In older ones a checkpoint and a commit at the same moment could damage the database
+/// In older versions a checkpoint and a commit at the same moment could damage the database
 /// (<https://sqlite.org/wal.html#walresetbug>).
 const SQLITE_MIN: i32 = 3_051_003;
 
-/// The SQLite that this program runs with, which a distribution may have replaced, is safe.
+/// Refuses a SQLite that is too old: a distribution may build this program with its own.
 fn check_sqlite(version: i32) -> Result<(), OpenError> {
     if version >= SQLITE_MIN {
         return Ok(());
@@ -40,7 +41,7 @@ fn check_sqlite(version: i32) -> Result<(), OpenError> {
     )))
 }
 
-/// Opens the database for writing; makes it, or brings it up to date, where needed.
+/// Opens the database for writing; creates or migrates it if necessary.
 pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database_file(data_dir);
     let lost = || {
@@ -68,7 +69,7 @@ pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection,
     if made && version == 0 {
         return Err(lost());
     }
-    // Not before it is known to be ours: nothing else is touched.
+    // The file is known to be ours only here; nothing else may be touched.
     restrict()?;
     configure(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
@@ -83,8 +84,9 @@ pub(super) fn open_reader(data_dir: &Path, cache_kib: i64) -> Result<Connection,
     for_reading(conn, &file, cache_kib)
 }
 
-/// The same without making or changing any file: SQLite makes some beside a database even to read it,
-/// unless it knows that no other process writes.
+/// Like `open_reader`, but without creating or changing a file. SQLite creates files beside a
+/// database even to read it, unless it is told that no other process writes. A database with a
+/// write-ahead log is opened as usual, because the log has to be read.
 pub(super) fn open_immutable(data_dir: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let file = database_file(data_dir);
     if file_beside(&file, "-wal").exists() {
@@ -106,7 +108,7 @@ fn immutable_uri(file: &Path) -> String {
     format!("file:{name}?immutable=1")
 }
 
-/// Refuses what is not up to date.
+/// Sets up a connection for reading; refuses a database that is not up to date.
 fn for_reading(conn: Connection, file: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let version = check_identity(&conn, file)?;
     if version < MIGRATIONS.len() {
@@ -117,7 +119,7 @@ fn for_reading(conn: Connection, file: &Path, cache_kib: i64) -> Result<Connecti
     Ok(conn)
 }
 
-/// A connection that does nothing yet.
+/// Opens a connection that has not run a statement yet.
 pub(super) fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     check_wal(file)?;
     let path = plain_path(file)?;
@@ -127,25 +129,26 @@ pub(super) fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenE
     Ok(conn)
 }
 
-/// The absolute path of a file: SQLite takes one that begins with `file:` for a URI.
+/// The absolute path of a file: SQLite would take a relative one that begins with `file:` for a
+/// URI.
 pub(super) fn plain_path(file: &Path) -> Result<PathBuf, OpenError> {
     std::path::absolute(file).map_err(|error| unusable(file, &error))
 }
 
-/// SQLite would remove a write-ahead log that it cannot read, without a word. What a power cut
-/// leaves begins with its magic number, or with zeros where nothing had arrived yet.
+/// Refuses a write-ahead log that cannot be read, which SQLite would remove silently. After a power
+/// cut a log begins with its magic number, or with zeros if nothing was written yet.
 fn check_wal(file: &Path) -> Result<(), OpenError> {
     let wal = file_beside(file, "-wal");
     let mut magic = [0; 4];
     match File::open(&wal).and_then(|mut wal| wal.read_exact(&mut magic)) {
         Ok(()) if !matches!(magic, [0x37, 0x7f, 0x06, 0x82 | 0x83] | [0, 0, 0, 0]) => {
-            Err(unusable(&wal, &"it is no write-ahead log"))
+            Err(unusable(&wal, &"it is not a write-ahead log"))
         }
         _ => Ok(()),
     }
 }
 
-/// The schema version of a file that is ours; 0 for a new one.
+/// The schema version of a database of this program; 0 for a new one.
 pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<_> {
@@ -175,7 +178,8 @@ fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
-    // Erased data must not stay in the gaps of a page. "Fast" overwrites what costs no page more.
+    // Erased data must not stay in the free space of a page. "Fast" overwrites it only where no
+    // further page has to be written.
     conn.pragma_update(None, "secure_delete", "fast")?;
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;

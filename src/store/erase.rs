@@ -1,11 +1,11 @@
-//! The right to be forgotten: personal data leave the event log and the kept responses as they leave the
-//! row.
+//! The right to be forgotten: personal data are erased from the event log and the stored responses
+//! in the transaction that erases them from the row.
 
 use crate::domain::{EntityKind, Reject};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// Sets the personal fields of a customer to null in the events and in the responses that tell of it.
+/// Sets the personal fields of a customer to null in the customer's events and stored responses.
 pub(super) fn forget(tx: &mut WriteTx<'_>, customer_id: i64) -> Result<(), Reject> {
     let events = format!(
         "UPDATE events SET body = json_replace(body{}{}) WHERE kind = 2 AND body ->> '$.data.id' = ?",

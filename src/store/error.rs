@@ -1,4 +1,4 @@
-//! The errors of this room: why a data directory cannot be used, and why a statement failed.
+//! The store's errors: a data directory that cannot be used, and a statement that failed.
 
 use std::fmt;
 use std::path::Path;
@@ -7,11 +7,11 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE};
 
 use crate::domain::Reject;
 
-/// The way back, in every message about a file that cannot be served.
+/// The advice in every message about a file that cannot be served.
 pub(super) const WAY_BACK: &str =
     "`tillcast check` tells more, `tillcast restore FILE` puts a backup in its place";
 
-/// Why a data directory cannot be used. The text names the file and what to do.
+/// The reason that a data directory cannot be used. The text names the file and the remedy.
 #[derive(Debug)]
 pub struct OpenError(pub(super) String);
 
@@ -23,12 +23,12 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// This file cannot be served, for that reason.
+/// The error for a file that cannot be served because of `why`.
 pub(super) fn unusable(file: &Path, why: &dyn fmt::Display) -> OpenError {
     OpenError(format!("{}: cannot be used: {why}; {WAY_BACK}", file.display()))
 }
 
-/// An error that no request can cause: the log gets its text, the client only that there was one.
+/// Logs an error that no request can cause. The client learns only that the store failed.
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err everywhere")]
 pub(super) fn failed(error: rusqlite::Error) -> Reject {
     if is_disk_full(&error) {
@@ -38,7 +38,7 @@ pub(super) fn failed(error: rusqlite::Error) -> Reject {
     Reject::Unavailable
 }
 
-/// Whether the disk has no space for what was to be written.
+/// Whether a write failed because the disk is full.
 pub(super) fn is_disk_full(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     code.is_some_and(|code| code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)

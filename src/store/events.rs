@@ -12,40 +12,40 @@ use crate::limits::{CATCH_UP_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// A part of the log.
+/// A page of the log.
 #[derive(Debug)]
 pub struct EventPage {
-    /// The events that were asked for, oldest first.
+    /// The events, oldest first; from `page_before`, newest first.
     pub events: Vec<Event>,
-    /// Everything up to this `seq` was looked at.
+    /// The last `seq` that was scanned; nothing between the range's start and it was left out.
     pub scanned: i64,
-    /// The oldest `seq` that the log holds, or will hold.
+    /// The oldest `seq` in the log; in an empty log, a lower bound of the next one.
     pub oldest: i64,
     /// The newest `seq`; 0 before the first event.
     pub head: i64,
 }
 
-/// Which part of the log is wanted.
+/// The page of the log to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventRange {
-    /// Events behind this `seq`.
+    /// Events after this `seq`; from `page_before`, events before it.
     pub after: i64,
     /// Events of these kinds.
     pub kinds: KindSet,
-    /// The greatest number of events.
+    /// The maximum number of events.
     pub limit: usize,
-    /// The page ends with the event that reaches so many bytes of bodies.
+    /// The page ends with the event whose body brings the sum of the bodies to this many bytes.
     pub bytes: usize,
 }
 
-/// How long the event log is kept, and the audit trail.
+/// The retention of the event log and of the audit trail.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Older events go.
+    /// The maximum age of an event.
     pub age: Duration,
-    /// More events than that: the oldest go.
+    /// The maximum number of events; the oldest are pruned first.
     pub count: u64,
-    /// Older entries of the audit trail go.
+    /// The maximum age of an entry of the audit trail.
     pub audit: Duration,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn append(tx: &mut WriteTx<'_>, event: Event) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Reads a part of the log, in the open transaction.
+/// Reads a page of the log, in the open transaction.
 pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
     let log = LogBounds::read(conn).map_err(failed)?;
     let after = log.next(range.after.max(log.oldest - 1)) - 1;
@@ -84,8 +84,8 @@ pub(super) fn page(conn: &Connection, range: EventRange) -> Result<EventPage, Re
     Ok(EventPage { events, scanned, oldest: log.oldest, head: log.head })
 }
 
-/// Reads a part of the log from its end, in the open transaction: events before `range.after`, newest
-/// first. Everything from `scanned` up was looked at.
+/// Reads a page of the log backwards, in the open transaction: events before `range.after`, newest
+/// first.
 pub(super) fn page_before(conn: &Connection, range: EventRange) -> Result<EventPage, Reject> {
     let log = LogBounds::read(conn).map_err(failed)?;
     let before = range.after.min(log.head.saturating_add(1));
@@ -126,22 +126,23 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
 /// The bounds of the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogBounds {
-    /// The oldest `seq` that it holds, or will hold.
+    /// The oldest `seq` in the log; in an empty log, a lower bound of the next one.
     pub(super) oldest: i64,
-    /// When that event was made.
+    /// The time of that event, in milliseconds since 1970, UTC; `i64::MAX` in an empty log.
     pub(super) oldest_at: i64,
     /// The newest `seq`; 0 before the first event.
     pub(super) head: i64,
-    /// When the newest event was made.
+    /// The time of the newest event, in milliseconds since 1970, UTC; 0 in an empty log.
     pub(super) last_at: i64,
-    /// The newest `seq` that a backup brought along; 0 in a log that began with the shop.
+    /// The newest `seq` that came with a restored backup; 0 in a log that began with the shop.
     pub(super) restored: i64,
-    /// The first `seq` that was given out by this log. The numbers in between are in none.
+    /// The first `seq` that this log gave out. No event has a number between `restored` and
+    /// `first`.
     pub(super) first: i64,
 }
 
 impl LogBounds {
-    /// Reads both ends.
+    /// Reads the bounds.
     pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let mut statement = conn.prepare_cached(
             "SELECT restored_seq, first_seq, (SELECT min(seq) FROM events),
@@ -162,31 +163,33 @@ impl LogBounds {
         })
     }
 
-    /// The `seq` of the event behind this one.
+    /// The `seq` that follows this one in the log.
     pub(super) fn next(&self, seq: i64) -> i64 {
         let next = seq.saturating_add(1);
         if seq < self.restored { next } else { self.first.max(next) }
     }
 
-    /// The newest position in this log up to that `seq`.
+    /// The newest position in this log that is not above `seq`.
     fn position(&self, seq: i64) -> i64 {
         if seq < self.first { seq.min(self.restored) } else { seq }
     }
 
-    /// Positions of the log that a restore ended: behind events that never happened in this one.
+    /// The positions that only the log before the restore had. The backup does not hold their
+    /// events.
     pub(super) fn ended(&self) -> Range<i64> {
         self.restored + 1..self.first
     }
 
-    /// Old events wait to be pruned although no command comes. It waits a hundredth of the age longer, so
-    /// that an idle shop does not write for every single event that grows old.
+    /// Whether old events wait to be pruned although no command comes. They wait a hundredth of the
+    /// age longer, so that an idle shop does not write for every single event that expires.
     pub(super) fn needs_pruning(&self, now: i64, retention: Retention) -> bool {
         let age = millis(retention.age);
         self.head > self.oldest
             && self.oldest_at.saturating_add(age.saturating_add(age / 100)) < now
     }
 
-    /// Removes one step's worth of what is too old or too many; the newest event always stays.
+    /// Removes at most `PRUNE_STEP` events that are too old or too many; the newest event always
+    /// stays.
     pub(super) fn prune(
         &mut self,
         conn: &Connection,

@@ -1,21 +1,22 @@
-//! The shop's files are for their owner alone, whatever the umask says: they hold people and money.
+//! Only their owner has access to the shop's files, whatever the umask: they hold personal data and
+//! payments.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Reading and writing for the owner.
+/// Read and write access for the owner.
 const OWNER: u32 = 0o600;
-/// The bits that let anybody else in.
+/// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// Makes a directory, and those above it; one that is there already stays as it is.
+/// Creates a directory and its parents; an existing one stays as it is.
 pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Opens a file for writing; makes it where there is none.
+/// Opens a file for writing; creates it if it is missing.
 pub(super) fn create_file(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(path)?;
@@ -23,7 +24,7 @@ pub(super) fn create_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The same for a database. The files that SQLite makes beside it get its permissions.
+/// Like `create_file`, for a database. SQLite gives new files beside it the same permissions.
 pub(super) fn create_database(path: &Path) -> io::Result<()> {
     create_file(path)?;
     for beside in ["db-wal", "db-shm"] {
@@ -40,6 +41,8 @@ fn restrict_to_owner(path: &Path) {
     let file = path.display();
     match fs::set_permissions(path, Permissions::from_mode(OWNER)) {
         Ok(()) => tracing::warn!("{file}: others had access to it; now only its owner has"),
-        Err(error) => tracing::warn!("{file}: others have access to it, and that stays: {error}"),
+        Err(error) => {
+            tracing::warn!("{file}: others have access to it, and that cannot be changed: {error}")
+        }
     }
 }

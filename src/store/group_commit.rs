@@ -14,21 +14,21 @@ use crate::store::marks::Marks;
 use crate::store::write_tx::{Outbox, WriteTx};
 use crate::store::{audit, idempotency, recovery};
 
-/// The state that one transaction leaves to the next.
+/// The state that is kept from one transaction to the next.
 pub(super) struct GroupCommit {
-    /// Both ends of the event log after the last commit.
+    /// The bounds of the event log after the last commit.
     pub(super) log: LogBounds,
     pub(super) clock: ShopClock,
     retention: Retention,
     marks: Marks,
-    /// No stored response is old enough to be pruned before the shop was served that long.
+    /// The uptime, in milliseconds, before which no stored response has to be pruned.
     responses_due: i64,
-    /// No entry of the audit trail is old enough to be pruned before that time.
+    /// The time, in milliseconds since 1970, UTC, before which no audit entry has to be pruned.
     audit_due: i64,
 }
 
 impl GroupCommit {
-    /// Goes on behind this log.
+    /// Continues this log.
     pub(super) fn new(
         log: LogBounds,
         clock: ShopClock,
@@ -38,19 +38,19 @@ impl GroupCommit {
         Self { log, clock, retention, marks, responses_due: 0, audit_due: 0 }
     }
 
-    /// Goes on behind what a database that was opened again holds.
+    /// Continues the log of a database that was opened again.
     pub(super) fn resume(&mut self, log: LogBounds) {
         self.log = log;
         self.responses_due = 0;
         self.audit_due = 0;
     }
 
-    /// Notices that another program wrote.
+    /// Reads the marks anew before the next commit, because another program wrote.
     pub(super) fn refresh(&mut self) {
         self.marks.refresh();
     }
 
-    /// Whether a transaction has something to do although no command waits.
+    /// Whether there is something to commit although no command waits.
     pub(super) fn has_upkeep(&mut self) -> bool {
         let now = self.clock.now();
         self.clock.forward_step() != 0
@@ -59,14 +59,14 @@ impl GroupCommit {
     }
 
     /// Runs all commands in one transaction and commits it; returns its outbox. After an error
-    /// nothing of it is stored, but whether a failed `COMMIT` is on disk is not known.
+    /// nothing is stored, unless `COMMIT` itself failed: its changes may be on disk all the same.
     pub(super) fn commit(
         &mut self,
         conn: &Connection,
         commands: &mut [Box<dyn Command>],
     ) -> rusqlite::Result<Outbox> {
         if !conn.is_autocommit() {
-            execute(conn, "ROLLBACK")?; // the last one found no space
+            execute(conn, "ROLLBACK")?; // the last transaction found the disk full
         }
         let step = self.clock.forward_step();
         let (now, uptime) = (self.clock.now(), self.clock.uptime_total());
@@ -110,8 +110,8 @@ impl GroupCommit {
 }
 
 /// Runs the commands one after the other; returns false if one was rejected after it had changed
-/// something. That is rare, and a savepoint for each command costs a copy of every page that it
-/// touches.
+/// something. That is rare, whereas a savepoint for each command would copy every page that the
+/// command touches.
 fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bool {
     commands.iter_mut().all(|command| {
         let before = tx.conn.total_changes();
@@ -120,7 +120,7 @@ fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bo
     })
 }
 
-/// Runs one command so that its rejection undoes its own changes and those of no other.
+/// Runs one command so that its rejection undoes only its own changes.
 fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
     execute(tx.conn, "SAVEPOINT command")?;
     let savepoint = tx.savepoint();
@@ -131,7 +131,7 @@ fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rus
     execute(tx.conn, "RELEASE command")
 }
 
-/// Fails where a command found the disk full, which may have ended the transaction of all.
+/// Fails if a command found the disk full, because that may have ended the transaction.
 fn check_disk_full(commands: &[Box<dyn Command>]) -> rusqlite::Result<()> {
     let full = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None);
     if commands.iter().any(|command| command.is_full()) { Err(full()) } else { Ok(()) }
@@ -156,7 +156,7 @@ pub(super) fn run_single<T>(
     result
 }
 
-/// Runs a statement that stays prepared.
+/// Runs a statement and keeps it prepared.
 fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([])?;
     Ok(())
@@ -173,7 +173,7 @@ mod tests {
     use crate::store::command::PendingCommand;
     use crate::store::{database, events};
 
-    /// Makes an event, and then may be rejected all the same.
+    /// A command that appends an event, and is rejected after that unless `keep` is set.
     fn command(keep: bool) -> Box<dyn Command> {
         let work = move |tx: &mut WriteTx<'_>| {
             let body = format!("kept: {keep}");

@@ -25,23 +25,23 @@ use crate::store::rows;
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
 
-/// The handle of the store. No call waits for a full queue: it is refused at once.
+/// The handle of the store. A call that finds its queue full is rejected at once.
 pub struct Store {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) reads: mpsc::Sender<ReadJob>,
     pub(super) status: Arc<WriterStatus>,
     pub(super) log_id: LogId,
-    /// Positions of the log that a restore ended.
+    /// The positions that only the log before the restore had.
     pub(super) ended: Range<i64>,
-    /// Held until the last use of the data directory.
+    /// The lock of the data directory, held as long as the handle.
     pub(super) _lock: File,
 }
 
 /// A value with its position in the event log.
 #[derive(Clone, Copy, Debug)]
 pub struct At<T> {
-    /// The newest `seq` of the transaction that read or made the value: it reflects every event up
-    /// to this one, and none behind it.
+    /// The newest `seq` in the transaction that read or made the value. The value reflects every
+    /// event up to this one and none after it.
     pub seq: i64,
     /// The value.
     pub value: T,
@@ -53,7 +53,7 @@ impl Store {
         self.status.healthy.load(Ordering::Acquire) && !self.jobs.is_closed()
     }
 
-    /// Refuses what can wait.
+    /// Rejects a change that can wait until the disk has space.
     ///
     /// # Errors
     /// `DiskFull` while the disk is full.
@@ -66,18 +66,19 @@ impl Store {
         self.log_id
     }
 
-    /// Whether a subscriber at this position misses nothing that the event log no longer holds.
+    /// Whether the event log holds every event after this position, so that a subscriber can catch
+    /// up.
     pub fn reaches_back_to(&self, seq: i64) -> bool {
         seq >= self.status.oldest.load(Ordering::Acquire) - 1 && !self.ended.contains(&seq)
     }
 
-    /// The number of commands that wait for the writer.
+    /// The number of commands in the writer's queue.
     pub fn queued(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
     }
 
-    /// Wakes the writer now and then, so that it sees what other programs wrote and prunes the
-    /// log. Never returns.
+    /// Wakes the writer regularly, so that it sees what other programs wrote and prunes the log.
+    /// Never returns.
     pub async fn tick(&self) {
         let mut tick = tokio::time::interval(EXTERNAL_CHANGE_INTERVAL + Duration::from_millis(50));
         loop {
@@ -88,8 +89,8 @@ impl Store {
         }
     }
 
-    /// Runs a command in the writer's next transaction; returns when it is on disk. `work` may be
-    /// called a second time, where the transaction had to begin anew.
+    /// Runs a command in the writer's next transaction; returns when it is on disk. `work` is
+    /// called a second time if the transaction has to start over.
     ///
     /// # Errors
     /// `Busy` if the queue is full, `Unavailable` if the transaction failed, else what `work`
@@ -115,7 +116,7 @@ impl Store {
         query: impl FnOnce(&Connection) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (reply, result) = oneshot::channel();
-        // A caller that has gone does not need the reply.
+        // A caller that is gone needs no result.
         let job: ReadJob = Box::new(move |conn| drop(reply.send(query(conn))));
         self.reads.try_send(job).map_err(|_| Reject::Busy)?;
         result.await.unwrap_or(Err(Reject::Unavailable))
@@ -150,7 +151,7 @@ impl Store {
         .await
     }
 
-    /// Makes an entity, or gives the first response again.
+    /// Creates an entity, or returns the stored response if `key` was used before.
     pub async fn create(
         &self,
         caller: Caller,
@@ -175,7 +176,7 @@ impl Store {
         .await
     }
 
-    /// The entity with that id; `None` where its text has more than `bytes_max` bytes.
+    /// The entity with that id; `None` if its text has more than `bytes_max` bytes.
     pub async fn get(
         &self,
         kind: EntityKind,
@@ -189,8 +190,9 @@ impl Store {
         .await
     }
 
-    /// The entities with these ids, as far as there are such, in that order. A page that grows too
-    /// large ends early, and the first id that did not fit is the second value.
+    /// The entities with these ids, in that order; ids that do not exist are left out. A page that
+    /// reaches `PAGE_BYTES_MAX` ends early, and the second value is the first id that it leaves
+    /// out.
     pub async fn get_many(
         &self,
         kind: EntityKind,
@@ -212,7 +214,7 @@ impl Store {
         .await
     }
 
-    /// One page of a list, and the id behind which there may be more.
+    /// One page of a list, and the id after which there may be more.
     pub async fn list(
         &self,
         kind: EntityKind,
@@ -221,18 +223,18 @@ impl Store {
         self.read_at(move |conn| list::page(conn, kind, &query)).await
     }
 
-    /// A part of the event log.
+    /// A page of the event log.
     pub async fn events(&self, range: EventRange) -> Result<EventPage, Reject> {
         self.read(move |conn| snapshot(conn, |conn| events::page(conn, range))).await
     }
 
-    /// A part of the event log from its end: events before `range.after`, newest first.
+    /// A page of the event log read backwards: events before `range.after`, newest first.
     pub async fn events_before(&self, range: EventRange) -> Result<EventPage, Reject> {
         self.read(move |conn| snapshot(conn, |conn| events::page_before(conn, range))).await
     }
 
-    /// A part of the event log for a thread that must not wait: `then` gets it on the reader's
-    /// thread, or is dropped there.
+    /// Reads a page of the event log for a thread that must not wait: `then` gets it on the
+    /// reader's thread, or is dropped there.
     ///
     /// # Errors
     /// `Busy` if the readers' queue is full.
@@ -246,7 +248,7 @@ impl Store {
         self.reads.try_send(job).map_err(|_| Reject::Busy)
     }
 
-    /// A part of the audit trail, newest first, and the id before which there may be more.
+    /// A page of the audit trail, newest first, and the id before which there may be more.
     pub async fn audit(
         &self,
         filter: AuditFilter,

@@ -1,5 +1,5 @@
-//! Idempotency: the first response to a request with an `Idempotency-Key`, stored in the transaction
-//! of the change and given again to each repeat.
+//! Idempotency: the first response to a request with an `Idempotency-Key`, stored in the
+//! transaction of the change and returned again for each repeat.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,7 +9,7 @@ use crate::store::audit::AuditSubject;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
-/// Identifies a request, and distinguishes it from another one with the same key.
+/// Identifies a request, and tells it from another one with the same key.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
     /// The principal that sent it.
@@ -20,22 +20,22 @@ pub struct IdempotencyKey {
     pub request_hash: [u8; 32],
 }
 
-/// The first response to a creation, enough to repeat it byte for byte.
+/// The first response to a creation, complete enough to repeat it byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The id of what was made.
+    /// The id of the created entity or user.
     pub id: i64,
     /// Its version: the `seq` of an entity, the version of a user.
     pub version: i64,
-    /// It, as JSON.
+    /// The entity or user as JSON.
     pub body: String,
 }
 
-/// Runs a creation unless its key was used before; then returns the first response. `subject` is
-/// the kind of what is made.
+/// Runs a creation and stores its response. If the key was used before, returns the stored response
+/// instead. `subject` is the kind of what is created.
 ///
 /// # Errors
-/// `KeyReused` if the key came with another request.
+/// `KeyReused` if the key was used for another request.
 pub(super) fn run_once(
     tx: &mut WriteTx<'_>,
     key: Option<&IdempotencyKey>,
@@ -53,7 +53,7 @@ pub(super) fn run_once(
     Ok(response)
 }
 
-/// The first response to this key, `None` where the key is new.
+/// The first response to this key; `None` if the key is new.
 fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql =
         "SELECT request_hash, row_id, version, body FROM responses WHERE user_id = ? AND key = ?";
@@ -96,14 +96,14 @@ fn keep(
     Ok(())
 }
 
-/// How long the shop had been served when the newest response was stored, in milliseconds.
+/// The uptime in milliseconds at which the newest response was stored.
 pub(super) fn uptime_total(conn: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT at FROM responses ORDER BY id DESC LIMIT 1";
     Ok(conn.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// Removes responses of an uptime before `oldest`, one step of them; returns the uptime of the
-/// oldest one that stays. The lowest ids are the oldest.
+/// Removes at most `PRUNE_STEP` responses that were stored before the uptime `oldest`; returns the
+/// uptime of the oldest one that stays. Lower ids are older.
 pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "DELETE FROM responses WHERE id < (SELECT min(id) FROM responses) + ? AND at < ?";
     conn.prepare_cached(sql)?.execute([PRUNE_STEP, oldest])?;

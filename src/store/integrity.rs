@@ -1,8 +1,8 @@
-//! The integrity check of the database file before the shop opens. Where there is reason for doubt
-//! it covers each row; else the form of each page, which takes little time, and then each row in
-//! the background while the shop is open.
+//! The integrity check of the database file before the shop opens. A small file, or one that was
+//! not closed cleanly, is checked row by row. Of a large one only the form of each page is checked,
+//! which is quick; its rows are checked in the background while the shop is open.
 //!
-//! Invariant: the file stays as it is, byte for byte, until all of it was checked.
+//! Invariant: not one byte of the file changes until all of it was checked.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -29,13 +29,13 @@ pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
     let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     match found.map_err(|error| unusable(&file, &error))?.as_str() {
         "ok" => Ok(()),
-        // Its first line only names the database.
+        // The first line only names the database.
         found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
     }
 }
 
-/// Checks all rows of a small database, and of one that was not closed in good order: it has a
-/// write-ahead log beside it. Of a large one it checks the pages alone and returns false, as the
+/// Checks all rows of a small database, and of one that was not closed cleanly, which has a
+/// write-ahead log beside it. Checks only the pages of a large one and returns false, because its
 /// rows have still to be checked.
 pub(super) fn check_at_start(data_dir: &Path) -> Result<bool, OpenError> {
     let file = data_dir::database_file(data_dir);
@@ -51,8 +51,8 @@ pub(super) fn check_at_start(data_dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Reads a file to its end. A card that cannot be read is an error here; in a page that is mapped
-/// it would be a signal.
+/// Reads a file to its end. A card that cannot be read gives an error here; for a page that is
+/// mapped it would raise a signal.
 fn read_whole(file: &Path) -> io::Result<()> {
     let mut file = File::open(file)?;
     let mut buffer = vec![0; CHECK_READ_BYTES];
@@ -60,10 +60,11 @@ fn read_whole(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Visits each page of each tree, where SQLite checks its kind, its cells and their places.
+/// Visits each page of each tree; SQLite then checks the page's kind, its cells and their
+/// positions.
 fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cell_size_check", true)?;
-    // Returns a row, as a question does.
+    // This pragma returns a row even when it sets the value.
     conn.pragma_update_and_check(None, "mmap_size", CHECK_MAPPED_BYTES, |_| Ok(()))?;
     let trees = "SELECT format('SELECT count(*) FROM \"%w\" ', tbl_name)
                      || iif(type = 'table', 'NOT INDEXED', format('INDEXED BY \"%w\"', name))
@@ -76,9 +77,9 @@ fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Checks all rows while the shop is open already, whenever a core has nothing else to do, and
-/// passes the result to `report`. A stop before that leaves the write-ahead log, so the next start
-/// checks them first.
+/// Checks all rows at the lowest priority while the shop is open, and passes the result to
+/// `report`. If the server stops before that, the write-ahead log stays, so the next start checks
+/// all rows first.
 pub(super) fn check_in_background(
     data_dir: &Path,
     report: impl FnOnce(Result<(), OpenError>) + Send + 'static,
@@ -87,7 +88,7 @@ pub(super) fn check_in_background(
     let check = move || {
         std::thread::sleep(BACKGROUND_CHECK_DELAY);
         if let Err(error) = rustix::process::nice(19) {
-            tracing::debug!(%error, "the integrity check does not run in idle time");
+            tracing::debug!(%error, "the integrity check does not run at low priority");
         }
         report(quick_check(&data_dir));
     };
@@ -95,10 +96,10 @@ pub(super) fn check_in_background(
     Ok(())
 }
 
-/// Opens a database for reading only: a connection that may write would move the write-ahead log
-/// into a damaged file when it is closed. `None` where there is no shop yet.
+/// Opens a database for reading only, because a connection that may write would move the
+/// write-ahead log into a damaged file when it is closed. `None` if there is no shop yet.
 fn open_for_check(file: &Path) -> Result<Option<Connection>, OpenError> {
-    // A journal is there only where the very first start was interrupted.
+    // A rollback journal exists only if the very first start was interrupted.
     if !file.exists() || file_beside(file, "-journal").exists() {
         return Ok(None);
     }
@@ -107,7 +108,8 @@ fn open_for_check(file: &Path) -> Result<Option<Connection>, OpenError> {
     Ok(Some(conn))
 }
 
-/// Keeps what is written in the write-ahead log, or lets SQLite move it into the database again.
+/// With `hold`, writes stay in the write-ahead log; without it, SQLite moves them into the database
+/// again.
 pub(super) fn hold_checkpoints(conn: &Connection, hold: bool) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, hold)?;
     let pages = if hold { 0 } else { 1000 };

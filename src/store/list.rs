@@ -17,13 +17,15 @@ use crate::store::rows;
 
 pub use query::Query;
 
-/// One page of a list, and the id behind which there may be more.
+/// One page of a list, and the id after which there may be more.
 ///
-/// A page looks at a bounded number of rows, whatever the table's size and the filters. Of several filters
-/// the one that names the fewest rows leads, by its index; the others, and the time of the last change,
-/// are conditions on what it leads to. Where they leave too little, the page ends early, even empty.
+/// A page looks at a bounded number of rows, whatever the table's size and the filters. One filter
+/// leads and finds rows by its index: the first one whose field is not a choice of a few words, if
+/// there is one. The other filters and the time of the last change are conditions on those rows. If
+/// too few rows match, the page ends early, even empty.
 ///
-/// No index has the times: each change would write a page more for it. What changed lately is in the log.
+/// The times have no index, because each change would then write one page more. Recent changes are
+/// found in the event log.
 pub(super) fn page(
     conn: &Connection,
     kind: EntityKind,
@@ -40,7 +42,7 @@ pub(super) fn page(
     select.page(conn, query.limit, last)
 }
 
-/// The ids that the leading filter's index leads to, or all ids.
+/// The rows that the leading filter's index finds, or all rows if there is no filter.
 fn by_index(kind: EntityKind, query: &Query, leading: usize) -> Select {
     let mut select = Select::new(kind, query.ascending);
     if let Some((field, cell)) = query.filters.get(leading) {
@@ -54,7 +56,7 @@ fn by_index(kind: EntityKind, query: &Query, leading: usize) -> Select {
     select
 }
 
-/// One page of those of these entities that the query wants.
+/// One page of the entities among `ids` that match the query.
 fn among(
     conn: &Connection,
     kind: EntityKind,
@@ -81,7 +83,7 @@ fn among(
     Ok((page.rows, None))
 }
 
-/// One entity, if the query wants it. Its id is the first value.
+/// One entity if it matches the query. Its id is the first value.
 fn by_id(kind: EntityKind, query: &Query) -> Select {
     let mut select = Select::new(kind, query.ascending);
     select.sql.push_str(" AND id = ?");
@@ -89,8 +91,8 @@ fn by_id(kind: EntityKind, query: &Query) -> Select {
     select
 }
 
-/// The ids, lowest first, of the entities of a kind that changed at that time or later and those that
-/// are gone since; `None` where the log does not reach back so far, or has too many events since.
+/// The ids, lowest first, of a kind's entities that were changed or removed at that time or later;
+/// `None` if the log does not reach back that far, or has too many events since.
 fn changed_since(
     conn: &Connection,
     kind: EntityKind,
@@ -119,12 +121,12 @@ fn changed_since(
     Ok(Some(ids))
 }
 
-/// The newest events: when, and of which entity where it is of one kind.
+/// The newest events: the time of each, and the id of its entity if it is of the given kind.
 const CHANGED: &str = "
     SELECT at, CASE kind WHEN ? THEN body ->> '$.data.id' END
     FROM events ORDER BY seq DESC LIMIT ?";
 
-/// Whether the field holds one of a few words, so that many rows have the same.
+/// Whether the field holds one of a few words, so that many rows share a value.
 fn is_choice(kind: EntityKind, field: FieldRef) -> bool {
     matches!(kind.schema().fields[field.index].ty, Type::Choice(_))
 }

@@ -1,7 +1,9 @@
-//! Marks in the lock file above all numbers that were given out. They are set ahead in steps, so that
-//! a shop whose database is lost can be restored and still never gives out a number again.
+//! Marks in the lock file: an upper bound for the numbers that each sequence has given out. With
+//! them a shop whose database is lost can be restored and still never gives out a number twice.
+//! They are raised in large steps, so that few commits have to write them.
 //!
-//! Two slots are overwritten in turn, each with a checksum: a torn write leaves the other one.
+//! Two slots are overwritten in turn, each with a checksum: a torn write leaves the other slot
+//! intact.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,34 +16,36 @@ use crate::limits::NUMBERS_RESERVED;
 use crate::store::data_dir::lock_file;
 use crate::store::numbers::Numbers;
 
-/// Bytes of a slot, and of the note before the first one: a line of text filled with blanks.
+/// The bytes of a slot, and of the text before the first slot. A slot is a line of text padded with
+/// blanks.
 const SLOT_BYTES: usize = 1024;
 const SLOTS: u64 = 2;
 
-/// The marks of a data directory, and how much may be given out before they have to be set anew.
+/// The marks of a data directory, and how many numbers may be given out before the marks have to be
+/// raised.
 pub(super) struct Marks {
     path: PathBuf,
-    /// Open from the start on: a sale must not need another file descriptor.
+    /// Open from the start, so that a sale needs no further file descriptor.
     file: Option<File>,
     left: i64,
 }
 
 /// The content of a slot.
 struct Slot {
-    /// Grows with every write.
+    /// A counter that grows with every write.
     generation: u64,
     numbers: Numbers,
 }
 
 impl Marks {
-    /// Those of a data directory, which are read when the first number is given out.
+    /// The marks of a data directory, which are read when the first number is given out.
     pub(super) fn new(data_dir: &Path) -> Self {
         let path = lock_file(data_dir);
         Self { file: open(&path).ok(), path, left: 0 }
     }
 
-    /// Before a commit: makes sure that the marks are above the numbers that its transaction has
-    /// given out, of which no sequence can have more than `used`.
+    /// Called before a commit: makes sure that the marks are not below the numbers that its
+    /// transaction gave out. No sequence may have given out more than `used` of them.
     pub(super) fn reserve(&mut self, conn: &Connection, used: usize) -> rusqlite::Result<()> {
         self.left = self.left.saturating_sub_unsigned(used as u64);
         if self.left > 0 {
@@ -67,13 +71,13 @@ impl Marks {
         Ok(())
     }
 
-    /// Another program may have given out numbers: reads the marks before the next commit.
+    /// Makes the next commit read the marks, because another program may have given out numbers.
     pub(super) fn refresh(&mut self) {
         self.left = 0;
     }
 }
 
-/// The marks that a data directory has; `None` where none were set.
+/// The marks of a data directory; `None` if none were set.
 pub(super) fn read(data_dir: &Path) -> io::Result<Option<Numbers>> {
     match File::open(lock_file(data_dir)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -112,7 +116,7 @@ fn offset(slot: u64) -> u64 {
 }
 
 impl Slot {
-    /// The whole slot, `None` where it would be longer.
+    /// The bytes of the slot; `None` if they do not fit into it.
     fn line(&self) -> Option<String> {
         let Self { generation, numbers } = self;
         let text = format!("{generation} {numbers}");
@@ -135,7 +139,7 @@ fn checksum(text: &str) -> u64 {
     })
 }
 
-/// The commit fails as if the database itself could not be written.
+/// Fails the commit as if the database itself could not be written.
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 fn not_written(error: io::Error) -> rusqlite::Error {
     let code = match error.kind() {

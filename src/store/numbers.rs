@@ -1,5 +1,5 @@
-//! The numbers that a shop gives out (the `seq` of events, ids, with them order numbers, versions of
-//! users): none is ever given out twice, not even by a shop that was restored from a backup.
+//! The numbers that a shop gives out: the `seq` of events, ids (an order's id is its number), and
+//! versions of users. None is given out twice, not even by a shop that was restored from a backup.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +15,12 @@ const AUDIT: &str = "audit";
 /// The versions of all users.
 const USER_VERSION: &str = "user_version";
 
-/// The newest number of each sequence, by the sequence's name; for ids that is the table's.
+/// The newest number of each sequence, by its name; a sequence of ids has the name of its table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers(BTreeMap<String, i64>);
 
 impl Numbers {
-    /// The numbers that a database, also of an older version, has given out.
+    /// The newest numbers in a database, which may be of an older version.
     pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
         let has_log = "SELECT 1 FROM sqlite_schema WHERE name = 'log'";
         let before = if conn.prepare_cached(has_log)?.exists([])? {
@@ -57,22 +57,25 @@ impl Numbers {
         self
     }
 
-    /// Each number raised.
+    /// Every number raised by `step`.
     pub(super) fn plus(mut self, step: i64) -> Self {
         self.0.values_mut().for_each(|number| *number = number.saturating_add(step));
         self
     }
 
-    /// The numbers that every sequence can still give out up to `marks`; 0 if one has reached them.
+    /// How many numbers each sequence can still give out until the first one reaches its mark; 0 if
+    /// one has reached it.
     pub(super) fn distance_to(&self, marks: &Self) -> i64 {
         let left = |(name, number)| marks.0.get(name).map_or(0, |mark: &i64| mark - number);
         self.0.iter().map(left).min().unwrap_or(0).max(0)
     }
 
-    /// Lets a database go on above these numbers, in a new event log behind the events that it has.
+    /// Makes a database continue above these numbers, in a new event log after the events that it
+    /// has.
     pub(super) fn continue_in(&self, conn: &mut Connection, now: i64) -> rusqlite::Result<()> {
         let tx = conn.transaction()?;
-        // Of a log that began with another restore, the events of before go: a log has one gap.
+        // A log has at most one gap in its numbers, so the events before an earlier restore are
+        // removed.
         let sql = "
             DELETE FROM events WHERE seq < (SELECT first_seq FROM log)
                                  AND (SELECT max(seq) FROM events) >= (SELECT first_seq FROM log)";
@@ -120,7 +123,7 @@ mod tests {
     use crate::store::database;
 
     #[test]
-    fn every_sequence_goes_on_above_what_was_given_out() {
+    fn every_sequence_continues_above_the_numbers_given_out() {
         let data = tempfile::tempdir().unwrap();
         let console = Console::open(data.path()).unwrap();
         let add = |name| console.add_user(name, Role::Admin, &Secret("hash".to_owned())).unwrap();
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_last_until_one_sequence_has_reached_its_own() {
+    fn marks_hold_until_one_sequence_reaches_its_mark() {
         let numbers = |text| Numbers::parse(text).unwrap();
         let marks = numbers("audit=10 seq=20");
         assert_eq!(numbers("audit=4 seq=5").distance_to(&marks), 6);

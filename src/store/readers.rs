@@ -36,7 +36,7 @@ pub(super) fn start_readers(
     Ok((reads, threads))
 }
 
-/// Runs a query whose statements all see the shop as it is at one moment.
+/// Runs a query whose statements all see the same snapshot of the shop.
 pub(super) fn snapshot<T>(
     conn: &Connection,
     query: impl FnOnce(&Connection) -> Result<T, Reject>,

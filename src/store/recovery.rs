@@ -1,7 +1,8 @@
-//! The state in which the last run left the shop, as it is read at the start.
+//! The state that the last run left, read at the start.
 //!
-//! The beginning of a run of the machine, by the clock, moves only if the clock is set. It so
-//! distinguishes a clock that was set while the server was away from time that has passed.
+//! The time of the machine's boot, counted back from the present clock, moves only if the clock is
+//! set. So it distinguishes a clock that was set while the server was off from time that has
+//! passed.
 
 use std::env;
 use std::fs;
@@ -18,27 +19,27 @@ use crate::store::events::LogBounds;
 use crate::store::session::StoredSession;
 use crate::store::{data_dir, database, idempotency, session_table};
 
-/// The state with which a server goes on.
+/// The state with which a server continues.
 pub(super) struct StartState {
     pub(super) log: LogBounds,
     pub(super) log_id: LogId,
     pub(super) sessions: Vec<StoredSession>,
-    /// Goes on where the last run was, also on a clock that went back meanwhile.
+    /// Shows no time before the last run's, even if the system's clock went back meanwhile.
     pub(super) clock: ShopClock,
-    /// `PRAGMA data_version` now.
+    /// The present value of `PRAGMA data_version`.
     pub(super) data_version: i64,
 }
 
 impl StartState {
-    /// Reads it, after the sessions' times were brought in line with the clock.
+    /// Adjusts the sessions' times to the clock, and then reads the state.
     pub(super) fn read(
         conn: &mut Connection,
         limits: &Limits,
         clock: fn() -> i64,
     ) -> Result<Self, Reject> {
-        // A shop whose disk is full opens without storing it.
+        // A shop opens even if its disk is too full to store the boot.
         if let Err(error) = record_boot(conn, Boot::current(clock()).as_ref()) {
-            tracing::warn!(%error, "whether the clock was set cannot be noted");
+            tracing::warn!(%error, "the time of the boot cannot be stored");
         }
         session_table::keep_newest(conn, limits.sessions)?;
         let log = LogBounds::read(conn).map_err(failed)?;
@@ -56,8 +57,8 @@ impl StartState {
     }
 }
 
-/// The newest time in a data directory, in milliseconds since 1970, UTC; 0 where nothing has
-/// happened yet. Changes no file.
+/// The newest time in a data directory, in milliseconds since 1970, UTC; 0 if nothing has happened
+/// yet. Changes no file.
 pub fn last_recorded_time(data_dir: &Path) -> Result<i64, OpenError> {
     let conn = database::open_immutable(data_dir, COMMAND_CACHE_KIB)?;
     let last = LogBounds::read(&conn).and_then(|log| last_time(&conn, &log));
@@ -68,17 +69,17 @@ fn last_time(conn: &Connection, log: &LogBounds) -> rusqlite::Result<i64> {
     Ok(session_table::last_at(conn)?.max(log.last_at))
 }
 
-/// One run of the machine.
+/// One boot of the machine.
 struct Boot {
-    /// Differs from that of every other run.
+    /// Different for every boot.
     id: String,
-    /// When it began by today's clock, milliseconds since 1970, UTC.
+    /// The time of the boot by the present clock, in milliseconds since 1970, UTC.
     began: i64,
 }
 
 impl Boot {
-    /// The run of now, at this time; `None` where the system does not tell. A service that cannot
-    /// see the kernel's file gets the id from its manager (`%b` in systemd's units), which writes
+    /// The present boot, if it is `now`; `None` if the system does not tell. A service that cannot
+    /// read the kernel's file gets the id from its manager (`%b` in systemd's units), which writes
     /// it without dashes.
     fn current(now: i64) -> Option<Self> {
         let kernel = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
@@ -89,9 +90,9 @@ impl Boot {
     }
 }
 
-/// Stores the run of now. Where it is the one of the last time and the clock was set ahead since,
-/// no login is older by that. A clock that was set back does not count: times never run back, and
-/// it counts as set ahead from where it was before.
+/// Stores the present boot. If it is the stored one and the clock was set ahead since, the
+/// sessions' times move ahead too, so that no login expires early. A clock that was set back is
+/// ignored, because times never run backwards; it counts as set ahead from where it was before.
 fn record_boot(conn: &mut Connection, boot: Option<&Boot>) -> rusqlite::Result<()> {
     let Some(boot) = boot else { return Ok(()) };
     let stored = conn.query_row("SELECT boot, began FROM clock", [], |row| {
@@ -109,8 +110,8 @@ fn record_boot(conn: &mut Connection, boot: Option<&Boot>) -> rusqlite::Result<(
     tx.commit()
 }
 
-/// After the clock was set ahead by `step` milliseconds: moves the sessions' times along, so that
-/// none of them ends earlier or later.
+/// Moves the sessions' times ahead by `step` milliseconds after the clock was set ahead, so that no
+/// session ends earlier or later.
 pub(super) fn shift_times(conn: &Connection, step: i64) -> rusqlite::Result<()> {
     if step == 0 {
         return Ok(());

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::limits::REPEATED_ERROR_INTERVAL;
 
-/// Admits a text once, and again after a while if it stays the same.
+/// Admits a text once, and again after `REPEATED_ERROR_INTERVAL` if it stays the same.
 #[derive(Default)]
 pub(super) struct RepeatFilter(Option<(String, Instant)>);
 
 impl RepeatFilter {
-    /// Whether the text differs from the last one, or that was logged long ago.
+    /// Whether the text differs from the last one, or that one was logged long ago.
     pub(super) fn admits(&mut self, text: &str, now: Instant) -> bool {
         let repeats =
             |(last, at): &(String, Instant)| last == text && now - *at < REPEATED_ERROR_INTERVAL;

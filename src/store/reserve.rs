@@ -1,5 +1,5 @@
-//! The reserve: disk space that is released when there is no other, so that what is under way can be
-//! finished.
+//! The reserve: disk space that is released when the disk is full, so that transactions under way
+//! can finish.
 
 use std::fs;
 use std::io::{self, Read};
@@ -20,12 +20,12 @@ impl Reserve {
         Self { folder: data_dir.to_owned(), file: data_dir.join("tillcast.reserve") }
     }
 
-    /// Takes the space, if the disk has it.
+    /// Allocates the space if the disk has it.
     pub(super) fn take(&self) -> io::Result<()> {
         let take = || {
             let mut file = file_mode::create_file(&self.file)?;
             match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
-                // Some file systems reserve nothing; there it has to be written.
+                // Some file systems cannot preallocate; there the file has to be written.
                 Err(rustix::io::Errno::OPNOTSUPP) if file.metadata()?.len() < RESERVE_BYTES => {
                     io::copy(&mut io::repeat(0).take(RESERVE_BYTES), &mut file).map(drop)
                 }
@@ -38,13 +38,14 @@ impl Reserve {
         })
     }
 
-    /// Takes it again once there is so much space that it will not be needed at once.
+    /// Allocates the space again once the disk has twice as much, so that it is not needed again at
+    /// once; returns whether it did.
     pub(super) fn reclaim(&self) -> bool {
         let free = statvfs(&self.folder).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
         free >= 2 * RESERVE_BYTES && self.take().is_ok()
     }
 
-    /// Releases the space; false where it was released before.
+    /// Releases the space; returns false if it was released before.
     pub(super) fn release(&self) -> bool {
         fs::remove_file(&self.file).is_ok()
     }

@@ -1,5 +1,5 @@
-//! The work of `tillcast restore`: a backup takes the place of the database, begins a new event
-//! log, and goes on above all numbers that were ever given out.
+//! The work of `tillcast restore`: a backup replaces the database, begins a new event log, and
+//! continues above all numbers that were given out.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -18,9 +18,9 @@ use crate::store::error::{OpenError, WAY_BACK, unusable};
 use crate::store::numbers::Numbers;
 use crate::store::{integrity, marks};
 
-/// Puts a backup in the place of the database, and returns the new name of the old one, which is
-/// kept with its write-ahead log. At each moment in between, a start is refused or finds one of the
-/// two whole.
+/// Replaces the database by a backup. Returns the new name of the old one, which is kept with its
+/// write-ahead log; `None` if there was none. A server that is started meanwhile is refused or
+/// finds one of the two complete.
 pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
     let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
     check_backup(backup)?;
@@ -30,7 +30,8 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
         let text = "a part of the database; make a whole one with `tillcast backup`";
         return Err(OpenError(format!("{}: holds {text}", rest.display())));
     }
-    // A copy on the same file system is checked, and brought up to date: it is what will be served.
+    // A copy on the same file system is checked and migrated, because the copy is what will be
+    // served.
     let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
     let folder = folder.map_err(fail)?;
     let copy = data_dir::database_file(folder.path());
@@ -38,7 +39,7 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
     prepare_copy(folder.path()).and_then(|()| continue_numbers(data_dir, folder.path())).map_err(
         |OpenError(text)| {
             let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
-            // The way back would be what was just tried.
+            // The usual advice is what has just failed.
             OpenError(text.replace(&copy, &backup).replace(WAY_BACK, "restore another backup"))
         },
     )?;
@@ -47,8 +48,8 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenEr
     swap_in(data_dir, &copy).map_err(fail)
 }
 
-/// Refuses a file that is no backup of a shop, before anything is created for it. The header is that of
-/// <https://sqlite.org/fileformat2.html#the_database_header>.
+/// Refuses a file that is not a backup of a shop, before anything is created for it. The header's
+/// layout is in <https://sqlite.org/fileformat2.html#the_database_header>.
 fn check_backup(backup: &Path) -> Result<(), OpenError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     const APPLICATION_ID_AT: usize = 68;
@@ -59,7 +60,7 @@ fn check_backup(backup: &Path) -> Result<(), OpenError> {
     }
     let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
     if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
-        return Err(fail(&"is no backup of a shop; `tillcast backup` makes one"));
+        return Err(fail(&"is not a backup of a shop; `tillcast backup` makes one"));
     }
     if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
         return Err(fail(&"is a database of another program, not a backup of a shop"));
@@ -67,7 +68,7 @@ fn check_backup(backup: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses what is no sound shop.
+/// Migrates the copy, and refuses it if it has a fault.
 fn prepare_copy(folder: &Path) -> Result<(), OpenError> {
     data_dir::mark_created(folder)?;
     integrity::quick_check(folder)?;
@@ -80,7 +81,7 @@ fn prepare_copy(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Lets the copy go on above all numbers that the shop ever gave out.
+/// Makes the copy continue above all numbers that the shop gave out.
 fn continue_numbers(data_dir: &Path, folder: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| unusable(&data_dir::database_file(folder), error);
     let mut conn = database::open_writer(folder, COMMAND_CACHE_KIB)?;
@@ -89,13 +90,13 @@ fn continue_numbers(data_dir: &Path, folder: &Path) -> Result<(), OpenError> {
     let given_out = match (numbers_of_sound(data_dir), marks) {
         (Some(replaced), _) => replaced.max(&in_backup),
         (None, Some(marks)) => marks.max(&in_backup),
-        // A new place: that the shop went on after the backup is not known.
+        // In a new data directory it is unknown how far the shop went on after the backup.
         (None, None) => in_backup,
     };
     given_out.continue_in(&mut conn, clock()).map_err(|error| fail(&error))
 }
 
-/// The numbers that the present database has given out; `None` where it is missing or damaged.
+/// The newest numbers in the present database; `None` if it is missing or damaged.
 fn numbers_of_sound(data_dir: &Path) -> Option<Numbers> {
     let file = data_dir::database_file(data_dir);
     if !file.exists() || integrity::quick_check(data_dir).is_err() {
@@ -111,7 +112,7 @@ fn swap_in(data_dir: &Path, new: &Path) -> io::Result<Option<PathBuf>> {
     let free = |old: &PathBuf| !old.exists() && !file_beside(old, "-wal").exists();
     let old = (1..=u32::MAX).map(old).find(free).unwrap_or_else(|| old(0));
     let had_one = ignore_missing(fs::rename(&file, &old))?;
-    // Until here is on disk, the log must not leave the database that it belongs to.
+    // The write-ahead log must stay beside its database until the rename is on disk.
     sync(data_dir)?;
     ignore_missing(fs::rename(file_beside(&file, "-wal"), file_beside(&old, "-wal")))?;
     ignore_missing(fs::remove_file(file_beside(&file, "-shm")))?;

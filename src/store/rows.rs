@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::{Cell, Code, EntityKind, Reject, Row};
 use crate::store::error::failed;
 
-/// The statements of one kind, made once from its schema.
+/// The statements of one kind, built once from its schema.
 struct Statements {
     select: String,
     insert: String,
@@ -38,7 +38,7 @@ impl Statements {
     }
 }
 
-/// A cell on its way into a statement.
+/// A cell as a parameter of a statement.
 pub(super) struct Bound<'a>(pub(super) &'a Cell);
 
 impl ToSql for Bound<'_> {
@@ -51,7 +51,7 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// `SELECT ... FROM` of a kind, for a condition to be appended.
+/// The `SELECT ... FROM` of a kind, to which a condition can be appended.
 pub(super) fn select(kind: EntityKind) -> &'static str {
     &Statements::for_kind(kind).select
 }
@@ -66,7 +66,7 @@ pub(super) fn load(conn: &Connection, kind: EntityKind, id: i64) -> Result<Optio
     row.map_err(failed)
 }
 
-/// The bytes of a row's cells, about those of its JSON.
+/// The bytes of a row's cells, which is about the size of its JSON.
 pub(super) fn size(row: &Row) -> usize {
     let size = |cell: &Cell| match cell {
         Cell::Text(text) => text.len(),
@@ -75,7 +75,7 @@ pub(super) fn size(row: &Row) -> usize {
     row.cells.iter().map(size).sum()
 }
 
-/// Reads a row of a kind's `select`.
+/// Reads a row that the kind's `select` returned.
 pub(super) fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let mut cells = vec![Cell::Null; kind.schema().fields.len()];
     for (column, (index, _)) in kind.schema().stored().enumerate() {
@@ -103,7 +103,7 @@ pub(super) fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Resul
     })
 }
 
-/// Stores a new entity and gives it its id.
+/// Stores a new entity and sets the row's id.
 pub(super) fn insert(conn: &Connection, row: &mut Row) -> Result<(), Reject> {
     let sql = &Statements::for_kind(row.kind).insert;
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
@@ -113,12 +113,12 @@ pub(super) fn insert(conn: &Connection, row: &mut Row) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Stores an entity's new state: only what changed, so that SQLite leaves alone every index and
-/// every reference that is not touched.
+/// Stores only the changed fields of an entity, so that SQLite leaves the indexes and references of
+/// the others alone.
 ///
 /// # Errors
-/// `Unavailable` if the stored row is not at the version of `before`: a rule planned with a state that
-/// an earlier step has replaced.
+/// `Unavailable` if the stored row does not have the version of `before`: a rule then planned with
+/// a state that an earlier step has replaced.
 pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(), Reject> {
     let mut changed = after.changes(before).map(|(index, field)| (index, field.name)).peekable();
     if changed.peek().is_none() {
@@ -153,7 +153,7 @@ pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(),
     }
 }
 
-/// Removes an entity; refused while others refer to it.
+/// Removes an entity. A conflict rejects this while others refer to it.
 pub(super) fn delete(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = &Statements::for_kind(row.kind).delete;
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
@@ -172,7 +172,7 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, row: &Row) -> rusqlite::R
     Ok(())
 }
 
-/// The refusal behind a broken constraint: by SQLite's code, never by its text.
+/// The rejection for a broken constraint, chosen by SQLite's code and never by its text.
 fn refused(row: &Row, error: &rusqlite::Error) -> Reject {
     let schema = row.kind.schema();
     let code = error.sqlite_error().map(|error| error.extended_code);
@@ -218,9 +218,9 @@ mod tests {
         }
     }
 
-    /// A word that the enum has and the table refuses would be found by the first client to use it.
+    /// If a table refused a word of the enum, the first client to use it would get an error.
     #[test]
-    fn tables_take_every_word_of_their_choices_and_no_other() {
+    fn tables_accept_exactly_the_words_of_their_choices() {
         let conn = Connection::open_in_memory().unwrap();
         for migration in MIGRATIONS {
             conn.execute_batch(migration).unwrap();

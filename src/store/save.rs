@@ -1,4 +1,4 @@
-//! One step of a change on its way into the database: the row, its links, its event.
+//! Saves one step of a change: the row, its links, its event.
 
 use rusqlite::Connection;
 
@@ -8,8 +8,8 @@ use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 use crate::store::{events, rows};
 
-/// Saves a step with its event, and gives the row its id, version and times. A step that changes
-/// nothing does neither; one that changes only what no client sees makes no event and no version.
+/// Saves a step with its event, and sets the row's id, version and times. A step that changes
+/// nothing does neither; one that changes only hidden fields makes no event and no new version.
 pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     let (seq, now) = (tx.next_seq, tx.now);
     let saved = match step {
@@ -37,7 +37,7 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     Ok(saved)
 }
 
-/// Notes to which products a new order refers, so that they are not deleted.
+/// Records the products to which a new order refers, so that they cannot be deleted.
 fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(), Reject> {
     if products.is_empty() {
         return Ok(());
@@ -50,7 +50,7 @@ fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(
     Ok(())
 }
 
-/// Forgets the products of an order that goes.
+/// Removes the links of a deleted order to its products.
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
     if row.kind != EntityKind::Order {
         return Ok(());

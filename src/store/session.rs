@@ -1,10 +1,10 @@
-//! Sessions as the rest of the program sees them, and how a commit changes which are valid.
+//! Sessions as the rest of the program sees them, and the changes that a commit makes to them.
 
 use std::fmt;
 
 use crate::domain::{Role, Secret};
 
-/// SHA-256 of a session's token. It identifies the session, and gives no access.
+/// SHA-256 of a session's token. It identifies the session but gives no access.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -14,7 +14,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A session with what its user may do now.
+/// A session with its user's name and role.
 #[derive(Clone, Debug)]
 pub struct StoredSession {
     /// SHA-256 of its token.
@@ -27,7 +27,7 @@ pub struct StoredSession {
     pub role: Role,
     /// Milliseconds since 1970, UTC.
     pub created_at: i64,
-    /// When its last use was stored. Milliseconds since 1970, UTC.
+    /// The time of its last stored use, in milliseconds since 1970, UTC.
     pub used_at: i64,
 }
 
@@ -40,7 +40,7 @@ pub struct NewSession {
     pub username: String,
     /// The hash that the password was verified against.
     pub password_hash: Secret,
-    /// A new hash of the same password, to take the place of that one.
+    /// A new hash of the same password, which replaces that one.
     pub renewed_hash: Option<Secret>,
     /// The sessions that the same browser had before.
     pub replaced: Vec<TokenHash>,
@@ -48,7 +48,7 @@ pub struct NewSession {
     pub displaced: Vec<TokenHash>,
 }
 
-/// A change of which sessions are valid.
+/// A change to the set of valid sessions.
 #[derive(Debug)]
 pub enum SessionChange {
     /// A user logged in.
@@ -60,23 +60,23 @@ pub enum SessionChange {
         /// Sessions that end because there were too many.
         displaced: Vec<TokenHash>,
     },
-    /// These sessions ended by a logout, or had expired.
+    /// These sessions ended by a logout or expired.
     Removed(Vec<TokenHash>),
-    /// A user's sessions end.
+    /// The sessions of a user end.
     Revoked {
         /// The user's id.
         user_id: i64,
-        /// Why they end.
+        /// The reason.
         reason: Revocation,
-        /// The session that stays.
+        /// The session that is kept.
         except: Option<TokenHash>,
     },
-    /// Exactly these sessions are valid: another program changed users, or the database was opened
-    /// again.
+    /// Exactly these sessions are valid, because another program changed users, or the database was
+    /// opened again.
     Reloaded(Vec<StoredSession>),
 }
 
-/// Why a user's sessions end.
+/// The reason that a user's sessions end.
 #[derive(Clone, Copy, Debug)]
 pub enum Revocation {
     /// The user has a new password.

@@ -26,7 +26,7 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
     sessions.and_then(Iterator::collect).map_err(failed)
 }
 
-/// Removes all but the `most` that were used last: an earlier run may have allowed more.
+/// Removes all sessions but the `most` that were used last: an earlier run may have allowed more.
 pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> {
     let sql = "
         DELETE FROM sessions WHERE token_hash IN
@@ -36,7 +36,7 @@ pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> 
     Ok(())
 }
 
-/// The newest time in the table; 0 where it is empty.
+/// The newest time in the table, in milliseconds since 1970, UTC; 0 if it is empty.
 pub(super) fn last_at(conn: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce(max(max(created_at, used_at)), 0) FROM sessions";
     conn.query_row(sql, [], |row| row.get(0))
@@ -49,7 +49,8 @@ pub(super) fn shift(conn: &Connection, step: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Stores the session of a user who logs in, and removes those that end with it.
+/// Stores the session of a user who logs in, and removes the sessions that it replaces or
+/// displaces.
 pub(super) fn add(tx: &mut WriteTx<'_>, user: User, new: &NewSession) -> Result<(), Reject> {
     let NewSession { token_hash, replaced, displaced, .. } = new;
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
@@ -88,7 +89,7 @@ fn delete<'t>(
     Ok(())
 }
 
-/// Removes a user's sessions but one.
+/// Removes all sessions of a user except `except`.
 pub(super) fn revoke(
     tx: &mut WriteTx<'_>,
     user_id: i64,
@@ -102,7 +103,7 @@ pub(super) fn revoke(
     Ok(())
 }
 
-/// Stores that sessions were used, each so many milliseconds ago.
+/// Records when sessions were last used, each in milliseconds before now.
 pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), Reject> {
     let sql = "UPDATE sessions SET used_at = ? WHERE token_hash = ?";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;

@@ -1,5 +1,5 @@
-//! The start of the store, in two phases: `open` gives what the other rooms begin with, `start`
-//! runs the threads, once those rooms have said where the results go.
+//! The start of the store, in two phases: `open` returns the state from which the other modules
+//! start, and `start` runs the threads once those modules have given it their sinks.
 
 use std::fs::File;
 use std::mem;
@@ -30,7 +30,7 @@ use crate::store::wal::Wal;
 use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
 use crate::store::{data_dir, database, integrity};
 
-/// A store that is open and does not run yet.
+/// An open store whose threads do not run yet.
 pub struct OpenedStore {
     /// The newest `seq` of the log.
     pub head: i64,
@@ -38,8 +38,8 @@ pub struct OpenedStore {
     pub log_id: LogId,
     /// The sessions that the last run left.
     sessions: Vec<StoredSession>,
-    /// The time against which the sessions' times are read: what the clock says, never before the
-    /// newest event. Milliseconds since 1970, UTC.
+    /// The present time, against which the sessions' times are compared; never before the newest
+    /// event. Milliseconds since 1970, UTC.
     pub now: i64,
     data_dir: PathBuf,
     lock: File,
@@ -96,8 +96,8 @@ impl OpenedStore {
         mem::take(&mut self.sessions)
     }
 
-    /// Starts the threads. Returns the handle and the writer, which ends after the last handle is
-    /// gone, with everything in the one database file.
+    /// Starts the threads. Returns the handle and the writer's thread, which ends after the last
+    /// handle is dropped and leaves everything in the one database file.
     pub fn start(
         self,
         metrics: &Arc<Metrics>,
@@ -114,7 +114,7 @@ impl OpenedStore {
         if !self.verified {
             let jobs = jobs.downgrade();
             integrity::check_in_background(&self.data_dir, move |result| {
-                // A writer that has ended does not need it.
+                // A writer that has ended needs no result.
                 let job = Job::IntegrityChecked(result);
                 drop(jobs.upgrade().map(|jobs| jobs.blocking_send(job)));
             })?;
@@ -179,7 +179,7 @@ mod tests {
         (data, store)
     }
 
-    /// The same, with the session changes that its sink has taken.
+    /// Like `start`, but also returns the session changes that its sink receives.
     fn started() -> (tempfile::TempDir, Store, Arc<Mutex<Vec<SessionChange>>>) {
         let changes: Arc<Mutex<Vec<SessionChange>>> = Arc::default();
         let taken = Arc::clone(&changes);
@@ -208,10 +208,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rejected_login_tells_nothing() {
+    async fn a_rejected_login_changes_no_session() {
         let (_data, store, changes) = started();
         store.add_session(login(1, "hash")).await.unwrap();
-        // The same token again breaks a constraint of the table, after others of its batch.
+        // Storing the same token again breaks a constraint of the table, after others of its batch.
         let (again, other) =
             tokio::join!(store.add_session(login(1, "hash")), store.add_session(login(2, "hash")));
         assert!(again.is_err() && other.unwrap().is_some());

@@ -1,4 +1,4 @@
-//! The table of users. Passwords come hashed.
+//! The table of users. Passwords arrive here as hashes.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::store::session::{Revocation, TokenHash};
 use crate::store::session_table;
 use crate::store::write_tx::WriteTx;
 
-/// A user to be made.
+/// A user to create.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// The name, which no other user has.
+    /// The name, unique among the users.
     pub username: String,
     /// The user's role.
     pub role: Role,
@@ -22,7 +22,7 @@ pub struct NewUser {
     pub password_hash: Secret,
 }
 
-/// The fields of a user that a change sets; what is `None` stays.
+/// The fields of a user that a change sets. A field that is `None` stays as it is.
 #[derive(Clone, Debug, Default)]
 pub struct UserPatch {
     /// A new name.
@@ -42,7 +42,7 @@ pub struct UserUpdate {
     pub id: i64,
     /// The new values.
     pub patch: UserPatch,
-    /// The versions of which the user must have one; `None` allows any.
+    /// The versions of the user for which the change is allowed.
     pub precondition: Precondition,
     /// The session that a new password does not end.
     pub keep_session: Option<TokenHash>,
@@ -86,8 +86,9 @@ pub struct LoginCandidate {
     pub password_hash: Secret,
 }
 
-/// The user with that name. An unknown name gets one of the other users' hashes, for the same
-/// `decoy` the same one, so that verifying it takes as long as for a known name.
+/// Finds the user with that name. An unknown name gets one of the other users' hashes, always the
+/// same one for the same `decoy`, so that verifying it takes as long as for a known name. `None` if
+/// there is no user at all.
 pub(super) fn find_or_decoy(
     conn: &Connection,
     username: &str,
@@ -104,7 +105,7 @@ pub(super) fn find_or_decoy(
     Ok(decoy.map(|hash| LoginCandidate { user: None, password_hash: Secret(hash) }))
 }
 
-/// Users behind an id, newest first, at most `limit`.
+/// At most `limit` users, newest first; with `after`, only those with a lower id.
 pub(super) fn list(
     conn: &Connection,
     after: Option<i64>,
@@ -124,7 +125,7 @@ pub(super) fn is_empty(conn: &Connection) -> Result<bool, Reject> {
     exists.map(|exists| !exists).map_err(failed)
 }
 
-/// Makes a user.
+/// Creates a user.
 pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Caller) -> Result<User, Reject> {
     let NewUser { username, role, password_hash } = new;
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
@@ -138,7 +139,7 @@ pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Caller) -> Result<Use
 }
 
 /// Changes a user. A new role, a new password or disabling ends the user's sessions; a new password
-/// leaves `keep_session`.
+/// spares `keep_session`.
 pub(super) fn update(
     tx: &mut WriteTx<'_>,
     update: &UserUpdate,
@@ -211,7 +212,7 @@ pub(super) fn remove(
     caller: Caller,
 ) -> Result<(), Reject> {
     precondition.check(get(tx.conn, id)?.version)?;
-    // Before the user is gone: the entry of a user that removes itself needs the name.
+    // The entry comes before the removal, because that of a user who removes itself needs the name.
     note(tx, id, Action::Delete, caller)?;
     session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
     let mut statement = tx.conn.prepare_cached("DELETE FROM users WHERE id = ?").map_err(failed)?;
@@ -225,7 +226,7 @@ fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Caller) -> Result<(),
     audit::note(tx, caller, &note)
 }
 
-/// Refuses a change after which nobody could manage users.
+/// Refuses a change after which no active admin would be left.
 fn require_active_admin(conn: &Connection) -> Result<(), Reject> {
     let sql = "SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled";
     let found = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));

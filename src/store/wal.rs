@@ -1,9 +1,10 @@
-//! The write-ahead log: how much each commit adds to it, and when its pages go into the database.
+//! The write-ahead log: how many bytes each commit adds to it.
 
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
-/// A page with its head in the log (<https://sqlite.org/fileformat2.html#walformat>).
+/// The bytes of a frame in the log: a page and its header
+/// (<https://sqlite.org/fileformat2.html#walformat>).
 const FRAME_BYTES: u64 = 4096 + 24;
 
 /// The length of the log after the last commit.
@@ -13,8 +14,8 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// The bytes that were added since the last call, after a commit. A log of which all is in the
-    /// database begins anew.
+    /// The bytes that were added since the last call, after a commit. A log whose frames are all in
+    /// the database is overwritten from its beginning.
     pub(super) fn added(&mut self, conn: &Connection) -> rusqlite::Result<u64> {
         let (frames, _) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP)?;
         let before = std::mem::replace(&mut self.frames, frames);

@@ -1,4 +1,4 @@
-//! The open write transaction as a command sees it.
+//! The open write transaction, and the messages that leave after its commit.
 
 use rusqlite::Connection;
 
@@ -12,10 +12,9 @@ pub(super) struct WriteTx<'c> {
     /// The time of everything in this transaction, never before that of an earlier one.
     /// Milliseconds since 1970, UTC.
     pub(super) now: i64,
-    /// How long the shop has been served in all its runs, in milliseconds; 0 in a program that is
-    /// not the server.
+    /// The uptime of all runs, in milliseconds; 0 in a program that is not the server.
     pub(super) uptime: i64,
-    /// The newest `seq`, this transaction's events included.
+    /// The newest `seq`, including this transaction's events.
     pub(super) head: i64,
     /// The `seq` of the next event.
     pub(super) next_seq: i64,
@@ -29,8 +28,8 @@ pub(super) struct Outbox {
     pub(super) events: Vec<Event>,
     /// In the order in which they were made.
     pub(super) session_changes: Vec<SessionChange>,
-    /// Kinds of which older events have another text now, so that no copy of them may be sent. Not
-    /// undone by a rewind: a copy that is dropped for nothing is read from the log again.
+    /// The kinds whose older events were rewritten, so that no copy of them may be sent. A rewind
+    /// does not undo this: a copy that is dropped without need is read from the log again.
     pub(super) rewritten: KindSet,
 }
 
@@ -43,7 +42,7 @@ pub(super) struct Savepoint {
 }
 
 impl WriteTx<'_> {
-    /// Its state now.
+    /// The present state.
     pub(super) fn savepoint(&self) -> Savepoint {
         let Outbox { events, session_changes, .. } = &self.outbox;
         Savepoint {
@@ -54,7 +53,7 @@ impl WriteTx<'_> {
         }
     }
 
-    /// Forgets what came behind the savepoint, after the database did.
+    /// Drops everything after the savepoint, as the database did before.
     pub(super) fn rewind(&mut self, savepoint: &Savepoint) {
         (self.head, self.next_seq) = (savepoint.head, savepoint.next_seq);
         self.outbox.events.truncate(savepoint.events);

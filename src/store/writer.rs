@@ -1,4 +1,4 @@
-//! The writer: the one thread that changes the shop, with the one connection that may.
+//! The writer: the only thread that changes the shop, with the only connection that may write.
 //!
 //! Invariant: a reply or an event leaves only after the commit that made it true has returned.
 
@@ -31,41 +31,42 @@ use crate::store::{data_dir, database, integrity, session_table};
 pub(super) enum Job {
     /// Run this and answer its caller.
     Write(Box<dyn Command>),
-    /// All pages of the database were checked, or why they are not to be trusted.
+    /// The result of the background check of all rows.
     IntegrityChecked(Result<(), OpenError>),
-    /// Time has passed: do what needs no command.
+    /// Do the upkeep for which no command waits.
     Tick,
 }
 
-/// The receivers of a commit's results. The calls come from the writer's thread, so it waits while
-/// they last.
+/// The receivers of a commit's results. The writer's thread calls them and waits until they return.
 pub struct CommitSinks {
-    /// Takes each change of sessions. No reply of the commit leaves before it has returned.
+    /// Receives each change of sessions. No reply of the commit leaves before it has returned.
     pub sessions: Box<dyn Fn(SessionChange) + Send>,
     /// Whether `publish` would wait, because subscribers lag.
     pub lags: Box<dyn Fn() -> bool + Send>,
-    /// Takes the events of each commit, in the order of `seq`.
+    /// Receives the events of each commit, in the order of `seq`.
     pub publish: Box<dyn Fn(Vec<Event>) + Send>,
-    /// Events up to this `seq` are in the log and were never published.
+    /// Learns that events up to this `seq` are in the log and were never published.
     pub reset_to: Box<dyn Fn(i64) + Send>,
-    /// Events of these kinds have changed in the log: copies of them are out of date.
+    /// Learns that events of these kinds were rewritten in the log, so that copies of them are out
+    /// of date.
     pub forget: Box<dyn Fn(KindSet) + Send>,
 }
 
-/// How the writer is doing, for all threads to read.
+/// The writer's status, which all threads may read.
 pub(super) struct WriterStatus {
     /// Whether the last commit succeeded.
     pub(super) healthy: AtomicBool,
-    /// Whether the disk is full: what can wait is refused.
+    /// Whether the disk is full. Changes that can wait are then rejected.
     pub(super) disk_full: AtomicBool,
-    /// The oldest `seq` that the event log holds, or will hold.
+    /// The oldest `seq` in the event log; in an empty log, a lower bound of the next one.
     pub(super) oldest: AtomicI64,
 }
 
 pub(super) struct Writer {
     pub(super) data_dir: PathBuf,
     pub(super) cache_kib: i64,
-    /// `None` after a failed commit: what SQLite then holds in memory is not trusted any more.
+    /// `None` after a failed commit, because the state that SQLite then holds in memory is not
+    /// trusted.
     pub(super) conn: Option<Connection>,
     pub(super) group: GroupCommit,
     pub(super) readers: Vec<JoinHandle<()>>,
@@ -75,7 +76,7 @@ pub(super) struct Writer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<WriterStatus>,
     pub(super) reserve: Reserve,
-    /// Whether all pages were checked. Until then nothing is written but the write-ahead log.
+    /// Whether all rows were checked. Until then only the write-ahead log is written.
     pub(super) verified: bool,
     pub(super) reopen_errors: RepeatFilter,
     pub(super) wal: Wal,
@@ -85,7 +86,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Works until the last handle of the store is gone.
+    /// Runs until the last handle of the store is dropped.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let batch_max = jobs.max_capacity();
         let mut batch = Vec::with_capacity(batch_max);
@@ -106,14 +107,15 @@ impl Writer {
             }
             self.reopen();
             if self.conn.is_none() && data_dir::is_read_only(&self.data_dir) {
-                return reject_all(commands, &Reject::Unavailable); // no retry will do better
+                return reject_all(commands, &Reject::Unavailable); // a retry would fail too
             }
             self.poll_external_changes();
             self.reclaim_reserve();
             self.commit(commands);
         }
-        // The readers end with the same handles. The last to close its connection must be one that
-        // may write: then SQLite moves the write-ahead log into the database and removes it.
+        // The readers end with the last handle, too. The last connection to close must be one that
+        // may write, because SQLite then moves the write-ahead log into the database and removes
+        // it.
         for reader in self.readers.drain(..) {
             if reader.join().is_err() {
                 tracing::error!("a reader ended by a panic");
@@ -121,7 +123,8 @@ impl Writer {
         }
     }
 
-    /// Lets SQLite write into a database of which all pages are sound.
+    /// Lets SQLite write into the database file once its rows were found sound; returns the damage
+    /// otherwise.
     fn integrity_checked(&mut self, result: Result<(), OpenError>) -> Result<(), OpenError> {
         result?;
         self.verified = true;
@@ -133,7 +136,7 @@ impl Writer {
         Ok(())
     }
 
-    /// One batch: a transaction around all of its commands, then the events and the replies.
+    /// Commits one batch in one transaction, and then delivers its events and replies.
     fn commit(&mut self, mut commands: Vec<Box<dyn Command>>) {
         let Some(conn) = self.conn.take() else {
             return reject_all(commands, &Reject::Unavailable);
@@ -145,7 +148,9 @@ impl Writer {
         let begun = Instant::now();
         let mut done = self.group.commit(&conn, &mut commands);
         if done.as_ref().is_err_and(is_disk_full) && self.reserve.release() {
-            tracing::error!("the disk is full; the reserve finishes what is under way");
+            tracing::error!(
+                "the disk is full; the reserve is released to finish what is under way"
+            );
             self.status.disk_full.store(true, Ordering::Release);
             done = self.group.commit(&conn, &mut commands);
         }
@@ -156,11 +161,11 @@ impl Writer {
                 self.deliver(outbox, commands);
             }
             Err(error) if is_disk_full(&error) => {
-                self.conn = Some(conn); // which undoes what does not fit, and goes on
+                self.conn = Some(conn); // still usable: the next commit begins with a rollback
                 reject_all(commands, &Reject::DiskFull);
             }
             Err(error) => {
-                tracing::error!(%error, "a commit failed; the database is opened anew");
+                tracing::error!(%error, "a commit failed; the database will be opened again");
                 self.status.healthy.store(false, Ordering::Release);
                 drop(conn);
                 reject_all(commands, &Reject::Unavailable);
@@ -168,9 +173,9 @@ impl Writer {
         }
     }
 
-    /// Delivers what a commit has made true: the sessions first, so that a reply never leaves before
-    /// the login or the revocation of which it speaks is in force. Events come before the replies,
-    /// unless they have to wait for subscribers that lag.
+    /// Delivers the results of a commit. Session changes come first, so that a login or a
+    /// revocation is in force before its reply leaves. Events come before the replies, unless they
+    /// would have to wait for subscribers that lag.
     fn deliver(&self, outbox: Outbox, commands: Vec<Box<dyn Command>>) {
         outbox.session_changes.into_iter().for_each(&self.sinks.sessions);
         if !outbox.rewritten.is_empty() {
@@ -201,8 +206,8 @@ impl Writer {
         }
     }
 
-    /// Answers all callers of a batch. From this thread, each would be woken with a system call of
-    /// its own; a task of their runtime wakes them with none.
+    /// Answers all callers of a batch. This thread would need a system call to wake each of them; a
+    /// task of their runtime needs none.
     fn respond(&self, commands: Vec<Box<dyn Command>>) {
         let many = commands.len() > 1;
         let respond = move || commands.into_iter().for_each(|command| command.respond(None));
@@ -214,8 +219,8 @@ impl Writer {
         }
     }
 
-    /// Opens the database again after a failed commit. Whether that commit is stored after all is
-    /// read from the log and the sessions, never assumed.
+    /// Opens the database again after a failed commit. The log and the sessions are read again,
+    /// because that commit may be stored after all.
     fn reopen(&mut self) {
         if self.conn.is_some() {
             return;
@@ -249,7 +254,7 @@ impl Writer {
         Ok((conn, log))
     }
 
-    /// After the disk was full: accepts new orders again once the reserve is back.
+    /// Accepts new orders again after the disk was full, once the reserve is back.
     fn reclaim_reserve(&self) {
         if self.status.disk_full.load(Ordering::Acquire) && self.reserve.reclaim() {
             tracing::info!("the disk has space again");
@@ -257,7 +262,7 @@ impl Writer {
         }
     }
 
-    /// Notices that another program (`tillcast user`) wrote, and passes on the sessions that are
+    /// Detects that another program (`tillcast user`) wrote, and passes on the sessions that are
     /// valid now.
     fn poll_external_changes(&mut self) {
         let Some(conn) = &self.conn else { return };
@@ -276,11 +281,11 @@ impl Writer {
                 }
             }
             Ok(_) => {}
-            Err(error) => tracing::error!(%error, "changes by others cannot be noticed"),
+            Err(error) => tracing::error!(%error, "changes by other programs cannot be detected"),
         }
     }
 
-    /// Passes on the sessions that are valid by the database; returns whether they could be read.
+    /// Passes on the sessions in the database; returns whether they could be read.
     fn reload_sessions(&self, conn: &Connection) -> bool {
         match session_table::all(conn) {
             Ok(sessions) => (self.sinks.sessions)(SessionChange::Reloaded(sessions)),
@@ -293,7 +298,7 @@ impl Writer {
     }
 }
 
-/// A commit that changes nothing shows whether the disk takes commits again.
+/// Commits without a change, to learn whether the disk accepts commits again.
 fn probe_commit(conn: &Connection) -> rusqlite::Result<()> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     conn.pragma_update(None, "user_version", version)

@@ -421,8 +421,8 @@ fn a_file_that_is_no_backup_is_named_before_a_shop_is_made_for_it() {
     fs::write(folder.path().join("empty.db"), "").unwrap();
     let before = files(folder.path());
     for (backup, why) in [
-        ("/etc/passwd", "is no backup of a shop"),
-        ("empty.db", "is no backup of a shop"),
+        ("/etc/passwd", "is not a backup of a shop"),
+        ("empty.db", "is not a backup of a shop"),
         ("foreign.db", "is a database of another program"),
         (".", "is a folder"),
         ("missing.db", "No such file"),

@@ -1,19 +1,19 @@
-//! Which page of a list is wanted.
+//! The query of a list.
 
 use crate::domain::{Cell, FieldRef};
 
-/// Which entities a list has, newest first unless it says otherwise.
+/// The entities of a list, newest first unless `ascending` is set.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// At most so many.
+    /// The maximum number of entities.
     pub limit: usize,
-    /// Those behind this id in the list's order.
+    /// Only those after this id in the list's order.
     pub after: Option<i64>,
-    /// Oldest first.
+    /// Whether the oldest come first.
     pub ascending: bool,
-    /// Those with this value in this field.
+    /// Only those with these values in these fields.
     pub filters: Vec<(FieldRef, Cell)>,
-    /// Those changed at that time or later, in milliseconds.
+    /// Only those changed at this time or later, in milliseconds since 1970, UTC.
     pub updated_since: Option<i64>,
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Select {
     pub(super) kind: EntityKind,
     pub(super) ascending: bool,
     pub(super) sql: String,
-    /// The end of the conditions that an index answers.
+    /// The length of `sql` up to the end of the conditions that an index answers.
     pub(super) indexed: usize,
     pub(super) values: Vec<Cell>,
 }
@@ -29,7 +29,8 @@ impl Select {
         self.values.push(value);
     }
 
-    /// Narrows it by all filters but the leading one; a `+` keeps SQLite from preferring their indexes.
+    /// Adds conditions for all filters but the leading one; a `+` keeps SQLite from preferring
+    /// their indexes.
     pub(super) fn conditions(&mut self, query: &Query, leading: Option<usize>) {
         for (at, (field, cell)) in query.filters.iter().enumerate() {
             if leading != Some(at) {
@@ -50,13 +51,13 @@ impl Select {
         self.values.push(Cell::Int(limit));
     }
 
-    /// Whether every row that the index leads to is wanted.
+    /// Whether every row that the index finds matches the query.
     pub(super) fn is_found_by_index_alone(&self) -> bool {
         self.indexed == self.sql.len()
     }
 
-    /// The last id that a page looks at, as no more than `LIST_SCAN_MAX` are; `None` if there are not
-    /// as many.
+    /// The last id that a page looks at if it looks at `LIST_SCAN_MAX` rows; `None` if there are
+    /// fewer.
     pub(super) fn last_looked_at(&self, conn: &Connection) -> Result<Option<i64>, Reject> {
         let select = self.scan();
         let mut statement = conn.prepare_cached(&select.sql).map_err(failed)?;
@@ -64,7 +65,7 @@ impl Select {
         statement.query_row(values, |row| row.get(0)).optional().map_err(failed)
     }
 
-    /// The query of that id: what the index leads to, without the other conditions.
+    /// The query of `last_looked_at`: only the conditions that the index answers.
     pub(super) fn scan(&self) -> Self {
         let columns = rows::select(self.kind).len();
         let marks = self.sql[columns..self.indexed].matches('?').count();
@@ -83,7 +84,7 @@ impl Select {
         scan
     }
 
-    /// The page that ends with its `limit` rows, or with the last id that it looks at.
+    /// The page, which ends after `limit` rows or with the last id that it looks at.
     pub(super) fn page(
         mut self,
         conn: &Connection,
@@ -91,7 +92,7 @@ impl Select {
         last: Option<i64>,
     ) -> Result<(Vec<Row>, Option<i64>), Reject> {
         self.within(last);
-        // One more than wanted tells whether there is more.
+        // One row more than the limit tells whether there are more.
         self.sort(i64::try_from(limit + 1).unwrap_or(i64::MAX));
         let mut statement = conn.prepare_cached(&self.sql).map_err(failed)?;
         let values = params_from_iter(self.values.iter().map(rows::Bound));
@@ -105,7 +106,7 @@ impl Select {
         Ok((page.rows, last))
     }
 
-    /// Bounds it by the last id that it looks at.
+    /// Bounds the page by the last id that it looks at.
     pub(super) fn within(&mut self, last: Option<i64>) {
         if let Some(id) = last {
             self.condition("id", if self.ascending { " <= ?" } else { " >= ?" }, Cell::Int(id));
@@ -113,7 +114,7 @@ impl Select {
     }
 }
 
-/// The rows of a page while it is put together.
+/// The rows of a page while they are collected.
 pub(super) struct Page {
     pub(super) rows: Vec<Row>,
     bytes: usize,
@@ -135,7 +136,7 @@ impl Page {
         fits
     }
 
-    /// The page, with more behind its last row.
+    /// The page and the id of its last row, after which there may be more.
     pub(super) fn full(self) -> (Vec<Row>, Option<i64>) {
         let next = self.rows.last().map(|row| row.id);
         (self.rows, next)

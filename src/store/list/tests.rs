@@ -1,4 +1,4 @@
-//! Tries that every list has its index, and that pages that end early leave nothing out.
+//! Tests that every list has its index, and that pages that end early leave nothing out.
 
 use rusqlite::Connection;
 
@@ -59,7 +59,7 @@ fn queries(kind: EntityKind) -> impl Iterator<Item = Query> {
     })
 }
 
-/// A list of a shop that has sold for years is as quick as that of a new one.
+/// Lists stay as quick in a large shop as in a new one.
 #[test]
 fn every_list_is_found_by_an_index_in_its_order() {
     let conn = database();
@@ -77,7 +77,8 @@ fn every_list_is_found_by_an_index_in_its_order() {
                     Some((field, _)) => format!("({}=?", field.name),
                     None => "PRIMARY KEY (rowid".to_owned(),
                 };
-                // All ids from the first on; it ends behind the last row that it looks at.
+                // Without a filter the table is scanned by id, up to the last row that the page
+                // looks at.
                 let all = query.filters.is_empty() && query.after.is_none();
                 let searched = found.starts_with("SEARCH") && found.contains(&by);
                 let walked = all && found.starts_with(&format!("SCAN {table}"));
@@ -88,10 +89,10 @@ fn every_list_is_found_by_an_index_in_its_order() {
             assert_eq!(one, format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)"));
         }
     }
-    assert_eq!(plan(&conn, CHANGED), "SCAN events"); // ends behind `LIST_EVENTS_MAX`
+    assert_eq!(plan(&conn, CHANGED), "SCAN events"); // `LIMIT` ends it after `LIST_EVENTS_MAX`
 }
 
-/// Orders with these statuses, each changed once at the time of its number.
+/// Inserts orders with these statuses, each changed once at the time that equals its id.
 fn fill(conn: &Connection, statuses: &[OrderStatus]) {
     let sql = "INSERT INTO orders (id, status, payment_status, total, currency, items, seq,
                                    created_at, updated_at)
@@ -118,7 +119,7 @@ fn walk(conn: &Connection, query: &Query) -> Vec<i64> {
     }
 }
 
-/// Whichever way a page is found, the pages together are the list.
+/// The pages of a list together are the whole list, however each page is found.
 #[test]
 fn pages_that_end_early_leave_nothing_out() {
     let conn = database();
@@ -141,7 +142,7 @@ fn pages_that_end_early_leave_nothing_out() {
         (vec![ready()], None, all(&is_ready)),
         (vec![ready()], Some(recent), all(&|id| is_ready(id) && id >= recent)),
         (vec![], Some(recent), all(&|id| id >= recent)),
-        // More events since than a list reads, and no row for more than one page.
+        // A list reads fewer events than there are since then, and a page may find no row.
         (vec![], Some(old), all(&|id| id >= old)),
         (vec![ready()], Some(old), all(&|id| is_ready(id) && id >= old)),
         // One filter leads to more rows than a page looks at.
@@ -155,7 +156,7 @@ fn pages_that_end_early_leave_nothing_out() {
     }
 }
 
-/// A row whose event was pruned is still found, row by row.
+/// A row whose event was pruned is still found by its own time.
 #[test]
 fn a_pruned_log_hides_no_change() {
     let conn = database();
