@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::domain::{Precondition, Reject, Secret, User};
 use crate::limits::HashCost;
 use crate::metrics::Metrics;
-use crate::store::{Caller, NewSession, Store, TokenHash, UserPatch, UserUpdate};
+use crate::store::{Caller, NewPassword, NewSession, Store, TokenHash, UserPatch, UserUpdate};
 
 pub use cookie::SessionCookie;
 use login_throttle::LoginThrottle;
@@ -139,6 +139,10 @@ impl Auth {
     }
 
     /// Changes the password of the session's user and ends the user's other sessions.
+    ///
+    /// # Errors
+    /// `Wrong` also if the user gets another password, by an admin say, before this one is stored: the
+    /// answer is that of a change that came later.
     pub async fn change_password(
         &self,
         session: &Session,
@@ -147,11 +151,13 @@ impl Auth {
         from: IpAddr,
     ) -> Result<(), Denied> {
         let user = self.user(session).await?;
-        self.verify_credentials(&user.username, current, from).await?;
-        let patch =
-            UserPatch { password_hash: Some(self.hash(new).await?), ..UserPatch::default() };
-        self.update_user(user.id, patch, Precondition::default(), session, from).await?;
-        Ok(())
+        let (_, (proved, _)) = self.verify_credentials(&user.username, current, from).await?;
+        let password = NewPassword { hash: self.hash(new).await?, proved: Some(proved) };
+        let patch = UserPatch { password: Some(password), ..UserPatch::default() };
+        match self.update_user(user.id, patch, Precondition::default(), session, from).await {
+            Err(Reject::PreconditionFailed) => Err(Denied::Wrong),
+            done => Ok(done.map(drop)?),
+        }
     }
 
     /// Changes a user. The sessions that the change invalidates have ended when this returns; those
@@ -272,7 +278,8 @@ mod tests {
             created_at: 0,
             used_at: 0,
         };
-        let patch = UserPatch { password_hash: Some(secret()), ..UserPatch::default() };
+        let password = NewPassword { hash: secret(), proved: Some(secret()) };
+        let patch = UserPatch { password: Some(password), ..UserPatch::default() };
         let swept = SweepResult { expired: vec![token_hash], used: vec![(token_hash, 1)] };
         let told = format!(
             "{:?} {snapshot:?} {patch:?} {swept:?} {:?} {:?}",
@@ -284,7 +291,7 @@ mod tests {
                 except: Some(token_hash)
             },
         );
-        assert!(told.contains("ana") && told.matches("Secret").count() == 3, "{told}");
+        assert!(told.contains("ana") && told.matches("Secret").count() == 4, "{told}");
         let first_bytes = format!("{:?}", &token_hash.0[..2]);
         for hidden in
             ["hunter22", &first_bytes[1..first_bytes.len() - 1], &token::hex(&token_hash.0)]

@@ -57,5 +57,5 @@ pub use recovery::last_recorded_time;
 pub use restore::restore;
 pub use session::{NewSession, Revocation, SessionChange, StoredSession, TokenHash};
 pub use start::{OpenedStore, open};
-pub use users::{LoginCandidate, NewUser, UserPatch, UserUpdate};
+pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};
 pub use writer::CommitSinks;

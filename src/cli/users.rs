@@ -9,7 +9,7 @@ use crate::domain::check::check_line;
 use crate::domain::text::normalize;
 use crate::domain::{Reject, Role, Secret, User};
 use crate::limits::{HashCost, PAGE_MAX, USERNAME_CHARS_MAX};
-use crate::store::{self, Console, UserPatch};
+use crate::store::{self, Console, NewPassword, UserPatch};
 
 const NO_RANDOMNESS: &str = "the system gives no random bytes";
 
@@ -63,7 +63,8 @@ pub(super) fn passwd(
         Some(password) => password::hash(password, cost).ok_or(NO_RANDOMNESS)?,
         None => read_password(cost)?,
     };
-    let patch = UserPatch { password_hash: Some(hash), ..UserPatch::default() };
+    let password = Some(NewPassword { hash, proved: None });
+    let patch = UserPatch { password, ..UserPatch::default() };
     store.update_user(user.id, &patch).map_err(explain)?;
     let shown = made.map(|password| format!(": {}", password.0)).unwrap_or_default();
     print(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))

@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, ReplyExt};
 use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
-use crate::store::{NewUser, UserPatch};
+use crate::store::{NewPassword, NewUser, UserPatch};
 
 /// The fields of a user in a body, as far as they are right.
 #[derive(Default)]
@@ -68,11 +68,13 @@ impl Api {
         let (session, id) = (request.session()?, request.id()?);
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let UserFields { username, role, password, disabled } = read(body, false)?;
-        let password_hash = match password {
-            Some(password) => Some(self.auth.hash(password).await?),
+        let password = match password {
+            Some(password) => {
+                Some(NewPassword { hash: self.auth.hash(password).await?, proved: None })
+            }
             None => None,
         };
-        let patch = UserPatch { username, role, disabled, password_hash };
+        let patch = UserPatch { username, role, disabled, password };
         let (precondition, address) = (request.precondition(), request.client.address);
         let user = self.auth.update_user(id, patch, precondition, &session, address).await?;
         Ok(reply::versioned(StatusCode::OK, user.json(), user.version))

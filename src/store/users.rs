@@ -31,8 +31,29 @@ pub struct UserPatch {
     pub role: Option<Role>,
     /// Whether the user may not log in.
     pub disabled: Option<bool>,
-    /// A new password, hashed.
-    pub password_hash: Option<Secret>,
+    /// A new password.
+    pub password: Option<NewPassword>,
+}
+
+/// A new password of a user.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    /// The password, hashed.
+    pub hash: Secret,
+    /// The hash against which the user's old password was verified; `None` where an admin or the console
+    /// sets it, who need not know the old one.
+    pub proved: Option<Secret>,
+}
+
+impl NewPassword {
+    /// Refuses one whose proof is out of date: the user has got another password since.
+    fn check_proof(&self, conn: &Connection, id: i64) -> Result<(), Reject> {
+        let Some(proved) = &self.proved else { return Ok(()) };
+        let sql = "SELECT 1 FROM users WHERE id = ? AND password_hash = ?";
+        let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+        let holds = statement.exists((id, &proved.0)).map_err(failed)?;
+        if holds { Ok(()) } else { Err(Reject::PreconditionFailed) }
+    }
 }
 
 /// A change of one user.
@@ -149,19 +170,22 @@ pub(super) fn update(
     let id = *id;
     let before = get(tx.conn, id)?;
     precondition.check(before.version)?;
+    if let Some(password) = &patch.password {
+        password.check_proof(tx.conn, id)?;
+    }
     let after = save(tx, &before, patch)?;
     if after.disabled {
         session_table::revoke(tx, id, Revocation::UserDisabled, None)?;
     } else if after.role != before.role {
         session_table::revoke(tx, id, Revocation::RoleChanged, None)?;
-    } else if patch.password_hash.is_some() {
+    } else if patch.password.is_some() {
         session_table::revoke(tx, id, Revocation::PasswordChanged, *keep_session)?;
     }
     let fields = [
         ("username", after.username != before.username),
         ("role", after.role != before.role),
         ("disabled", after.disabled != before.disabled),
-        ("password", patch.password_hash.is_some()),
+        ("password", patch.password.is_some()),
     ];
     let names = fields.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name);
     let names: Vec<_> = names.map(Cow::Borrowed).collect();
@@ -178,14 +202,14 @@ fn save(tx: &WriteTx<'_>, before: &User, patch: &UserPatch) -> Result<User, Reje
         disabled: patch.disabled.unwrap_or(before.disabled),
         ..before.clone()
     };
-    if after == *before && patch.password_hash.is_none() {
+    if after == *before && patch.password.is_none() {
         return Ok(after);
     }
     let sql = "
         UPDATE users SET username = ?, role = ?, disabled = ?, version = version + 1, updated_at = ?,
                          password_hash = coalesce(?, password_hash) WHERE id = ?";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let hash = patch.password_hash.as_ref().map(|hash| &hash.0);
+    let hash = patch.password.as_ref().map(|password| &password.hash.0);
     let values = (&after.username, after.role.name(), after.disabled, tx.now, hash, before.id);
     statement.execute(values).map_err(|error| duplicate_name(&error))?;
     require_active_admin(tx.conn)?;
@@ -244,5 +268,43 @@ fn duplicate_name(error: &rusqlite::Error) -> Reject {
     } else {
         tracing::error!(%error, "the database refused a user");
         Reject::Unavailable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::MIGRATIONS;
+    use crate::store::write_tx::Outbox;
+
+    fn hash(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+
+    /// While an intruder's change waits for its hash, an admin sets another password.
+    #[test]
+    fn a_password_is_changed_only_where_the_proved_one_is_still_the_users() {
+        let conn = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        let outbox = Outbox::default();
+        let mut tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
+        let ana =
+            NewUser { username: "ana".to_owned(), role: Role::Admin, password_hash: hash("old") };
+        let id = add(&tx, &ana, Caller::CONSOLE).unwrap().id;
+        let mut set = |proved: Option<&str>, new: &str| {
+            let password = Some(NewPassword { hash: hash(new), proved: proved.map(hash) });
+            let patch = UserPatch { password, ..UserPatch::default() };
+            let precondition = Precondition::default();
+            let change = UserUpdate { id, patch, precondition, keep_session: None };
+            let done = update(&mut tx, &change, Caller::CONSOLE).map(drop);
+            let revoked = tx.outbox.session_changes.len();
+            (done, find(&conn, "ana").unwrap().unwrap().1.0, revoked)
+        };
+        assert_eq!(set(None, "from the admin"), (Ok(()), "from the admin".to_owned(), 1));
+        let refused = Err(Reject::PreconditionFailed);
+        assert_eq!(set(Some("old"), "known"), (refused, "from the admin".to_owned(), 1));
+        assert_eq!(set(Some("from the admin"), "own"), (Ok(()), "own".to_owned(), 2));
     }
 }

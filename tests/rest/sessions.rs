@@ -1,7 +1,7 @@
 //! Guards the login: an answer that tells which user names exist, a password that can be guessed
 //! without end, a token that is readable on the disk, a foreign page that acts in a user's name.
 
-use crate::common::{Server, password_of};
+use crate::common::{Raw, Server, json_request, password_of};
 use rusqlite::Connection;
 use serde_json::json;
 use std::path::PathBuf;
@@ -169,6 +169,28 @@ fn a_new_password_replaces_the_old_one() {
     elsewhere.get("/api/auth/me").expect(401);
     server.anonymous().try_login("staff", &old).expect(401);
     server.anonymous().try_login("staff", "a new password").expect(200);
+}
+
+/// An intruder who knows the password changes it at the moment in which an admin sets another.
+#[test]
+fn an_admins_new_password_wins_over_a_change_in_flight() {
+    let server = Server::with_users(&["staff"], &[]);
+    let admin = server.admin();
+    let mut current = password_of("staff");
+    for round in 0..50 {
+        let intruder = server.anonymous().login("staff", &current);
+        let (known, reset) = (format!("known to both {round}"), format!("from the admin {round}"));
+        let change = json!({"current_password": current, "new_password": known}).to_string();
+        let change = json_request("POST", "/api/auth/password", intruder.cookie(), "", &change);
+        // From an address of its own: the intruder's failures must not keep the user from logging in.
+        let mut raw = Raw::connect_from([127, 2, 0, round], server.address()).unwrap();
+        raw.send(&change).unwrap();
+        admin.patch("/api/users/2", &json!({"password": reset})).expect(200);
+        raw.answer(false).unwrap().expect("an answer").status_is_one_of(&[204, 401]);
+        intruder.get("/api/auth/me").expect(401);
+        current = reset;
+    }
+    server.anonymous().try_login("staff", &current).expect(200);
 }
 
 #[test]
