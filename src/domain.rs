@@ -1,7 +1,7 @@
-//! The nouns of a shop and their rules: pure data, no SQL, no sockets, no clock.
+//! The entities of a shop and the rules of their values: pure data, no SQL, no sockets, no clock.
 //!
-//! The five entities differ in their schema (a table of fields) and in a few rules; everything else
-//! is one path for all. A change is always *before → after*: a creation has no before, a deletion
+//! The five entities differ in their schema (a table of fields) and in a few rules; all other code
+//! is the same for all. A change is always *before → after*: a creation has no before, a deletion
 //! no after, and `changed_fields` is the difference of the two.
 
 pub mod check;

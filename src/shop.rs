@@ -1,11 +1,13 @@
 //! The rules of the shop: what a change does, and what follows from it.
 //!
-//! Pure functions over what [`Reads`] shows: no SQL, no clock, no thread. [`plan`] turns a change into
-//! steps, and [`follow`] tells what a step brings with it. The store saves a step, appends its event,
-//! asks what follows, and repeats until nothing does, all in one transaction.
+//! Pure functions over a view of the shop, [`Reads`]: no SQL, no clock, no thread. [`plan`] turns a
+//! change into steps, and [`follow`] returns the steps that follow from a saved one. The store
+//! saves a step, appends its event, calls [`follow`], and repeats until no step is left, all in one
+//! transaction.
 //!
-//! A rule is a function of states, not of the order in which news came: the payment status of the
-//! sums, an order's status of its parcels, the stock of what left and what came back.
+//! A rule depends on states, not on the order in which they were reported: the payment status
+//! depends on the sums, an order's status on its parcels, and the stock on the goods that left and
+//! came back.
 
 mod customer;
 mod order;

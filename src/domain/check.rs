@@ -52,14 +52,14 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
     }
 }
 
-/// The violation of a value that is none of these words.
+/// The violation of a value that is not one of these words.
 pub fn one_of<'w>(words: impl IntoIterator<Item = &'w str>) -> Violation {
     let words: Vec<&str> = words.into_iter().collect();
     Violation::new(Code::UnknownValue, format!("must be one of {}", words.join(", ")))
 }
 
-/// Checks a text of one line: its length in characters, nothing that cannot be seen, no blank at an
-/// end, and no blank but the common one between.
+/// Checks a text of one line: its length in characters, no invisible characters, no white space at
+/// an end, and no other white space than U+0020 within.
 pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), Violation> {
     check_length(text, least, most)?;
     check_hidden(text)?;
@@ -72,8 +72,8 @@ pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), Violation
     }
 }
 
-/// Checks a text of several lines, which nothing is looked for by: its length in characters, and no
-/// control characters but those that break and indent lines.
+/// Checks a text of several lines, by which no list is filtered: its length in characters, and no
+/// control characters but line breaks and tabs.
 fn check_block(text: &str, most: usize) -> Result<(), Violation> {
     check_length(text, 0, most)?;
     match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
@@ -106,8 +106,8 @@ fn check_length(text: &str, least: usize, most: usize) -> Result<(), Violation> 
     }
 }
 
-/// An address is only proved by a mail that arrives; this keeps out what cannot be one. Letters of
-/// all scripts are allowed in both halves (RFC 6531), quoted names and literal hosts are not.
+/// Checks the form of an e-mail address; only a mail that arrives proves it. Letters of all scripts
+/// are allowed in both parts (RFC 6531); quoted names and IP addresses are not.
 fn check_email(text: &str) -> Result<(), Violation> {
     let name_character = |c: char| match c {
         _ if c.is_ascii_alphanumeric() => true,
@@ -134,9 +134,9 @@ fn check_email(text: &str) -> Result<(), Violation> {
     check_hidden(text)
 }
 
-/// The form in which the text of a field is kept and looked for; several lines stay as they are.
-/// Addresses are compared without
-/// regard to the case of ASCII letters; in one with others, all are kept small.
+/// The form in which a field's text is stored and searched. A text of several lines stays as it is.
+/// The database ignores the case of ASCII letters in e-mail addresses; an address with other
+/// letters is stored in lower case.
 pub fn normalize_text(field: &Field, text: String) -> String {
     match field.ty {
         Type::Text(_) => text,
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_have_nothing_that_cannot_be_seen() {
+    fn lines_have_no_invisible_characters() {
         let code = |text: &str| check_line(text, 1, 20).err().map(|wrong| wrong.code);
         for (text, expected) in [
             ("T-1", None),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_from_what_cannot_be_one() {
+    fn addresses_are_told_from_other_texts() {
         for address in [
             "ana@example.com",
             "a.b+c@example.co.uk",

@@ -1,10 +1,10 @@
 //! The machine-readable codes of problems and of wrong fields. A code is part of the interface: once
 //! released it keeps its name and its meaning.
 
-/// Makes the enum, its list and its texts from one row for each code.
+/// Makes the enum, its list and its texts from one row per code.
 macro_rules! codes {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
-        /// A kind of mistake, for a program to decide on; the text beside it is for people.
+        /// A kind of error, for programs; the text beside it is for people.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $about] $variant,)*
@@ -33,16 +33,16 @@ codes! {
     NotJson, "not_json", "The body is not JSON.";
     NotAnObject, "not_an_object", "The body is JSON, but no object.";
     DuplicateKey, "duplicate_key", "A key is given twice in one object.";
-    TooDeep, "too_deep", "The body is nested deeper than a body may be.";
-    TooManyValues, "too_many_values", "The body has more values than a body may have.";
+    TooDeep, "too_deep", "The body is nested too deeply.";
+    TooManyValues, "too_many_values", "The body has too many values.";
     Invalid, "invalid", "Fields of the body or parameters of the query are wrong; `errors` names each of them.";
-    BodyTooLarge, "body_too_large", "The body has more bytes than this path takes.";
-    HeadersTooLarge, "headers_too_large", "The request's line and headers have more bytes than the server takes.";
+    BodyTooLarge, "body_too_large", "The body has more bytes than this path accepts.";
+    HeadersTooLarge, "headers_too_large", "The request's line and headers have more bytes than the server accepts.";
     UnsupportedMediaType, "unsupported_media_type", "The body's Content-Type is not JSON.";
-    UnsupportedEncoding, "unsupported_encoding", "The body is compressed; it has to come as it is.";
+    UnsupportedEncoding, "unsupported_encoding", "The body is compressed; send it uncompressed.";
     RequestTimeout, "request_timeout", "The body took too long to arrive.";
-    NotFound, "not_found", "Nothing has this path or this id, or you may not know of it.";
-    MethodNotAllowed, "method_not_allowed", "The path exists, but not with this method; `Allow` has those that do.";
+    NotFound, "not_found", "Nothing has this path or this id, or your role must not see it.";
+    MethodNotAllowed, "method_not_allowed", "The path does not support this method; `Allow` lists those it supports.";
     NoHandshake, "no_handshake", "The path is a WebSocket, and the request is no handshake (RFC 6455, section 4.2.1).";
     UpgradeRequired, "upgrade_required", "The handshake is for another version of the WebSocket protocol than 13.";
     // Permission.
@@ -55,31 +55,31 @@ codes! {
     OutOfStock, "out_of_stock", "Less is in stock than the order needs.";
     NotForSale, "not_for_sale", "The product is not published.";
     StatusSkipped, "status_skipped", "The new status cannot follow the present one.";
-    OrderEnded, "order_ended", "The order is cancelled or refunded and takes no payment.";
+    OrderEnded, "order_ended", "The order is cancelled or refunded and accepts no payment.";
     RefundTooLarge, "refund_too_large", "More would be refunded than was paid.";
     Overpaid, "overpaid", "The payment is more than what is still due.";
-    TooManyTransactions, "too_many_transactions", "The order has as many transactions as an order may have.";
-    TooManyShipments, "too_many_shipments", "The order has as many shipments as an order may have.";
+    TooManyTransactions, "too_many_transactions", "The order has the maximum number of transactions.";
+    TooManyShipments, "too_many_shipments", "The order has the maximum number of shipments.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
-    InUse, "in_use", "Others refer to it, so it cannot be deleted.";
+    InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";
     LastAdmin, "last_admin", "The last active admin cannot be removed, disabled or given another role.";
-    PreconditionFailed, "precondition_failed", "`If-Match` names another version than the stored one.";
-    IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key came before with another request.";
+    PreconditionFailed, "precondition_failed", "`If-Match` or `If-None-Match` rules out the stored version.";
+    IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key was used for another request.";
     // Load and state of the server.
-    TooManyRequests, "too_many_requests", "Too many at once, of yours or in all; try again after `Retry-After`.";
-    TooManyLogins, "too_many_logins", "Too many failed logins; try again after `Retry-After`.";
-    Busy, "busy", "Too much is waiting; nothing was done.";
+    TooManyRequests, "too_many_requests", "Too many requests are in progress; try again after `Retry-After`.";
+    TooManyLogins, "too_many_logins", "There were too many failed logins; try again after `Retry-After`.";
+    Busy, "busy", "A queue is full; nothing was done.";
     DiskFull, "disk_full", "The disk is full; nothing was done.";
     Unavailable, "unavailable", "The database failed; repeat the request with the same Idempotency-Key.";
-    Stopping, "stopping", "The server is about to stop.";
+    Stopping, "stopping", "The server is stopping.";
     // Single fields, in `errors`.
     Required, "required", "The field is missing.";
     UnknownField, "unknown_field", "The field does not exist here.";
     UnknownParameter, "unknown_parameter", "The query parameter does not exist here.";
     GivenTwice, "given_twice", "The query parameter is given twice.";
     ReadOnly, "read_only", "The field is set by the server.";
-    NotChangeable, "not_changeable", "The field can be set at creation only.";
+    NotChangeable, "not_changeable", "The field can only be set at creation.";
     WrongType, "wrong_type", "The value has another JSON type than the field.";
     TooSmall, "too_small", "The number is below its least value.";
     TooLarge, "too_large", "The number is above its greatest value.";
@@ -88,7 +88,7 @@ codes! {
     TooManyDecimals, "too_many_decimals", "The amount has more decimals than its currency.";
     BadCharacter, "bad_character", "The text has a character that is not allowed there.";
     BadFormat, "bad_format", "The text does not have the form that the field needs.";
-    UnknownValue, "unknown_value", "The value is none of those that the field allows.";
+    UnknownValue, "unknown_value", "The value is not one that the field allows.";
     UnknownReference, "unknown_reference", "No entity has the id that the field names.";
     CurrencyMismatch, "currency_mismatch", "The amounts are in different currencies.";
 }

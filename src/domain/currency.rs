@@ -1,10 +1,10 @@
 //! Currencies by their ISO 4217 code: which exist, and how many decimals their amounts have.
 
-/// The currency of what names none.
+/// The currency of an entity that names none.
 pub const DEFAULT_CURRENCY: &str = "USD";
 
-/// The number of decimals of a currency's amounts, `None` for a code that ISO 4217 does not have
-/// or that is not money to pay with (gold, the code for tests).
+/// The number of decimals of a currency's amounts; `None` for a code that is not in ISO 4217 or is
+/// no means of payment (gold, the code for tests).
 pub fn exponent(code: &str) -> Option<u32> {
     let exponent = iso_currency::Currency::from_code(code)?.exponent()?;
     Some(u32::from(exponent))

@@ -9,7 +9,7 @@ pub struct Decimal {
     exponent: i32,
 }
 
-/// Why a number is not an amount.
+/// The reason that a number is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountError {
     /// It has more decimals than the currency.
@@ -48,12 +48,12 @@ impl Decimal {
         Ok(Self { digits, exponent })
     }
 
-    /// It is nothing.
+    /// Whether it is zero.
     pub fn is_zero(self) -> bool {
         self.digits == 0
     }
 
-    /// The amount in minor units of a currency with so many decimals.
+    /// The amount in minor units of a currency with this many decimals.
     pub fn minor(self, decimals: u32) -> Result<i64, AmountError> {
         let shift = i64::from(self.exponent) + i64::from(decimals);
         let shift = u32::try_from(shift).map_err(|_| AmountError::Decimals)?;
@@ -76,7 +76,7 @@ pub fn parse_integer(number: &str) -> Result<i64, AmountError> {
     size.map(|size| sign * size).ok_or(too_far)
 }
 
-/// An exponent too long for a number is as good as the largest one.
+/// An exponent that is too long for an integer counts as the largest one.
 fn parse_exponent(text: &str) -> i32 {
     let huge = if text.starts_with('-') { -1_000_000 } else { 1_000_000 };
     text.parse::<i32>().map_or(huge, |value| value.clamp(-1_000_000, 1_000_000))
@@ -92,7 +92,8 @@ pub fn write(out: &mut String, minor: i64, decimals: u32) {
     }
 }
 
-/// Appends a whole number in at least so many digits. Every event has a dozen of them.
+/// Appends a whole number with at least `width` digits. Every event has a dozen of them, so this
+/// does not use `format!`.
 pub fn write_integer(out: &mut String, number: i64, width: usize) {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(number.unsigned_abs());

@@ -1,4 +1,4 @@
-//! Every kind with its schema, and the names by which clients ask for a kind.
+//! The schema of each kind, and the look-up of a kind by the names that clients use.
 
 use crate::domain::kind::EntityKind;
 use crate::domain::schema::EntitySchema;

@@ -7,7 +7,7 @@ use crate::domain::{Cell, EntityKind, Field, Reject, Row, decimal, order, timest
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its position in the log: 1 and up, without holes.
+    /// Its position in the log, from 1 up; only a restore leaves a gap.
     pub seq: i64,
     /// The kind of the entity that changed, which decides the channel.
     pub kind: EntityKind,
@@ -38,8 +38,8 @@ pub fn entity(row: &Row) -> Result<String, Reject> {
     Ok(out)
 }
 
-/// The event of a change, `None` if nothing changed that a client sees. One side is `None` for a
-/// creation or a deletion; with neither there is no event.
+/// The event of a change; `None` if no visible field changed. One side is `None` for a creation or
+/// a deletion; with neither there is no event.
 ///
 /// # Errors
 /// `Unavailable` if the stored row is damaged.
@@ -85,9 +85,9 @@ pub fn envelope(
     Ok(Some(Event { seq, kind: state.kind, body: out }))
 }
 
-/// The fields whose value differs, with the indices of their cells. Those outside the event's keys
-/// count only if no other changed: the public protocol lists an event's fields, and `changed_fields`
-/// keeps to them.
+/// The fields whose values differ, with the indices of their cells. A field that is not in the
+/// event's `data` is listed only if no other field changed, because the protocol lists an event's
+/// fields and `changed_fields` keeps to them.
 fn changes(before: &Row, after: &Row) -> Vec<(usize, &'static Field)> {
     let mut changed: Vec<_> = after.changes(before).filter(|(_, field)| field.visible()).collect();
     if changed.iter().any(|(_, field)| field.event) {

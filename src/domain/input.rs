@@ -1,4 +1,4 @@
-//! A request's body, read against the schema of its entity: all wrong fields at once.
+//! Reads a request's body against the schema of its entity, and reports all wrong fields at once.
 
 use serde_json::{Map, Value};
 
@@ -14,9 +14,9 @@ use crate::limits::COUNT_MAX;
 /// The purpose of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A new entity: what is required must be there.
+    /// A new entity: required fields must be present.
     Create,
-    /// A merge patch (RFC 7396): what is absent stays.
+    /// A merge patch (RFC 7396): absent fields stay as they are.
     Patch,
 }
 
@@ -34,7 +34,7 @@ pub enum Provided {
 /// The fields that a client gave, in the order of the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Which entity it is for.
+    /// The kind of the entity.
     pub kind: EntityKind,
     given: Vec<Option<Provided>>,
 }
@@ -102,7 +102,7 @@ impl Input {
         self.given.get(field.index)?.as_ref()
     }
 
-    /// The id that the client gave for a field, none where it is absent or null.
+    /// The id that the client gave for a field; `None` if it is absent or null.
     pub fn id(&self, field: FieldRef) -> Option<i64> {
         match self.get(field) {
             Some(Provided::Cell(Cell::Int(id))) => Some(*id),
@@ -110,7 +110,7 @@ impl Input {
         }
     }
 
-    /// The text that the client gave for a field, empty where it is absent or null.
+    /// The text that the client gave for a field; empty if it is absent or null.
     pub fn text(&self, field: FieldRef) -> &str {
         match self.get(field) {
             Some(Provided::Cell(Cell::Text(text))) => text,
@@ -118,7 +118,7 @@ impl Input {
         }
     }
 
-    /// Lays the given fields over a row.
+    /// Writes the given fields into a row.
     pub fn apply_to(&self, row: &mut Row) -> Result<(), Reject> {
         let old_currency = row.currency().to_owned();
         for (slot, given) in row.cells.iter_mut().zip(&self.given) {

@@ -1,8 +1,9 @@
-//! The one reader of JSON that clients send (RFC 8259), stricter than the format where the format
-//! leaves room for two meanings: a key that is given twice in one object is an error that names it.
+//! The only parser for JSON from clients (RFC 8259). It is stricter than the format where the
+//! format is ambiguous: a key that is given twice in one object is an error that names it.
 //!
-//! Numbers keep their digits, and only a number is one. What is read is bounded while it is read:
-//! at most `JSON_VALUES_MAX` values, at most `JSON_DEPTH_MAX` levels deep.
+//! Numbers keep their digits, and no object passes for a number, as it would in serde_json. The
+//! input is bounded while it is parsed: at most `JSON_VALUES_MAX` values, at most `JSON_DEPTH_MAX`
+//! levels deep.
 
 use std::fmt;
 
@@ -11,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::domain::text::shorten;
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, QUOTED_CHARS_MAX};
 
-/// Why bytes are not a value.
+/// The reason that bytes are not a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonError {
-    /// They are not JSON from this place on; line and column count from 1.
+    /// They are not JSON from this position on; line and column count from 1.
     Syntax {
         /// The line.
         line: usize,
@@ -57,7 +58,7 @@ impl JsonError {
     }
 }
 
-/// Reads one value and nothing behind it. A byte order mark before it is ignored (RFC 8259, 8.1).
+/// Parses exactly one value. A byte order mark before it is ignored (RFC 8259, 8.1).
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = str::from_utf8(bytes).map_err(|error| syntax_error(bytes, error.valid_up_to()))?;
@@ -76,7 +77,7 @@ fn syntax_error(bytes: &[u8], position: usize) -> JsonError {
 
 struct Reader<'t> {
     text: &'t str,
-    /// How many bytes are read, always a whole number of characters.
+    /// The number of bytes read so far, always a whole number of characters.
     position: usize,
     values: usize,
 }
@@ -243,14 +244,14 @@ impl<'t> Reader<'t> {
         self.text.as_bytes().get(self.position).copied()
     }
 
-    /// Takes this byte if it is the next one.
+    /// Takes this byte if it is the next one; returns whether it was.
     fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.position += usize::from(is_next);
         is_next
     }
 
-    /// The same behind white space.
+    /// Like `take`, after any white space.
     fn take_token(&mut self, byte: u8) -> bool {
         self.skip_whitespace();
         self.take(byte)
@@ -362,7 +363,7 @@ mod tests {
             prop_assert_eq!(parse_text(&pretty), Ok(value));
         }
 
-        /// Any text of JSON's own characters is read as another reader reads it, or by neither.
+        /// This parser and serde_json agree about any text of JSON's own characters.
         #[test]
         fn another_reader_agrees(text in r#"[\[\]{},:"0-9eE+.\-a\\u tnrf]{0,12}"#) {
             let other = serde_json::from_str::<Value>(&text).ok();

@@ -7,8 +7,8 @@ use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
 use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
 
-/// A character that can be seen, as a class without its brackets. Invisible ones beyond U+FFFF are left to
-/// the server: their ranges are an error in JavaScript without its flag `u`.
+/// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
+/// are left to the server: their ranges are an error in JavaScript without its flag `u`.
 macro_rules! seen {
     () => {
         concat!(
@@ -17,14 +17,14 @@ macro_rules! seen {
         )
     };
 }
-/// One line, perhaps empty, without a blank at an end.
+/// One line, possibly empty, without white space at an end.
 const LINE: &str = concat!("^([", seen!(), "]( *[", seen!(), "])*)?$");
-/// The same with something to see.
+/// One line that is not empty, without white space at an end.
 pub const NOT_BLANK: &str = concat!("^[", seen!(), "]( *[", seen!(), "])*$");
-/// Several lines, without control characters but those that break and indent them.
+/// Several lines, without control characters but line breaks and tabs.
 const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 
-/// Which way a value goes: what a server shows may hold more than what a client gives.
+/// The direction of a value: one from the server may have more members than one from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From a client, in the body of a creation or a patch.
@@ -101,7 +101,7 @@ pub fn choices() -> Map<String, Value> {
     schemas
 }
 
-/// The named schemas of all kinds: their entities, and what a client may send of them.
+/// The named schemas of all kinds: their entities, and the bodies that a client may send.
 pub fn entities() -> Map<String, Value> {
     let mut schemas = Map::new();
     for kind in EntityKind::ALL {
@@ -142,7 +142,7 @@ pub fn event_name(kind: EntityKind, verb: &str) -> String {
     format!("{}{}", title(kind.schema().noun), title(verb))
 }
 
-/// The keys of an event's `data`, exactly.
+/// The members of an event's `data`.
 fn event_data(kind: EntityKind) -> Map<String, Value> {
     let mut data = event_fields(kind);
     data.insert("id".to_owned(), id());
@@ -166,8 +166,8 @@ fn event_fields(kind: EntityKind) -> Map<String, Value> {
     fields.map(|field| (field.name.to_owned(), shown(kind, field))).collect()
 }
 
-/// The fields that an update really changed. A stored field that is no key of the event is there only where no
-/// other changed.
+/// The fields that an update changed. A field that is not in the event's `data` is listed only if
+/// no other field changed.
 fn changed_fields(kind: EntityKind) -> Value {
     json!({
         "type": "object", "properties": event_fields(kind),
@@ -190,7 +190,8 @@ fn patch(kind: EntityKind) -> Value {
     closed(fields.map(|field| (field.name.to_owned(), given(kind, field))).collect(), &[])
 }
 
-/// The fields of a creation. A new order has lines, or says what it costs: two schemas, each complete.
+/// The schemas of a creation. A new order has either lines or a total, so it has two schemas, each
+/// complete.
 fn creation(kind: EntityKind, name: &str) -> Vec<(String, Value)> {
     let new = |left_out: &[&str], also_required: &[&str]| {
         let fields = client_fields(kind).filter(|field| !left_out.contains(&field.name));
@@ -213,7 +214,7 @@ fn creation(kind: EntityKind, name: &str) -> Vec<(String, Value)> {
     ]
 }
 
-/// The fields that a client may give at all.
+/// The fields that a client may set.
 fn client_fields(kind: EntityKind) -> impl Iterator<Item = &'static Field> {
     let given = |field: &&Field| {
         !matches!(field.origin, Origin::Server | Origin::Initial(_) | Origin::InitialInt(_))
@@ -229,7 +230,7 @@ fn given(kind: EntityKind, field: &Field) -> Value {
     field_schema(kind, field, Direction::Given)
 }
 
-/// A field as it is shown, or as it is given.
+/// The schema of a field in one direction.
 pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Value {
     let mut schema = match field.ty {
         Type::Id(_) | Type::Owner => id(),

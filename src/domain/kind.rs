@@ -1,13 +1,13 @@
 //! The kinds of entities that a shop has, and sets of them.
 
-/// One of the five entities that the shop keeps and whose changes are events.
+/// One of the five kinds of entities. Every change of an entity is an event.
 ///
-/// Its number is in the database, so it never changes and is never given to another kind: 5 is the
-/// user's in the audit trail, and the next kind is 6.
+/// Its number is stored, so it never changes and is never reused. In the audit trail 5 means a
+/// user, so the next kind is 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EntityKind {
-    /// A sale: lines, a total, how far it is paid.
+    /// A sale: its lines, its total, its payment.
     Order = 0,
     /// Goods or a service that the shop sells.
     Product = 1,
@@ -29,7 +29,7 @@ impl EntityKind {
         self as u8
     }
 
-    /// The kind with that number in the database.
+    /// The kind with that number in the database; `None` for an unknown number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
@@ -46,7 +46,7 @@ impl EntityKind {
     }
 }
 
-/// A set of kinds, one bit for each, at its number: room for 32 numbers.
+/// A set of kinds, with one bit for each at the position of its number, so numbers stay below 32.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KindSet(u32);
 
@@ -59,7 +59,7 @@ impl KindSet {
         Self(1 << kind.number())
     }
 
-    /// Whether the kind is one of them.
+    /// Whether the set contains the kind.
     pub const fn contains(self, kind: EntityKind) -> bool {
         self.0 & Self::of(kind).0 != 0
     }
@@ -69,7 +69,7 @@ impl KindSet {
         self.0 & other.0 != 0
     }
 
-    /// Whether no kind is in it.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -85,7 +85,7 @@ impl KindSet {
         self.0 |= Self::of(kind).0;
     }
 
-    /// Takes a kind out.
+    /// Removes a kind.
     pub const fn remove(&mut self, kind: EntityKind) {
         self.0 &= !Self::of(kind).0;
     }
@@ -95,7 +95,7 @@ impl KindSet {
         EntityKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
 
-    /// A bit for each kind, at its number: for a query's `(1 << kind) & ?`.
+    /// The set as bits, for a query's `(1 << kind) & ?`.
     pub const fn bits(self) -> u32 {
         self.0
     }
@@ -117,8 +117,8 @@ impl std::fmt::Debug for KindSet {
 mod tests {
     use super::*;
 
-    /// These numbers are in the databases of shops: a test that has to be changed here means that
-    /// old events and audit entries would become those of another kind.
+    /// Existing databases hold these numbers. A change here would turn old events and audit entries
+    /// into those of another kind.
     #[test]
     fn numbers_are_pinned() {
         let numbers = EntityKind::ALL.map(|kind| (kind, kind.number()));

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 const LENGTH: usize = 12;
 
-/// The id of an event log: 12 hexadecimal digits, made with the database and anew by every restore.
+/// The id of an event log: 12 hexadecimal digits, created with the database and again by every
+/// restore.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LogId([u8; LENGTH]);
 
@@ -20,7 +21,7 @@ impl LogId {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default() // which it is: `parse` lets nothing else in
+        str::from_utf8(&self.0).unwrap_or_default() // it is UTF-8: `parse` accepts only ASCII digits
     }
 }
 

@@ -15,25 +15,25 @@ use crate::limits::NOTES_CHARS_MAX;
 words! {
     /// The progress of an order.
     OrderStatus {
-        /// Ordered, and nothing done yet.
+        /// Ordered; the work has not begun.
         Pending = "pending",
-        /// In work.
+        /// The work has begun.
         Processing = "processing",
-        /// Ready to be fetched or sent.
+        /// Ready to be collected or sent.
         Ready = "ready",
         /// At least one parcel has left.
         Shipped = "shipped",
         /// Handed over, or all parcels have arrived.
         Completed = "completed",
-        /// Given up before anything left.
+        /// Cancelled before anything left the shop.
         Cancelled = "cancelled",
-        /// Given up, and the money goes back.
+        /// Cancelled, and the money is refunded.
         Refunded = "refunded",
     }
 }
 
 impl OrderStatus {
-    /// The statuses that a person may give an order in this one.
+    /// The statuses that a person may set on an order with this one.
     pub const fn next(self) -> &'static [Self] {
         use OrderStatus::{Cancelled, Completed, Processing, Ready, Refunded, Shipped};
         match self {
@@ -46,7 +46,7 @@ impl OrderStatus {
         }
     }
 
-    /// Whether the order is given up: it stays so.
+    /// Whether the order is cancelled or refunded, which is final.
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Cancelled | Self::Refunded)
     }
@@ -64,9 +64,9 @@ words! {
         Pending = "pending",
         /// Nothing is due.
         Paid = "paid",
-        /// Paid, and a part of it given back.
+        /// Paid, and partly refunded.
         PartiallyRefunded = "partially_refunded",
-        /// Paid, and all of it given back.
+        /// Paid, and fully refunded.
         Refunded = "refunded",
         /// Every payment failed.
         Failed = "failed",
@@ -78,7 +78,7 @@ const FIELDS: &[Field] = &[
     Field::new(
         "status",
         Type::Choice(OrderStatus::WORDS),
-        "How far the order has come. Once a parcel has left, it follows from the parcels.",
+        "The progress of the order. Once a parcel has left, it follows from the parcels.",
     )
     .default(OrderStatus::Pending.word())
     .patchable()
@@ -87,14 +87,14 @@ const FIELDS: &[Field] = &[
     Field::new(
         "payment_status",
         Type::Choice(PaymentStatus::WORDS),
-        "How far it is paid; it follows from the transactions and the total.",
+        "The progress of the payment; it follows from the transactions and the total.",
     )
     .initial(PaymentStatus::Pending.word())
     .in_event(),
     Field::new(
         "total",
         Type::Money(0),
-        "The sum of the items; without items it is given. A total of 0 is paid from the creation.",
+        "The sum of the items; required without items. An order with a total of 0 is paid from the start.",
     )
     .optional_value()
     .patchable()
@@ -114,7 +114,7 @@ const FIELDS: &[Field] = &[
     Field::new(
         "items",
         Type::Items,
-        "The goods, with the name and the price of that moment; empty for an order from outside.",
+        "The lines, with the name and the price at the sale; empty for an order that has only a total.",
     )
     .optional_value(),
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
@@ -124,10 +124,10 @@ const FIELDS: &[Field] = &[
     Field::new(
         "status_before",
         Type::Choice(OrderStatus::WORDS),
-        "The status without the parcels, and before the end; null where it is the status.",
+        "The status without the parcels, a cancellation or a refund; null if it equals the status.",
     )
     .hidden(),
-    Field::new("stock_returned", Type::Count, "1 once its goods came back to the stock, else 0.")
+    Field::new("stock_returned", Type::Count, "1 once its goods came back into stock, else 0.")
         .initial_int(0)
         .hidden(),
 ];
@@ -148,9 +148,9 @@ pub const ITEMS: FieldRef = FieldRef::of(FIELDS, "items");
 pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 /// The kiosk user that created it.
 pub const KIOSK_ID: FieldRef = FieldRef::of(FIELDS, "kiosk_id");
-/// The status without the parcels, and before the end.
+/// The status without the parcels, a cancellation or a refund.
 pub const STATUS_BEFORE: FieldRef = FieldRef::of(FIELDS, "status_before");
-/// Whether its goods came back to the stock.
+/// Whether its goods came back into stock.
 pub const STOCK_RETURNED: FieldRef = FieldRef::of(FIELDS, "stock_returned");
 
 /// The names and fields of an order.
@@ -165,8 +165,8 @@ pub const SCHEMA: EntitySchema = EntitySchema {
     duplicate_message: "an order like this exists already",
 };
 
-/// One line of a stored order. A field that comes later needs `#[serde(default)]`: the lines of older
-/// orders do not have it.
+/// One line of a stored order. A field that is added later needs `#[serde(default)]`, because the
+/// lines of older orders lack it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// The product's id.
@@ -177,7 +177,7 @@ pub struct Item {
     pub sku: String,
     /// The number of pieces.
     pub quantity: i64,
-    /// The price of one, in minor units.
+    /// The price of one piece, in minor units.
     pub unit_price: i64,
 }
 
@@ -188,8 +188,8 @@ impl Item {
     }
 }
 
-/// Checks what spans several fields of a new order: one without items needs a total, and none begins
-/// at its end.
+/// Checks the rules that span several fields of a new order: without items it needs a total, and it
+/// cannot begin as cancelled or refunded.
 pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if !has_items && !has_total {
@@ -218,8 +218,7 @@ pub fn set_items(order: &mut Row, items: &[Item]) -> Result<(), Reject> {
 /// The lines of a stored order.
 ///
 /// # Errors
-/// `Unavailable` if the stored text cannot be read: an order whose lines are not known must not lose
-/// them silently.
+/// `Unavailable` if the stored text cannot be read: the order must not pass for one without lines.
 pub fn items(order: &Row) -> Result<Vec<Item>, Reject> {
     serde_json::from_str(order.text(ITEMS)?).map_err(|_| order.damaged(ITEMS))
 }

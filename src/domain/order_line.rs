@@ -9,9 +9,9 @@ use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 /// One line of a new order as the client gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderLine {
-    /// Which product.
+    /// The product's id.
     pub product_id: i64,
-    /// How many of it.
+    /// The number of pieces.
     pub quantity: i64,
 }
 
@@ -45,13 +45,13 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Ord
     };
     let product_id = number("product_id", i64::MAX);
     let quantity = number("quantity", QUANTITY_MAX);
-    let given_by_server = line.keys().map(|name| {
+    let unknown = line.keys().map(|name| {
         FieldError::new(
             format!("items[{at}].{name}"),
             Code::UnknownField,
             "is not a field of a new line",
         )
     });
-    errors.extend(given_by_server);
+    errors.extend(unknown);
     Some(OrderLine { product_id: product_id.ok()?, quantity: quantity.ok()? })
 }

@@ -1,13 +1,13 @@
-//! Preconditions: the versions of which something must be one, or none, for a change to be made.
+//! Preconditions: the stored versions for which a change is allowed.
 
 use crate::domain::Reject;
 
-/// A set of versions, as a condition names it.
+/// The set of versions that a condition names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Versions {
-    /// Every version there is.
+    /// Every version.
     Any,
-    /// These; none of them where what was named is no version of this shop.
+    /// These versions; empty if the condition names no version that this shop could have.
     Listed(Vec<i64>),
 }
 
@@ -21,12 +21,12 @@ impl Versions {
     }
 }
 
-/// On which stored versions a change may be made (RFC 9110, section 13.1); by default on all.
+/// The stored versions for which a change is allowed (RFC 9110, section 13.1); by default all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Precondition {
-    /// It must be one of these: `If-Match`.
+    /// `If-Match`: the stored version must be one of these.
     pub if_match: Option<Versions>,
-    /// It must be none of these: `If-None-Match`.
+    /// `If-None-Match`: the stored version must not be one of these.
     pub if_none_match: Option<Versions>,
 }
 
@@ -34,8 +34,7 @@ impl Precondition {
     /// Checks the stored version.
     ///
     /// # Errors
-    /// `PreconditionFailed` if it is not one of those that were named, or one of those that were
-    /// ruled out.
+    /// `PreconditionFailed` if `if_match` does not contain the version, or `if_none_match` does.
     pub fn check(&self, version: i64) -> Result<(), Reject> {
         let named = |versions: &Versions| versions.contains(version);
         if self.if_match.as_ref().is_none_or(named)
@@ -52,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_has_to_be_named_and_not_ruled_out() {
+    fn a_version_must_be_named_and_not_ruled_out() {
         let listed = |versions: &[i64]| Some(Versions::Listed(versions.to_vec()));
         for (if_match, if_none_match, fits) in [
             (None, None, true),

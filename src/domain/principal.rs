@@ -1,8 +1,8 @@
-//! Principals: on whose behalf a change is made or something is read.
+//! Principals: users and commands that read or change the shop.
 
 use crate::domain::Role;
 
-/// The one on whose behalf a command runs.
+/// The user or command on whose behalf the store works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// A user who is logged in.
@@ -12,7 +12,7 @@ pub enum Principal {
         /// The user's role at the time of the request.
         role: Role,
     },
-    /// A command on the machine itself, by somebody who may read the database anyway.
+    /// A command on the machine itself, whose user can read the database file anyway.
     Console,
 }
 

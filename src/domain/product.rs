@@ -37,8 +37,14 @@ const FIELDS: &[Field] = &[
     .patchable()
     .in_event()
     .filterable(),
-    Field::new("price", Type::Money(0), "The price of one.").required().patchable().in_event(),
-    Field::new("stock", Type::Count, "How many can be sold.").default_int(0).patchable().in_event(),
+    Field::new("price", Type::Money(0), "The price of one piece.")
+        .required()
+        .patchable()
+        .in_event(),
+    Field::new("stock", Type::Count, "The number of pieces that can be sold.")
+        .default_int(0)
+        .patchable()
+        .in_event(),
     Field::new("currency", Type::Currency, "The currency of the price.")
         .default(DEFAULT_CURRENCY)
         .patchable(),
@@ -50,7 +56,7 @@ pub const NAME: FieldRef = FieldRef::of(FIELDS, "name");
 pub const SKU: FieldRef = FieldRef::of(FIELDS, "sku");
 /// Whether it is for sale.
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
-/// The price of one, in minor units.
+/// The price of one piece, in minor units.
 pub const PRICE: FieldRef = FieldRef::of(FIELDS, "price");
 /// The number of pieces that can be sold.
 pub const STOCK: FieldRef = FieldRef::of(FIELDS, "stock");

@@ -1,4 +1,4 @@
-//! Why a request is refused: a closed set, turned into a status in one place only.
+//! The reasons to reject a request: a closed set, turned into a status in one place only.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::limits::QUOTED_CHARS_MAX;
 /// A mistake in one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// For a program.
+    /// The code, for programs.
     pub code: Code,
-    /// The rule, such as `must be at least 1`; the field's name goes before it.
+    /// The rule, such as `must be at least 1`; the field's name is written before it.
     pub message: String,
 }
 
@@ -23,7 +23,7 @@ impl Violation {
         Self { code, message: message.into() }
     }
 
-    /// The violation as that of a field.
+    /// The violation at a field.
     pub fn at(self, field: impl AsRef<str>) -> FieldError {
         FieldError::new(field, self.code, self.message)
     }
@@ -40,39 +40,40 @@ impl fmt::Display for Violation {
 pub struct FieldError {
     /// The path in the body, such as `items[0].quantity`.
     pub field: String,
-    /// For a program.
+    /// The code, for programs.
     pub code: Code,
     /// The rule, such as `must be at least 1`.
     pub message: String,
 }
 
 impl FieldError {
-    /// A mistake at `field`, explained by `message`. A field's name may be the client's own text, so
-    /// only its first `QUOTED_CHARS_MAX` characters are given back.
+    /// A mistake at `field`, explained by `message`. A field's name may be the client's own text,
+    /// so only its first `QUOTED_CHARS_MAX` characters are quoted.
     pub fn new(field: impl AsRef<str>, code: Code, message: impl Into<String>) -> Self {
         let field = shorten(field.as_ref(), QUOTED_CHARS_MAX).to_owned();
         Self { field, code, message: message.into() }
     }
 }
 
-/// Why a command did nothing. Its texts are for the client.
+/// The reason that a command failed. Its texts are for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reject {
-    /// The body or the query breaks the rules of its fields: all of them, at once.
+    /// The body or the query has wrong fields; all of them are listed.
     Invalid(Vec<FieldError>),
-    /// There is no such entity, or the caller may not know of it.
+    /// The entity does not exist, or the caller must not see it.
     NotFound,
-    /// It breaks a rule of the shop, which the code names; the text says what to do instead.
+    /// The change breaks a rule of the shop. The code names the rule; the text says what to do
+    /// instead.
     Conflict(Code, String),
-    /// `If-Match` names another version than the stored one.
+    /// `If-Match` or `If-None-Match` rules out the stored version.
     PreconditionFailed,
-    /// The `Idempotency-Key` came before with another request.
+    /// The `Idempotency-Key` was used for another request.
     KeyReused,
-    /// The write queue is full: nothing was done, and a later try may succeed.
+    /// A queue is full: nothing was done, and a later try may succeed.
     Busy,
     /// The disk is full: nothing was done.
     DiskFull,
-    /// The database could not do it; whether it was stored is not known.
+    /// The database failed; it is not known whether the change was stored.
     Unavailable,
 }
 

@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// All roles, the mightiest first.
+    /// All roles, the one with the most rights first.
     pub const ALL: [Self; 4] = [Self::Admin, Self::Staff, Self::Kiosk, Self::Display];
 
     /// The role's name in JSON and in SQL.
@@ -34,7 +34,8 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// May read entities of that kind over REST; a kiosk only its own orders.
+    /// Whether the role may read entities of that kind over REST; a kiosk reads only its own
+    /// orders.
     pub fn may_read(self, kind: EntityKind) -> bool {
         match self {
             Self::Admin | Self::Staff => true,
@@ -45,12 +46,12 @@ impl Role {
         }
     }
 
-    /// May follow the kind's channel and read it in the event log.
+    /// Whether the role may follow the kind's channel and read it in the event log.
     pub fn may_follow(self, kind: EntityKind) -> bool {
         self.may_read(kind)
     }
 
-    /// May create entities of that kind.
+    /// Whether the role may create entities of that kind.
     pub fn may_create(self, kind: EntityKind) -> bool {
         match self {
             Self::Admin | Self::Staff => true,
@@ -59,17 +60,17 @@ impl Role {
         }
     }
 
-    /// May change and delete entities.
+    /// Whether the role may change and delete entities.
     pub fn may_change(self) -> bool {
         matches!(self, Self::Admin | Self::Staff)
     }
 
-    /// Sees only the orders that it created itself.
+    /// Whether the role sees only the orders that it created itself.
     pub fn sees_only_own_orders(self) -> bool {
         self == Self::Kiosk
     }
 
-    /// May manage users.
+    /// Whether the role may manage users.
     pub fn may_manage_users(self) -> bool {
         self == Self::Admin
     }

@@ -14,12 +14,12 @@ pub enum Cell {
     Text(String),
 }
 
-/// An entity as it stands in its table.
+/// An entity as it is stored in its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The kind of entity.
     pub kind: EntityKind,
-    /// Its number, given by the server and never used again; 0 before it is stored.
+    /// Its id, assigned by the server and never reused; 0 before it is stored.
     pub id: i64,
     /// The `seq` of the event that made this state: its version, and its `ETag`.
     pub seq: i64,
@@ -27,7 +27,7 @@ pub struct Row {
     pub created_at: i64,
     /// Milliseconds since 1970, UTC.
     pub updated_at: i64,
-    /// One for each field of the schema; null where SQL computes it.
+    /// One cell for each field of the schema; null for a field that SQL computes.
     pub cells: Vec<Cell>,
 }
 
@@ -81,8 +81,7 @@ impl Row {
         }
     }
 
-    /// Reports a stored field that cannot be read. It is told to the log; to the client the database
-    /// failed.
+    /// Logs that a stored field cannot be read. The client learns only that the database failed.
     pub fn damaged(&self, field: FieldRef) -> Reject {
         let (noun, id) = (self.kind.schema().noun, self.id);
         tracing::error!("{noun} {id}: the stored {} cannot be read", field.name);
@@ -123,7 +122,7 @@ impl Row {
     /// The decimals of the row's amounts; 0 for a kind without amounts.
     ///
     /// # Errors
-    /// `Unavailable` if the stored currency is not known: its amounts would be shown as others.
+    /// `Unavailable` if the stored currency is unknown, because its amounts would be shown wrong.
     pub fn decimals(&self) -> Result<u32, Reject> {
         match self.kind.schema().currency {
             Some(field) => currency::exponent(self.text(field)?).ok_or_else(|| self.damaged(field)),

@@ -13,13 +13,13 @@ pub struct EntitySchema {
     pub plural: &'static str,
     /// `order_changes`: the WebSocket channel.
     pub channel: &'static str,
-    /// In the order in which they are sent; those of the event come first.
+    /// The fields in the order in which they are sent; those of the event come first.
     pub fields: &'static [Field],
-    /// The field with the currency of the amounts, `None` for a kind without amounts.
+    /// The field with the currency of the amounts; `None` for a kind without amounts.
     pub currency: Option<FieldRef>,
-    /// The refusal to delete one to which others refer; `{id}` stands for its id.
+    /// The text of the refusal to delete an entity to which others refer; `{id}` stands for its id.
     pub in_use_message: &'static str,
-    /// The refusal of a value that a unique field has elsewhere.
+    /// The text of the refusal of a value that another entity has in a unique field.
     pub duplicate_message: &'static str,
 }
 
@@ -36,7 +36,7 @@ pub enum Type {
     Line(usize, usize),
     /// At most this many characters, line breaks allowed.
     Text(usize),
-    /// `name@host`, at most 254 ASCII characters.
+    /// `name@host`, at most `EMAIL_CHARS_MAX` bytes.
     Email,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -55,15 +55,15 @@ pub enum Type {
 pub enum Origin {
     /// The client must give it.
     Required,
-    /// The client may give it; null otherwise.
+    /// The client may give it; it is null otherwise.
     Optional,
-    /// The client may give it; this otherwise.
+    /// The client may give it; it is this word otherwise.
     Default(&'static str),
     /// As `Default`, for a number.
     DefaultInt(i64),
-    /// Only the server sets it; null until then.
+    /// Only the server sets it; it is null until then.
     Server,
-    /// Only the server sets it; this until then.
+    /// Only the server sets it; it is this word until then.
     Initial(&'static str),
     /// As `Initial`, for a number.
     InitialInt(i64),
@@ -73,7 +73,7 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "facts about a field that have nothing to do with each other"
+    reason = "facts about a field that are independent of each other"
 )]
 pub struct Field {
     /// Its name in JSON and in SQL.
@@ -88,19 +88,18 @@ pub struct Field {
     pub nullable: bool,
     /// Whether it is among the keys of the event's `data`.
     pub event: bool,
-    /// Whether a list can be narrowed by it.
+    /// Whether a list can be filtered by it.
     pub filter: bool,
-    /// Whether the server keeps it for itself: no client sees it.
+    /// Whether the server hides it from clients.
     pub hidden: bool,
-    /// Whether it tells something of a person: it is null once that was erased, even if no client may
-    /// set it to null.
+    /// Whether it is personal data: an erasure sets it to null, even if clients may not.
     pub personal: bool,
     /// One sentence for the API documents.
     pub about: &'static str,
 }
 
 impl Field {
-    /// A field that only the server sets; the builders below open it.
+    /// A field that only the server sets; the methods below allow more.
     pub const fn new(name: &'static str, ty: Type, about: &'static str) -> Self {
         Self {
             name,
@@ -122,38 +121,38 @@ impl Field {
         self
     }
 
-    /// The client may leave it out, and it is null then.
+    /// The client may leave it out; it is then null.
     pub const fn optional(mut self) -> Self {
         self.origin = Origin::Optional;
         self.nullable = true;
         self
     }
 
-    /// Only the server changes it, and it begins as this.
+    /// Only the server changes it; it begins as this word.
     pub const fn initial(mut self, value: &'static str) -> Self {
         self.origin = Origin::Initial(value);
         self
     }
 
-    /// Only the server changes it, and it begins as this number.
+    /// Only the server changes it; it begins as this number.
     pub const fn initial_int(mut self, value: i64) -> Self {
         self.origin = Origin::InitialInt(value);
         self
     }
 
-    /// The client may leave it out, and the server finds its value then.
+    /// The client may leave it out; the server then computes it.
     pub const fn optional_value(mut self) -> Self {
         self.origin = Origin::Optional;
         self
     }
 
-    /// The client may leave it out, and it is this then.
+    /// The client may leave it out; it is then this word.
     pub const fn default(mut self, value: &'static str) -> Self {
         self.origin = Origin::Default(value);
         self
     }
 
-    /// The client may leave it out, and it is this number then.
+    /// The client may leave it out; it is then this number.
     pub const fn default_int(mut self, value: i64) -> Self {
         self.origin = Origin::DefaultInt(value);
         self
@@ -165,13 +164,13 @@ impl Field {
         self
     }
 
-    /// Puts it among the event's keys.
+    /// Includes it in the event's `data`.
     pub const fn in_event(mut self) -> Self {
         self.event = true;
         self
     }
 
-    /// A list can be narrowed by it.
+    /// A list can be filtered by it.
     pub const fn filterable(mut self) -> Self {
         self.filter = true;
         self
@@ -183,7 +182,7 @@ impl Field {
         self
     }
 
-    /// Marks it as telling something of a person.
+    /// Marks it as personal data.
     pub const fn personal(mut self) -> Self {
         self.personal = true;
         self
@@ -199,7 +198,7 @@ impl Field {
         !self.hidden
     }
 
-    /// The words that a choice allows.
+    /// The words that a choice allows; `None` for other types.
     pub fn words(&self) -> Option<&'static [&'static str]> {
         match self.ty {
             Type::Choice(words) => Some(words),
@@ -208,7 +207,7 @@ impl Field {
     }
 }
 
-/// One field of one kind, found in its table when the program is compiled.
+/// A reference to a field of a kind, resolved when the program is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldRef {
     /// The field's name in JSON and in SQL.
@@ -218,8 +217,8 @@ pub struct FieldRef {
 }
 
 impl FieldRef {
-    /// The field with that name. Used for constants: a name that the table does not have stops the
-    /// compiler.
+    /// The field with that name. In a constant, a name that the table does not have is a compile
+    /// error.
     pub(super) const fn of(fields: &[Field], name: &'static str) -> Self {
         let mut index = 0;
         while !same(fields[index].name, name) {

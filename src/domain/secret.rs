@@ -1,4 +1,4 @@
-//! Texts that must not be told: a password, the hash of one, a token.
+//! Texts that must stay secret: passwords, their hashes, tokens.
 
 use std::fmt;
 

@@ -6,8 +6,8 @@ use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
 use crate::limits::NAME_CHARS_MAX;
 
 words! {
-    /// The state of a parcel. Any may follow any: a carrier's report is a fact, also when it comes late
-    /// or is mended.
+    /// The state of a parcel. Any state may follow any other, because a carrier's report may come
+    /// late or be corrected.
     ShipmentStatus {
         /// Still in the shop.
         Pending = "pending",
@@ -23,7 +23,7 @@ words! {
 }
 
 const FIELDS: &[Field] = &[
-    Field::new("order_id", Type::Id(EntityKind::Order), "The order that it brings.")
+    Field::new("order_id", Type::Id(EntityKind::Order), "The order that it belongs to.")
         .required()
         .in_event()
         .filterable(),
@@ -35,7 +35,7 @@ const FIELDS: &[Field] = &[
     Field::new(
         "status",
         Type::Choice(ShipmentStatus::WORDS),
-        "The state of the parcel; any may follow any. The order's status follows from it.",
+        "The state of the parcel; any may follow any other. The order's status follows from it.",
     )
     .default(ShipmentStatus::Pending.word())
     .patchable()
@@ -47,7 +47,7 @@ const FIELDS: &[Field] = &[
         .in_event(),
 ];
 
-/// The order that it brings.
+/// The order that it belongs to.
 pub const ORDER_ID: FieldRef = FieldRef::of(FIELDS, "order_id");
 /// The state of the parcel.
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");

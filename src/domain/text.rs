@@ -1,7 +1,7 @@
-//! Text of clients: its one form, the characters that nobody can see, and how it is quoted.
+//! Text from clients: its normal form, its invisible characters, and how it is quoted.
 //!
-//! Two texts that look the same should be the same. So a text is kept in Unicode's composed form
-//! (NFC, Unicode Standard Annex 15), and characters that show nothing are refused.
+//! Two texts that look the same should be equal. So a text is stored in Unicode's composed form
+//! (NFC, Unicode Standard Annex 15), and invisible characters are refused.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
@@ -14,8 +14,8 @@ pub fn normalize(text: String) -> String {
     COMPOSED.normalize(&text).into_owned()
 }
 
-/// The first character of a text that shows nothing: a control or a format character. Those that
-/// break and indent lines are no such characters, nor are joiners in the scripts that need them.
+/// The first invisible character of a text: a control or a format character. Line breaks and tabs
+/// do not count, nor do joiners in the scripts that need them.
 pub fn hidden_character(text: &str) -> Option<char> {
     if text.is_ascii() {
         return text.chars().find(|character| is_hidden(*character));
@@ -46,7 +46,7 @@ fn is_hidden(character: char) -> bool {
 }
 
 /// Whether a hidden character changes how its neighbours look: a joiner between letters of a script
-/// that has them (Hebrew and all behind it) or between pictures, or the style of a picture.
+/// that has joiners (Hebrew and all later blocks) or between emoji, or the style of an emoji.
 fn joins(before: char, character: char, after: char) -> bool {
     const FIRST_JOINED: char = '\u{590}';
     const FIRST_PICTURE: char = '\u{203c}';
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_the_same_becomes_the_same() {
+    fn texts_that_look_the_same_become_equal() {
         assert_eq!(normalize("Mu\u{308}ller".to_owned()), "Müller");
         assert_eq!(normalize("Müller".to_owned()), "Müller");
         assert_eq!(normalize("\u{212b}".to_owned()), "\u{c5}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_show_nothing_are_found() {
+    fn invisible_characters_are_found() {
         for hidden in [
             '\0',
             '\u{1b}',

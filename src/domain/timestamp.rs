@@ -24,14 +24,14 @@ pub fn write(out: &mut String, ms: i64) {
     part(ms.rem_euclid(1000), 3, 'Z');
 }
 
-/// `2026-01-25T10:30:00.000Z` as a text of its own.
+/// `2026-01-25T10:30:00.000Z` as a new string.
 pub fn text(ms: i64) -> String {
     let mut out = String::with_capacity(24);
     write(&mut out, ms);
     out
 }
 
-/// Reads an RFC 3339 time of any offset.
+/// Parses an RFC 3339 time with any offset; returns milliseconds since 1970, UTC.
 pub fn parse(text: &str) -> Option<i64> {
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()

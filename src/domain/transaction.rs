@@ -6,7 +6,7 @@ use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
 use crate::limits::NAME_CHARS_MAX;
 
 words! {
-    /// The way that the money goes.
+    /// The direction of the money.
     TransactionType {
         /// From the customer.
         Payment = "payment",
@@ -16,19 +16,19 @@ words! {
 }
 
 words! {
-    /// Whether the money went.
+    /// Whether the money was transferred.
     TransactionStatus {
-        /// Not yet known.
+        /// The result is not yet known.
         Pending = "pending",
-        /// The money went.
+        /// The money was transferred.
         Completed = "completed",
-        /// The money did not go.
+        /// The money was not transferred.
         Failed = "failed",
     }
 }
 
 impl TransactionStatus {
-    /// The statuses that may follow this one: once known, it is a fact.
+    /// The statuses that may follow this one; completed and failed are final.
     pub const fn next(self) -> &'static [Self] {
         match self {
             Self::Pending => &[Self::Completed, Self::Failed],
@@ -42,14 +42,18 @@ const FIELDS: &[Field] = &[
         .required()
         .in_event()
         .filterable(),
-    Field::new("type", Type::Choice(TransactionType::WORDS), "The way that the money goes.")
+    Field::new("type", Type::Choice(TransactionType::WORDS), "The direction of the money.")
         .required()
         .in_event(),
-    Field::new("status", Type::Choice(TransactionStatus::WORDS), "Whether the money went.")
-        .default(TransactionStatus::Pending.word())
-        .patchable()
-        .in_event()
-        .filterable(),
+    Field::new(
+        "status",
+        Type::Choice(TransactionStatus::WORDS),
+        "Whether the money was transferred.",
+    )
+    .default(TransactionStatus::Pending.word())
+    .patchable()
+    .in_event()
+    .filterable(),
     Field::new(
         "amount",
         Type::Money(1),
@@ -58,18 +62,22 @@ const FIELDS: &[Field] = &[
     )
     .required()
     .in_event(),
-    Field::new("gateway", Type::Line(1, NAME_CHARS_MAX), "The means: cash, card, stripe, ...")
-        .default("cash")
-        .patchable()
-        .in_event(),
+    Field::new(
+        "gateway",
+        Type::Line(1, NAME_CHARS_MAX),
+        "The means of payment: cash, card, stripe, ...",
+    )
+    .default("cash")
+    .patchable()
+    .in_event(),
     Field::new("currency", Type::Currency, "The order's currency."),
 ];
 
 /// The order that it is for.
 pub const ORDER_ID: FieldRef = FieldRef::of(FIELDS, "order_id");
-/// The way that the money goes.
+/// The direction of the money.
 pub const TYPE: FieldRef = FieldRef::of(FIELDS, "type");
-/// Whether the money went.
+/// Whether the money was transferred.
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
 /// The amount, in minor units.
 pub const AMOUNT: FieldRef = FieldRef::of(FIELDS, "amount");

@@ -1,19 +1,19 @@
-//! Users: those who may log in.
+//! Users: the accounts with which people and devices log in.
 
 use crate::domain::{Role, event, timestamp};
 
-/// A user as others see it.
+/// A user, without the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Given by the server, never reused.
+    /// The id, assigned by the server and never reused.
     pub id: i64,
-    /// Unique without regard to the case of its letters.
+    /// The name, unique without regard to the case of its letters.
     pub username: String,
     /// The user's role.
     pub role: Role,
     /// Whether the user may not log in.
     pub disabled: bool,
-    /// Grows with every change: the `ETag`.
+    /// The version, which grows with every change; the `ETag`.
     pub version: i64,
     /// Milliseconds since 1970, UTC.
     pub created_at: i64,
@@ -22,7 +22,7 @@ pub struct User {
 }
 
 impl User {
-    /// The user as JSON; nothing of the password.
+    /// The user as JSON, without anything about the password.
     pub fn json(&self) -> String {
         let Self { id, username, role, disabled, created_at, updated_at, .. } = self;
         let mut out = format!("{{\"id\":{id},\"username\":");

@@ -1,6 +1,6 @@
 //! Closed sets of words, such as the statuses of an order: each word is written once, in its enum.
 
-/// Makes an enum and its words, from one row for each.
+/// Makes an enum and its words from one row per variant.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
@@ -10,10 +10,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Their words, in the order of `ALL`.
+            /// The words, in the order of `ALL`.
             pub const WORDS: &'static [&'static str] = &[$($word,)*];
 
             /// The word in JSON and in SQL.
@@ -21,7 +21,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// The one with this word.
+            /// The variant with this word; `None` for another word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)*

@@ -1,13 +1,12 @@
 //! The state of an order, and the rules that move it.
 //!
-//! People and payments give an order a status; parcels lead it on from there. `base` is the first,
-//! `status` the outcome:
+//! `base` is the status from people and payments. `status` is the result, with the parcels:
 //!
-//! - cancelled or refunded: it stays so;
-//! - else completed if a person completed it, or every parcel is delivered or returned and at least one
-//!   is delivered;
-//! - else shipped if a parcel has left;
-//! - else the base.
+//! - cancelled or refunded, if a person set that, which is final;
+//! - else completed, if a person completed it, or if every parcel is delivered or returned and at
+//!   least one is delivered;
+//! - else shipped, if a parcel has left;
+//! - else `base`.
 
 use crate::domain::order::{
     self, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED, TOTAL,
@@ -20,16 +19,16 @@ use crate::shop::step::Step;
 use crate::shop::sums::Sums;
 use crate::shop::transition::status_skipped;
 
-/// The fields of an order that the rules decide on.
+/// The fields of an order that the rules read and set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) status: OrderStatus,
-    /// The status that people and payments gave it: without the parcels, and before the end.
+    /// The status from people and payments: without the parcels, a cancellation or a refund.
     pub(super) base: OrderStatus,
     pub(super) payment_status: PaymentStatus,
     /// In minor units.
     pub(super) total: i64,
-    /// Whether its goods came back to the stock.
+    /// Whether its goods came back into stock.
     pub(super) stock_returned: bool,
 }
 
@@ -58,7 +57,7 @@ impl Order {
         row.set(STOCK_RETURNED, Cell::Int(self.stock_returned.into()));
     }
 
-    /// The order with these sums. Becoming paid takes a pending order into work.
+    /// The order with these sums. A pending order that becomes paid moves to processing.
     pub(super) fn with_sums(mut self, sums: Sums) -> Self {
         let paid = self.payment_status == PaymentStatus::Paid;
         self.payment_status = sums.status(self.total);
@@ -72,7 +71,7 @@ impl Order {
         self
     }
 
-    /// The order with a status that a person gave it.
+    /// The order with a status that a person set.
     fn with_status(mut self, status: OrderStatus) -> Self {
         if !status.is_ended() {
             self.base = status;
@@ -100,7 +99,7 @@ impl Order {
     }
 }
 
-/// The status of an order with parcels in these states, `None` if none has left.
+/// The status of an order with parcels in these states; `None` if none has left.
 fn status_of_parcels(parcels: &[ShipmentStatus]) -> Option<OrderStatus> {
     use ShipmentStatus::{Delivered, Pending, Returned};
     let settled = |parcel: &ShipmentStatus| matches!(parcel, Delivered | Returned);
@@ -113,8 +112,8 @@ fn status_of_parcels(parcels: &[ShipmentStatus]) -> Option<OrderStatus> {
     }
 }
 
-/// Checks a patch of an order, and brings in line what follows from it in the same row: one change,
-/// one event.
+/// Checks a patch of an order, and updates the dependent fields in the same row, so that one change
+/// makes one event.
 pub(super) fn check_update(
     reads: &impl Reads,
     before: &Row,
@@ -146,7 +145,8 @@ pub(super) fn check_update(
     Ok(())
 }
 
-/// Gives back the goods of an order that ended or goes, once, unless they have left the shop.
+/// Returns the goods of an order that ended or is deleted to the stock, once, unless they have left
+/// the shop.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     let returned = match step {
         Step::Create { .. } => false,

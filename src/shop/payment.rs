@@ -1,7 +1,7 @@
-//! Payments and refunds: which are taken, and what they make of their order.
+//! Payments and refunds: which are accepted, and how they change their order.
 //!
-//! A rule reads the sums once: what it holds the money against is what the order's payment status then
-//! follows from.
+//! A rule reads the payments once: it checks an amount against the same sums from which the order's
+//! payment status then follows.
 
 use crate::domain::transaction::{CURRENCY, ORDER_ID, TransactionType};
 use crate::domain::{Cell, Code, Input, Reject, Row};
@@ -12,7 +12,8 @@ use crate::shop::step::Step;
 use crate::shop::sums::{Payment, Sums};
 use crate::shop::transition::status_skipped;
 
-/// The steps of a new transaction. It has the order's currency, and an ended order takes no payment.
+/// The steps of a new transaction. It gets the order's currency, and an order that has ended
+/// accepts no payment.
 pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<Vec<Step>, Reject> {
     let order_id = input.id(ORDER_ID).ok_or_else(|| row.damaged(ORDER_ID))?;
     row.set(ORDER_ID, Cell::Int(order_id));
@@ -21,7 +22,7 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
     input.apply_to(&mut row)?;
     let (order, payment) = (Order::read(&order_row)?, Payment::read(&row)?);
     if payment.direction == TransactionType::Payment && order.status.is_ended() {
-        let text = format!("this order is {} and takes no payment", order.status.word());
+        let text = format!("this order is {} and accepts no payment", order.status.word());
         return Err(Reject::conflict(Code::OrderEnded, text));
     }
     let mut payments = reads.payments(order_id)?;
@@ -35,7 +36,7 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
     with_order(step, order_row, order, &payments)
 }
 
-/// The steps of a patch of a transaction: money whose coming or failing is known is a fact.
+/// The steps of a patch of a transaction. A completed or failed one keeps its status.
 pub(super) fn update(reads: &impl Reads, before: Row, after: Row) -> Result<Vec<Step>, Reject> {
     let (old, new) = (Payment::read(&before)?, Payment::read(&after)?);
     if old == new {
@@ -53,7 +54,7 @@ pub(super) fn update(reads: &impl Reads, before: Row, after: Row) -> Result<Vec<
     with_order(Step::Update { before, after }, order_row, order, &payments)
 }
 
-/// The steps of a deletion. A payment stays as long as its money is given back.
+/// The steps of a deletion. A payment cannot be deleted before the refunds that its money covers.
 pub(super) fn delete(reads: &impl Reads, row: Row) -> Result<Vec<Step>, Reject> {
     let gone = Payment::read(&row)?;
     let order_row = order_of(reads, &row, ORDER_ID)?;
@@ -66,7 +67,7 @@ pub(super) fn delete(reads: &impl Reads, row: Row) -> Result<Vec<Step>, Reject> 
     with_order(Step::Delete(row), order_row, order, &payments)
 }
 
-/// The payments but one of these.
+/// The payments without one that equals `one`.
 fn without(mut payments: Vec<Payment>, one: Payment) -> Vec<Payment> {
     if let Some(at) = payments.iter().position(|other| *other == one) {
         payments.swap_remove(at);
@@ -74,7 +75,7 @@ fn without(mut payments: Vec<Payment>, one: Payment) -> Vec<Payment> {
     payments
 }
 
-/// The step, and behind it that of the order, which these payments may have changed.
+/// The step, followed by that of the order if these payments change it.
 fn with_order(
     step: Step,
     row: Row,

@@ -1,4 +1,5 @@
-//! The way from a change to its steps, and from a saved step to what follows: the kind decides.
+//! Turns a change into its steps, and a saved step into those that follow. The kind of the entity
+//! decides which rules apply.
 
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
 use crate::shop::reads::{Reads, all_found, missing_references};
@@ -8,7 +9,7 @@ use crate::shop::{customer, order, payment, sale, shipment};
 /// The steps of a change. The first is that of the entity itself.
 ///
 /// # Errors
-/// The rule that the change breaks: nothing may be saved then.
+/// The rule that the change breaks. Nothing may be saved then.
 pub fn plan(
     reads: &impl Reads,
     principal: Principal,
@@ -42,7 +43,7 @@ pub fn plan(
 /// The steps that follow from one that was saved.
 ///
 /// # Errors
-/// `Unavailable` if what is stored cannot be read.
+/// `Unavailable` if a stored row cannot be read.
 pub fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     match step.row().kind {
         EntityKind::Order => order::follow(reads, step),

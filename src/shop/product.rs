@@ -15,7 +15,7 @@ pub(super) fn take(before: Row, quantity: i64) -> Result<Step, Reject> {
     }
     if stock < quantity {
         let text =
-            format!("{stock} of product {id} ({name}) are in stock, the order has {quantity}");
+            format!("product {id} ({name}) has {stock} in stock, the order needs {quantity}");
         return Err(Reject::conflict(Code::OutOfStock, text));
     }
     Ok(with_stock(before, stock - quantity))

@@ -1,4 +1,4 @@
-//! The view of the shop that the rules have, and their look-ups in it.
+//! The rules' view of the shop, and their look-ups in it.
 
 use crate::domain::input::Input;
 use crate::domain::schema::Type;
@@ -6,12 +6,12 @@ use crate::domain::shipment::ShipmentStatus;
 use crate::domain::{Code, EntityKind, FieldError, FieldRef, Reject, Row};
 use crate::shop::sums::Payment;
 
-/// The rules' view of the shop. The store shows its open transaction, so a rule sees the steps that were
-/// saved before it.
+/// The rules' view of the shop. The store implements it on its open transaction, so a rule sees the
+/// steps that were saved before it.
 pub trait Reads {
-    /// The entity with that id.
+    /// The entity with that id; `None` if it does not exist.
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject>;
-    /// Whether there is such an entity.
+    /// Whether an entity with that id exists.
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject>;
     /// The transactions of an order.
     fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject>;
@@ -23,7 +23,8 @@ pub(super) fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {
     if errors.is_empty() { Ok(()) } else { Err(Reject::Invalid(errors)) }
 }
 
-/// The references of an input that lead nowhere; a foreign key alone would not name them.
+/// The references of an input to entities that do not exist. A foreign key alone would not name
+/// them.
 pub(super) fn missing_references(
     reads: &impl Reads,
     input: &Input,

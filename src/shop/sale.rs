@@ -57,8 +57,8 @@ pub(super) fn create(
     Ok(steps)
 }
 
-/// Refuses what a kiosk may not say. It stands in the open: neither what an order costs nor how far it
-/// has come is for it to say, nor may it try out which customers there are.
+/// Refuses fields that a kiosk may not set. Anyone can use a kiosk, so it may set neither the price
+/// nor the status of an order, and it may not probe which customers exist.
 fn check_kiosk(input: &Input) -> Result<(), Reject> {
     if input.get(ITEMS).is_none() {
         return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
@@ -76,7 +76,7 @@ fn check_kiosk(input: &Input) -> Result<(), Reject> {
     }
 }
 
-/// The product of each line.
+/// The product of each line; adds an error for each that does not exist.
 fn load_products(
     reads: &impl Reads,
     lines: &[OrderLine],
@@ -96,7 +96,7 @@ fn load_products(
     Ok(products)
 }
 
-/// Prices the lines: fills in the order's items, total and currency. `products` has the product of each
+/// Prices the lines: sets the order's items, total and currency. `products` has the product of each
 /// line, in the order of the lines.
 fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), Reject> {
     let currency = products.first().map(Row::currency).unwrap_or_default();
@@ -129,18 +129,18 @@ fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), R
     order::set_items(order, &items)
 }
 
-/// Refuses a total or a currency from the client that is not the server's.
+/// Refuses a total or a currency from the client that differs from the server's.
 fn check_priced(order: &Row, priced: &[Cell; 2]) -> Result<(), Reject> {
     for (field, cell) in [TOTAL, CURRENCY].into_iter().zip(priced) {
         if order.cell(field) != cell {
-            let message = "is not what the server's prices make it; leave it out";
+            let message = "differs from the server's prices; leave it out";
             return Err(Reject::field(field.name, Code::TotalFixed, message));
         }
     }
     Ok(())
 }
 
-/// Each product with how many of it the lines want, by its id.
+/// Each product with its quantity over all lines, by the product's id.
 fn quantities(lines: &[OrderLine], products: Vec<Row>) -> BTreeMap<i64, (Row, i64)> {
     let mut wanted = BTreeMap::new();
     for (line, product) in lines.iter().zip(products) {

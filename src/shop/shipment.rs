@@ -1,4 +1,4 @@
-//! Parcels: an order's status follows from their states, whatever the order of the news.
+//! Parcels: an order's status follows from their states, in whatever order they are reported.
 
 use crate::domain::shipment::{ORDER_ID, STATUS};
 use crate::domain::{Code, Reject, Row};
@@ -7,7 +7,7 @@ use crate::shop::order::{self, Order};
 use crate::shop::reads::{Reads, order_of};
 use crate::shop::step::Step;
 
-/// Checks a new parcel. It may be of an ended order: what is true of a parcel can be recorded.
+/// Checks a new parcel. Its order may have ended, because a parcel that exists must be recorded.
 pub(super) fn check_create(reads: &impl Reads, row: &Row) -> Result<(), Reject> {
     if reads.parcels(row.int(ORDER_ID)?)?.len() < ORDER_SHIPMENTS_MAX {
         return Ok(());
@@ -16,7 +16,7 @@ pub(super) fn check_create(reads: &impl Reads, row: &Row) -> Result<(), Reject> 
     Err(Reject::conflict(Code::TooManyShipments, text))
 }
 
-/// Brings an order's status in line with its parcels.
+/// Updates an order's status from the states of its parcels.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     if let Step::Update { before, after } = step
         && before.cell(STATUS) == after.cell(STATUS)

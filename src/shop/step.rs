@@ -1,4 +1,4 @@
-//! A change as it is asked for, and the steps that it is made of.
+//! A requested change, and the steps that carry it out.
 
 use crate::domain::{EntityKind, Input, Precondition, Row};
 
@@ -9,46 +9,46 @@ pub struct Change {
     pub kind: EntityKind,
     /// The operation.
     pub operation: Operation,
-    /// On which versions of the entity it may be made.
+    /// The versions of the entity for which the change is allowed.
     pub precondition: Precondition,
 }
 
 /// An operation on an entity.
 #[derive(Debug)]
 pub enum Operation {
-    /// Make a new one.
+    /// Create an entity.
     Create(Input),
-    /// Change the given fields of the one with this id.
+    /// Change the given fields of the entity with this id.
     Update(i64, Input),
-    /// Remove the one with this id.
+    /// Delete the entity with this id.
     Delete(i64),
-    /// Forget the personal data of the one with this id.
+    /// Erase the personal data of the entity with this id.
     Erase(i64),
 }
 
-/// One row that is to be saved, and one event.
+/// One row to save, and its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A new entity.
     Create {
         /// Its state; the id is 0 until it is saved.
         row: Row,
-        /// The products to which it refers beside its columns, in ascending order.
+        /// The products of its lines, in ascending order.
         products: Vec<i64>,
     },
     /// A new state of an entity.
     Update {
         /// The stored state.
         before: Row,
-        /// The new one.
+        /// The new state.
         after: Row,
     },
-    /// The last state of an entity that goes.
+    /// The last state of a deleted entity.
     Delete(Row),
 }
 
 impl Step {
-    /// The state that is stored before the step.
+    /// The stored state before the step; `None` for a creation.
     pub fn before(&self) -> Option<&Row> {
         match self {
             Self::Create { .. } => None,
@@ -56,7 +56,7 @@ impl Step {
         }
     }
 
-    /// The state that is stored behind the step.
+    /// The stored state after the step; `None` for a deletion.
     pub fn after(&self) -> Option<&Row> {
         match self {
             Self::Create { row: after, .. } | Self::Update { after, .. } => Some(after),
@@ -64,7 +64,7 @@ impl Step {
         }
     }
 
-    /// The newest state that there is.
+    /// The newest state; the last one for a deletion.
     pub fn row(&self) -> &Row {
         match self {
             Self::Create { row, .. } | Self::Update { after: row, .. } | Self::Delete(row) => row,

@@ -1,17 +1,17 @@
-//! The sums of an order's payments and refunds, on which alone it depends how far the order is paid.
+//! The sums of an order's payments and refunds. They and the total alone decide the payment status.
 
 use crate::domain::order::PaymentStatus;
 use crate::domain::transaction::{AMOUNT, STATUS, TYPE, TransactionStatus, TransactionType};
 use crate::domain::{Code, Reject, Row, decimal};
 
-/// The fields of a transaction that the rules decide on.
+/// The fields of a transaction that the rules read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// The way that the money goes.
+    /// The direction of the money.
     pub direction: TransactionType,
-    /// Whether it went.
+    /// Whether the money was transferred.
     pub status: TransactionStatus,
-    /// In minor units of the order's currency.
+    /// The amount, in minor units of the order's currency.
     pub amount: i64,
 }
 
@@ -34,15 +34,16 @@ pub(super) struct Sums {
     paid: i64,
     /// Completed refunds.
     refunded: i64,
-    /// Whether a payment is under way.
+    /// Whether a payment is pending.
     pending: bool,
     /// Whether a payment failed.
     failed: bool,
 }
 
 impl Sums {
-    /// The sums of these transactions. They cannot overflow: `ORDER_TRANSACTIONS_MAX` of
-    /// `AMOUNT_MINOR_MAX` are less than `i64::MAX`, and what an older version let in stops there.
+    /// The sums of these transactions. They cannot overflow: `ORDER_TRANSACTIONS_MAX` times
+    /// `AMOUNT_MINOR_MAX` is less than `i64::MAX`, and the sums of more transactions from an older
+    /// version saturate.
     pub(super) fn of(payments: &[Payment]) -> Self {
         use TransactionStatus::{Completed, Failed, Pending};
         use TransactionType::{Payment, Refund};
@@ -59,7 +60,7 @@ impl Sums {
         sums
     }
 
-    /// The money that stays in the till.
+    /// Completed payments minus completed refunds, in minor units.
     pub(super) fn net(self) -> i64 {
         self.paid - self.refunded
     }
@@ -80,8 +81,8 @@ impl Sums {
         }
     }
 
-    /// Refuses money that is more than is due, or more than came in. Money that is under way does
-    /// not count; it is held against the sums of the moment when it comes.
+    /// Refuses a payment above what is due, or a refund above what was paid. Pending transactions
+    /// are not in the sums; each is checked again when it completes.
     pub(super) fn check_room_for(
         self,
         payment: Payment,

@@ -62,7 +62,7 @@ impl MemoryShop {
         self.change(ADMIN, kind, Operation::Delete(id))
     }
 
-    /// Does a change with all that follows, or nothing.
+    /// Applies a change with everything that follows, or nothing.
     fn change(
         &mut self,
         who: Principal,
@@ -139,7 +139,7 @@ fn input(kind: EntityKind, purpose: Purpose, body: Value) -> Result<Input, Rejec
     Input::read(kind, purpose, body)
 }
 
-/// The code of a refusal.
+/// The code of a rejection.
 #[track_caller]
 fn refused<T>(result: Result<T, Reject>) -> Code {
     match result.err() {

@@ -1,25 +1,26 @@
-//! The contract of orders, payments and parcels as a model: what a shop has to show after each change.
+//! The contract of orders, payments and parcels as a model: the state that a shop must have after
+//! each change.
 
 use crate::domain::Code;
 use crate::domain::order::{OrderStatus, PaymentStatus};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
 
-/// The pieces of each product that the shop begins with.
+/// The pieces of each product in stock at the start.
 pub(super) const STOCK: i64 = 12;
 
 /// An order as the contract sees it.
 #[derive(Clone, Debug)]
 pub(super) struct OrderModel {
     pub(super) id: i64,
-    /// The product's number and how many of it; an order from outside has none.
+    /// The product's index and the quantity; `None` for an order that has only a total.
     pub(super) goods: Option<(usize, i64)>,
     pub(super) total: i64,
-    /// The last status that a person or a payment gave it, before the end.
+    /// The last status from a person or a payment, other than cancelled and refunded.
     pub(super) by_hand: OrderStatus,
     pub(super) ended: Option<OrderStatus>,
     pub(super) paid: bool,
-    /// The goods are back in the stock.
+    /// Whether the goods are back in stock.
     pub(super) back: bool,
     pub(super) deleted: bool,
 }
@@ -90,7 +91,7 @@ impl Model {
         self.sum(at, TransactionType::Payment) - self.sum(at, TransactionType::Refund)
     }
 
-    /// The refusal of money, if it is to be refused.
+    /// The code with which the shop must refuse the amount; `None` if it must accept it.
     pub(super) fn refusal(&self, at: usize, way: TransactionType, amount: i64) -> Option<Code> {
         match way {
             TransactionType::Payment if amount > (self.orders[at].total - self.net(at)).max(0) => {
@@ -105,7 +106,8 @@ impl Model {
         self.parcels.iter().filter(move |parcel| parcel.order == at).map(|parcel| parcel.status)
     }
 
-    /// Draws the consequences: paid orders go into work, and goods that never left come back.
+    /// Applies the consequences: paid orders move to processing, and goods that never left come
+    /// back into stock.
     pub(super) fn settle(&mut self) {
         for at in 0..self.orders.len() {
             let paid = self.payment_status(at) == PaymentStatus::Paid;

@@ -1,7 +1,7 @@
 //! Random sequences of changes against a model of the contract.
 //!
-//! `PROPTEST_CASES` sequences (256 unless set) from the seed `PROPTEST_RNG_SEED` (13 unless set); a failure
-//! prints the shortest sequence that fails.
+//! The test runs `PROPTEST_CASES` sequences (256 unless set) from the seed `PROPTEST_RNG_SEED` (13
+//! unless set); a failure prints the shortest sequence that fails.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
@@ -18,8 +18,8 @@ use crate::shop::Step;
 use crate::shop::tests::model::{Model, OrderModel, ParcelModel, PaymentModel, STOCK};
 use crate::shop::tests::{MemoryShop, refused};
 
-/// One thing that happens in a shop. A number picks one of the orders, payments or parcels that there
-/// are, whatever their count.
+/// One action in a shop. A number selects one of the existing orders, payments or parcels, modulo
+/// their count.
 #[derive(Clone, Debug)]
 enum Act {
     Sell(usize, i64),
@@ -78,7 +78,7 @@ impl Both {
         Self { shop, model: Model::default(), products }
     }
 
-    /// Does one thing in the shop and, if it has to be possible, in the model.
+    /// Performs an action in the shop and, if it must succeed, in the model.
     fn act(&mut self, act: &Act) {
         match *act {
             Act::Sell(product, quantity) => self.sell(product, quantity),
@@ -114,7 +114,7 @@ impl Both {
         }
     }
 
-    /// The place and the id of an order that is still there.
+    /// The index and the id of an order that was not deleted.
     fn pick(&self, number: usize) -> Option<(usize, i64)> {
         let there = self.model.orders.iter().enumerate().filter(|(_, order)| !order.deleted);
         let there: Vec<_> = there.map(|(at, order)| (at, order.id)).collect();
@@ -262,7 +262,7 @@ impl Both {
     }
 }
 
-/// The `changed_fields` that an event must have, found from the whole entities before and after.
+/// The `changed_fields` that an event must have, computed from the whole entities before and after.
 fn expected_changes(step: &Step) -> Option<Value> {
     let whole =
         |row| serde_json::from_str::<Map<String, Value>>(&event::entity(row).unwrap()).unwrap();
@@ -303,9 +303,9 @@ fn check(both: &Both) -> Result<(), proptest::test_runner::TestCaseError> {
     Ok(())
 }
 
-/// Stock is conserved, the payment status is a function of the sums, an order's status one of its
-/// parcels; no status is skipped; `changed_fields` is the difference; an order that ends gives back
-/// exactly what never left. Each is checked behind each change.
+/// After each change: stock is conserved; the payment status follows from the sums, and an order's
+/// status from its parcels; no status is skipped; `changed_fields` is the difference; an order that
+/// ends returns exactly the goods that never left.
 #[test]
 fn any_sequence_of_changes_keeps_to_the_contract() {
     let mut config = Config { failure_persistence: None, ..Config::default() };

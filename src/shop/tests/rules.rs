@@ -1,4 +1,4 @@
-//! Each rule by itself.
+//! Tests of each rule by itself.
 
 use serde_json::json;
 
@@ -62,9 +62,9 @@ fn only_a_published_product_is_sold_but_any_comes_back() {
     assert_eq!(stock(&shop, tea), 10);
 }
 
-/// A kiosk stands in the open: it says what is wanted, and nothing else.
+/// Anyone can use a kiosk, so it may name products and nothing else.
 #[test]
-fn a_kiosk_can_neither_price_nor_move_an_order_nor_try_out_customers() {
+fn a_kiosk_can_neither_price_nor_move_an_order_nor_probe_customers() {
     let mut shop = MemoryShop::default();
     let tea = product(&mut shop, 2.5, 10);
     let ana = json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "A"});
@@ -84,7 +84,7 @@ fn a_kiosk_can_neither_price_nor_move_an_order_nor_try_out_customers() {
 }
 
 #[test]
-fn a_version_that_was_asked_for_has_to_be_the_stored_one() {
+fn if_match_must_name_the_stored_version() {
     let mut shop = MemoryShop::default();
     let tea = product(&mut shop, 2.5, 10);
     let listed = |versions: &[i64]| Some(Versions::Listed(versions.to_vec()));
@@ -97,9 +97,9 @@ fn a_version_that_was_asked_for_has_to_be_the_stored_one() {
     }
 }
 
-/// One field more in a later version, and every old order would have lost its lines.
+/// A field that a later version adds must not cost every old order its lines.
 #[test]
-fn lines_that_cannot_be_read_are_an_error_and_unknown_fields_are_none() {
+fn unreadable_lines_are_an_error_and_unknown_fields_are_not() {
     let mut shop = MemoryShop::default();
     let tea = product(&mut shop, 2.5, 10);
     let id = sell(&mut shop, tea, 4);
@@ -114,7 +114,7 @@ fn lines_that_cannot_be_read_are_an_error_and_unknown_fields_are_none() {
 }
 
 #[test]
-fn a_status_that_is_not_known_is_an_error() {
+fn an_unknown_status_is_an_error() {
     let mut shop = MemoryShop::default();
     let tea = product(&mut shop, 2.5, 10);
     let id = sell(&mut shop, tea, 4);
@@ -157,7 +157,7 @@ fn an_order_has_a_bounded_number_of_payments_and_parcels() {
     assert_eq!(full(EntityKind::Shipment, &body, most), Code::TooManyShipments);
 }
 
-/// Each word and each way from one to the next, as clients rely on them.
+/// Clients rely on each word and each transition.
 #[test]
 fn statuses_and_their_transitions_are_pinned() {
     let ways = |status: OrderStatus| {
