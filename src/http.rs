@@ -1,4 +1,4 @@
-//! One request → one answer. This room is the home of hyper's requests and answers.
+//! Turns one request into one reply. This room is the home of hyper's requests and responses.
 
 mod api;
 mod audit;
@@ -43,7 +43,7 @@ use request::ApiRequest;
 use route::Access;
 
 impl Api {
-    /// Answers a request; never fails, a refusal is an answer too.
+    /// Answers a request. It never fails: a refusal is a reply, too.
     pub async fn handle(
         &self,
         request: Request<Incoming>,
@@ -65,7 +65,7 @@ impl Api {
         reply
     }
 
-    /// Finds the request's row, checks what the row says of it, and calls the row's handler.
+    /// Finds the request's route, makes the checks that the route names, and calls its handler.
     async fn dispatch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let path = request.parts.uri.path();
         let Some((rows, parameters)) = routes::of_path(path) else {
@@ -96,7 +96,7 @@ impl Api {
         (route.handler)(self, request).await
     }
 
-    /// A page elsewhere must not act with the cookies of whoever looks at it.
+    /// Refuses a page of another origin, which would act with its visitor's cookies.
     fn check_origin(&self, request: &ApiRequest) -> Result<(), Problem> {
         if cors::may_act(&request.parts.headers, &self.origins, request.client.secure) {
             return Ok(());
@@ -108,7 +108,7 @@ impl Api {
     }
 }
 
-/// The way to the path that a client meant, where it ends in a slash too many.
+/// A redirect to the path without its last slash; `None` if no route has that path.
 fn without_slash(uri: &Uri) -> Option<Reply> {
     let path = uri.path().strip_suffix('/')?;
     routes::of_path(path)?;

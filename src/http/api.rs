@@ -1,4 +1,4 @@
-//! The handle of this room: what handlers need to answer a request.
+//! The state that the handlers of requests share.
 
 use std::sync::Arc;
 
@@ -15,24 +15,24 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::tls::Identity;
 
-/// The right to a large answer; none where it is small.
+/// A permit for a large response; `None` for a small one.
 pub(super) type ResponsePermit = Option<OwnedSemaphorePermit>;
 
-/// Everything that answers need.
+/// Everything that handlers need to answer a request.
 pub struct Api {
     /// The shop.
     pub store: Arc<Store>,
     /// Logins and sessions.
     pub auth: Arc<Auth>,
-    /// For the numbers of `/metrics` only.
+    /// The feed, whose size and head `/metrics` reports.
     pub feed: Arc<Feed>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The origins whose pages may send requests.
     pub origins: Arc<Origins>,
-    /// A server that is stopping is no longer ready.
+    /// Tells whether the server is stopping and thus no longer ready.
     pub lifecycle: Arc<Lifecycle>,
-    /// The server's certificate; `None` where it speaks plain HTTP only.
+    /// The server's certificate; `None` if it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
     /// The memory that requests may hold at the same time.
     pub memory_budget: MemoryBudget,
@@ -47,7 +47,7 @@ pub struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// For so many KiB of bodies and so many pages.
+    /// Creates a budget of `bodies_kib` KiB of bodies and `pages` pages.
     pub fn new(bodies_kib: u32, pages: usize) -> Self {
         let semaphore = |places| Arc::new(Semaphore::new(places));
         Self { bodies: semaphore(bodies_kib as usize), pages: semaphore(pages) }
@@ -55,14 +55,17 @@ impl MemoryBudget {
 }
 
 impl Api {
-    /// Waits for the right to make and send a page.
+    /// Waits for a permit to make and send a page.
+    ///
+    /// # Errors
+    /// `Busy` after `PAGE_WAIT`.
     pub(super) async fn page_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let permit = Arc::clone(&self.memory_budget.pages).acquire_owned();
         let busy = || Problem::from(Reject::Busy);
         tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
-    /// Waits for the right to make and send a response of about this size, if that is large.
+    /// Waits for a permit to make and send a response of about `bytes`, if that is large.
     pub(super) async fn response_permit(&self, bytes: usize) -> Result<ResponsePermit, Problem> {
         match bytes {
             0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),

@@ -1,5 +1,5 @@
-//! The certificate of the server's own authority, which a client has to trust before it speaks TLS with the
-//! server. It is public by nature.
+//! The certificate of the server's own authority. It is public, and a client has to trust it before it can
+//! speak TLS with the server.
 
 use hyper::StatusCode;
 

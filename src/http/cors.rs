@@ -1,5 +1,5 @@
-//! Pages of the configured origins may use the API from a browser (the Fetch standard, CORS); those
-//! of all others may not act with the cookies of whoever looks at them.
+//! Pages of the configured origins may use the API from a browser (the Fetch standard, CORS). Pages of all
+//! other origins may not act with their visitors' cookies.
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -9,30 +9,31 @@ use crate::auth::origin::Origins;
 use crate::http::headers::header_text;
 use crate::http::reply::{self, RESOURCE_POLICY, Reply};
 
-/// The origin that a request names, if it is one and can be read.
+/// The origin that a request names; `None` if it names several or an unreadable one.
 pub fn origin_of(headers: &HeaderMap) -> Option<&str> {
     let is_one = headers.get_all(header::ORIGIN).iter().count() == 1;
     header_text(headers, &header::ORIGIN).filter(|_| is_one)
 }
 
-/// Whether a request with these headers, perhaps over TLS, may change something, or become a WebSocket.
+/// Whether a request with these headers may change something or become a WebSocket; `secure` if it came
+/// over TLS.
 pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
     let origin = origin_of(headers);
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
-    // What cannot be read is none of ours.
+    // An unreadable value becomes the empty one, which is never allowed.
     let site = site.map(|site| site.to_str().unwrap_or_default());
     headers.contains_key(header::ORIGIN) == origin.is_some()
         && origins.allow(origin, site, header_text(headers, &header::HOST), secure)
 }
 
-/// Whether a browser asks for a page of a listed origin before it sends the request itself.
+/// Whether this is a CORS preflight for a page of a listed origin.
 pub(super) fn is_preflight(parts: &Parts, origins: &Origins) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && origin_of(&parts.headers).is_some_and(|origin| origins.lists(origin))
 }
 
-/// The answer to that: the methods of the path, and the headers that the API knows.
+/// The reply to a preflight: the methods of the path, and the headers that the API knows.
 pub(super) fn preflight(allow: &str) -> Reply {
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, allow);
@@ -42,7 +43,7 @@ pub(super) fn preflight(allow: &str) -> Reply {
     reply
 }
 
-/// Lets the page read the answer, if its origin is configured.
+/// Lets the page read the reply, if its origin is configured.
 pub fn allow_origin(reply: &mut Reply, origin: Option<&str>, origins: &Origins) {
     let Some(origin) = origin.filter(|origin| origins.lists(origin)) else {
         return;

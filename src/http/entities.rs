@@ -100,8 +100,7 @@ impl Api {
         Ok(reply::empty(StatusCode::NO_CONTENT).with_seq(seq))
     }
 
-    /// `POST /api/customers/{id}/erase`: forgets the personal data, in the event log as well; the
-    /// orders stay.
+    /// `POST /api/customers/{id}/erase`: erases the personal data, in the event log as well. The orders stay.
     pub(super) async fn erase(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
         let (operation, precondition) = (Operation::Erase(id), request.precondition());
@@ -112,8 +111,8 @@ impl Api {
         Ok(reply.with_permit(permit).with_seq(seq))
     }
 
-    /// Updates an entity, with the permit for its response where that is large. Few are, so the store
-    /// tells.
+    /// Updates an entity; returns it with a permit for its response, if that is large. Few responses are
+    /// large, so the change is first tried without a permit.
     async fn update(
         &self,
         caller: Caller,
@@ -134,7 +133,7 @@ impl Api {
         }
     }
 
-    /// Reads an entity, with the permit for its response where that is large.
+    /// Reads an entity; returns it with a permit for its response, if that is large.
     async fn read_entity(
         &self,
         kind: EntityKind,
@@ -151,7 +150,7 @@ impl Api {
     }
 }
 
-/// The answer to a creation, first or repeated.
+/// The reply to a creation, first or repeated.
 pub(super) fn created(plural: &str, response: StoredResponse) -> Reply {
     let StoredResponse { id, version, body } = response;
     let mut reply = reply::versioned(StatusCode::CREATED, body, version);
@@ -191,13 +190,13 @@ fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
     Ok(Cell::Text(normalize_text(field, text.to_owned())))
 }
 
-/// Whether an entity has what a list's filters ask for.
+/// Whether an entity passes a list's filters.
 fn passes(row: &Row, query: &Query) -> bool {
     query.updated_since.is_none_or(|since| row.updated_at >= since)
         && query.filters.iter().all(|(field, cell)| row.cell(*field) == cell)
 }
 
-/// Whether a session may know of an entity: to a kiosk, the order of another one does not exist.
+/// Whether a session may see an entity. A kiosk does not see the orders of other kiosks.
 fn may_see(row: &Row, session: &Session) -> bool {
     !only_own_orders(row.kind, session) || *row.cell(order::KIOSK_ID) == own_id(session)
 }

@@ -1,5 +1,5 @@
-//! Entity tags: how a version is written, and what the conditions of a request say of it (RFC 9110,
-//! sections 8.8.3 and 13.1). Tags are compared as bytes: `"034"` is not `"34"`.
+//! Entity tags, and the preconditions of a request (RFC 9110, sections 8.8.3 and 13.1). Tags are compared
+//! as bytes: `"034"` is not `"34"`.
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -25,9 +25,9 @@ pub(super) fn has_version(headers: &HeaderMap, version: i64) -> bool {
     precondition(headers).if_none_match.is_some_and(|versions| versions.contains(version))
 }
 
-/// The versions in a list header, over all its lines (section 5.3); `None` where it is absent. What
-/// cannot be read, and a foreign tag, names no version: that is not the same as absent. Tags of ours
-/// hold no comma, so the pieces of a foreign one that does name nothing.
+/// The versions in a list header, over all its lines (section 5.3); `None` if it is absent. An unreadable
+/// or foreign tag names no version, which is not the same as absent. This server's tags have no comma, so
+/// the pieces of a foreign tag with a comma name no version either.
 fn versions(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -47,7 +47,7 @@ fn versions(
     Some(Versions::Listed(listed))
 }
 
-/// The version whose tag this is.
+/// The version that has this tag.
 fn version_of(tag: &[u8]) -> Option<i64> {
     let digits = tag.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let version: i64 = str::from_utf8(digits).ok()?.parse().ok()?;

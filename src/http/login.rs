@@ -51,7 +51,7 @@ impl Api {
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 
-    /// A body of exactly two texts.
+    /// Reads a body of exactly two texts.
     async fn two_texts(
         &self,
         request: &mut ApiRequest,
@@ -78,7 +78,7 @@ impl Api {
     }
 }
 
-/// The user as the session's owner sees itself.
+/// The user of a session, as JSON.
 fn show(user: &User) -> String {
     #[derive(Serialize)]
     struct Shown<'u> {

@@ -1,5 +1,4 @@
-//! `/openapi.json`: made from the routes and the entities' schemas, so that it cannot say anything
-//! else.
+//! `/openapi.json`: generated from the routes and the entities' schemas, so that it cannot contradict them.
 
 mod components;
 mod names;
@@ -40,7 +39,7 @@ fn document(cookie_name: &str) -> Value {
             "contact": {"name": "The Tillcast authors"},
             "description": "A shop's orders, products, customers, shipments and transactions. \
                             Every change is an event, on /ws and in /api/events. Log in first: the \
-                            answer sets the cookie that the other requests need.",
+                            reply sets the cookie that the other requests need.",
         },
         "servers": [{"url": "/", "description": "The server that this document comes from"}],
         "security": [{"session": []}],
@@ -69,9 +68,9 @@ fn tags() -> Value {
     let others = [
         ("events", "The log of all changes, in the order in which they were made."),
         ("session", "Logging in and out, and your own password."),
-        ("users", "Who may log in, for admins."),
-        ("audit", "Who changed what, and from where, for admins."),
-        ("server", "What monitors and tools ask."),
+        ("users", "The users who may log in, for admins."),
+        ("audit", "The audit trail of all changes: user, address, entity and fields, for admins."),
+        ("server", "Endpoints for monitors and tools."),
     ];
     let others = others.map(|(name, about)| (name, about.to_owned()));
     let tag = |(name, about)| json!({"name": name, "description": about});

@@ -1,4 +1,4 @@
-//! The pages that a person sees in a browser: what this address is, and what each problem means.
+//! The pages for people: the home page, and the meaning of each problem.
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
@@ -8,16 +8,16 @@ use crate::http::reply::{self, Reply};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A page runs no script, sends no form, and may talk to its own server alone, over HTTP and over the
-/// WebSocket: a line typed into its console is allowed what a page of this host would be.
+/// A page runs no script and sends no form. It may connect to its own server only, over HTTP and the
+/// WebSocket, so that the examples work in its console.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; connect-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
-/// Pages and their assets hold nothing of the shop, and change with the program only.
+/// Pages and their assets contain no shop data, and change only with the program.
 const PAGE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// `GET /`: the name, the version, and the way on.
+/// `GET /`: how to log in, and links to the descriptions of the API.
 pub(super) fn home() -> Reply {
     page("Tillcast", include_str!("pages/home.html"))
 }
@@ -34,17 +34,17 @@ pub(super) fn problems() -> Reply {
     page("Problems", &include_str!("pages/problems.html").replace("{entries}", &entries))
 }
 
-/// `GET /style.css`: the look of both, in light and dark.
+/// `GET /style.css`: the style of the pages, light and dark.
 pub(super) fn style() -> Reply {
     asset("text/css; charset=utf-8", include_str!("pages/style.css").to_owned())
 }
 
-/// `GET /favicon.svg`: the sign in a browser's tab.
+/// `GET /favicon.svg`: the icon in a browser's tab.
 pub(super) fn favicon() -> Reply {
     asset("image/svg+xml", include_str!("pages/favicon.svg").to_owned())
 }
 
-/// The sentence as HTML; what stands between back-quotes is code.
+/// The sentence as HTML; text between backquotes becomes code.
 fn marked_up(sentence: &str) -> String {
     let part = |(at, text): (usize, &str)| {
         let text = text.replace('&', "&amp;").replace('<', "&lt;");

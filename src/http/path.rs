@@ -1,18 +1,18 @@
-//! Paths of requests: what one says, if it has the form of a route's template.
+//! Matches a request's path with a route's template.
 
 use crate::domain::EntityKind;
 
-/// The parts of a path beside its route.
+/// The parameters of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PathParameters {
-    /// The kind of entity, where the path has `{kind}`.
+    /// The kind of entity, if the template has `{kind}`.
     pub kind: Option<EntityKind>,
-    /// The id, where the path has `{id}`.
+    /// The id, if the template has `{id}`.
     pub id: Option<i64>,
 }
 
-/// Reads a path by a template with `{kind}` for the plural of any entity kind, `{customers}` and the
-/// like for that of one, and `{id}` for an id; `None` where it has another form.
+/// Matches a path with a template; `None` if it does not match. `{kind}` stands for the plural of any
+/// entity kind, a plural such as `{customers}` for this kind only, and `{id}` for an id.
 pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
     let (mut template, mut path) = (template, path);
     let mut parameters = PathParameters::default();
@@ -32,7 +32,7 @@ pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
     (template == path).then_some(parameters)
 }
 
-/// Ids are plain positive numbers: anything else names nothing.
+/// An id: a positive number without sign or leading zeros.
 fn parse_id(text: &str) -> Option<i64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| plain)

@@ -1,4 +1,4 @@
-//! Problems as RFC 9457 says: the one place where a code becomes a status.
+//! Problems (RFC 9457). Only this file maps a code to a status.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A code, which decides the status, and a sentence for the client.
+    /// Creates a problem; the code decides the status, and `detail` is a sentence for the client.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new(), header: None }
     }
@@ -52,7 +52,7 @@ impl Problem {
         Self { errors, ..Self::new(Code::Invalid, detail) }
     }
 
-    /// Too much or too often: worth a try after `wait`, which is rounded up to a whole second.
+    /// Too much or too often: the client may try again after `wait`, which is rounded up to a whole second.
     pub fn retry_after(code: Code, detail: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
@@ -65,7 +65,7 @@ impl Problem {
         self
     }
 
-    /// The reply that tells it.
+    /// The problem as a reply.
     pub fn into_reply(self) -> Reply {
         let mut reply = plain(status(self.code), CONTENT_TYPE, self.body());
         if let Some((name, value)) = self.header.map(|header| *header) {

@@ -1,5 +1,5 @@
-//! The query of a request: which parameters a route has, and what a client gave for them. All
-//! mistakes are told at once.
+//! The query of a request: the parameters of a route, and the values that a client gave. All mistakes are
+//! named at once.
 
 use form_urlencoded::parse;
 
@@ -19,46 +19,46 @@ pub(super) struct Parameter {
     pub about: &'static str,
 }
 
-/// The values that a parameter may have; the name of a schema where there is one.
+/// The values that a parameter may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ParameterValue {
     /// A page's length, 1 to `PAGE_MAX`.
     Limit,
-    /// A whole number from 0 up.
+    /// A whole number, 0 or more.
     Number,
     /// One of the words of a named schema.
     Word(&'static str),
     /// An RFC 3339 time.
     Time,
-    /// Ids with commas between them, at most `IDS_MAX`.
+    /// At most `IDS_MAX` ids, separated by commas.
     Ids,
 }
 
 /// The parameters that a query may hold.
 #[derive(Clone, Copy)]
 pub(super) enum Query {
-    /// Whatever it is: a page is opened with what a link adds to it.
+    /// Any: links to a page often add parameters of their own.
     Ignored,
     /// These parameters.
     Parameters(&'static [Parameter]),
-    /// Those of a list: the common ones, and a filter for each field of the kind that has one.
+    /// Those of a list: the common ones, and a filter for each filterable field of the kind.
     List,
 }
 
-/// How many entries a page has.
+/// The length of a page.
 pub(super) const LIMIT: Parameter = Parameter {
     name: "limit",
     value: ParameterValue::Limit,
-    about: "How many entries the page has at most.",
+    about: "The largest number of entries on the page.",
 };
-/// The position behind which a page begins.
+/// The position after which a page begins.
 pub(super) const AFTER: Parameter = Parameter {
     name: "after",
     value: ParameterValue::Number,
-    about: "Entries behind this one: the `next` of the page before.",
+    about: "Entries after this one: the `next` of the page before.",
 };
 
-/// Which end a list begins with.
+/// The order of a list.
 pub(super) const ORDER: Parameter = Parameter {
     name: "order",
     value: ParameterValue::Word("SortOrder"),
@@ -78,8 +78,8 @@ pub(super) static LIST_PARAMETERS: [Parameter; 5] = [
     Parameter {
         name: "ids",
         value: ParameterValue::Ids,
-        about: "Those with these ids, in this order, instead of a page; missing ones, and those that the \
-                other filters leave out, are not there, and `next` is the first id for which there was no room.",
+        about: "The entities with these ids, in this order, instead of a page. Those that do not exist, or do \
+                not pass the other filters, are left out. `next` is the first id that did not fit.",
     },
 ];
 
@@ -91,7 +91,7 @@ pub(super) struct QueryReader {
 }
 
 impl QueryReader {
-    /// Takes a request's query apart.
+    /// Parses a request's query.
     pub(super) fn new(raw: &str, query: Query, kind: Option<EntityKind>) -> Self {
         let mut reader = Self::default();
         if matches!(query, Query::Ignored) {
@@ -114,7 +114,7 @@ impl QueryReader {
         reader
     }
 
-    /// Reads a parameter, `None` where it is absent or wrong.
+    /// Reads a parameter; `None` if it is absent or wrong.
     pub(super) fn read<T>(
         &mut self,
         name: &str,
@@ -129,7 +129,7 @@ impl QueryReader {
         }
     }
 
-    /// Reads a whole number from `least` up.
+    /// Reads a whole number that is at least `least`.
     pub(super) fn number(&mut self, name: &str, least: i64) -> Option<i64> {
         self.read(name, |text| parse_number(text, least, i64::MAX))
     }
@@ -141,7 +141,7 @@ impl QueryReader {
         limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT)
     }
 
-    /// Reads whether the oldest come first, `None` where the client does not say.
+    /// Reads whether the oldest entries come first; `None` if the client does not say.
     pub(super) fn ascending(&mut self) -> Option<bool> {
         self.read("order", |text| match text {
             "asc" => Ok(true),
@@ -158,7 +158,7 @@ impl QueryReader {
         })
     }
 
-    /// Tells every mistake, if there is any.
+    /// Returns all mistakes as one problem, if there are any.
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
     }
@@ -180,7 +180,7 @@ fn names(query: Query, kind: Option<EntityKind>) -> impl Iterator<Item = &'stati
     parameters.iter().map(|parameter| parameter.name).chain(filters)
 }
 
-/// Reads a whole number within bounds, in digits only.
+/// Reads a whole number from `least` to `most`.
 pub(super) fn parse_number(text: &str, least: i64, most: i64) -> Result<i64, Violation> {
     let number = text.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
@@ -192,7 +192,8 @@ pub(super) fn parse_number(text: &str, least: i64, most: i64) -> Result<i64, Vio
     })
 }
 
-/// Reads ids with commas between them. A number that is too large for an id is none that exists.
+/// Reads ids that are separated by commas. A number that is too large for an id is left out, like an id that
+/// does not exist.
 pub(super) fn parse_ids(text: &str) -> Result<Vec<i64>, Violation> {
     let ids: Vec<&str> = text.split(',').collect();
     if ids.len() > IDS_MAX {

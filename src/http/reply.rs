@@ -13,8 +13,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::http::etag::{etag, has_version};
 
-/// The headers of every reply. A browser keeps nothing of it, runs and frames nothing in it, lets no other
-/// site embed it, tells no site where a visitor came from, and takes it for nothing but what it says.
+/// The headers of every reply. They tell a browser not to cache, run, frame or sniff it, not to let another
+/// site embed it, and not to send it as a referrer.
 pub(super) static STANDARD_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (TILLCAST_VERSION, VERSION),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -27,21 +27,21 @@ pub(super) static STANDARD_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// The origins that may embed an answer (the Fetch standard, section 3.7).
+/// The origins that may embed a reply (the Fetch standard, section 3.7).
 pub(super) const RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
-/// The position in the event log of what was read or changed: a subscription `since` it misses nothing.
+/// The position in the event log that a reply reflects: a subscription `since` it misses nothing.
 const TILLCAST_SEQ: HeaderName = HeaderName::from_static("tillcast-seq");
 /// The server's version.
 const TILLCAST_VERSION: HeaderName = HeaderName::from_static("tillcast-version");
 const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-/// Capacity for the headers of any answer, so that they never move while it is made.
+/// Capacity for the headers of any reply, so that the map never grows.
 const HEADERS_MAX: usize = 12;
 
 /// A reply to the client.
 pub type Reply = Response<ReplyBody>;
 
-/// The body of an answer: one text, none once it is with the connection.
+/// The body of a reply: one text, `None` once the connection has taken it.
 pub struct ReplyBody(Option<Bytes>);
 
 impl ReplyBody {
@@ -71,8 +71,7 @@ impl Body for ReplyBody {
     }
 }
 
-/// A whole reply as it goes over the wire, the last of its connection, for a request that hyper does not
-/// hand on.
+/// A whole reply as bytes, for a request that hyper does not pass on. The connection closes after it.
 pub fn to_raw(reply: &Reply) -> Vec<u8> {
     let mut raw = format!("HTTP/1.1 {}\r\n", reply.status()).into_bytes();
     for (name, value) in reply.headers() {
@@ -87,15 +86,15 @@ pub fn to_raw(reply: &Reply) -> Vec<u8> {
 
 /// Additions to a reply beside its body.
 pub(super) trait ReplyExt {
-    /// Keeps a permit, if the reply needs one, until the reply is sent or its connection gone.
+    /// Keeps a permit, if there is one, until the reply is sent or its connection is gone.
     fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
-    /// Tells the position in the event log of what was read or changed.
+    /// Adds the position in the event log that the reply reflects.
     fn with_seq(self, seq: i64) -> Self;
 }
 
 impl ReplyExt for Reply {
     fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
-        /// The bytes own the permit: hyper lets go of the body as soon as it waits to be sent.
+        /// The bytes own the permit, because hyper drops the body once its bytes wait to be sent.
         struct Held(
             Bytes,
             #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit,
@@ -119,12 +118,12 @@ impl ReplyExt for Reply {
     }
 }
 
-/// A value of our own as JSON; such a value has no keys that are not texts and cannot fail.
+/// One of this program's values as JSON. All its keys are strings, so it cannot fail.
 pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// An answer of any kind of text.
+/// A reply with a text of any type.
 pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String) -> Reply {
     let mut reply = Response::new(ReplyBody::new(body));
     *reply.status_mut() = status;
@@ -135,7 +134,7 @@ pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String
     reply
 }
 
-/// A page of a list, and the id behind which more may follow.
+/// A page of a list; more entries may follow after the id `next`.
 pub(super) fn page(entries: impl Iterator<Item = String>, next: Option<i64>) -> Reply {
     let next = next.map_or("null".to_owned(), |id| id.to_string());
     let data = entries.collect::<Vec<_>>().join(",");
@@ -154,7 +153,7 @@ pub(super) fn versioned(status: StatusCode, body: String, version: i64) -> Reply
     reply
 }
 
-/// `304` with the tag of a version, where the client has it already.
+/// `304` with the tag of the version, if the client has it already.
 pub(super) fn not_modified(request: &HeaderMap, version: i64) -> Option<Reply> {
     if !has_version(request, version) {
         return None;
@@ -164,21 +163,22 @@ pub(super) fn not_modified(request: &HeaderMap, version: i64) -> Option<Reply> {
     Some(reply)
 }
 
-/// An answer without a body.
+/// A reply without a body.
 pub(super) fn empty(status: StatusCode) -> Reply {
     let mut reply = plain(status, "application/json", String::new());
     reply.headers_mut().remove(header::CONTENT_TYPE);
     reply
 }
 
-/// `308` to another place, for the same request.
+/// `308` to another location.
 pub fn redirect(location: &str) -> Reply {
     let mut reply = empty(StatusCode::PERMANENT_REDIRECT);
     set(&mut reply, header::LOCATION, location);
     reply
 }
 
-/// `101`, which a browser's page never sees; the protocol's own headers are yet to be added.
+/// `101` without the headers of the handshake, which the caller adds. A page never sees it, so it has no
+/// `STANDARD_HEADERS`.
 pub fn switching_protocols() -> Reply {
     let mut reply = Response::new(ReplyBody::new(""));
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -1,4 +1,4 @@
-//! A request, read and checked: its session, its query, its body, its conditions.
+//! A request, read and checked: its session, query, body and preconditions.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -34,12 +34,12 @@ pub(super) struct ApiRequest {
     body: Option<Incoming>,
     body_ended: bool,
     bodies: Arc<Semaphore>,
-    /// The body's share of the memory for bodies, until the request is answered.
+    /// The body's share of the memory for bodies; held until the reply is made.
     share: Option<OwnedSemaphorePermit>,
     /// The client's address.
     pub client: ClientAddr,
     session: SessionLookup,
-    /// The parts of its path.
+    /// The parameters of its path.
     pub path: PathParameters,
     /// The parameters of its query.
     pub query: QueryReader,
@@ -66,7 +66,7 @@ impl ApiRequest {
         }
     }
 
-    /// The text of a header, none where it is absent or not ASCII.
+    /// The text of a header; `None` if it is absent or not ASCII.
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
         header_text(&self.parts.headers, name)
     }
@@ -89,17 +89,17 @@ impl ApiRequest {
         self.path.id.ok_or_else(Problem::not_found)
     }
 
-    /// The principal of the request, and its address.
+    /// The principal of the request, with the client's address.
     pub(super) fn caller(&self, session: &Session) -> Caller {
         Caller { principal: session.principal, address: Some(self.client.address) }
     }
 
-    /// On which versions the request's change may be made.
+    /// The versions that the request may change (`If-Match` and `If-None-Match`).
     pub(super) fn precondition(&self) -> Precondition {
         etag::precondition(&self.parts.headers)
     }
 
-    /// The members of a body of at most so many bytes. The body is read at most once.
+    /// Reads the members of a body of at most `most` bytes, and its bytes. Call it once.
     pub(super) async fn json_object(
         &mut self,
         most: usize,
@@ -141,7 +141,7 @@ impl ApiRequest {
         let Some(body) = self.body.take() else {
             return Ok(Bytes::new());
         };
-        // Until it is read to its end, it stands between this request and the next.
+        // The connection cannot take another request before this body is read to its end.
         self.body_ended = false;
         let size = body.size_hint();
         if size.lower() > most as u64 {
@@ -169,8 +169,8 @@ impl ApiRequest {
         }
     }
 
-    /// Reads away a body that nobody wanted, if it is short and there; false where the connection
-    /// cannot be used for another request.
+    /// Discards an unread body, if it is short and has arrived; returns whether the connection can take
+    /// another request.
     pub(super) async fn discard_body(&mut self) -> bool {
         if let Some(body) = self.body.take() {
             let waits = self.parts.headers.contains_key(header::EXPECT);
@@ -209,8 +209,8 @@ impl ApiRequest {
     }
 }
 
-/// Lends out a body piece by piece. Whoever kept a piece would keep the whole buffer that it came
-/// in: a body that came byte by byte held 8 KiB for each.
+/// Lends a body piece by piece. The pieces are not kept, because each would keep the 8 KiB buffer that it
+/// came in, even if it is one byte long.
 async fn for_each_chunk(
     mut body: Limited<Incoming>,
     mut take: impl FnMut(&[u8]),

@@ -1,5 +1,5 @@
-//! The description of an endpoint: one row, from which dispatch, `Allow`, roles, the query's check and the API
-//! document follow. The rows are in `routes.rs`.
+//! A route describes one endpoint. Dispatch, `Allow`, the checks of role and query, and the API document
+//! follow from it. All routes are in `routes.rs`.
 
 use std::pin::Pin;
 
@@ -14,15 +14,14 @@ use crate::http::request::ApiRequest;
 
 /// The result of a handler: a reply, or the reason why there is none.
 pub(super) type Handled<'h> = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send + 'h>>;
-/// Answers a request that its row lets in.
+/// Answers a request that has passed the checks of its route.
 pub(super) type Handler = for<'h> fn(&'h Api, &'h mut ApiRequest) -> Handled<'h>;
 
 /// One method of one path.
 pub(super) struct Route {
     /// `GET` answers `HEAD` too.
     pub method: Method,
-    /// The path, with `{kind}` for the plural of each entity kind, `{customers}` and the like for that
-    /// of one, and `{id}` for an id.
+    /// The template of the path; see `path::read`.
     pub path: &'static str,
     /// The principals whose requests it takes.
     pub access: Access,
@@ -32,17 +31,17 @@ pub(super) struct Route {
     pub request: RequestBody,
     /// The kind of its success.
     pub response: ResponseBody,
-    /// The operation's name in generated clients; `{Kind}` and `{Kinds}` are those of the kind.
+    /// The operation's name in generated clients; `{Kind}` and `{Kinds}` are filled in for each kind.
     pub id: &'static str,
-    /// One line for the API document; `{noun}` and `{plural}` are those of the kind.
+    /// One line for the API document; `{noun}` and `{plural}` are filled in for each kind.
     pub summary: &'static str,
-    /// The rules of the shop that may refuse it, beside what every such request can meet.
+    /// The problems of its own, beside those that every such request can have.
     pub rules: &'static [Code],
     /// Answers it.
     pub handler: Handler,
 }
 
-/// The principals that may send a request.
+/// The principals that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     /// Anybody.
@@ -77,18 +76,18 @@ pub(super) enum ResponseBody {
     Nothing,
     /// `200` with JSON.
     Json(&'static str),
-    /// `200` with JSON that has a version: `ETag`, and `304` for who has it already.
+    /// `200` with JSON and `ETag`, or `304` to a client that has this version.
     Versioned(&'static str),
     /// `201` with JSON, `Location` and `ETag`.
     Created(&'static str),
     /// `200` with a text of this content type.
     Text(&'static str),
-    /// `200` with a page or a part of one, which is no part of the API.
+    /// `200` with a page or an asset, which the API document leaves out.
     Page,
 }
 
 impl Access {
-    /// Refuses a role that has no right to this.
+    /// Refuses a role that has no right to use the route.
     pub(super) fn check(self, role: Role, kind: Option<EntityKind>) -> Result<(), Problem> {
         let of_kind =
             |allowed: fn(Role, EntityKind) -> bool| kind.is_some_and(|kind| allowed(role, kind));
@@ -113,7 +112,7 @@ impl Access {
 }
 
 impl Route {
-    /// The kinds that the path stands for; one `None` where it has no kind.
+    /// The kinds that the path stands for; one `None` if it has no kind.
     pub(super) fn kinds(&self) -> Vec<Option<EntityKind>> {
         let named = |kind: &EntityKind| {
             let (_, rest) = self.path.split_once('{').unwrap_or_default();

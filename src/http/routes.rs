@@ -1,4 +1,4 @@
-//! Every endpoint, one row each, and the way from a request to its row.
+//! Every route, and the search for the routes of a path.
 
 use std::future::ready;
 
@@ -13,7 +13,7 @@ use crate::http::{pages, reply};
 
 const NO_QUERY: Query = Query::Parameters(&[]);
 
-/// The rows; those of one path stand together, and the busiest come first.
+/// The routes. Those of one path are adjacent, and the busiest come first.
 #[rustfmt::skip]
 pub(super) static ROUTES: &[Route] = &[
     Route {
@@ -66,11 +66,11 @@ pub(super) static ROUTES: &[Route] = &[
             LIMIT, AFTER, ORDER,
             Parameter {
                 name: "channel", value: ParameterValue::Word("Channel"),
-                about: "Only this channel's events; all that your role may follow otherwise.",
+                about: "Only this channel's events. Without it, those of all channels that your role may follow.",
             },
         ]),
         request: RequestBody::None, response: ResponseBody::Json("EventPage"), rules: &[],
-        id: "listEvents", summary: "Read the event log, oldest first unless told",
+        id: "listEvents", summary: "Read the event log, oldest first by default",
         handler: |api, request| Box::pin(api.events(request)),
     },
     Route {
@@ -89,7 +89,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::GET, path: "/api/auth/me", access: Access::LoggedIn, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Json("Session"), rules: &[],
-        id: "getSession", summary: "Read who you are",
+        id: "getSession", summary: "Read the user of your session",
         handler: |api, request| Box::pin(api.me(request)),
     },
     Route {
@@ -155,21 +155,21 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
-        id: "getHealth", summary: "Ask whether the process lives",
+        id: "getHealth", summary: "Check whether the process lives",
         handler: |_, _| Box::pin(ready(Ok(reply::json("{\"status\":\"ok\"}".to_owned())))),
     },
     Route {
         method: Method::GET, path: "/readyz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"),
         rules: &[Code::Stopping, Code::Unavailable],
-        id: "getReadiness", summary: "Ask whether the shop can take orders",
+        id: "getReadiness", summary: "Check whether the shop can take orders",
         handler: |api, _| Box::pin(ready(api.readiness())),
     },
     Route {
         method: Method::GET, path: "/metrics", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None,
         response: ResponseBody::Text("application/openmetrics-text"), rules: &[],
-        id: "getMetrics", summary: "Read the numbers for a monitor",
+        id: "getMetrics", summary: "Read the metrics",
         handler: |api, _| Box::pin(ready(Ok(api.metrics_page()))),
     },
     Route {
@@ -206,7 +206,7 @@ const fn page(path: &'static str, handler: Handler) -> Route {
     }
 }
 
-/// The rows of a path, and what the path says; `None` where there is no such path.
+/// The routes of a path, and its parameters; `None` if there is no such path.
 pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> {
     let (start, parameters) = ROUTES
         .iter()
@@ -217,7 +217,7 @@ pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> 
     Some((&rows[..end], parameters))
 }
 
-/// The value of `Allow` for the rows of a path.
+/// The value of `Allow` for the routes of a path.
 pub(super) fn allow(rows: &[Route]) -> String {
     let mut names: Vec<&str> = rows.iter().map(|route| route.method.as_str()).collect();
     if names.contains(&"GET") {

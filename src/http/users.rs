@@ -17,7 +17,7 @@ use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, USERNAME_CHARS_MAX};
 use crate::store::{NewPassword, NewUser, UserPatch};
 
-/// The fields of a user in a body, as far as they are right.
+/// The valid fields of a user in a body.
 #[derive(Default)]
 struct UserFields {
     username: Option<String>,
@@ -49,7 +49,7 @@ impl Api {
         let (Some(username), Some(role), Some(password)) =
             (fields.username, fields.role, fields.password)
         else {
-            return Err(Problem::not_found()); // out of reach: `read` has named what is missing
+            return Err(Problem::not_found()); // unreachable: `read` has refused a missing field
         };
         let password_hash = self.auth.hash(password).await?;
         let (new, caller) = (NewUser { username, role, password_hash }, request.caller(&session));
@@ -88,7 +88,7 @@ impl Api {
     }
 }
 
-/// Reads a user's body; a new user needs name, role and password.
+/// Reads a user from a body; a new user needs name, role and password.
 fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
     let (mut fields, mut errors) = (UserFields::default(), Vec::new());
     for name in ["username", "role", "password"].into_iter().filter(|_| new) {

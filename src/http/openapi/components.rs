@@ -27,7 +27,7 @@ pub(super) fn components(cookie_name: &str) -> Value {
     })
 }
 
-/// References to headers, under the names that they have on the wire.
+/// References to headers, under their HTTP names.
 pub(super) fn headers(names: &[&str]) -> Value {
     let on_the_wire = |name: &str| match name {
         "RetryAfter" => "Retry-After".to_owned(),
@@ -58,15 +58,15 @@ fn header_definitions() -> Value {
     let text = json!({"type": "string"});
     json!({
         "ETag": {"schema": text, "description": "The version, for If-Match and If-None-Match."},
-        "Location": {"schema": text, "description": "The path of what was created."},
+        "Location": {"schema": text, "description": "The path of the new entity."},
         "RetryAfter": {
             "schema": {"type": "integer", "minimum": 1},
-            "description": "Seconds after which another try may succeed.",
+            "description": "The seconds to wait before another try.",
         },
         "TillcastSeq": {
             "schema": {"type": "integer", "format": "int64", "minimum": 0},
-            "description": "The position in the event log of what was read or changed. \
-                            A subscription `since` it misses nothing.",
+            "description": "The position in the event log that this reply reflects. A subscription \
+                            `since` it misses nothing.",
         },
         "TillcastVersion": {"schema": text, "description": "The server's version."},
     })
@@ -85,7 +85,7 @@ fn parameters() -> Value {
     json!({
         "Id": {
             "name": "id", "in": "path", "required": true, "schema": id(),
-            "description": "The number that the server gave it.",
+            "description": "The entity's number, which the server gave it.",
         },
         "IfMatch": header("If-Match", "Change only a version whose ETag is among these.", tags.clone()),
         "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags),
@@ -163,10 +163,13 @@ fn field_error() -> Value {
     object(properties([
         (
             "field",
-            json!({"type": "string", "description": "Where it stands, such as items[0].quantity."}),
+            json!({"type": "string", "description": "The path of the field, such as items[0].quantity."}),
         ),
         ("code", reference("ProblemCode")),
-        ("message", json!({"type": "string", "description": "What would be right."})),
+        (
+            "message",
+            json!({"type": "string", "description": "The requirement that the field breaks."}),
+        ),
     ]))
 }
 
@@ -224,11 +227,11 @@ fn user_schemas() -> Map<String, Value> {
 fn log() -> Value {
     json!({
         "type": "string", "pattern": "^[0-9a-f]{12}$",
-        "description": "The log's id. A restore gives it a new one: positions of another log mean nothing.",
+        "description": "The log's id. A restore gives the log a new id, and ends the positions of the old one.",
     })
 }
 
-/// A page of each list, and the cursor behind which more may follow.
+/// A page of each list, and the cursor of the next one.
 fn page_schemas() -> Map<String, Value> {
     let cursor = json!({
         "type": ["integer", "null"], "format": "int64",

@@ -1,16 +1,16 @@
-//! The names that a row gets in the document once its kind is known.
+//! The names of a route in the document, filled in for a kind of entity.
 
 use crate::domain::EntityKind;
 use crate::domain::json_schema::title;
 use crate::http::route::Route;
 
-/// A route's path, with the plural of its kind.
+/// A route's path with the plural of the kind filled in.
 pub(super) fn path_of(route: &Route, kind: Option<EntityKind>) -> String {
     let plural = kind.map_or("", |kind| kind.schema().plural);
     route.path.replace("{kind}", plural).replace(&format!("{{{plural}}}"), plural)
 }
 
-/// A text of a row with the names of its kind in place.
+/// A text of a route with the names of the kind filled in.
 pub(super) fn fill(text: &str, kind: Option<EntityKind>) -> String {
     let Some(schema) = kind.map(EntityKind::schema) else {
         return text.to_owned();
@@ -22,7 +22,7 @@ pub(super) fn fill(text: &str, kind: Option<EntityKind>) -> String {
         .replace("{Kind}", &title(schema.noun))
 }
 
-/// The group that a route belongs to.
+/// The tag that groups a route in the document.
 pub(super) fn tag_of(route: &Route, kind: Option<EntityKind>) -> &'static str {
     match (kind, route.path) {
         (Some(kind), _) => kind.schema().plural,

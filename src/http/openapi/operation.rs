@@ -1,4 +1,4 @@
-//! One operation of the document: its parameters, bodies, responses and problems, from its row.
+//! One operation of the document: its parameters, bodies, responses and problems, from its route.
 
 use std::collections::BTreeMap;
 
@@ -49,14 +49,14 @@ fn with_security(route: &Route, mut operation: Value) -> Value {
 fn description(route: &Route, kind: Option<EntityKind>) -> String {
     let roles = |allowed: &dyn Fn(Role) -> bool| {
         let names = Role::ALL.into_iter().filter(|role| allowed(*role)).map(Role::name);
-        format!("For the roles {}.", names.collect::<Vec<_>>().join(", "))
+        format!("Allowed roles: {}.", names.collect::<Vec<_>>().join(", "))
     };
     let of_kind = |allowed: fn(Role, EntityKind) -> bool| {
         roles(&|role| kind.is_some_and(|kind| allowed(role, kind)))
     };
     let mut sentences = vec![match route.access {
         Access::Public => "Needs no session.".to_owned(),
-        Access::LoggedIn => "For every user who is logged in.".to_owned(),
+        Access::LoggedIn => "Allowed for every role.".to_owned(),
         Access::Read => of_kind(Role::may_read),
         Access::Create => of_kind(Role::may_create),
         Access::Change => roles(&Role::may_change),
@@ -64,13 +64,14 @@ fn description(route: &Route, kind: Option<EntityKind>) -> String {
     }];
     if let ResponseBody::Created(_) = route.response {
         sentences.push(
-            "A repeat with the same Idempotency-Key and body within 24 hours gets the first answer."
+            "A repeat with the same Idempotency-Key and body within 24 hours gets the first reply."
                 .to_owned(),
         );
     }
     if let RequestBody::MergePatch(_) = route.request {
-        sentences
-            .push("The body is a merge patch (RFC 7396): what it leaves out stays.".to_owned());
+        sentences.push(
+            "The body is a merge patch (RFC 7396): an absent field keeps its value.".to_owned(),
+        );
     }
     sentences.join(" ")
 }
@@ -104,7 +105,7 @@ fn query_parameter(parameter: &Parameter) -> Value {
     json!({"name": parameter.name, "in": "query", "schema": schema, "description": parameter.about})
 }
 
-/// A filter for each field of the kind that has one.
+/// A parameter for each filterable field of the kind.
 fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
     let of_kind = |kind: EntityKind| {
         let fields = kind.schema().fields.iter().filter(|field| field.filter);
@@ -157,7 +158,7 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
         ResponseBody::Json(name) => ("200", "Done.", Some(json_body(name))),
         ResponseBody::Versioned(name) => {
             header_names.push("ETag");
-            ("200", "It, as it is now.", Some(json_body(name)))
+            ("200", "The entity as it is now.", Some(json_body(name)))
         }
         ResponseBody::Created(name) => {
             header_names.extend(["ETag", "Location"]);
@@ -178,7 +179,7 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
     (status, response)
 }
 
-/// The ways on from what was created: the operations of its own path.
+/// Links from a new entity to the operations on its path.
 fn links(route: &Route, kind: Option<EntityKind>) -> Value {
     let own_path = format!("{}/{{id}}", route.path);
     let link = |other: &Route| {
@@ -188,7 +189,7 @@ fn links(route: &Route, kind: Option<EntityKind>) -> Value {
     Value::Object(ROUTES.iter().filter(|other| other.path == own_path).map(link).collect())
 }
 
-/// The problems that a request of this row can meet, by their status.
+/// The problems that a request to this route can have, by their status.
 fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     let is_write = route.method != Method::GET;
     let mut codes = vec![Code::TooManyRequests];
