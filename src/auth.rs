@@ -127,6 +127,16 @@ impl Auth {
         Ok(self.cookie.clear(secure))
     }
 
+    /// The principal of a session that still lives, to make a change.
+    ///
+    /// # Errors
+    /// `SessionEnded` if it ended while the request waited.
+    pub fn caller(&self, session: &Session, from: IpAddr) -> Result<Caller, Reject> {
+        self.sessions.check(session).map_err(|_| Reject::SessionEnded)?;
+        let credential = Some(self.sessions.credential(session));
+        Ok(Caller { principal: session.principal, address: Some(from), credential })
+    }
+
     /// Returns the user of a session.
     ///
     /// # Errors
@@ -154,7 +164,8 @@ impl Auth {
         let (_, (proved, _)) = self.verify_credentials(&user.username, current, from).await?;
         let password = NewPassword { hash: self.hash(new).await?, proved: Some(proved) };
         let patch = UserPatch { password: Some(password), ..UserPatch::default() };
-        match self.update_user(user.id, patch, Precondition::default(), session, from).await {
+        let caller = self.caller(session, from)?;
+        match self.update_user(user.id, patch, Precondition::default(), caller).await {
             Err(Reject::PreconditionFailed) => Err(Denied::Wrong),
             done => Ok(done.map(drop)?),
         }
@@ -167,11 +178,10 @@ impl Auth {
         id: i64,
         patch: UserPatch,
         precondition: Precondition,
-        by: &Session,
-        from: IpAddr,
+        caller: Caller,
     ) -> Result<User, Reject> {
-        let keep_session = (by.principal.user_id() == Some(id)).then_some(by.token_hash);
-        let caller = Caller { principal: by.principal, address: Some(from) };
+        let own = caller.credential.filter(|_| caller.principal.user_id() == Some(id));
+        let keep_session = own.map(|own| own.token_hash);
         self.store.update_user(caller, UserUpdate { id, patch, precondition, keep_session }).await
     }
 

@@ -27,6 +27,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Uri};
 
+use crate::auth::session::EndReason;
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::limits::LOG_PATH_CHARS;
@@ -93,7 +94,29 @@ impl Api {
             _ => request.query = query,
         }
         request.path = parameters;
-        (route.handler)(self, request).await
+        let reads = *method == Method::GET;
+        let result = (route.handler)(self, request).await;
+        // The writer has looked at the session in the transaction of a change that was made.
+        if reads || result.is_err() {
+            self.check_session(request, route.access).await?;
+        }
+        result
+    }
+
+    /// The session may have ended, or its user may have another role, since the request came: it waited
+    /// for its body, for a permit, for the store.
+    async fn check_session(&self, request: &ApiRequest, access: Access) -> Result<(), Problem> {
+        if access == Access::Public {
+            return Ok(());
+        }
+        let session = request.session()?;
+        let Err(reason) = self.auth.sessions.check(&session) else { return Ok(()) };
+        if reason == EndReason::RoleChanged
+            && let Ok(user) = self.auth.user(&session).await
+        {
+            access.check(user.role, request.path.kind)?;
+        }
+        Err(Problem::session_ended(reason))
     }
 
     /// Refuses a page of another origin, which would act with its visitor's cookies.

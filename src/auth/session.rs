@@ -117,6 +117,11 @@ impl Session {
         idle >= millis(lifetimes.idle) || now.saturating_sub(self.created) >= millis(lifetimes.max)
     }
 
+    /// The time of the login.
+    pub(super) fn created(&self) -> u64 {
+        self.created
+    }
+
     /// Notes a use.
     pub(super) fn touch(&self, now: u64) {
         self.used.store(now, Ordering::Release);

@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::auth::session::{EndReason, Lifetimes, Session, millis};
 use crate::domain::Principal;
-use crate::store::{SessionChange, StoredSession, TokenHash};
+use crate::store::{Credential, SessionChange, StoredSession, TokenHash};
 use crate::sync;
 
 /// All sessions.
@@ -107,12 +107,26 @@ impl Sessions {
     /// Returns the live session of a token, and marks it as used.
     pub fn find(&self, token_hash: &TokenHash) -> Result<Arc<Session>, Option<EndReason>> {
         let session = self.table().get(token_hash).map(Arc::clone).ok_or(None)?;
+        self.check(&session)?;
+        Ok(session)
+    }
+
+    /// Checks whether a session still lives, and marks it as used.
+    pub fn check(&self, session: &Session) -> Result<(), EndReason> {
         let now = self.now();
-        if session.has_expired(now, &self.lifetimes) {
-            return Err(Some(EndReason::Expired));
+        let expired = session.has_expired(now, &self.lifetimes).then_some(EndReason::Expired);
+        if let Some(reason) = session.ended().or(expired) {
+            return Err(reason);
         }
         session.touch(now);
-        Ok(session)
+        Ok(())
+    }
+
+    /// The right to act by a session that was found.
+    pub fn credential(&self, session: &Session) -> Credential {
+        let expires_ms = session.created().saturating_add(millis(self.lifetimes.max));
+        let left = Duration::from_millis(expires_ms.saturating_sub(self.start_ms));
+        Credential { token_hash: session.token_hash, expires: self.started + left }
     }
 
     fn end_each(&self, token_hashes: &[TokenHash], reason: EndReason) {
@@ -245,8 +259,6 @@ fn principal(stored: &StoredSession) -> Principal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::Role;
 

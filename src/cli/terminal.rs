@@ -59,6 +59,7 @@ pub(super) fn explain(reject: Reject) -> String {
             errors.iter().map(line).collect::<Vec<_>>().join("; ")
         }
         Reject::NotFound => "not found".to_owned(),
+        Reject::SessionEnded => "the session has ended".to_owned(),
         Reject::Conflict(_, detail) => detail,
         Reject::PreconditionFailed | Reject::KeyReused => {
             "it was changed meanwhile; try again".to_owned()

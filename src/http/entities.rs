@@ -61,7 +61,8 @@ impl Api {
         let operation = Operation::Create(Input::read(kind, Purpose::Create, body)?);
         let change = Change { kind, operation, precondition: request.precondition() };
         let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
-        let At { seq, value } = self.store.create(request.caller(&session), change, key).await?;
+        let caller = self.caller(request)?;
+        let At { seq, value } = self.store.create(caller, change, key).await?;
         Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
     }
 
@@ -81,34 +82,37 @@ impl Api {
 
     /// `PATCH /api/{kind}/{id}`.
     pub(super) async fn patch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
-        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (kind, id) = (request.kind()?, request.id()?);
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let operation = Operation::Update(id, Input::read(kind, Purpose::Patch, body)?);
         let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
-        let (At { seq, value: row }, permit) =
-            self.update(request.caller(&session), change).await?;
+        let (At { seq, value: row }, permit) = self.update(self.caller(request)?, change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
         Ok(reply.with_permit(permit).with_seq(seq))
     }
 
     /// `DELETE /api/{kind}/{id}`.
     pub(super) async fn delete(&self, request: &ApiRequest) -> Result<Reply, Problem> {
-        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (kind, id) = (request.kind()?, request.id()?);
         let operation = Operation::Delete(id);
         let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
-        let At { seq, .. } = self.store.change(request.caller(&session), change, 0).await?;
+        let At { seq, .. } = self.store.change(self.caller(request)?, change, 0).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT).with_seq(seq))
     }
 
     /// `POST /api/customers/{id}/erase`: erases the personal data, in the event log as well. The orders stay.
     pub(super) async fn erase(&self, request: &ApiRequest) -> Result<Reply, Problem> {
-        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (kind, id) = (request.kind()?, request.id()?);
         let (operation, precondition) = (Operation::Erase(id), request.precondition());
         let change = Arc::new(Change { kind, operation, precondition });
-        let (At { seq, value: row }, permit) =
-            self.update(request.caller(&session), change).await?;
+        let (At { seq, value: row }, permit) = self.update(self.caller(request)?, change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
         Ok(reply.with_permit(permit).with_seq(seq))
+    }
+
+    /// The principal of a request, to make a change once all that the request brings is there.
+    pub(super) fn caller(&self, request: &ApiRequest) -> Result<Caller, Problem> {
+        Ok(self.auth.caller(&*request.session()?, request.client.address)?)
     }
 
     /// Updates an entity; returns it with a permit for its response, if that is large. Few responses are

@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::auth::Denied;
+use crate::auth::session::EndReason;
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::reply::{Reply, plain, to_json};
 
@@ -32,6 +33,11 @@ impl Problem {
     /// The path or the entity does not exist.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "not found")
+    }
+
+    /// The session has ended.
+    pub fn session_ended(reason: EndReason) -> Self {
+        Self::new(Code::SessionEnded, reason.text())
     }
 
     /// The path exists, but only with the methods of `allow`.
@@ -162,6 +168,9 @@ impl From<Reject> for Problem {
             Reject::Invalid(errors) => Self::invalid(errors),
             Reject::NotFound => Self::not_found(),
             Reject::Conflict(code, detail) => Self::new(code, detail),
+            Reject::SessionEnded => {
+                Self::new(Code::SessionEnded, "the session has ended; nothing was done")
+            }
             Reject::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
                 "it was changed since; read it again and use its new ETag",

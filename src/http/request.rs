@@ -22,7 +22,7 @@ use crate::http::path::PathParameters;
 use crate::http::problem::Problem;
 use crate::http::query::QueryReader;
 use crate::limits::{BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, SKIP_TIMEOUT};
-use crate::store::{Caller, IdempotencyKey};
+use crate::store::IdempotencyKey;
 
 /// Why a body could not be read.
 type BodyError = Box<dyn Error + Send + Sync>;
@@ -74,7 +74,7 @@ impl ApiRequest {
     /// The session of the request's cookie.
     pub(super) fn session(&self) -> Result<Arc<Session>, Problem> {
         self.session.clone().map_err(|ended| match ended {
-            Some(ended) => Problem::new(Code::SessionEnded, ended.text()),
+            Some(ended) => Problem::session_ended(ended),
             None => Problem::new(Code::NotLoggedIn, "log in first: POST /api/auth/login"),
         })
     }
@@ -87,11 +87,6 @@ impl ApiRequest {
     /// The id that the path names.
     pub(super) fn id(&self) -> Result<i64, Problem> {
         self.path.id.ok_or_else(Problem::not_found)
-    }
-
-    /// The principal of the request, with the client's address.
-    pub(super) fn caller(&self, session: &Session) -> Caller {
-        Caller { principal: session.principal, address: Some(self.client.address) }
     }
 
     /// The versions that the request may change (`If-Match` and `If-None-Match`).

@@ -52,7 +52,7 @@ impl Api {
             return Err(Problem::not_found()); // unreachable: `read` has refused a missing field
         };
         let password_hash = self.auth.hash(password).await?;
-        let (new, caller) = (NewUser { username, role, password_hash }, request.caller(&session));
+        let (new, caller) = (NewUser { username, role, password_hash }, self.caller(request)?);
         Ok(created("users", self.store.create_user(caller, new, key).await?))
     }
 
@@ -65,7 +65,7 @@ impl Api {
 
     /// `PATCH /api/users/{id}`.
     pub(super) async fn patch_user(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
-        let (session, id) = (request.session()?, request.id()?);
+        let id = request.id()?;
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let UserFields { username, role, password, disabled } = read(body, false)?;
         let password = match password {
@@ -75,14 +75,14 @@ impl Api {
             None => None,
         };
         let patch = UserPatch { username, role, disabled, password };
-        let (precondition, address) = (request.precondition(), request.client.address);
-        let user = self.auth.update_user(id, patch, precondition, &session, address).await?;
+        let (precondition, caller) = (request.precondition(), self.caller(request)?);
+        let user = self.auth.update_user(id, patch, precondition, caller).await?;
         Ok(reply::versioned(StatusCode::OK, user.json(), user.version))
     }
 
     /// `DELETE /api/users/{id}`.
     pub(super) async fn delete_user(&self, request: &ApiRequest) -> Result<Reply, Problem> {
-        let caller = request.caller(&*request.session()?);
+        let caller = self.caller(request)?;
         self.store.remove_user(caller, request.id()?, request.precondition()).await?;
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }

@@ -37,7 +37,7 @@ impl Store {
         key: Option<IdempotencyKey>,
     ) -> Result<StoredResponse, Reject> {
         self.check_disk_space()?;
-        self.write(move |tx| {
+        self.write_for(caller, move |tx| {
             idempotency::run_once(tx, key.as_ref(), AuditSubject::User, |tx| {
                 let user = users::add(tx, &new, caller)?;
                 Ok(StoredResponse { id: user.id, version: user.version, body: user.json() })
@@ -49,7 +49,7 @@ impl Store {
     /// Changes a user and returns the new state. The sessions that the change invalidates have
     /// ended when this returns, even if the caller stops waiting.
     pub async fn update_user(&self, caller: Caller, update: UserUpdate) -> Result<User, Reject> {
-        self.write(move |tx| users::update(tx, &update, caller)).await
+        self.write_for(caller, move |tx| users::update(tx, &update, caller)).await
     }
 
     /// Removes a user and the user's sessions. `precondition` names the versions of the user for
@@ -60,7 +60,7 @@ impl Store {
         id: i64,
         precondition: Precondition,
     ) -> Result<(), Reject> {
-        self.write(move |tx| users::remove(tx, id, &precondition, caller)).await
+        self.write_for(caller, move |tx| users::remove(tx, id, &precondition, caller)).await
     }
 
     /// Stores a new session and returns its user. Returns `None` if the user may not log in, or has

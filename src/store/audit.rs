@@ -12,6 +12,7 @@ use rusqlite::types::Type;
 use crate::domain::{EntityKind, Principal, Reject};
 use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
+use crate::store::session::Credential;
 use crate::store::write_tx::WriteTx;
 
 /// The principal that makes a change, and its address.
@@ -21,11 +22,14 @@ pub struct Caller {
     pub principal: Principal,
     /// The client's address; `None` for a command on the machine itself.
     pub address: Option<IpAddr>,
+    /// The session of a user; `None` for the console.
+    pub credential: Option<Credential>,
 }
 
 impl Caller {
     /// A command on the machine itself.
-    pub const CONSOLE: Self = Self { principal: Principal::Console, address: None };
+    pub const CONSOLE: Self =
+        Self { principal: Principal::Console, address: None, credential: None };
 }
 
 /// The kind of a change.

@@ -21,9 +21,9 @@ use crate::store::events::{self, EventPage, EventRange};
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
-use crate::store::rows;
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
+use crate::store::{rows, session_table};
 
 /// The handle of the store. A call that finds its queue full is rejected at once.
 pub struct Store {
@@ -78,12 +78,15 @@ impl Store {
     }
 
     /// Wakes the writer regularly, so that it sees what other programs wrote and prunes the log.
-    /// Never returns.
+    /// Commands that wait do that as well. Never returns.
     pub async fn tick(&self) {
         let mut tick = tokio::time::interval(EXTERNAL_CHANGE_INTERVAL + Duration::from_millis(50));
         loop {
             tick.tick().await;
-            if let Err(mpsc::error::TrySendError::Closed(_)) = self.jobs.try_send(Job::Tick) {
+            let tick = || self.jobs.try_send(Job::Tick);
+            if self.queued() == 0
+                && let Err(mpsc::error::TrySendError::Closed(_)) = tick()
+            {
                 return std::future::pending().await; // the writer's end is reported elsewhere
             }
         }
@@ -105,6 +108,22 @@ impl Store {
             mpsc::error::TrySendError::Closed(_) => Reject::Unavailable,
         })?;
         result.await.unwrap_or(Err(Reject::Unavailable))
+    }
+
+    /// Runs a command on behalf of a caller, who must still have the right to it in the transaction.
+    ///
+    /// # Errors
+    /// As `write`, and `SessionEnded` where the caller has lost the right.
+    pub(super) async fn write_for<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        mut work: impl FnMut(&mut WriteTx<'_>) -> Result<T, Reject> + Send + 'static,
+    ) -> Result<T, Reject> {
+        self.write(move |tx| {
+            session_table::check_caller(tx.conn, &caller)?;
+            work(tx)
+        })
+        .await
     }
 
     /// Runs a query on a reader.
@@ -144,7 +163,7 @@ impl Store {
         bytes_max: usize,
     ) -> Result<At<Changed>, Reject> {
         self.check_disk_space()?;
-        self.write(move |tx| {
+        self.write_for(caller, move |tx| {
             let value = apply::apply(tx, caller, &change, bytes_max)?;
             Ok(At { seq: tx.head, value })
         })
@@ -159,7 +178,7 @@ impl Store {
         key: Option<IdempotencyKey>,
     ) -> Result<At<StoredResponse>, Reject> {
         self.check_disk_space()?;
-        self.write(move |tx| {
+        self.write_for(caller, move |tx| {
             let subject = AuditSubject::Entity(change.kind);
             let value =
                 idempotency::run_once(tx, key.as_ref(), subject, |tx| {

@@ -1,6 +1,7 @@
 //! Sessions as the rest of the program sees them, and the changes that a commit makes to them.
 
 use std::fmt;
+use std::time::Instant;
 
 use crate::domain::{Role, Secret};
 
@@ -12,6 +13,15 @@ impl fmt::Debug for TokenHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("TokenHash")
     }
+}
+
+/// The session by which a request acts for its principal.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential {
+    /// SHA-256 of the session's token.
+    pub token_hash: TokenHash,
+    /// The end of its absolute lifetime.
+    pub expires: Instant,
 }
 
 /// A session with its user's name and role.

@@ -1,8 +1,11 @@
 //! The table of sessions, by the hash of their token.
 
+use std::time::Instant;
+
 use rusqlite::Connection;
 
-use crate::domain::{Reject, User};
+use crate::domain::{Principal, Reject, User};
+use crate::store::audit::Caller;
 use crate::store::error::failed;
 use crate::store::session::{NewSession, Revocation, SessionChange, StoredSession, TokenHash};
 use crate::store::write_tx::WriteTx;
@@ -24,6 +27,20 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
         })
     });
     sessions.and_then(Iterator::collect).map_err(failed)
+}
+
+/// Refuses a caller who has lost the right to act: the session has ended, or the user has another role. The
+/// writer also ends sessions, so a command comes either before that end or after it.
+pub(super) fn check_caller(conn: &Connection, caller: &Caller) -> Result<(), Reject> {
+    let Principal::User { id, role } = caller.principal else { return Ok(()) };
+    let credential = caller.credential.filter(|credential| credential.expires > Instant::now());
+    let credential = credential.ok_or(Reject::SessionEnded)?;
+    let sql = "
+        SELECT 1 FROM sessions JOIN users ON users.id = sessions.user_id
+        WHERE token_hash = ? AND user_id = ? AND role = ? AND NOT disabled";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let lives = statement.exists((credential.token_hash.0, id, role.name())).map_err(failed)?;
+    if lives { Ok(()) } else { Err(Reject::SessionEnded) }
 }
 
 /// Removes all sessions but the `most` that were used last: an earlier run may have allowed more.

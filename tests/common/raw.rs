@@ -61,7 +61,7 @@ impl Raw {
             .and_then(|rest| rest.get(..3)?.parse().ok())
             .ok_or_else(|| bad(&format!("no status line: {first:?}")))?;
         let headers = self.headers()?;
-        let empty = head_only || matches!(status, 101 | 204 | 304);
+        let empty = head_only || matches!(status, 100 | 101 | 204 | 304);
         let body = match headers.get("content-length").map(HeaderValue::to_str) {
             _ if empty => Vec::new(),
             Some(length) => {

@@ -150,12 +150,11 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
     let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
     let principal = Principal::User { id: 1, role: Role::Admin };
-    let caller = Caller { principal, address: Some([127, 0, 0, 1].into()) };
     let repeat = IdempotencyKey { principal, key: key.to_owned(), request_hash };
     let operation = Operation::Create(input.unwrap());
     let change =
         Change { kind: EntityKind::Order, operation, precondition: Precondition::default() };
-    let answer = store.create(caller, change, Some(repeat)).await;
+    let answer = store.create(Caller::CONSOLE, change, Some(repeat)).await;
     serde_json::from_str(&answer.unwrap().value.body).unwrap()
 }
 

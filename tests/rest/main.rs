@@ -29,6 +29,7 @@ mod payments;
 mod position;
 mod proxy;
 mod refusals;
+mod rights;
 mod roles;
 mod routing;
 mod rules;
