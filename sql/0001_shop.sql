@@ -1,10 +1,10 @@
--- The shop: users and their sessions, five entities, the event log, the audit trail, answers kept
--- for repeats.
+-- The shop: users and their sessions, five entities, the event log, the audit trail, and stored
+-- responses for repeated requests.
 --
--- Times are milliseconds since 1970 in UTC, amounts are minor units of the row's currency.
--- `seq` of an entity is the event that made its present state: the row's version.
--- A choice of three or more words is a chain of OR: for IN, SQLite would build a table of the words
--- at each INSERT.
+-- Times are milliseconds since 1970 in UTC; amounts are minor units of the row's currency. An
+-- entity's `seq` is that of the event that made its present state: the row's version. A choice of
+-- three or more words is a chain of OR: for IN, SQLite would build a table of the words at each
+-- INSERT.
 
 PRAGMA application_id = 1414284115; -- "TLCS"
 
@@ -20,7 +20,7 @@ CREATE TABLE users (
     updated_at    INTEGER NOT NULL
 ) STRICT;
 
--- Only the hash of a token is here: who reads the file cannot log in with it.
+-- Only the hash of a token is stored, so a reader of the file cannot log in with it.
 CREATE TABLE sessions (
     token_hash BLOB PRIMARY KEY CHECK (length(token_hash) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -54,8 +54,8 @@ CREATE TABLE products (
     updated_at INTEGER NOT NULL
 ) STRICT;
 
--- `items` is the receipt: the lines as they were sold, a JSON array that never changes.
--- `kiosk_id` is the kiosk user that made the order, null for everybody else's.
+-- `items` is the receipt: the lines as they were sold, a JSON array that never changes. `kiosk_id`
+-- is the kiosk user that created the order, else null.
 CREATE TABLE orders (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     order_number   TEXT GENERATED ALWAYS AS (printf('ORD-%010d', id)) VIRTUAL,
@@ -80,9 +80,9 @@ CREATE TABLE orders (
 CREATE INDEX orders_of_customer ON orders (customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX orders_of_kiosk ON orders (kiosk_id) WHERE kiosk_id IS NOT NULL;
 
--- Which products an order has, so that SQLite itself keeps a sold product from being deleted.
--- The order is not declared a parent: that would take a second index, and the one place that
--- deletes orders knows the products from `items`.
+-- The products of each order, so that SQLite itself keeps a sold product from being deleted.
+-- `order_id` is not a foreign key, which would take a second index; the code that deletes an order
+-- reads its products from `items`.
 CREATE TABLE order_products (
     product_id INTEGER NOT NULL REFERENCES products (id),
     order_id   INTEGER NOT NULL,
@@ -119,8 +119,8 @@ CREATE TABLE transactions (
 CREATE INDEX transactions_of_order ON transactions (order_id);
 
 -- The event log is the queue. `body` is the envelope exactly as it was sent, `channel` is the
--- entity's number: 0 order, 1 product, 2 customer, 3 shipment, 4 transaction.
--- The newest row is never pruned: it remembers how far `seq` has come.
+-- entity's number: 0 order, 1 product, 2 customer, 3 shipment, 4 transaction. The newest row is
+-- never pruned, because the next `seq` follows from it.
 CREATE TABLE events (
     seq     INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,
@@ -128,9 +128,8 @@ CREATE TABLE events (
     body    TEXT NOT NULL
 ) STRICT;
 
--- The first answers to requests with an Idempotency-Key, oldest first. `at` is for how many
--- milliseconds the shop had been served then, in all its runs: whatever is done to the clock, no
--- answer is forgotten before its time.
+-- The first responses to requests with an Idempotency-Key, oldest first. `at` is the shop's uptime
+-- in milliseconds, over all its runs, so a change of the clock cannot make a response expire early.
 CREATE TABLE answers (
     id           INTEGER PRIMARY KEY,
     user_id      INTEGER NOT NULL,
@@ -143,12 +142,13 @@ CREATE TABLE answers (
     UNIQUE (user_id, key)
 ) STRICT;
 
--- Who changed what, one row for each request that changed anything, in the request's transaction.
--- A user without a number is the console: a command on the machine itself, which has no address.
--- `username` is the name of that time, `address` the 4 or 16 bytes of the client's. `action` is
--- 0 create, 1 update, 2 delete; `entity` the number as in `events`, or 5 for a user, and `row_id`
--- which one. `fields` names what an update changed. The `events` events from `seq` on tell the
--- rest; users have none. Append only, and like the log's the newest row is never pruned.
+-- The audit trail: one row for each request that changed something, in the request's transaction. A
+-- null `user_id` is the console: a command on the machine itself, which has no address. `username`
+-- is the name at that time, `address` the 4 or 16 bytes of the client's address. `action` is 0
+-- create, 1 update, 2 delete; `entity` is the number as in `events`, or 5 for a user, and `row_id`
+-- is the id. `fields` names the fields that an update changed. The change has `events` events, from
+-- `seq` on; a user's has none. Rows are only appended, and like the log's the newest one is never
+-- pruned.
 CREATE TABLE audit (
     id       INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,

@@ -1,5 +1,5 @@
--- Which run of the machine the server ran in last, and when that run began by the clock,
--- milliseconds since 1970, UTC. Where the same run has another beginning now, the clock was set.
+-- The boot of the machine in which the server ran last, and the time of that boot by the clock, in
+-- milliseconds since 1970, UTC. If the same boot has another time now, the clock was set.
 CREATE TABLE clock (
     id    INTEGER PRIMARY KEY CHECK (id = 1),
     boot  TEXT NOT NULL,

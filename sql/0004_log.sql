@@ -1,8 +1,8 @@
--- The event log has an id, made with the database and anew by every restore, so that a client can tell
--- the log of which it knows a position from the one that is there now.
+-- The event log has an id, created with the database and again by every restore. With it a client
+-- can tell the log in which it knows a position from the present one.
 --
--- `first_seq` is the first number that this log gives out. The events up to `restored_seq` are those of
--- the backup; the numbers between the two were given out by the log that the restore ended.
+-- `first_seq` is the first number that this log gives out. The events up to `restored_seq` came
+-- with the backup; the numbers between the two were given out by the log before the restore.
 CREATE TABLE log (
     id           INTEGER PRIMARY KEY CHECK (id = 1),
     log_id       TEXT NOT NULL CHECK (length(log_id) = 12),
@@ -11,9 +11,9 @@ CREATE TABLE log (
 ) STRICT;
 INSERT INTO log (id, log_id, restored_seq, first_seq) VALUES (1, lower(hex(randomblob(6))), 0, 1);
 
--- The first responses to requests with an Idempotency-Key, oldest first, now without the words of
--- HTTP: `kind` (as in the audit trail), `row_id` and `version` are those of what was made, `body` is it
--- as JSON. To erase a customer, the responses that tell of it have to be found.
+-- The first responses to requests with an Idempotency-Key, oldest first, now without HTTP's terms:
+-- `kind` (as in the audit trail), `row_id` and `version` are those of the created entity or user,
+-- and `body` is its JSON. To erase a customer, the responses about it have to be found.
 CREATE TABLE responses (
     id           INTEGER PRIMARY KEY,
     user_id      INTEGER NOT NULL,

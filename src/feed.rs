@@ -1,8 +1,8 @@
-//! The broadcaster: one ring of finished frames for all subscribers.
+//! The feed broadcasts events: one ring of finished frames for all subscribers.
 //!
 //! A subscriber owns only its position in the log. It copies frames from the ring while the ring
-//! reaches back to it, and reads the log otherwise. So a slow subscriber costs nothing here and
-//! delays nobody.
+//! reaches back to it, and reads the log otherwise. So a slow subscriber takes no memory here, and
+//! delays a commit by at most `LAG_WAIT_MAX`.
 
 mod batch;
 mod cursor;
@@ -20,13 +20,13 @@ pub use batch::{Batch, Copied};
 pub use cursor::Cursor;
 use ring::Ring;
 
-/// The newest events.
+/// The newest events, shared by all subscribers.
 pub struct Feed {
     ring: RwLock<Box<Ring>>,
     head: AtomicI64,
-    /// Bytes of all frames that were ever in the ring.
+    /// The bytes of all frames that were ever in the ring.
     written: AtomicU64,
-    /// Grows when frames are forgotten: a batch of before is not shared any more.
+    /// Grows when `forget` drops frames, so that an older batch is not shared any more.
     edition: AtomicU64,
     /// The part of `written` that was offered to every subscriber's socket.
     delivered: Mutex<u64>,
@@ -35,8 +35,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// An empty ring behind a log that ends at `head`. Each publication calls `wake`, which must
-    /// not wait.
+    /// A feed with an empty ring, for a log that ends at `head`. Each publication calls `wake`,
+    /// which must not wait.
     pub fn new(head: i64, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             ring: RwLock::new(Box::new(Ring::new(head))),
@@ -54,13 +54,13 @@ impl Feed {
         self.head.load(Ordering::Acquire)
     }
 
-    /// The kinds of the events behind a `seq`.
+    /// The kinds of the events after a `seq`.
     pub fn kinds_behind(&self, seq: i64) -> KindSet {
         let ring = sync::read(&self.ring);
         ring.kinds_behind(seq)
     }
 
-    /// Bytes of all frames that were ever in the ring.
+    /// The bytes of all frames that were ever in the ring.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
     }
@@ -71,7 +71,7 @@ impl Feed {
     }
 
     /// Publishes the events of one commit. While the subscribers lag by more than `LAG_BYTES_MAX`
-    /// it waits, up to `LAG_WAIT_MAX`: reading the log for all of them would cost more.
+    /// it waits, up to `LAG_WAIT_MAX`, because reading the log for all of them would cost more.
     pub fn publish(&self, events: &[Event]) {
         let delivered = sync::lock(&self.delivered);
         let written = self.written();
@@ -103,16 +103,16 @@ impl Feed {
         (self.wake)();
     }
 
-    /// Forgets the frames of a kind, because its events have changed in the log: personal data was
-    /// erased there. A subscriber that has not had these events reads the log.
+    /// Drops the frames of a kind whose events were rewritten in the log, because personal data
+    /// were erased there. A subscriber that has not received these events reads the log.
     pub fn forget(&self, kind: EntityKind) {
         let mut ring = sync::write(&self.ring);
         ring.forget(kind);
         self.edition.fetch_add(1, Ordering::Release);
     }
 
-    /// Fills the batch with the wanted frames behind the cursor: none behind `until`, and about
-    /// `WRITE_BYTES` at most. It moves only the cursor's position. A caller that could not send all
+    /// Fills the batch with the frames after the cursor that it wants: up to `until`, and at most
+    /// about `WRITE_BYTES`. It moves only the cursor's position. A caller that could not send all
     /// of them has to call `Cursor::advance` with the position that it reached.
     pub fn copy(&self, cursor: &mut Cursor, until: i64, batch: &mut Batch) -> Copied {
         let edition = self.edition.load(Ordering::Acquire);
@@ -184,7 +184,7 @@ mod tests {
         cursor.subscribe(EntityKind::Product, 0);
         publish(&feed, &[event(3, EntityKind::Order, 9)]);
         assert_eq!(copied(&feed, &mut cursor.clone()).1, vec![2, 3]);
-        // What could not be sent is copied again, and still nothing twice.
+        // Unsent events are copied again, and none comes twice.
         cursor.advance(2);
         assert_eq!(copied(&feed, &mut cursor).1, vec![3]);
     }
@@ -280,7 +280,7 @@ mod tests {
         let bytes = feed.size().1;
         feed.forget(EntityKind::Customer);
         assert_eq!(feed.size(), (2, bytes / 2));
-        // A batch of before is not shared either.
+        // An older batch is not shared either.
         let mut late = subscribed(EntityKind::Customer);
         assert_eq!(feed.copy(&mut late, 2, &mut batch), Copied::Lagged);
         assert_eq!(copied(&feed, &mut subscribed(EntityKind::Order)).1, [2]);
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(copied(&feed, &mut late).0, Copied::Lagged);
     }
 
-    /// Without a delivery the writer waits, and then goes on all the same.
+    /// Without a delivery the writer waits, and then continues.
     #[test]
     fn the_writer_waits_for_the_subscribers_but_not_for_long() {
         let feed = Feed::new(0, || ());

@@ -7,7 +7,7 @@ pub const PING: [u8; 2] = [FINAL | 0x9, 0];
 
 /// The flag of a message's last frame, beside the opcode in the first byte.
 const FINAL: u8 = 0x80;
-/// The longest header without a mask: two bytes and a length of eight.
+/// The bytes of the longest header without a mask: two, and a length of eight.
 const HEADER_BYTES_MAX: usize = 10;
 /// The longest payload of a control frame (RFC 6455, section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
@@ -29,12 +29,12 @@ pub fn put_binary(out: &mut Vec<u8>, payload: &[u8]) {
     put(out, 0x2, payload);
 }
 
-/// Appends the reply to a ping; the payload has at most `CONTROL_BYTES_MAX`.
+/// Appends the reply to a ping; the payload has at most `CONTROL_BYTES_MAX` bytes.
 pub fn put_pong(out: &mut Vec<u8>, payload: &[u8]) {
     put(out, 0xa, payload);
 }
 
-/// Appends a close frame with this payload: none, or a code and a reason.
+/// Appends a close frame with this payload: empty, or a code and a reason.
 pub fn put_close(out: &mut Vec<u8>, payload: &[u8]) {
     put(out, 0x8, payload);
 }

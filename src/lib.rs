@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ─► server ─► http, ws ─► store: a bounded queue ─► writer thread: shop rules, rows, event log,
-//!                                                          one transaction for all that waits
+//!                                                          one transaction for all waiting commands
 //!                                                              │ after the commit
 //!                                          ┌───────────────────┴────────────┐
 //!                                          ▼                                ▼
@@ -17,22 +17,23 @@
 //! connection owns only its cursor. A slow display, a handheld that was away, a fresh client and a
 //! restart are the same case, and memory does not depend on how slow a client is.
 //!
-//! Each room is a file and perhaps a folder of that name. A room imports from layers below its own only,
-//! no two files use each other, and each outside crate has one home. `tests/tidy` checks all three.
+//! Each module is a file and perhaps a folder of that name. It imports only from layers below its
+//! own, no two files use each other, and each external crate is used in one module only.
+//! `tests/tidy` checks all three.
 //!
-//! | layer | room | purpose | home of |
+//! | layer | module | purpose | only user of |
 //! |---|---|---|---|
 //! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
-//! | 0 | [`sync`] | locks that a panic elsewhere does not poison | |
+//! | 0 | [`sync`] | locks that ignore poisoning | |
 //! | 1 | [`domain`] | entities with schemas and statuses, events, rejections, input | `time`, `iso_currency`, `icu_normalizer` |
 //! | 1 | [`frame`] | WebSocket frames as a server writes them | |
 //! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
 //! | 1 | [`lifecycle`] | whether the server is running or has begun to stop | |
 //! | 1 | [`throttle`] | bounded tables of callers that do something too often | `heapless` |
 //! | 1 | [`tls`] | certificates, and TLS sessions without a socket | `rustls`, `rcgen` |
-//! | 1 | [`memory`] | the allocator's settings; the one room with unsafe code | `libc` |
+//! | 1 | [`memory`] | the allocator's settings; the only module with unsafe code | `libc` |
 //! | 1 | [`announce`] | multicast DNS, in a process of its own | `mdns-sd` |
-//! | 2 | [`shop`] | the rules, pure: orders, stock, payments, parcels; plan a change, tell what follows | |
+//! | 2 | [`shop`] | the rules as pure functions: orders, stock, payments, parcels | |
 //! | 3 | [`store`] | the writer, the readers, the event log, backups | `rusqlite` |
 //! | 3 | [`feed`] | the ring, and the cursors on it | `heapless` |
 //! | 4 | [`auth`] | logins, sessions, passwords, origins | `argon2`, `sha2`, `getrandom` |

@@ -1,10 +1,10 @@
-//! Whether the server is running or has begun to stop. The way is one-way: a stop cannot be taken back.
+//! Whether the server is running or has begun to stop. A stop cannot be taken back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// One server's life, shared by everything that behaves differently during a stop.
+/// The state of one server, shared by everything that behaves differently during a stop.
 #[derive(Default)]
 pub struct Lifecycle {
     stopping: AtomicBool,
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_reaches_those_who_wait_and_those_who_ask_later() {
+    fn a_stop_reaches_early_and_late_waiters() {
         let lifecycle = Lifecycle::default();
         let mut cx = Context::from_waker(Waker::noop());
         let mut early = pin!(lifecycle.stop_begun());

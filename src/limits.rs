@@ -1,8 +1,8 @@
 //! Every bound of the server: its unit, its reason, and what happens when it is reached. `tillcast limits`
 //! prints those that take memory, and their sum.
 //!
-//! The bounds that differ between boards are here. All others are the same everywhere, one page for each
-//! subject.
+//! This file has the bounds that differ between boards. All others are the same everywhere, with
+//! one file for each subject.
 
 mod auth;
 mod connections;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use tillcast::{cli, config, memory};
 
-// Where musl has 32 bits, std's clock ends in 2038, and what asks it the time then panics: TLS, the log,
-// each answer. Unless the libc crate, and with it std, is told to take musl's 64-bit times.
+// On 32-bit musl, std's clock ends in 2038, and reading it then panics: in TLS, in the log, in each
+// reply. This is so unless the libc crate, and std with it, is built for musl's 64-bit times.
 #[cfg(target_env = "musl")]
 const _: () = assert!(
     size_of::<libc::timespec>() == 16,

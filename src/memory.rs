@@ -1,13 +1,13 @@
-//! The allocator's settings: the one room with unsafe code.
+//! The allocator's settings. No other module has unsafe code.
 #![cfg_attr(
     target_env = "gnu",
     expect(
         unsafe_code,
-        reason = "glibc's settings have no safe door; each call says why it is sound"
+        reason = "glibc's settings have no safe interface; each call says why it is sound"
     )
 )]
 
-/// Sets the allocator up for a small board. To be called before the first thread starts.
+/// Sets the allocator up for a small board. It must be called before the first thread starts.
 ///
 /// glibc raises its mmap threshold when a large block is freed, and the next 19 MiB of a password
 /// hash then come from the heap and stay there in pieces: fifty logins left 565 MiB behind. A
@@ -27,7 +27,7 @@ pub fn prepare() {
     }
 }
 
-/// Gives free pages back to the system, after many connections have gone.
+/// Returns free pages to the system, after many connections have closed.
 pub fn trim() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim takes an integer and may be called from any thread at any time.

@@ -1,4 +1,5 @@
-//! Counters and gauges of the server, which `/metrics` prints: the home of the metrics library.
+//! The server's counters and gauges, which `/metrics` prints. No other module uses
+//! prometheus-client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,7 +50,7 @@ pub struct Metrics {
     pub catch_ups: Counter,
     /// Frames handed to the kernel.
     pub frames: Counter,
-    /// Events that the subscriber furthest behind was not sent yet.
+    /// Events that were not yet sent to the subscriber that is furthest behind.
     pub unsent: Gauge,
     /// Logins refused.
     pub logins_rejected: Counter,
@@ -101,11 +102,7 @@ impl Metrics {
                 "Pages of the log read for subscribers behind the ring",
             ),
             frames: counter(r, "frames", "Event frames handed to the kernel"),
-            unsent: gauge(
-                r,
-                "unsent",
-                "Events that the subscriber furthest behind was not sent yet",
-            ),
+            unsent: gauge(r, "unsent", "Events not yet sent to the subscriber furthest behind"),
             logins_rejected: counter(r, "logins_rejected", "Logins refused"),
             sessions: gauge(r, "sessions", "Live sessions"),
             rss: gauge(r, "resident_memory_bytes", "Resident memory"),
@@ -121,7 +118,7 @@ impl Metrics {
         self.rss_anon.set(memory_bytes("RssAnon:"));
         let mut text = String::with_capacity(8192);
         if encode(&mut text, &self.registry).is_err() {
-            text.clear(); // a String takes every text, so this is out of reach
+            text.clear(); // writing to a String does not fail
         }
         text
     }
@@ -160,7 +157,7 @@ fn histogram(
     histogram
 }
 
-/// A line of `/proc/self/status` in bytes; 0 where there is no such file.
+/// A line of `/proc/self/status` in bytes; 0 if it cannot be read.
 fn memory_bytes(line: &str) -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = status.lines().find_map(|text| text.strip_prefix(line));
@@ -168,8 +165,8 @@ fn memory_bytes(line: &str) -> i64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// The kernel's count of the pages that this process changed in files on disks, in bytes, without the
-/// file system's own journal; 0 where the kernel does not tell.
+/// The kernel's count of the pages that this process changed in files on disks, in bytes, without
+/// the file system's own journal; 0 if the kernel does not count them.
 fn written_bytes() -> u64 {
     let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     let value = counts.lines().find_map(|text| text.strip_prefix("write_bytes: "));

@@ -1,7 +1,7 @@
-//! Locks of which a panic in another thread takes nothing away.
+//! Locks that ignore poisoning.
 //!
-//! A panic ends one connection and is counted. What a lock guards here is whole between any two
-//! statements, so that the poison which the panic leaves says nothing, and all others go on.
+//! A panic ends one connection and is counted. The data behind these locks are consistent between
+//! any two statements, so a lock that a panic has poisoned stays in use.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

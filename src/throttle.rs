@@ -64,7 +64,7 @@ impl Failures {
     }
 }
 
-/// A token bucket for each address (RFC 2697 calls it a single-rate meter).
+/// A token bucket for each address.
 pub struct Rate {
     buckets: Box<FnvIndexMap<u64, Bucket, RATE_ADDRESSES_MAX>>,
     hasher: RandomState,
@@ -83,7 +83,7 @@ impl Rate {
         Self { buckets, hasher: RandomState::new(), per_second: f64::from(per_second) }
     }
 
-    /// Takes a token of the key.
+    /// Takes a token for the key.
     ///
     /// # Errors
     /// The time until the next token.

@@ -1,7 +1,7 @@
 //! Guards the sum of `tillcast limits`: a board that runs out of memory because some buffer was
-//! never counted, or was counted once and is there for everybody.
+//! never counted, or was counted once although each connection has one.
 //!
-//! A server is driven to all of its bounds, and its memory is measured all the while.
+//! The test drives a server to all of its bounds and measures its memory all the while.
 #![expect(clippy::unwrap_used, reason = "a helper that panics is a failed test")]
 
 mod common;
@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-/// A profile's bounds, as far as one has to know them to reach them.
+/// The bounds of a profile that the test has to reach.
 struct Bounds {
     profile: &'static str,
     connections: usize,
@@ -30,7 +30,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// Places in which there can be logins: the others are for who is logged in.
+    /// The connections that are not reserved for sessions.
     fn unreserved(&self) -> usize {
         self.connections - self.connections / 16
     }
@@ -40,7 +40,7 @@ impl Bounds {
 fn the_default_profile_keeps_to_its_sum() {
     hold(&Bounds {
         profile: "default",
-        // Fewer than there may be: they would only give the others room to hide in.
+        // There may be more, but they would only leave unused memory for the others.
         connections: 1_500,
         http_places: 256,
         bodies_kib: 896,
@@ -61,15 +61,15 @@ fn the_tiny_profile_keeps_to_its_sum() {
     });
 }
 
-/// Logins at the same time: one is hashed, 32 wait, the others are too many.
+/// Logins at the same time: one is hashed, 32 wait, the others are rejected.
 const LOGINS: usize = 36;
-/// Places of the HTTP phase that stay free, for what the test itself asks.
+/// HTTP permits that stay free for the test's own requests.
 const SPARE: usize = 4;
 /// Sockets that read the log from its beginning, again and again.
 const CATCHERS: usize = 12;
-/// How often all places write.
+/// How often all HTTP permits are used for writes.
 const ROUNDS: usize = 3;
-/// Threads of this test that each serve a share of its connections.
+/// Threads of this test; each serves a share of its connections.
 const HANDS: usize = 4;
 
 fn hold(bounds: &Bounds) {
@@ -98,8 +98,8 @@ fn hold(bounds: &Bounds) {
     watch.report(bounds.profile, sum);
 }
 
-/// To all bounds, one after the other, and nothing is let go of before the end but places of the
-/// HTTP phase, which are there for everything.
+/// Drives the server to all bounds, one after the other. Nothing is released before the end except
+/// HTTP permits, which every step needs.
 fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     watch.step("a shop of large things");
     let admin = server.admin();
@@ -113,8 +113,8 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     watch.step("pages that nobody reads");
     let pages = unread(&admin, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
 
-    // The longest bodies take the most of the server's time: they are read before others want it, so that
-    // they all are there together even if this machine has other things to do.
+    // The longest bodies take most of the server's time. They are read before others need it, so
+    // that all of them are held together even if this machine is busy.
     watch.step("halves of the longest bodies");
     let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
     let long = (bounds.bodies_kib - places - LOGINS) / 64;
@@ -171,7 +171,7 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     assert!(turned_away > 0, "no login was one too many, so their queue was never full");
 }
 
-/// What was being done, and the most memory that the server had meanwhile.
+/// The steps of the test, and the most memory that the server had during each.
 #[derive(Default)]
 struct Watch(Mutex<Vec<(&'static str, u64)>>);
 
@@ -198,7 +198,7 @@ impl Watch {
     }
 }
 
-/// Ends a flood, also where the test fails.
+/// Ends a flood, even if the test fails.
 struct SetWhenDropped<'a>(&'a AtomicBool);
 
 impl Drop for SetWhenDropped<'_> {
@@ -207,7 +207,7 @@ impl Drop for SetWhenDropped<'_> {
     }
 }
 
-/// A server that finds more sessions on the disk than it may keep.
+/// A server that finds more sessions in its database than it may keep.
 fn server_with_sessions(bounds: &Bounds, flags: &[&str]) -> Server {
     let mut server = Server::with(flags);
     assert_eq!(server.stop(), Some(0));
@@ -229,7 +229,7 @@ fn sum_of_limits(server: &Server, flags: &[&str]) -> u64 {
     line.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap()
 }
 
-/// Does something so many times, in a few threads; what came of it.
+/// Runs `work` this many times on a few threads; returns the results.
 fn in_parallel<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     scope(|threads| {
         let hands: Vec<_> = (0..HANDS)
@@ -243,13 +243,13 @@ fn in_parallel<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
     })
 }
 
-/// Things as large as they may be.
+/// Entities as large as they may be.
 struct Shop {
     orders: Vec<i64>,
     /// The order with the most and the longest lines, and the body that makes another.
     long_order: i64,
     long_lines: String,
-    /// Events in the log, most of them large.
+    /// The number of events in the log, most of them large.
     events: usize,
 }
 
@@ -289,7 +289,7 @@ fn request(client: &Client, method: &str, path: &str, body: &str) -> Vec<u8> {
     json_request(method, path, client.cookie(), "", body)
 }
 
-/// A connection for which the kernel soon holds no more.
+/// A connection with a small receive buffer, which is soon full.
 fn narrow(client: &Client) -> TcpStream {
     let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -306,19 +306,19 @@ fn stuck_socket(client: &Client) -> Socket {
     socket
 }
 
-/// Says something on each socket before the server takes its silence for its end, and reads nothing.
+/// Sends a pong on each socket before the server would close it as silent, and reads nothing.
 fn stay_alive(mut sockets: Vec<Socket>, ended: &Receiver<()>) {
     const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
     let silence = Duration::from_secs(20);
     while ended.recv_timeout(silence) == Err(RecvTimeoutError::Timeout) {
         for socket in &mut sockets {
-            // A socket that takes nothing for a minute is closed, whatever it says.
+            // A socket that accepts nothing for a minute is closed, whatever it sends.
             drop(socket.stream().write_all(&PONG));
         }
     }
 }
 
-/// So many requests at once, whose answers have begun to come and are read no further.
+/// Sends requests at once; their responses have begun to arrive and are read no further.
 fn unread<'a>(
     client: &Client,
     count: usize,
@@ -337,13 +337,13 @@ fn unread<'a>(
     streams
 }
 
-/// The longest body without its last byte, in the smallest pieces that there are.
+/// The longest body without its last byte, in the smallest possible chunks.
 fn long_half(client: &Client) -> TcpStream {
     let pieces = "1\r\n{\r\n".repeat(64 * 1024 - 1);
     unfinished(client, "Transfer-Encoding: chunked", &pieces)
 }
 
-/// A body of a KiB without its last byte.
+/// A body of 1 KiB without its last byte.
 fn half_body(client: &Client) -> TcpStream {
     unfinished(client, "Content-Length: 1024", &"{".repeat(1023))
 }
@@ -357,7 +357,8 @@ fn unfinished(client: &Client, length: &str, body: &str) -> TcpStream {
     stream
 }
 
-/// Waits until the server has read what the kernel has for it, but for a request here and there.
+/// Waits until the server has read the bytes that the kernel holds for it, apart from a few single
+/// requests.
 fn wait_until_read(server: &Server) {
     let here = format!("{:04X}", server.address().port());
     let waits = |line: &str| {
@@ -377,7 +378,7 @@ fn wait_until_read(server: &Server) {
     }
 }
 
-/// Changes the notes of orders to the longest there are, all at the same time.
+/// Changes the notes of orders to the longest possible ones, all at the same time.
 fn write_at_once(client: &Client, shop: &Shop, count: usize) {
     let sent = in_parallel(count, |at| {
         let path = format!("/api/orders/{}", shop.orders[at % shop.orders.len()]);
@@ -387,18 +388,19 @@ fn write_at_once(client: &Client, shop: &Shop, count: usize) {
         raw
     });
     for mut raw in sent {
-        // Who comes while those of the last round still leave may be refused, even without a word.
+        // While requests of the last round still leave, a new one may be refused, even without a
+        // response.
         if let Ok(Some(answer)) = raw.answer(false) {
             answer.status_is_one_of(&[200, 429, 503]);
         }
     }
 }
 
-/// Logs in; 1 where too many wait already.
+/// Logs in; returns 1 if too many logins wait already.
 fn log_in(server: &Server) -> usize {
     let body = json!({"username": "admin", "password": server.admin_password()}).to_string();
     let mut raw = Raw::connect(server.address()).unwrap();
-    // Where so many come at once, somebody may be sent away even without a word.
+    // Among so many connections one may be closed even without a response.
     let sent = raw.send(&json_request("POST", "/api/auth/login", None, "", &body));
     let Ok(Some(answer)) = sent.and_then(|()| raw.answer(false)) else {
         return 0;
@@ -412,7 +414,7 @@ fn catch_up(client: &Client, events: usize) {
     if let Ok(mut socket) = client.upgrade(&[]) {
         assert_eq!(socket.recv()["type"], "connected");
         assert_eq!(socket.subscribe_since("order_changes", 0)["type"], "subscribed");
-        // Until it has all, or has to go for the others' sake.
+        // It ends with the last event, or when the server closes the socket.
         (0..events).all(|_| socket.recv_message().is_ok());
     }
 }

@@ -6,19 +6,19 @@ use crate::feed::cursor::Cursor;
 use crate::frame;
 use crate::limits::WRITE_BYTES;
 
-/// Frames put together for one write. Subscribers at the same position with the same channels share
+/// Frames collected for one write. Subscribers at the same position with the same channels share
 /// one batch: it is filled once for all of them.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Whole frames, one behind the other.
+    /// Whole frames, one after the other.
     pub frames: Vec<u8>,
-    /// The offset behind each of them, with its `seq`.
+    /// The offset at which each frame ends, with its `seq`.
     pub ends: Vec<(usize, i64)>,
-    /// The position and the kinds that it was filled for; `None` if it fits no other cursor.
+    /// The position and the kinds for which it was filled; `None` if it fits no other cursor.
     pub(super) from: Option<(i64, KindSet)>,
-    /// The position behind it.
+    /// The position after it.
     pub(super) to: i64,
-    /// The feed's edition that it was filled from.
+    /// The feed's edition from which it was filled.
     pub(super) edition: u64,
 }
 
@@ -41,7 +41,7 @@ impl Batch {
         self.ends.push((self.frames.len(), event.seq));
     }
 
-    /// Whether it holds what this cursor would get.
+    /// Whether it holds the frames that this cursor would get.
     pub(super) fn is_for(&self, cursor: &Cursor, until: i64, edition: u64) -> bool {
         let complete = self.to == until || self.frames.len() >= WRITE_BYTES;
         complete
@@ -56,6 +56,6 @@ impl Batch {
 pub enum Copied {
     /// The cursor is at the head, or the batch is full.
     Frames,
-    /// The ring no longer reaches back to the cursor: the log does.
+    /// The ring no longer reaches back to the cursor, so the log has to be read.
     Lagged,
 }

@@ -2,13 +2,13 @@
 
 use crate::domain::{EntityKind, KindSet};
 
-/// A subscriber's position in the log and its channels: 24 bytes, all that it owns.
+/// A subscriber's position in the log and its channels: the 24 bytes that it owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Everything up to this `seq` was looked at.
+    /// Every event up to this `seq` was sent or skipped.
     pub position: i64,
-    /// For each kind, the `seq` up to which events were sent already or are not wanted. `None`
-    /// while no subscribed kind's floor lies ahead of the position.
+    /// For each kind, the `seq` up to which events were already sent or are not wanted. `None`
+    /// while no subscribed kind's floor is ahead of the position.
     channel_floors: Option<Box<ChannelFloors>>,
     /// The subscribed kinds.
     kinds: KindSet,
@@ -38,27 +38,27 @@ impl Cursor {
         self.kinds.contains(kind)
     }
 
-    /// The kind's events behind this `seq` are still to come.
+    /// The `seq` after which the kind's events are still to be sent.
     pub fn floor(&self, kind: EntityKind) -> i64 {
         let floor =
             self.channel_floors.as_ref().map_or(self.position, |floors| floors[kind.index()]);
         floor.max(self.position)
     }
 
-    /// The position and the kinds, if nothing else decides what comes next: cursors with the same
-    /// key get the same frames.
+    /// The position and the kinds, if no floor is set: cursors with the same key get the same
+    /// frames.
     pub(super) fn shared_key(&self) -> Option<(i64, KindSet)> {
         self.channel_floors.is_none().then_some((self.position, self.kinds))
     }
 
-    /// Skips events that it does not follow, if it was up to date before them.
+    /// Skips events of other kinds up to `to`, if the cursor was up to date at `from`.
     pub fn skip(&mut self, from: i64, to: i64) {
         if self.shared_key().is_some_and(|(position, _)| position == from) {
             self.position = to;
         }
     }
 
-    /// Subscribes to a kind's events behind `since`, going back for those that were passed. The
+    /// Subscribes to a kind's events after `since`, and goes back for those that were passed. The
     /// other channels repeat nothing.
     pub fn subscribe(&mut self, kind: EntityKind, since: i64) {
         let mut floors = EntityKind::ALL.map(|kind| self.floor(kind));
@@ -81,7 +81,7 @@ impl Cursor {
         self.drop_passed_floors();
     }
 
-    /// Every delivery asks, and hardly any cursor has floors.
+    /// Drops the floors once the position has passed them, because every delivery checks them.
     fn drop_passed_floors(&mut self) {
         let ahead = |kind| self.follows(kind) && self.floor(kind) > self.position;
         if self.channel_floors.is_some() && !EntityKind::ALL.into_iter().any(ahead) {

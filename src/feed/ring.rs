@@ -1,6 +1,5 @@
-//! The newest events as finished frames, behind one another: a slot for each `seq` up to the head.
+//! The newest events as finished frames, one slot for each `seq` up to the head.
 //!
-//! This file is the home of heapless's ring.
 
 use std::mem;
 
@@ -13,10 +12,10 @@ use crate::feed::cursor::Cursor;
 use crate::frame;
 use crate::limits::{RING_BYTES_MAX, RING_EVENTS, WRITE_BYTES};
 
-/// An event as it goes over the wire: a whole WebSocket frame, the same for every subscriber.
+/// An event as a whole WebSocket frame, the same for every subscriber.
 struct Slot {
     kind: EntityKind,
-    /// Empty once it was forgotten.
+    /// Empty after `forget`.
     frame: Box<[u8]>,
 }
 
@@ -24,7 +23,7 @@ pub(super) struct Ring {
     slots: Deque<Slot, RING_EVENTS>,
     /// The `seq` of the newest slot, and of the log.
     head: i64,
-    /// The newest `seq` of each kind; the head at the start for a kind without an event since.
+    /// The newest `seq` of each kind; without an event since the start, the head at the start.
     newest: [i64; EntityKind::ALL.len()],
     /// For each kind, the `seq` up to which its frames were forgotten.
     forgotten: [i64; EntityKind::ALL.len()],
@@ -32,7 +31,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// An empty ring behind a log that ends at `head`.
+    /// An empty ring for a log that ends at `head`.
     pub(super) fn new(head: i64) -> Self {
         let (newest, forgotten) = ([head; _], [0; _]);
         Self { slots: Deque::new(), head, newest, forgotten, bytes: 0 }
@@ -48,12 +47,12 @@ impl Ring {
         (self.slots.len(), self.bytes)
     }
 
-    /// The kinds of the events behind a `seq`.
+    /// The kinds of the events after a `seq`.
     pub(super) fn kinds_behind(&self, seq: i64) -> KindSet {
         EntityKind::ALL.into_iter().filter(|kind| self.newest[kind.index()] > seq).collect()
     }
 
-    /// Adds an event, making room for it; returns the bytes of its frame.
+    /// Adds an event and drops the oldest ones if necessary; returns the bytes of its frame.
     pub(super) fn push(&mut self, event: &Event) -> usize {
         let frame = frame::text(&event.body).into_boxed_slice();
         while self.slots.is_full() || self.bytes + frame.len() > RING_BYTES_MAX {
@@ -74,7 +73,7 @@ impl Ring {
         *self = Self { forgotten: self.forgotten, ..Self::new(head) };
     }
 
-    /// Drops the frames of a kind. Their slots stay: a position is found by counting slots.
+    /// Drops the frames of a kind. Their slots stay, because a position is found by counting slots.
     pub(super) fn forget(&mut self, kind: EntityKind) {
         self.forgotten[kind.index()] = self.head;
         for slot in self.slots.iter_mut().filter(|slot| slot.kind == kind) {
@@ -87,7 +86,7 @@ impl Ring {
         let newest = |kind: EntityKind| self.newest[kind.index()];
         let wanted = |kind| cursor.wants(kind, newest(kind)) && newest(kind) > cursor.position;
         if !EntityKind::ALL.into_iter().any(wanted) {
-            cursor.advance(self.head); // nothing behind it is wanted, however far it lags
+            cursor.advance(self.head); // no later event is wanted, however far it lags
             return Copied::Frames;
         }
         let oldest = self.head - i64::try_from(self.slots.len()).unwrap_or(0);

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-/// How often expired sessions are searched for: a socket ends within a second of its session.
+/// How often expired sessions are searched for: a socket is closed within a second of its session's
+/// end.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
 /// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
 pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
 /// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.
 pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
-/// How long failed logins count.
+/// How long a failed login counts.
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
-/// User names whose failures are counted, and as many addresses. Above, the oldest is forgotten.
+/// User names whose failures are counted, and as many addresses. Above, the oldest is dropped.
 pub const LOGIN_NAMES_MAX: usize = 1024;
 /// Password hashes that run at once; each takes the memory of `Limits::hash`. Above, logins wait.
 pub const HASHES_AT_ONCE: usize = 1;

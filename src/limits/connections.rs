@@ -1,4 +1,5 @@
-//! How many connections there may be, in which phase, and what the kernel and TLS hold for each.
+//! The bounds of connections: their number in each phase, and the memory that the kernel and TLS
+//! hold for each.
 
 use std::time::Duration;
 
@@ -34,31 +35,32 @@ pub const ANONYMOUS_REQUEST_EIGHTHS_MAX: usize = 5;
 /// Bytes of the buffer of one HTTP connection: enough for a head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Refused connections that are being told so. Above, they are closed without a word.
+/// Refused connections that are being sent a refusal. Above, they are closed without one.
 pub const REFUSALS_MAX: usize = 64;
-/// Bytes that are read of a refused request: a browser's head up to its cookies, with the origin that
-/// decides whether its page may read the refusal.
+/// Bytes that are read of a refused request: a browser's head up to its cookies, with the origin
+/// that decides whether its page may read the refusal.
 pub const REFUSED_HEAD_BYTES: usize = 2 * 1024;
 
 /// Bytes that the kernel may hold for one slow reader. Without this bound: up to 4 MiB each.
 pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
-/// Bytes that it may hold at the end, so that a client that did not read finds a close frame behind what
-/// it left.
+/// Bytes that the kernel may hold for a closing connection, so that the close frame fits after the
+/// bytes that a slow client has not read.
 pub const LAST_BUFFER_BYTES: usize = 4 * SEND_BUFFER_BYTES;
-/// How long a peer may acknowledge nothing, or accept nothing, before the kernel gives it up (RFC 5482):
-/// a little longer than a WebSocket's own `STALL_MAX`, which can still say why.
+/// How long a peer may acknowledge nothing, or accept nothing, before the kernel ends the
+/// connection (RFC 5482): a little longer than a WebSocket's own `STALL_MAX`, which can still give
+/// the reason.
 pub const KERNEL_STALL_MAX: Duration = Duration::from_secs(75);
 /// How long a closing connection waits for the peer.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// Bytes of a fragmented TLS handshake message that may wait for their rest. Above, the connection is
-/// closed; a client that sends its messages whole leaves nothing here.
+/// Bytes of a fragmented TLS handshake message that may wait for the rest. Above, the connection is
+/// closed; a client that sends its messages whole needs none of them.
 pub const HANDSHAKE_PIECES_MAX: usize = 2 * 1024;
 /// Bytes of text in one TLS record: if the kernel does not accept all of a record, the rest waits
 /// encrypted and cannot be taken back. Only a single longer event makes a longer record.
 pub const TLS_WRITE_BYTES: usize = 4 * 1024;
 
-/// The pause between two WebSockets that are closed at a stop, at most.
+/// The longest pause between the closing of two WebSockets at a stop.
 pub const DRAIN_STEP: Duration = Duration::from_millis(8);
 /// How often free memory is given back to the system, if the number of connections has changed.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);

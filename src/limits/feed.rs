@@ -4,25 +4,27 @@ use std::time::Duration;
 
 /// Events in the ring. A subscriber that is further behind reads the log.
 pub const RING_EVENTS: usize = 1024;
-/// Bytes of all frames in the ring: far more than subscribers in step may lag behind. Above, the oldest
-/// leave early.
+/// Bytes of all frames in the ring: far more than subscribers that keep up may lag behind. Above,
+/// the oldest leave early.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of frames that the subscribers may lag behind before the writer waits for them: three full
 /// writes, and well within the ring.
 pub const LAG_BYTES_MAX: u64 = 96 * 1024;
-/// How long the writer waits for that, for each commit, after its replies have left: its only wait for
-/// readers. Then the subscribers that lag read the log.
+/// How long the writer waits for lagging subscribers at each commit, after its replies have left.
+/// It waits for readers nowhere else. Then the subscribers that lag read the log.
 pub const LAG_WAIT_MAX: Duration = Duration::from_millis(25);
 
-/// How many times as long as a round of writes to all subscribers took the next one is delayed, so that
-/// more events leave in the same writes: a write costs the kernel far more than the bytes in it, and two
-/// thirds of a core stay for clients that bring more. The first event after a pause leaves at once.
+/// The delay of a round of writes to all subscribers, as a multiple of the time that the last round
+/// took. More events then leave in the same writes: a write costs the kernel far more than the
+/// bytes in it, and two thirds of a core stay free for clients that bring more. The first event
+/// after a pause leaves at once.
 pub const COALESCE_ROUNDS: u32 = 2;
-/// Bytes of events that are not delayed: with one commit more they just fit into a write.
+/// Bytes of waiting events with which a round is not delayed: with one more commit they just fit
+/// into a write.
 pub const COALESCE_BYTES_MAX: u64 = 28 * 1024;
 /// The longest such delay.
 pub const COALESCE_DELAY_MAX: Duration = Duration::from_millis(25);
-/// The shortest one: below it nothing is gained.
+/// The shortest such delay: a shorter one gains nothing.
 pub const COALESCE_DELAY_MIN: Duration = Duration::from_millis(1);
 /// Subscribers that are written to without a pause, so that an order that comes in during a broadcast to a
 /// thousand waits for some of them, not for all.
@@ -31,34 +33,34 @@ pub const BROADCAST_SLICE: usize = 64;
 pub const WRITE_BYTES: usize = 32 * 1024;
 /// Bytes that are read from a socket at once.
 pub const READ_BYTES: usize = 4096;
-/// Bytes that wait until sockets accept them, for each connection that there may be, all together. Above,
-/// the socket that would add to them is closed, and resumes where it was when it comes back. A WebSocket
-/// needs that much less than the handshake before it.
+/// Bytes that wait until sockets accept them: the sum for all sockets, per connection that may be
+/// open. Above, the socket that would add to them is closed, and resumes where it was when it comes
+/// back. A WebSocket needs that much less than the handshake before it.
 pub const UNSENT_BYTES_PER_CONNECTION: usize = 768;
 /// New sockets that wait for the socket thread. Above, handshakes wait.
 pub const NEW_SOCKETS_MAX: usize = 64;
 /// Sockets that one poll of the system reports. Above, the others come with the next poll.
 pub const POLL_EVENTS_MAX: usize = 256;
 
-/// How long a subscription to a position behind the feed's newest event waits for it: a REST reply may
+/// How long a subscription waits for a position that the feed has not reached: a REST reply may
 /// show a commit before the feed has it. Then: `reset`.
 pub const FEED_WAIT_MAX: Duration = Duration::from_secs(1);
-/// Sockets that read the log at once, so that a thousand that come back together do not drown the disk.
-/// Above, the others wait.
+/// Sockets that read the log at once, so that a thousand that come back together do not overload
+/// the disk. Above, the others wait.
 pub const CATCH_UPS_MAX: usize = 4;
 /// Events of one page of the log.
 pub const CATCH_UP_PAGE_EVENTS: usize = 64;
-/// Entries of the log that one page looks through for the subscribed channels. Then the page ends, and the
-/// next one goes on.
+/// Entries of the log that one page scans for the subscribed channels. Then the page ends, and the
+/// next one continues.
 pub const CATCH_UP_SCAN_MAX: i64 = 4096;
-/// The pause after the log could not be read.
+/// The pause after a failed read of the log.
 pub const CATCH_UP_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Bytes of a message from a client; the longest that means something has 80. Above: close `1009`.
+/// Bytes of a message from a client; the longest valid one has 80. Above: close `1009`.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
 /// Errors that a client may make within `CLIENT_ERROR_WINDOW`. Then close `1008`.
 pub const CLIENT_ERRORS_MAX: u8 = 20;
-/// How long errors count.
+/// How long an error counts.
 pub const CLIENT_ERROR_WINDOW: Duration = Duration::from_secs(10);
 /// How often every socket checks its time limits.
 pub const SOCKET_TICK: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const JSON_VALUES_MAX: usize = 4_096;
 /// How deep the values of a body may be nested; an order's are 3 deep. Above: `400`.
 pub const JSON_DEPTH_MAX: usize = 32;
-/// How long an unwanted body may take to be read away. Then the connection is closed.
+/// How long the rest of an unwanted body is read and dropped. Then the connection is closed.
 pub const SKIP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same for a request that is rejected unread because there are too many. Then the connection is
 /// closed, and the reply may be lost.
@@ -31,11 +31,12 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
-/// Entries of a page if the client does not say.
+/// Entries of a page if the client names no limit.
 pub const PAGE_DEFAULT: usize = 50;
 /// Entities that one request can read by their ids. Above: `422`.
 pub const IDS_MAX: usize = 100;
-/// Bytes of the entries of one page, before they are JSON. Above: the page ends early, and `next` goes on.
+/// Bytes of the entries of one page, before they are JSON. Above: the page ends early, and `next`
+/// continues it.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// How long a page waits for its permit. Then `503`.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);

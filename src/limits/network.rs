@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a certificate from `tillcast cert` is valid: no browser accepts a longer one.
+/// How long a certificate from `tillcast cert` is valid: Apple's systems accept at most 825 days.
 pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(820 * 24 * 60 * 60);
 /// How long the authority that signs it is valid.
 pub const AUTHORITY_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -14,8 +14,8 @@ pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 6
 /// How often, in seconds, the announcement checks for new addresses of this machine, such as that of a
 /// Wi-Fi that came up after the start.
 pub const MDNS_CHECK_SECONDS: u32 = 20;
-/// Bytes of the process that announces: its own, and 6,000 records of what hundreds of other devices
-/// announce. Above, it ends, and another one begins with nothing.
+/// Bytes of the process that announces: its own, and 6,000 records that hundreds of other devices
+/// announce. Above, it ends, and is started again without any records.
 pub const MDNS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The niceness of that process: the shop's threads come first (`setpriority(2)`).
 pub const MDNS_NICENESS: i32 = 10;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Lines of the log that may come at once. Above, and while they come faster than
 /// `LOG_LINES_PER_SECOND`, they are counted and left out, the least important first.
 pub const LOG_LINES_BURST: f64 = 500.0;
-/// Lines a second from then on: some 13 MB a day, however long a client keeps it up.
+/// Lines a second from then on: some 13 MB a day, however long a client causes them.
 pub const LOG_LINES_PER_SECOND: f64 = 1.0;
 /// The age of the last line of a kind after which the next one is written in any case.
 pub const LOG_REPEAT_INTERVAL: Duration = Duration::from_secs(60);
@@ -17,14 +17,15 @@ pub const LOG_PATH_CHARS: usize = 200;
 /// How often the server checks whether today's backup exists.
 pub const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// The earliest time of a right clock, in milliseconds since 1970: 1 January 2026, the year of this
-/// program. Before: bad.
+/// The earliest time of a clock that is set, in milliseconds since 1970: 1 January 2026, the year
+/// of this program. Before: bad.
 pub const CLOCK_MIN_MS: i64 = 1_767_225_600_000;
-/// Days since the newest daily backup from which on the doctor warns: one day was left out.
+/// Days since the newest daily backup from which on the doctor warns: one day was missed.
 pub const BACKUP_AGE_WARNING_DAYS: i64 = 2;
-/// Days from which on it says that this is bad: the sales of a week would be lost with the card.
+/// Days from which on it reports this as bad: the sales of a week would be lost with the card.
 pub const BACKUP_AGE_BAD_DAYS: i64 = 7;
-/// Files that the disk must have room for: more than the server makes in a day. With fewer: bad.
+/// Files that the disk must still be able to create: more than the server makes in a day. With
+/// fewer: bad.
 pub const FREE_FILES_MIN: u64 = 64;
 /// How long an address may take to reply to the doctor. Then: bad.
 pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,9 +34,9 @@ pub const DOCTOR_ANSWER_BYTES_MAX: u64 = 4 * 1024;
 
 /// How often the service manager gets a changed status, if no watchdog sets the pace.
 pub const STATUS_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a busy service manager is waited for. Then it misses the notification.
+/// How long a notification waits for a busy service manager. Then it is dropped.
 pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause between two tries meanwhile.
+/// The pause between two tries of a notification.
 pub const NOTIFY_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// How long a start with a small database may take: more than the slowest board and card need. Then the
 /// service manager starts again.

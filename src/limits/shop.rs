@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 /// Amounts in minor units: below 2^53, so that a JavaScript client reads every total exactly.
 /// Above: `422`.
 pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
-/// Lines of one order: a receipt of a metre. Above: `422`.
+/// Lines of one order: a receipt one metre long. Above: `422`.
 pub const ORDER_LINES_MAX: usize = 100;
 /// Transactions of one order: more than any shop has, and few enough that their sums fit 64 bits and their
 /// rows are read in a millisecond. Above: `409`.
@@ -19,15 +19,16 @@ pub const CHANGE_STEPS_MAX: usize = 4 * ORDER_LINES_MAX;
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Pieces of one product in stock. Above: `422`.
 pub const COUNT_MAX: i64 = 1_000_000_000_000;
-/// Characters of an e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
+/// Bytes of an e-mail address (RFC 5321, section 4.5.3.1.3): its characters if all of them are
+/// ASCII. Above: `422`.
 pub const EMAIL_CHARS_MAX: usize = 254;
-/// The part of an address before its `@`, bytes (RFC 5321, section 4.5.3.1.1). Above: `422`.
+/// Bytes of an address before its `@` (RFC 5321, section 4.5.3.1.1). Above: `422`.
 pub const EMAIL_NAME_BYTES_MAX: usize = 64;
-/// A name between two dots of a host, bytes (RFC 1035, section 2.3.4). Above: `422`.
+/// Bytes of one label of a host name (RFC 1035, section 2.3.4). Above: `422`.
 pub const HOST_LABEL_BYTES_MAX: usize = 63;
 /// Characters of the name of a product or a person. Above: `422`.
 pub const NAME_CHARS_MAX: usize = 200;
-/// Characters of a product's number. Above: `422`.
+/// Characters of a product's SKU. Above: `422`.
 pub const SKU_CHARS_MAX: usize = 64;
 /// Characters of a telephone number as people write it. Above: `422`.
 pub const PHONE_CHARS_MAX: usize = 40;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Threads that read, each with a connection of its own, so that a list never waits for a catch-up.
+/// Threads that read, each with its own connection, so that a list need not wait for a catch-up.
 pub const READERS: usize = 2;
 /// Reads that wait for a reader. Above: `503`.
 pub const READ_QUEUE_MAX: usize = 256;
@@ -12,45 +12,46 @@ pub const READER_CACHE_KIB: i64 = 128;
 /// SQLite's page cache of a command that is not the server, KiB: it does one thing at a time.
 pub const COMMAND_CACHE_KIB: i64 = 128;
 
-/// Bytes of a database whose rows are all checked before the shop opens: some ten thousand orders in a few
-/// milliseconds. Of a larger one the pages are checked then, and the rows while the shop is open; after a
-/// crash all of it before.
+/// Bytes of a database whose rows are all checked before the shop opens: some ten thousand orders
+/// in a few milliseconds. Of a larger one only the pages are checked then, and the rows while the
+/// shop is open; after a crash all rows are checked first.
 pub const ROW_CHECK_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Bytes of the database that are mapped into memory for that check; the rest is read page by page. They
-/// are pages of the file's cache, so they take no memory from anything else.
+/// Bytes of the database that are mapped into memory for that check; the rest is read page by page.
+/// They are pages of the kernel's file cache, so they take no memory from anything else.
 pub const CHECK_MAPPED_BYTES: i64 = 1024 * 1024 * 1024;
 /// Bytes of the buffer with which the file is read from end to end before that check.
 pub const CHECK_READ_BYTES: usize = 64 * 1024;
-/// The delay of the check in the background, after the clients of the previous run have come back.
+/// The delay of the background check, so that the clients of the previous run can come back first.
 pub const BACKGROUND_CHECK_DELAY: Duration = Duration::from_secs(1);
 
 /// Bytes that the write-ahead log keeps after a checkpoint.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
-/// Bytes of the file that is given up when the disk is full: enough to finish a full queue of orders, and
-/// for logins and pruning until the disk has twice that free again. Meanwhile: `507`.
+/// Bytes of the reserve, a file that is removed when the disk is full: enough to finish a full
+/// queue of orders, and for logins and pruning until the disk has twice that free again. Meanwhile:
+/// `507`.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// How long another program may hold the database's lock (`tillcast user`, a backup). Then the command
 /// fails, and `503`.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the writer checks whether another program changed users.
 pub const EXTERNAL_CHANGE_INTERVAL: Duration = Duration::from_millis(400);
-/// How often the same error of the disk is logged: the log may be on the same card.
+/// How often the same error of the database is logged, because the log may be on the same card.
 pub const REPEATED_ERROR_INTERVAL: Duration = Duration::from_secs(60);
 /// Milliseconds by which the clock may be set ahead without a correction of the sessions' times.
 pub const CLOCK_STEP_MS: i64 = 10_000;
 
-/// Rows that one page of a list looks through for those that match several filters: 10 ms here, 100 ms on
-/// the slowest board. Then the page ends, and `next` goes on.
+/// Rows that one page of a list scans for those that match several filters: 10 ms on a PC, 100 ms
+/// on the slowest board. Then the page ends, and `next` continues it.
 pub const LIST_SCAN_MAX: i64 = 8 * 1024;
-/// Events that a list of recent changes reads back through: some weeks of a small shop. Above, it reads the
-/// rows themselves.
+/// Events that a list of recent changes scans backwards: some weeks of a small shop. Above, it
+/// scans the rows themselves.
 pub const LIST_EVENTS_MAX: i64 = 8 * 1024;
-/// Entries of the audit trail that one page looks through for those that match: some megabytes to read.
-/// Then the page ends, and `next` goes on.
+/// Entries of the audit trail that one page scans for those that match: some megabytes to read.
+/// Then the page ends, and `next` continues it.
 pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;
-/// Events, audit entries or kept responses that one step prunes, so that no order waits long for it; more
-/// than one batch can add.
+/// Events, audit entries or stored responses that one step prunes, so that no order waits long for
+/// it; more than one batch can add.
 pub const PRUNE_STEP: i64 = 512;
-/// Numbers of each sequence that the marks in the lock file reserve at once: one more fsync for so many
-/// events. A shop whose database is lost leaves out up to as many when it is restored.
+/// Numbers of each sequence that the marks in the lock file reserve at once: one more fsync for
+/// this many events. A shop whose database is lost skips up to as many when it is restored.
 pub const NUMBERS_RESERVED: i64 = 10_000;

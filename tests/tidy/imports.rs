@@ -1,5 +1,5 @@
-//! Which file of the program uses which: paths in `use` and in the code, followed through the
-//! re-exports of the files that are faces of their folders.
+//! Finds which file of the program uses which: paths in `use` and in the code, followed through the
+//! re-exports of parent files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ struct File {
     path: String,
     /// The code without comments, strings, and the unit tests at its end.
     code: String,
-    /// Names that `use` brings in, with the full path of each; a re-export is one of them.
+    /// The names that `use` imports, with the full path of each; a re-export is one of them.
     names: BTreeMap<String, Vec<String>>,
 }
 
-/// For each file those that it uses, itself left out.
+/// For each file the other files that it uses.
 pub(crate) fn used_files(sources: &[(String, String)]) -> BTreeMap<String, BTreeSet<String>> {
     let mut modules = Modules::new();
     for (path, text) in sources {
@@ -29,8 +29,8 @@ pub(crate) fn used_files(sources: &[(String, String)]) -> BTreeMap<String, BTree
         .collect()
 }
 
-/// A way from a file back to itself, if there is one.
-pub(crate) fn circle(files: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+/// A path from a file back to itself, if there is one.
+pub(crate) fn cycle(files: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
     files.keys().find_map(|file| follow(file, files, &mut Vec::new(), &mut done))
 }
@@ -55,7 +55,7 @@ fn used_by(module: &[String], file: &File, modules: &Modules) -> BTreeSet<String
     let without_uses = file.code.split(';').filter(|part| use_tree(part).is_none());
     let mut paths: Vec<Vec<String>> = without_uses.flat_map(paths_in).collect();
     paths.retain_mut(|path| absolute(path, module, &file.names, modules));
-    // A face re-exports what others ask it for: it uses that no more than a sign uses the shop.
+    // A re-export by itself is no use of the file that defines the item.
     let imports = file.code.split(';').filter(|part| !part.trim_start().starts_with("pub"));
     let imports = imports.filter_map(use_tree).flat_map(|tree| expanded(tree, module));
     paths.extend(imports.map(|(_, path)| path));
@@ -63,9 +63,9 @@ fn used_by(module: &[String], file: &File, modules: &Modules) -> BTreeSet<String
     used.filter(|used| *used != file.path).collect()
 }
 
-/// The file in which the item of this path is, or none where the path names a module or a crate.
+/// The file that defines the item of this path; `None` if the path names a module or a crate.
 fn file_of(path: &[String], modules: &Modules, depth: usize) -> Option<String> {
-    assert!(depth < 10, "{path:?} is re-exported in a circle");
+    assert!(depth < 10, "{path:?} is re-exported in a cycle");
     let length = (1..=path.len()).rev().find(|length| modules.contains_key(&path[..*length]))?;
     let (file, item) = (&modules[&path[..length]], path.get(length)?);
     match file.names.get(item) {
@@ -76,7 +76,7 @@ fn file_of(path: &[String], modules: &Modules, depth: usize) -> Option<String> {
     }
 }
 
-/// Makes a path in the code start at the crate; false where it leads out of it.
+/// Makes a path in the code start at the crate; returns false if it leads out of it.
 fn absolute(
     path: &mut Vec<String>,
     module: &[String],
@@ -106,11 +106,11 @@ fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = text.lines().map(|line| line.split("//").next().unwrap());
     let code = lines.collect::<Vec<_>>().join("\n");
-    // What stands between quotes is no code; an escaped quote does not end it.
+    // Text between quotes is not code; an escaped quote does not end it.
     code.replace("\\\"", "").split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
 }
 
-/// The tree of a `use`, without the word itself.
+/// The tree of a `use`, without the keyword.
 fn use_tree(part: &str) -> Option<&str> {
     let line = part
         .lines()
@@ -123,7 +123,7 @@ fn uses(code: &str, module: &[String]) -> BTreeMap<String, Vec<String>> {
     code.split(';').filter_map(use_tree).flat_map(|tree| expanded(tree, module)).collect()
 }
 
-/// The names that a `use` brings in, each with its path from the crate on.
+/// The names that a `use` imports, each with its full path.
 fn expanded(tree: &str, module: &[String]) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     expand(tree.trim(), &[], &mut found);
@@ -132,7 +132,7 @@ fn expanded(tree: &str, module: &[String]) -> Vec<(String, Vec<String>)> {
             "crate" => Vec::new(),
             "self" => module.to_vec(),
             "super" => module[..module.len() - 1].to_vec(),
-            // A child of this module, or another crate, whose name no room has.
+            // A child of this module, or another crate, whose name is no module's.
             name => [module, &[name.to_owned()]].concat(),
         };
         path.splice(..1, start);
@@ -160,7 +160,7 @@ fn expand(tree: &str, before: &[String], found: &mut Vec<(String, Vec<String>)>)
     }
 }
 
-/// The parts of a group up to its brace; those in groups of their own are not parted.
+/// The parts of a group up to its closing brace; nested groups are not split.
 fn group_parts(group: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (at, sign) in group.char_indices() {
@@ -181,7 +181,7 @@ fn group_parts(group: &str) -> Vec<&str> {
     parts
 }
 
-/// Paths of two words and more, such as `store::open`.
+/// Paths of at least two segments, such as `store::open`.
 fn paths_in(code: &str) -> Vec<Vec<String>> {
     let word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == ':';
     let paths = code.split(|sign| !word(sign)).filter(|path| path.contains("::"));

@@ -1,5 +1,5 @@
-//! Guards the house's order: rooms import only downwards, each outside crate has its home, files
-//! and lines keep to their size. Fails with the file and what is wrong with it.
+//! Guards the structure: modules import only downwards, each external crate has one user, files and
+//! lines keep to their size. A failure names the file and the fault.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a file that cannot be read fails the test")]
 
@@ -13,10 +13,10 @@ use tillcast::domain::product::ProductStatus;
 use tillcast::domain::shipment::ShipmentStatus;
 use tillcast::domain::transaction::{TransactionStatus, TransactionType};
 
-/// A room, its layer, and the crates whose home it is. It imports from layers below its own only.
-type Room = (&'static str, u8, &'static [&'static str]);
+/// A module, its layer, and the crates that it may use. It imports only from layers below its own.
+type Module = (&'static str, u8, &'static [&'static str]);
 
-const ROOMS: &[Room] = &[
+const MODULES: &[Module] = &[
     ("limits", 0, &[]),
     ("sync", 0, &[]),
     ("domain", 1, &["icu_normalizer", "iso_currency", "itoa", "serde", "time"]),
@@ -68,32 +68,35 @@ const ROOMS: &[Room] = &[
     ),
 ];
 
-/// Crates that are the common language of all rooms.
+/// Crates that every module may use.
 const EVERYWHERE: &[&str] = &["serde_json", "tokio", "tracing"];
 
 const LINES_MAX: usize = 400;
 const COLUMNS_MAX: usize = 120;
 
 #[test]
-fn rooms_import_only_downwards() {
+fn modules_import_only_downwards() {
     for (path, used) in imports::used_files(&sources()) {
-        let (room, layer, _) = room_of(&path);
+        let (module, layer, _) = module_of(&path);
         for other in used {
-            let (used, below, _) = room_of(&other);
-            assert!(used == room || below < layer, "{path} imports {other}, which is not below it");
+            let (used, below, _) = module_of(&other);
+            assert!(
+                used == module || below < layer,
+                "{path} imports {other}, which is not below it"
+            );
         }
     }
 }
 
 #[test]
-fn files_form_no_circle() {
-    let circle = imports::circle(&imports::used_files(&sources()));
-    assert_eq!(circle, None, "each of these files uses the next");
+fn files_form_no_cycle() {
+    let cycle = imports::cycle(&imports::used_files(&sources()));
+    assert_eq!(cycle, None, "each of these files uses the next");
 }
 
-/// A circle over an alias, a path in the code, and a re-export by the face of a folder.
+/// The cycle goes through an alias, a path in the code, and a re-export by a folder's parent file.
 #[test]
-fn a_circle_is_found() {
+fn a_cycle_is_found() {
     let sources = [
         ("src/store.rs", "mod row;\npub use row::Row;\nuse crate::feed;\nfn a() { feed::wake() }"),
         ("src/store/row.rs", "pub struct Row;\nfn b() { super::open() } // crate::ws::Hub"),
@@ -104,13 +107,13 @@ fn a_circle_is_found() {
         ),
     ];
     let sources = sources.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    let circle = imports::circle(&imports::used_files(&sources)).unwrap();
-    assert_eq!(circle, ["src/feed.rs", "src/store/row.rs", "src/store.rs", "src/feed.rs"]);
-    assert_eq!(imports::circle(&imports::used_files(&sources[1..])), None);
+    let cycle = imports::cycle(&imports::used_files(&sources)).unwrap();
+    assert_eq!(cycle, ["src/feed.rs", "src/store/row.rs", "src/store.rs", "src/feed.rs"]);
+    assert_eq!(imports::cycle(&imports::used_files(&sources[1..])), None);
 }
 
 #[test]
-fn each_crate_stays_at_home() {
+fn each_crate_has_one_user() {
     let manifest = fs::read_to_string("Cargo.toml").unwrap();
     let dependencies =
         manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
@@ -120,7 +123,7 @@ fn each_crate_stays_at_home() {
         .filter(|name| !name.starts_with('#') && !EVERYWHERE.contains(&name.as_str()))
         .collect();
     for (path, text) in sources() {
-        let (room, _, home) = room_of(&path);
+        let (module, _, home) = module_of(&path);
         for name in &crates {
             let used =
                 text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
@@ -129,7 +132,7 @@ fn each_crate_stays_at_home() {
                         before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':')
                     })
                 });
-            assert!(!used || home.contains(&name.as_str()), "{path} ({room}) uses {name}");
+            assert!(!used || home.contains(&name.as_str()), "{path} ({module}) uses {name}");
         }
     }
 }
@@ -139,7 +142,7 @@ fn files_have_one_subject() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{path} has {lines} lines");
-        assert!(text.starts_with("//! "), "{path} does not begin with what it is for");
+        assert!(text.starts_with("//! "), "{path} does not begin with its purpose");
         for (at, line) in text.lines().enumerate() {
             let columns = line.chars().count();
             assert!(columns <= COLUMNS_MAX, "{path}:{} has {columns} columns", at + 1);
@@ -162,7 +165,7 @@ fn secrets_have_their_own_type() {
     }
 }
 
-/// A rule that compares texts goes on compiling when the word is gone.
+/// A rule that compares texts would still compile after the word is gone.
 #[test]
 fn each_status_is_written_in_its_enum_only() {
     let all = [
@@ -175,7 +178,7 @@ fn each_status_is_written_in_its_enum_only() {
     ];
     let homes = ["order", "product", "shipment", "transaction"];
     for (path, text) in sources() {
-        // `/readyz` says that the server is ready: another word that looks the same.
+        // `/readyz` says that the server is ready, which is another word with the same spelling.
         let is_home = homes.iter().any(|home| path == format!("src/domain/{home}.rs"))
             || path == "src/http/openapi/components.rs";
         if is_home || path.contains("/tests/") {
@@ -194,25 +197,25 @@ fn each_status_is_written_in_its_enum_only() {
 }
 
 #[test]
-fn the_map_names_every_room() {
+fn the_map_names_every_module() {
     let map = fs::read_to_string("src/lib.rs").unwrap();
-    for (room, layer, _) in ROOMS {
+    for (module, layer, _) in MODULES {
         assert!(
-            map.contains(&format!("| {layer} | [`{room}`] |")),
-            "src/lib.rs does not describe {room}"
+            map.contains(&format!("| {layer} | [`{module}`] |")),
+            "src/lib.rs does not describe {module}"
         );
     }
     for entry in fs::read_dir("src").unwrap() {
         let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
-        let known = ROOMS.iter().any(|(room, ..)| *room == name)
+        let known = MODULES.iter().any(|(module, ..)| *module == name)
             || ["lib", "main"].contains(&name.as_str());
-        assert!(known, "src/{name} is no room");
+        assert!(known, "src/{name} is not a known module");
     }
 }
 
-/// Else a test would start this machine's program where `tests/arm` means a board's.
+/// Otherwise a test would start this machine's program where `tests/arm` means a board's.
 #[test]
-fn one_place_starts_the_program_of_the_tests() {
+fn one_file_starts_the_program_under_test() {
     let (mut tests, mut places) = (Vec::new(), Vec::new());
     gather(Path::new("tests"), &mut tests);
     for (path, text) in tests {
@@ -239,11 +242,11 @@ fn the_documents_name_every_setting_with_its_default() {
     assert_eq!(
         rows,
         tillcast::config::settings().count(),
-        "docs/operating.md has a setting too many"
+        "docs/operating.md has one setting too many"
     );
 }
 
-/// Every file of the program with its text.
+/// The files of the program with their texts.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     gather(Path::new("src"), &mut found);
@@ -263,7 +266,10 @@ fn gather(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-fn room_of(path: &str) -> &'static Room {
+fn module_of(path: &str) -> &'static Module {
     let name = path.split('/').nth(1).unwrap().trim_end_matches(".rs");
-    ROOMS.iter().find(|(room, ..)| *room == name).unwrap_or_else(|| panic!("{path} is in no room"))
+    MODULES
+        .iter()
+        .find(|(module, ..)| *module == name)
+        .unwrap_or_else(|| panic!("{path} is in no module"))
 }
