@@ -1,8 +1,8 @@
 //! Announces the server in the shop's network by multicast DNS: a till finds `tillcast.local` and the
 //! service `_tillcast._tcp` without a typed address (RFC 6762, RFC 6763).
 //!
-//! The crate parses packets from anybody in the network, and its cache of them has no bound. So it runs in a
-//! process of its own, which can be limited and lost.
+//! mdns-sd parses packets from anybody in the network and caches them without a bound. So it runs in a
+//! process of its own, which has a memory limit and may die.
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
@@ -24,9 +24,9 @@ pub enum Report {
     Warning(String),
 }
 
-/// Announces a server as `name.local` with the port of the first address: at the addresses where it
-/// listens, or at all of this machine, also later ones. Once `end`, which gets a thread of its own, has
-/// returned, it withdraws the announcement and returns.
+/// Announces a server as `name.local` with the port of the first address. It announces the addresses where
+/// the server listens, or all addresses of this machine, including later ones. `end` runs on its own thread;
+/// once it returns, the announcement is withdrawn and this function returns.
 ///
 /// # Errors
 /// A sentence for the operator.
@@ -42,7 +42,7 @@ pub fn announce(
     let (daemon, events) = start_daemon(service, addresses).map_err(|error| error.to_string())?;
     thread::spawn(move || {
         end();
-        // Sends the goodbye and ends `events`. If the daemon has ended already, so have they.
+        // Sends the goodbye and ends `events`. If the daemon has already ended, `events` has too.
         drop(daemon.shutdown());
     });
     let mut announced = false;
@@ -97,7 +97,7 @@ fn service(name: &str, addresses: &[SocketAddr], secure: bool) -> Result<Service
 /// The interfaces at which the server does not listen: a till that tried their addresses would wait in vain.
 fn silent_interfaces(addresses: &[SocketAddr]) -> Vec<IfKind> {
     let mut silent = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
-    // One that is everywhere in IPv6 may take IPv4 as well.
+    // A socket on `[::]` may accept IPv4 as well.
     if !addresses.iter().any(|address| address.is_ipv4() || address.ip().is_unspecified()) {
         silent.push(IfKind::IPv4);
     }

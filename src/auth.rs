@@ -25,7 +25,8 @@ use session::{EndReason, Lifetimes, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
 
-/// The session of a request's cookie; else why it has ended, and `Err(None)` without a known one.
+/// The session of a request's cookie. The error is the reason why it has ended, or `None` if the request
+/// has no known session.
 pub type SessionLookup = Result<Arc<Session>, Option<EndReason>>;
 
 /// The client behind a request.

@@ -46,7 +46,8 @@ impl LoginThrottle {
         addresses.add(AddressPrefix::from(from));
     }
 
-    /// Forgets the user name's failures after a login. The address's stay: it may guess other names.
+    /// Clears the failures of a user name after a login. Those of the address stay: it may guess at other
+    /// names.
     pub(super) fn record_success(&self, username: &str) {
         self.lock().names.clear(username.to_lowercase());
     }

@@ -21,11 +21,11 @@ impl Origins {
         Self { listed, last_warning: Mutex::default() }
     }
 
-    /// Whether a request may change something, or become a WebSocket: it comes from a page of a listed
-    /// origin or of the same host. Browsers name the page that sends it (`Origin`), or at least whether it
-    /// is of the same origin (`Sec-Fetch-Site`). A client that is no browser does neither, and carries no
-    /// cookies that a page could borrow. A page that came over plain HTTP does not belong to a host that
-    /// speaks TLS: anybody on the way may have written it.
+    /// Whether a request may change something or become a WebSocket: it must come from a page of a listed
+    /// origin or of the same host. A browser sends the origin of the page (`Origin`), or at least whether it
+    /// is the same origin (`Sec-Fetch-Site`). Other clients send neither, and no page can use their cookies.
+    /// If the host speaks TLS, a page that came over plain HTTP is not of the same host: anybody in the
+    /// network may have written it.
     pub fn allow(
         &self,
         origin: Option<&str>,
@@ -51,10 +51,10 @@ impl Origins {
         let origin: String = origin.chars().take(LOG_ORIGIN_CHARS).collect();
         let now = Instant::now();
         let mut last = sync::lock(&self.last_warning);
-        let is_news = last.as_ref().is_none_or(|(before, at)| {
+        let is_due = last.as_ref().is_none_or(|(before, at)| {
             *before != origin || now.duration_since(*at) >= REFUSED_ORIGIN_INTERVAL
         });
-        if is_news {
+        if is_due {
             tracing::warn!(
                 origin,
                 "a page of another origin was refused; if it is yours, start the server with \
@@ -118,8 +118,8 @@ mod tests {
         let allows = |origin, secure| listed.allow(Some(origin), None, Some("shop.local"), secure);
         assert!(allows("https://shop.local", true) && allows("https://shop.local:443", true));
         assert!(!allows("http://shop.local", true));
-        assert!(allows("http://till.example", true), "somebody said so");
-        // Where the proxy that speaks TLS is not a trusted one.
+        assert!(allows("http://till.example", true), "the operator lists it");
+        // Behind a proxy that speaks TLS but is not trusted.
         assert!(allows("https://shop.local", false) && allows("http://shop.local", false));
     }
 }

@@ -99,13 +99,13 @@ impl Session {
         }
     }
 
-    /// Why it is no longer valid; `None` while it is.
+    /// The reason why it has ended; `None` while it is valid.
     pub fn ended(&self) -> Option<EndReason> {
         let code = self.ended.load(Ordering::Acquire);
         EndReason::ALL.into_iter().find(|reason| *reason as u8 == code)
     }
 
-    /// Ends it; returns whether it has sockets, which have to be told.
+    /// Ends it; returns whether it has sockets, which must then be closed.
     pub(super) fn end(&self, reason: EndReason) -> bool {
         self.ended.store(reason as u8, Ordering::Release);
         self.sockets() > 0
@@ -122,7 +122,7 @@ impl Session {
         self.created
     }
 
-    /// Notes a use.
+    /// Records a use.
     pub(super) fn touch(&self, now: u64) {
         self.used.store(now, Ordering::Release);
     }
@@ -132,12 +132,12 @@ impl Session {
         self.used.load(Ordering::Acquire)
     }
 
-    /// By how many milliseconds the database is behind with its use.
+    /// The time between the last use that is stored and the last use, in milliseconds.
     pub(super) fn unstored_ms(&self) -> u64 {
         self.used().saturating_sub(self.stored.load(Ordering::Acquire))
     }
 
-    /// Notes that the database gets the time of its last use, which is returned.
+    /// Returns the time of its last use, and records that it is being stored.
     pub(super) fn mark_stored(&self) -> u64 {
         let used = self.used();
         self.stored.store(used, Ordering::Release);

@@ -1,4 +1,4 @@
-//! The table of the live sessions, in memory, so that no request waits for SQLite to know its principal.
+//! The live sessions, kept in memory so that no request waits for SQLite to learn its principal.
 //!
 //! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
@@ -16,8 +16,8 @@ pub struct Sessions {
     table: Mutex<HashMap<TokenHash, Arc<Session>>>,
     capacity: usize,
     lifetimes: Lifetimes,
-    /// The table's time at the start of the server: later than any session is old, so that sessions of
-    /// earlier runs have a time as well.
+    /// The table's time at the start of the server. It is greater than the age of any session, so that the
+    /// times of restored sessions are not negative.
     start_ms: u64,
     started: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -76,7 +76,7 @@ impl Sessions {
         oldest.into_iter().take(excess).map(|(_, session)| session.token_hash).collect()
     }
 
-    /// Follows a change that was committed.
+    /// Applies a committed change.
     pub fn apply(&self, change: SessionChange) {
         match change {
             SessionChange::LoggedIn { session, replaced, displaced } => {
@@ -151,9 +151,9 @@ impl Sessions {
         self.end_where(ends, EndReason::Disabled);
     }
 
-    /// Ends the expired sessions, and returns them with the uses that the database should have. There are
-    /// none before it is an eighth of `idle` behind with one, then there are all: an idle shop with many
-    /// screens writes a few times a day. At the stop there are all.
+    /// Ends the expired sessions; returns them with the uses to store. Uses are stored all together, once
+    /// one of them is unstored for an eighth of `idle`, and at the stop: an idle shop with many screens
+    /// writes a few times a day.
     pub fn sweep(&self, stopping: bool) -> SweepResult {
         let now = self.now();
         let mut table = self.table();
@@ -192,7 +192,8 @@ impl Sessions {
         sockets_max: usize,
     ) -> Result<SessionGuard, AttachError> {
         let table = self.table();
-        // A session leaves the table before its sockets are told: one that is attached later would not be.
+        // An ended session is removed from the table before its sockets are closed. A socket that is
+        // attached later would stay open.
         if !table.contains_key(&session.token_hash) {
             return Err(AttachError::Ended(session.ended()));
         }
@@ -233,7 +234,7 @@ pub enum AttachError {
     TooMany,
 }
 
-/// An open socket's share in its session.
+/// An open socket of a session, which counts as use until it is dropped.
 pub struct SessionGuard {
     session: Arc<Session>,
     sessions: Arc<Sessions>,

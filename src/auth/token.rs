@@ -1,5 +1,5 @@
-//! Random tokens and one-time passwords, and the digests that stand for what is not stored. This file is
-//! the home of getrandom and sha2.
+//! Random tokens and one-time passwords, and the hashes that are stored instead of tokens and requests.
+//! This file is the home of getrandom and sha2.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub(super) fn generate() -> Option<Secret> {
     Some(Secret(hex(&bytes)))
 }
 
-/// The token that these bytes are, if they have the form of one.
+/// Parses a token; `None` if the bytes are not one.
 pub(super) fn parse(bytes: &[u8]) -> Option<Secret> {
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let token = str::from_utf8(bytes).ok().filter(|_| bytes.iter().all(is_digit))?;

@@ -11,8 +11,8 @@ use crate::server::connection::serve_connection;
 use crate::server::context::Context;
 use crate::server::refuse::refuse;
 
-/// Admits each connection or refuses it, in a task of its own. Counts its rounds, so that a loop which
-/// hangs is noticed. Never returns.
+/// Admits each connection or refuses it, in a task of its own. Counts its rounds for the watchdog. Never
+/// returns.
 pub(super) async fn accept_connections(
     context: Arc<Context>,
     listener: TcpListener,

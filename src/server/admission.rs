@@ -1,4 +1,4 @@
-//! Admission of connections: the bounds on all of them, on those of one address, and on their rate.
+//! Admission of connections: the bounds on their number, on those of one address, and on their rate.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ pub(super) struct AdmissionLimits {
     pub(super) per_second: u32,
 }
 
-/// Counts the connections, and decides on new ones.
+/// Counts the connections, and admits or refuses new ones.
 pub(super) struct Admission {
     counts: Mutex<Counts>,
     limits: AdmissionLimits,
@@ -42,12 +42,12 @@ struct Counts {
     half_open: BTreeMap<u64, Option<AbortHandle>>,
 }
 
-/// The right to be connected, given back when dropped.
+/// The permit of a connection, which is released when dropped.
 pub(super) struct ConnectionPermit {
     admission: Arc<Admission>,
-    /// The address that it counts for; `None` for a proxy, which is many clients.
+    /// The address that it counts for; `None` for a proxy, which carries many clients.
     address: Option<AddressPrefix>,
-    /// Whether it is a connection of its own, not a client's share behind a proxy's.
+    /// Whether it is a connection of its own, not a client's share of a proxy's connection.
     is_connection: bool,
     /// Sequence number of this connection, starting at 1.
     pub(super) number: u64,
@@ -101,7 +101,7 @@ impl Admission {
         self.issue(None, true)
     }
 
-    /// Counts a client whose connection is a proxy's for its own address.
+    /// Counts a client behind a proxy for the client's own address.
     pub(super) fn admit_behind_proxy(
         self: &Arc<Self>,
         address: IpAddr,
@@ -173,7 +173,7 @@ impl Admission {
     }
 }
 
-/// A connection that was counted in.
+/// The result of counting in a connection.
 #[derive(Default)]
 struct Admitted {
     number: u64,
@@ -182,7 +182,7 @@ struct Admitted {
 }
 
 impl Counts {
-    /// Counts in one more of at most `connections_max`.
+    /// Counts in one more connection, of at most `connections_max`.
     fn connect(&mut self, connections_max: usize) -> Result<Admitted, Refusal> {
         let full = self.connections >= connections_max;
         let half_open_max = (connections_max / HALF_OPEN_SHARE).max(1);
@@ -201,7 +201,7 @@ impl Counts {
 }
 
 impl ConnectionPermit {
-    /// The connection is no longer half-open: nothing can replace it any more.
+    /// Marks the connection as no longer half-open, so that no other connection replaces it.
     pub(super) fn keep(&self) {
         self.admission.counts().half_open.remove(&self.number);
     }

@@ -84,8 +84,8 @@ async fn serve_http(
     }
 }
 
-/// Sends small packets at once, bounds the kernel's buffer for slow readers, and ends connections that
-/// accept nothing at all.
+/// Makes the kernel send small packets at once, bound its buffer for slow readers, and end connections whose
+/// peer accepts nothing.
 fn set_socket_options(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let set = socket

@@ -90,7 +90,7 @@ fn closing(mut reply: Reply) -> Reply {
     reply
 }
 
-/// Reads the body for a moment: an unread byte would turn the reply into a reset.
+/// Reads the body for at most `REJECTED_SKIP_TIMEOUT`: an unread byte would turn the reply into a reset.
 async fn skip_body(body: Incoming) {
     let read = Limited::new(body, LOGIN_BYTES_MAX).collect();
     // Whether or not it was read in time, the reply leaves now.

@@ -12,7 +12,7 @@ use crate::ws::DRAIN_SLOTS;
 /// How often the drain looks at the connections that are left.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Lets every connection end within `time`, and stores the last use of the sessions.
+/// Ends every connection within `time`, and stores the last use of the sessions.
 pub(super) async fn drain(context: &Context, time: Duration) {
     let begun = Instant::now();
     context.lifecycle.begin_stop();

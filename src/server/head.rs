@@ -2,9 +2,9 @@
 //! kernel.
 //!
 //! A connection that has not sent a whole head, or a whole record, costs no buffer here: its bytes are
-//! peeked at, not read. So a storm of half-open handshakes waits in the kernel, and hyper only meets
-//! whole heads, or over TLS whole records. A handshake needs no HTTP permit: rustls keeps less between
-//! its steps than the connection may keep as a WebSocket.
+//! peeked at, not read. So a storm of half-open handshakes waits in the kernel, and hyper gets only whole
+//! heads, or over TLS whole records. A handshake needs no HTTP permit, because rustls keeps less memory
+//! between its steps than a WebSocket may use.
 
 use std::io::{self, ErrorKind};
 
@@ -25,7 +25,8 @@ const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
 /// The first byte of a record's version.
 const SSL_3_TO_TLS_1_3: u8 = 3;
 
-/// Waits for the head of a request; with an identity, a client may speak TLS, whose connection is returned.
+/// Waits for the head of a request. With an identity the client may speak TLS, and its TLS connection is
+/// returned.
 #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
 pub(super) fn await_request(
     stream: &TcpStream,
@@ -117,7 +118,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
-/// The origin that a head names, which may be incomplete or malformed otherwise; `None` if it names several.
+/// The origin that a head names; `None` if it names several. The rest of the head may be malformed or missing.
 pub(super) fn origin_in(head: &[u8]) -> Option<&str> {
     let lines = head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
     let mut origins = lines.filter_map(|line| {
@@ -128,7 +129,7 @@ pub(super) fn origin_in(head: &[u8]) -> Option<&str> {
     origin.filter(|_| origins.next().is_none())
 }
 
-/// The length of the first record, once it has arrived whole, or as far as it is peeked at.
+/// The length of the first record, once it has arrived whole or fills the peeked bytes.
 fn record_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     let (kind, version, length) = match *bytes {
         [kind, version, _, high, low, ..] => (kind, version, u16::from_be_bytes([high, low])),

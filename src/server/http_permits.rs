@@ -1,5 +1,6 @@
-//! The permits of the HTTP phase, whose buffers are most of what a connection takes: connections wait for
-//! one, anonymous requests never get all of them, and a connection keeps its own only while others are free.
+//! The permits of the HTTP phase. Its buffers take most of a connection's memory, so a connection waits for a
+//! permit, requests without a session never get all of them, and a connection keeps its permit only while
+//! others are free.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -7,7 +8,7 @@ use crate::limits::{
     ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, ANONYMOUS_REQUEST_EIGHTHS_MAX, KEEP_ALIVE_EIGHTHS_MAX,
 };
 
-/// A number of permits for connections, and of those some for requests without a session.
+/// The permits for connections, and for those of them whose request has no session.
 pub(super) struct HttpPermits {
     connections: Semaphore,
     connections_max: usize,
@@ -24,7 +25,7 @@ impl HttpPermits {
         }
     }
 
-    /// Waits for a connection's permit; `None` is for a closed semaphore, which this one never is.
+    /// Waits for a connection's permit. `None` would mean a closed semaphore, and this one is never closed.
     pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.connections.acquire().await.ok()
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn anonymous_clients_are_the_first_to_go_without() {
+    async fn permits_become_scarce_for_anonymous_clients_first() {
         let permits = HttpPermits::new(8);
         let anonymous: Vec<_> = std::iter::from_fn(|| permits.try_anonymous()).collect();
         assert_eq!(anonymous.len(), ANONYMOUS_REQUEST_EIGHTHS_MAX);

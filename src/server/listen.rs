@@ -14,11 +14,11 @@ use crate::server::settings::Settings;
 /// The first descriptor that a service manager passes (`sd_listen_fds(3)`).
 const FIRST: usize = 3;
 
-/// Takes the sockets that were passed to this process (`LISTEN_FDS`). To be called once, before there are
-/// threads, and before another file can get one of their numbers.
+/// Takes the sockets that were passed to this process (`LISTEN_FDS`). Call it once, before any thread starts
+/// and before any file is opened, which could get one of their numbers.
 ///
 /// # Errors
-/// One sentence for each descriptor that is of no use.
+/// One sentence for each descriptor that is not a listening TCP socket.
 pub fn passed() -> Result<Vec<Passed>, Vec<String>> {
     let mut given = ListenFd::from_env();
     let (mut sockets, mut mistakes) = (Vec::new(), Vec::new());
@@ -82,7 +82,7 @@ pub(super) fn listen(settings: &Settings, passed: Vec<Passed>) -> Result<Vec<Tcp
 /// The addresses at which a socket is reached.
 struct Reach {
     address: SocketAddr,
-    /// Whether it is one of IPv6 that accepts IPv4 as well.
+    /// Whether it is an IPv6 socket that accepts IPv4 as well.
     both: bool,
 }
 
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_covers_what_another_could_not_have_beside_it() {
+    fn a_socket_covers_every_address_that_it_receives() {
         for (address, both, other, covers) in [
             ("0.0.0.0:3000", false, "0.0.0.0:3000", true),
             ("0.0.0.0:3000", false, "192.168.1.2:3000", true),

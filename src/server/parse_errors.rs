@@ -1,8 +1,8 @@
-//! The stream under hyper, on which a request that hyper cannot parse gets a problem as any other does.
+//! The stream under hyper. It replaces hyper's reply to a request that hyper cannot parse with a problem.
 //!
-//! hyper answers such a request itself, with a bare status and no body, and has no hook for it. So the
-//! bare reply is recognised where it leaves and a problem is written in its place. No reply of this server
-//! looks like it: all others with such a status have a body.
+//! hyper answers such a request itself, with a bare status and no body, and has no hook for it. So this
+//! stream recognises the bare reply when hyper writes it. This server's own replies with such a status have
+//! a body, so none is mistaken for it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,7 +25,7 @@ const BARE: [(&[u8], Code, &str); 2] = [
     (b"HTTP/1.1 431 ", Code::HeadersTooLarge, "the request's line and headers are too long"),
 ];
 
-/// Bytes that are read away at once.
+/// Bytes that are discarded at once.
 const DISCARD_BYTES: usize = 1024;
 
 /// A stream whose bare replies become problems.
@@ -37,7 +37,7 @@ pub(super) struct WithProblems {
     is_read: bool,
     /// A problem that is being written, and how many bytes of it are.
     problem: Option<(Vec<u8>, usize)>,
-    /// After a problem: how long what the client still sends is read away.
+    /// After a problem: ends the time in which the client's further bytes are discarded.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
@@ -51,7 +51,7 @@ impl WithProblems {
         self.stream
     }
 
-    /// Reads away what comes, until the peer has closed.
+    /// Discards the peer's bytes until it closes.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [0; DISCARD_BYTES];
         loop {
@@ -138,7 +138,7 @@ impl AsyncWrite for WithProblems {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        // Until the peer has closed: an unread byte would turn the problem into a reset.
+        // Waits until the peer has closed: an unread byte would turn the problem into a reset.
         if let Some(linger) = &mut self.linger
             && linger.as_mut().poll(cx).is_pending()
         {

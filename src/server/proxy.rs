@@ -20,11 +20,11 @@ impl Proxies {
         self.0.iter().any(|net| net.contains(&address))
     }
 
-    /// The client behind a request: its sender, or the one that a trusted proxy names. `Host` then becomes
-    /// the host that the client asked for, which its page's origin is compared with.
+    /// The client behind a request: its sender, or the address that a trusted proxy names. `Host` then
+    /// becomes the host that the client asked for, because the origin of its page is compared with it.
     ///
     /// # Errors
-    /// `400` if a trusted proxy sends a header that cannot be read: it is not taken as absent.
+    /// `400` if a trusted proxy sends an unreadable header, which does not count as absent.
     pub(super) fn client(
         &self,
         sender: ClientAddr,

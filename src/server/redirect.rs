@@ -7,8 +7,8 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use crate::domain::Code;
 use crate::http::{self, Problem, Reply};
 
-/// Redirects to the same host and path over TLS, with the port as the client wrote it: every port speaks
-/// both, and port 80 leads to 443. The request must have one `Host` at most.
+/// Redirects to the same host and path over TLS, with the port that the client used: every port speaks both
+/// protocols. Without a port, the client goes from 80 to 443. The request must have at most one `Host`.
 pub(super) fn redirect<B>(request: &Request<B>) -> Reply {
     let host = request.headers().get(header::HOST).and_then(|host| as_host(host.as_bytes()));
     let Some(host) = host else {
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_is_told_as_the_client_wrote_it() {
+    fn the_location_has_the_host_as_the_client_wrote_it() {
         for (target, host, location) in [
             ("/", "shop.local", "https://shop.local/"),
             (
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_none_leads_nowhere() {
+    fn an_invalid_host_gets_no_redirect() {
         for host in [
             None,
             Some(""),

@@ -1,4 +1,4 @@
-//! Refused connections: they get a `429` that says why, written without hyper.
+//! Refused connections: each gets a `429` with the reason, written without hyper.
 
 use std::io;
 use std::sync::Arc;
@@ -33,13 +33,13 @@ async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Re
     stream.write_all(&to_raw(&reply)).await?;
     drop(reply);
     stream.shutdown().await?;
-    // Until the peer has closed: an unread byte would turn the reply into a reset.
+    // Waits until the peer has closed: an unread byte would turn the reply into a reset.
     let mut rest = [0; 256];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())
 }
 
-/// The origin in the beginning of the head, whose buffer is free again before the reply is made.
+/// Reads the origin from the beginning of the head. Frees the buffer before the reply is made.
 async fn read_origin(stream: &mut Stream) -> io::Result<Option<String>> {
     let mut head = vec![0; REFUSED_HEAD_BYTES];
     let length = stream.read(&mut head).await?;

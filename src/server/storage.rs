@@ -1,4 +1,4 @@
-//! The start of the shop: the database is opened, and what follows its commits is connected to it.
+//! The start of the shop: opens the database, and connects the feed and the sessions to its commits.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use crate::server::settings::Settings;
 use crate::store::{self, CommitSinks, Store};
 use crate::ws::Hub;
 
-/// The store, its writer, and the two that follow its commits.
+/// The store, its writer, and the sessions and the feed that follow its commits.
 pub(super) struct Storage {
     pub(super) store: Arc<Store>,
     pub(super) writer: JoinHandle<()>,

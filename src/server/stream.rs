@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::limits::TLS_WRITE_BYTES;
 use crate::tls::TlsConnection;
 
-/// Bytes read from the kernel at once, to be decrypted.
+/// Encrypted bytes that are read from the kernel at once.
 const READ_BYTES: usize = 4096;
 
 /// A TCP stream, with TLS where the client speaks it.
@@ -67,7 +67,7 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until there is text; at the end of the stream there is none.
+    /// Waits until there is text, or the stream has ended.
     fn poll_text(&mut self, tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.text.is_empty() && !self.connection.is_closed() {
             let mut bytes = [0; READ_BYTES];
@@ -77,7 +77,7 @@ impl Tls {
                 break;
             }
             let received = self.connection.receive(bytes.filled(), &mut self.text, &mut self.out);
-            // TLS's own replies, an alert for example. If the kernel is full, they leave before the next text.
+            // TLS's own replies, such as an alert. If the kernel's buffer is full, they leave with the next write.
             if let Poll::Ready(sent) = self.poll_send(tcp, cx) {
                 sent?;
             }

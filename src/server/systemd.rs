@@ -1,7 +1,7 @@
-//! Tells the service manager, if one started this process, when the shop is open and how it is doing
+//! Notifies the service manager, if one started this process, of the start, the status and the stop
 //! (`sd_notify(3)`). The watchdog is fed only while every part of the server makes progress.
 //!
-//! The protocol is one datagram; the crates for it cannot address abstract sockets, which managers use.
+//! The protocol is one datagram. The crates for it cannot address abstract sockets, which managers use.
 
 use std::env;
 use std::io;
@@ -47,8 +47,8 @@ impl ServiceNotifier {
         Self { address, watchdog: watchdog.map(Duration::from_micros) }
     }
 
-    /// Announces a start that has to check a database of `database_bytes` first, which may take longer
-    /// than the manager would wait.
+    /// Announces the start, and asks for time to check a database of `database_bytes`, which may take longer
+    /// than the manager waits by default.
     pub(super) fn starting(database_bytes: u64) -> Self {
         let notifier = Self::from_env();
         let mib = u32::try_from(database_bytes >> 20).unwrap_or(u32::MAX);
@@ -91,7 +91,7 @@ impl ServiceNotifier {
             probe();
             sleep(every).await;
             let mut reported = false;
-            // A part that waits for a slow disk has all of the watchdog's time, not half of it.
+            // A part that waits for a slow disk gets the whole watchdog interval, not half of it.
             while let Some(part) = stalled(&before, &heartbeats()) {
                 if !reported {
                     tracing::error!("{part} has made no progress for {every:?}");

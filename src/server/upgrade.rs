@@ -21,7 +21,7 @@ use crate::server::parse_errors::WithProblems;
 use crate::server::stream::Parts;
 use crate::ws;
 
-/// The way on after the upgrade.
+/// The next step after the upgrade.
 enum AfterUpgrade {
     /// The socket joins the others.
     Join(SessionGuard),
@@ -42,8 +42,7 @@ pub(super) fn upgrade(
         .unwrap_or_else(refuse)
 }
 
-/// The permit that a WebSocket holds until it ends: its connection's, and behind a proxy the client's own
-/// as well.
+/// The permits that a WebSocket holds until it ends: its connection's, and behind a proxy also the client's.
 fn socket_permit(
     context: &Context,
     client: ClientAddr,
@@ -129,8 +128,9 @@ fn refuse(problem: Problem) -> Reply {
     reply
 }
 
-/// A browser cannot read the status of a refused handshake, so a socket without a session is closed after
-/// the upgrade; only a user with too many sockets is refused before it.
+/// Attaches the socket to its session. Without a valid session, the upgrade succeeds and a close frame
+/// follows, because a browser cannot read the status of a refused handshake. Only a user with too many
+/// sockets is refused before the upgrade.
 fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgrade, Problem> {
     match session {
         Ok(session) => {
