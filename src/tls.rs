@@ -1,5 +1,5 @@
-//! TLS (RFC 8446) without sockets: certificates, and connections as functions from bytes to bytes. This
-//! room is the home of rustls and rcgen.
+//! TLS (RFC 8446) without sockets: certificates, and connections that map bytes to bytes. This room is the
+//! home of rustls and rcgen.
 
 mod authority;
 mod connection;

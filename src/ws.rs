@@ -1,8 +1,8 @@
 //! WebSockets: one thread for all of them. This room is the home of mio and tungstenite.
 //!
-//! A connection owns a position in the log and a socket: no task and no buffer. The thread sleeps
-//! until an event is published or a peer sends something. One round writes the news to every
-//! subscriber, straight into the kernel; a socket that takes no more waits until it has room.
+//! A connection owns a position in the log and a socket, but no task and no buffer. The thread sleeps
+//! until an event is published or a peer sends something. One round writes the new events to every
+//! subscriber, directly into the kernel. A full socket waits until the kernel accepts more.
 
 pub mod asyncapi;
 mod close;

@@ -34,7 +34,7 @@ pub struct Issued {
     pub left_out: Vec<String>,
 }
 
-/// How far the clocks of tills may be behind.
+/// How far the clocks of tills may lag behind.
 const BACKDATED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Domains that no public web site has (RFC 6761, 6762, 8375, and ICANN's `internal`).
 const LOCAL_NAMES: [&str; 5] = ["local", "localhost", "lan", "home.arpa", "internal"];
@@ -59,7 +59,7 @@ pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Iss
     let now = OffsetDateTime::now_utc();
     if now.year() < 2026 {
         return Err(format!(
-            "the clock says {}; set it first, for certificates have dates",
+            "the clock says {}; set it first, because certificates have dates",
             now.date()
         ));
     }
@@ -78,7 +78,7 @@ pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Iss
             let (found, missing) = (found.display(), missing.display());
             return Err(format!(
                 "{missing} is missing; put it back, or remove {found} to begin with a new \
-                 authority, which every till must then trust anew"
+                 authority, which every till must then import"
             ));
         }
     };
@@ -103,8 +103,8 @@ pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Iss
     Ok(Issued { files, authority: file, authority_kept, left_out })
 }
 
-/// Creates the authority. It can sign only local names and those asked for: a stolen key cannot
-/// impersonate a bank.
+/// Creates the authority. It can sign only local names and `sans`, so that a stolen key cannot impersonate a
+/// bank.
 fn create_authority(
     file: &Path,
     key_file: &Path,
@@ -138,7 +138,7 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     params
 }
 
-/// Local names and networks, and the names and addresses asked for.
+/// Local names and networks, and `sans`.
 fn permitted_subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
     let names = LOCAL_NAMES.map(|name| GeneralSubtree::DnsName(name.to_owned()));
     let v4 = LOCAL_V4.map(|(address, bits)| CidrSubnet::from_addr_prefix(address.into(), bits));
@@ -180,7 +180,7 @@ impl Refusal {
         let (file, dir) = (file.display(), dir.display());
         let anew = format!(
             "remove ca.pem and ca-key.pem from {dir} to begin with a new authority, which every till must \
-             then trust anew"
+             then import"
         );
         match self {
             Self::Failed(error) => format!("the certificate could not be made: {error}"),

@@ -96,8 +96,8 @@ impl TlsConnection {
         processed
     }
 
-    /// Lets rustls do everything that it can do now, and counts the incoming bytes that it consumed.
-    /// After an error it may still have an alert to send.
+    /// Runs rustls until it needs more input, and counts the incoming bytes that it consumed. After an error,
+    /// rustls may still have an alert to send.
     fn run(
         &mut self,
         mut outgoing: Outgoing,
@@ -153,7 +153,7 @@ impl TlsConnection {
     }
 }
 
-/// The number of bytes written; else the number needed, if a larger buffer would help.
+/// The number of bytes written. The error is the number of bytes needed, if a larger buffer would help.
 fn written(encrypted: Result<usize, EncryptError>) -> Result<usize, Option<usize>> {
     encrypted.map_err(|error| match error {
         EncryptError::InsufficientSize(size) => Some(size.required_size),
@@ -161,7 +161,8 @@ fn written(encrypted: Result<usize, EncryptError>) -> Result<usize, Option<usize
     })
 }
 
-/// Appends what `write` puts into a buffer of `size` bytes, or of as many as it then asks for.
+/// Appends the output of `write`, which gets a buffer of `size` bytes, or a second one of the size that its
+/// error names.
 fn append(
     out: &mut Vec<u8>,
     size: usize,

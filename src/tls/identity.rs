@@ -45,13 +45,15 @@ impl Identity {
     /// Loads the files.
     ///
     /// # Errors
-    /// One sentence for each file that is wrong, which names it.
+    /// One sentence for each wrong file, which names the file.
     pub fn load(files: &Files) -> Result<Self, Vec<String>> {
         Ok(Self { files: files.clone(), loaded: RwLock::new(read(files)?) })
     }
 
-    /// Loads the files again, for connections from now on; returns the warnings. Does not change
-    /// anything if a file is wrong.
+    /// Loads the files again, for connections from now on; returns the warnings.
+    ///
+    /// # Errors
+    /// One sentence for each wrong file; then the old certificate and key stay in use.
     pub fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         let loaded = read(&self.files)?;
         *sync::write(&self.loaded) = loaded;
@@ -78,7 +80,7 @@ impl Identity {
         self.key_warning().into_iter().chain(self.expiry_warning()).collect()
     }
 
-    /// A warning if other users of this machine can read the key.
+    /// A warning if other users of this machine have access to the key.
     pub fn key_warning(&self) -> Option<String> {
         let key = &self.files.key;
         let exposed = fs::metadata(key).is_ok_and(|key| key.mode() & 0o077 != 0);

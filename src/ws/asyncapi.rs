@@ -66,14 +66,14 @@ fn about_the_socket() -> String {
     let (errors, seconds) = (CLIENT_ERRORS_MAX, CLIENT_ERROR_WINDOW.as_secs());
     format!(
         "Log in over HTTP first: the session's cookie is the ticket. The handshake may offer the \
-         subprotocol `{SUBPROTOCOL}`; what is no handshake is `400`, a page of another origin `403`, \
-         too many connections `429` with `Retry-After`, another version of the protocol `426`.\n\n\
+         subprotocol `{SUBPROTOCOL}`. An invalid handshake gets `400`, a page of another origin `403`, \
+         one connection too many `429` with `Retry-After`, another version of the protocol `426`.\n\n\
          Messages are text frames of at most {MESSAGE_BYTES_MAX} bytes, one JSON object each. A wrong \
-         one is answered with an error that names what is wrong; after {errors} within {seconds} s the \
-         connection is closed.\n\n\
-         Close codes: `1001` the server stops, come back; `1002`, `1007`, `1009` as in RFC 6455; `1008` \
-         there is no valid session, it has ended, or there were too many errors; `1013` nothing was \
-         read for a minute, or there are too many connections."
+         message gets an error that names what is wrong. After {errors} errors within {seconds} s, the \
+         server closes the connection.\n\n\
+         Close codes: `1001` the server stops, so reconnect later; `1002`, `1007`, `1009` as in RFC 6455; \
+         `1008` there is no valid session, it has ended, or there were too many errors; `1013` the \
+         client read nothing for a minute, or there are too many connections."
     )
 }
 
@@ -116,7 +116,8 @@ fn messages() -> Map<String, Value> {
     for kind in EntityKind::ALL {
         let schema = kind.schema();
         for verb in VERBS {
-            let summary = format!("A {} was {verb}; on {}.", schema.noun, schema.channel);
+            let article = if schema.noun.starts_with('o') { "An" } else { "A" };
+            let summary = format!("{article} {} was {verb}; on {}.", schema.noun, schema.channel);
             let name = event_name(kind, verb);
             messages.insert(name.clone(), message(&name, &summary));
         }

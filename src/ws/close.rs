@@ -1,4 +1,4 @@
-//! The closing handshake (RFC 6455, section 7). It is rare and slow, so each is a task of its own.
+//! The closing handshake (RFC 6455, section 7). It is rare and slow, so each runs as a task of its own.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::frame;
 use crate::limits::{CLOSE_WAIT, LAST_BUFFER_BYTES};
 use crate::ws::socket::Socket;
 
-/// Sends what still waits, then a close frame if there is one to send, and closes the connection.
+/// Sends the bytes that wait, then a close frame if there is a reason, and closes the connection.
 pub async fn close(socket: Socket, reason: Option<(u16, &str)>) {
     let blocked = socket.is_blocked();
     let frame = reason.map(|(code, reason)| frame::close(code, reason)).unwrap_or_default();
@@ -23,7 +23,7 @@ pub async fn close(socket: Socket, reason: Option<(u16, &str)>) {
     }
 }
 
-/// Makes room in the kernel for a close frame behind data that the peer has not read.
+/// Enlarges the kernel's buffer for a close frame after data that the peer has not read.
 fn make_room(stream: &std::net::TcpStream) {
     let resized = socket2::SockRef::from(stream).set_send_buffer_size(LAST_BUFFER_BYTES);
     if let Err(error) = resized {
@@ -47,6 +47,6 @@ async fn close_gracefully(mut stream: TcpStream, unsent: &[u8]) {
             }
         }
     };
-    // In time or not, dropping the stream closes it now.
+    // Dropping the stream closes it, in time or not.
     drop(tokio::time::timeout(CLOSE_WAIT, closing).await);
 }

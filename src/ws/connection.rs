@@ -1,4 +1,4 @@
-//! One client: each turn it checks everything once, sends and receives what it can, and never waits.
+//! One client. In each turn it makes its checks, then sends and receives as much as it can without waiting.
 
 mod receive;
 
@@ -40,9 +40,9 @@ impl From<Gone> for CloseReason {
 pub(super) enum SendProgress {
     /// Everything has been sent.
     Idle,
-    /// One write is full; there is more.
+    /// One write is full, and more events follow.
     More,
-    /// The kernel takes no more for now.
+    /// The kernel accepts no more for now.
     Blocked,
     /// The ring does not reach back to the cursor.
     Lagged,
@@ -59,12 +59,12 @@ pub(super) struct Connection {
     subscriptions: Subscriptions,
     /// Sequence number of this connection, starting at 1.
     number: u32,
-    /// The second in which the peer last proved that it is there: it sent something, or made room
-    /// in a full kernel. What the kernel takes for a peer that has vanished proves nothing.
+    /// The second in which the peer last proved that it is there: it sent something, or it read from a full
+    /// buffer. Other writes prove nothing, because the kernel accepts them for a vanished peer, too.
     last_proof_secs: u32,
-    /// The second in which the kernel last took something.
+    /// The second in which the kernel last accepted bytes.
     last_write_secs: u32,
-    /// Whether the kernel was full, and has taken nothing since.
+    /// Whether the kernel's buffer was full, and has accepted nothing since.
     was_full: bool,
     last_ping_secs: u32,
     error_window_secs: u32,
@@ -72,7 +72,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection whose first message is queued.
+    /// Creates a connection and queues its first message.
     pub(super) fn new(socket: NewSocket, number: u32, context: &LoopContext) -> Self {
         let now = context.now_secs;
         let mut connection = Self {
@@ -104,7 +104,7 @@ impl Connection {
         self.subscriptions.cursor.kinds()
     }
 
-    /// The number of log entries that it lags behind; 0 if it wants none of them.
+    /// The number of events that it lags behind; 0 if it follows none of them.
     pub(super) fn unsent(&self, context: &LoopContext) -> i64 {
         let position = self.subscriptions.cursor.position;
         let wanted = context.feed.kinds_behind(position).intersects(self.kinds());
@@ -127,7 +127,7 @@ impl Connection {
         self.subscriptions.cursor.skip(from, to);
     }
 
-    /// Checks the session and the clock, then sends what waits and what the feed has.
+    /// Checks the session and the timeouts, then sends the bytes that wait and the events of the feed.
     pub(super) fn on_tick(
         &mut self,
         context: &mut LoopContext,
@@ -137,14 +137,14 @@ impl Connection {
         self.send_available(context)
     }
 
-    /// The same when the peer has sent something or has made room.
+    /// The same when the peer has sent or read something; also receives.
     pub(super) fn on_ready(
         &mut self,
         context: &mut LoopContext,
     ) -> Result<SendProgress, CloseReason> {
         self.check_time(context)?;
         self.flush(context)?;
-        // Nothing is read from a peer that does not take its replies.
+        // A peer that does not read its replies is not read from.
         if !self.socket.is_blocked() {
             let read = self.socket.read(&mut context.read_buffer, &mut context.plain)?;
             context.read_again = read > 0; // the end of the stream is only seen by reading it
@@ -190,7 +190,7 @@ impl Connection {
         })
     }
 
-    /// Sends everything that the feed has.
+    /// Sends all events of the feed.
     fn send_available(&mut self, context: &mut LoopContext) -> Result<SendProgress, CloseReason> {
         loop {
             let until = context.feed.head();
@@ -218,7 +218,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Records whether the kernel took anything of a write.
+    /// Records whether the kernel accepted any bytes of a write.
     fn record_progress(&mut self, context: &LoopContext, taken: bool) {
         if taken {
             self.last_write_secs = context.now_secs;
@@ -229,7 +229,7 @@ impl Connection {
         self.was_full |= self.socket.is_blocked();
     }
 
-    /// Checks the session, the drain and the clock.
+    /// Checks the session, the drain and the timeouts.
     fn check_time(&mut self, context: &LoopContext) -> Result<(), CloseReason> {
         if let Some(ended) = self.session.ended() {
             return Err(CloseReason::Close(1008, ended.text()));
@@ -254,14 +254,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Its place in the drain: connections that joined one after the other leave apart.
+    /// Its slot in the drain. Connections that joined together get distant slots.
     fn drain_slot(&self) -> u32 {
         const STRIDE: u32 = 619; // has no divisor in common with DRAIN_SLOTS
         self.number.wrapping_mul(STRIDE) % DRAIN_SLOTS
     }
 
-    /// Sends the batch; returns whether the kernel took all of it. If not, the cursor goes back to
-    /// the first frame that was not begun.
+    /// Sends the batch; returns whether the kernel accepted all of it. If not, the cursor goes back to
+    /// the first frame of which nothing was sent.
     fn send(&mut self, context: &LoopContext, start: i64) -> Result<bool, CloseReason> {
         let Batch { frames, ends, .. } = &context.batch;
         let sent = match self.socket.send(frames, ends)? {
@@ -280,7 +280,7 @@ impl Connection {
         Ok(all)
     }
 
-    /// The part of the log that it needs next.
+    /// The next page of the log that it needs.
     pub(super) fn next_page(&self) -> EventRange {
         EventRange {
             after: self.subscriptions.cursor.position,
@@ -330,14 +330,14 @@ impl Connection {
         self.send_available(context)
     }
 
-    /// Queues a message behind what waits.
+    /// Queues a message after the bytes that wait.
     fn enqueue(&mut self, message: &ServerMessage<'_>) {
         let mut frame = Vec::new();
         message.put(&mut frame);
         self.socket.queue(&frame);
     }
 
-    /// Consumes the connection and releases its session slot.
+    /// Returns the socket and the permit, and detaches from the session.
     pub(super) fn into_parts(self) -> (Socket, ConnectionPermit) {
         (self.socket, self.permit)
     }
@@ -347,7 +347,7 @@ impl Connection {
 mod tests {
     use super::*;
 
-    /// All that an idle connection takes, but for its share of the slab's room to grow.
+    /// The memory of an idle connection, without its share of the slab's spare capacity.
     #[test]
     fn a_connection_stays_small() {
         assert!(size_of::<Connection>() <= 128, "{} bytes", size_of::<Connection>());

@@ -1,4 +1,4 @@
-//! The state that the event loop lends to a connection for its turn.
+//! The state that the event loop lends to each connection in turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::ws::hub::Hub;
 
-/// Everything that connections share: one set of buffers serves all of them.
+/// The state that all connections share, with one set of buffers.
 pub(super) struct LoopContext {
     pub(super) feed: Arc<Feed>,
     pub(super) store: Arc<Store>,
@@ -19,13 +19,13 @@ pub(super) struct LoopContext {
     pub(super) now_secs: u32,
     /// Milliseconds since the loop started; wraps around after 49 days.
     pub(super) now_ms: u32,
-    /// Frames are put together here.
+    /// The buffer in which frames are assembled.
     pub(super) batch: Batch,
-    /// Bytes are read to here.
+    /// The buffer for bytes from the peer.
     pub(super) read_buffer: Box<[u8]>,
-    /// The plain bytes of what was read, over TLS.
+    /// The plaintext of bytes that were read over TLS.
     pub(super) plain: Vec<u8>,
-    /// The connection whose turn it is may have sent more than one read took.
+    /// Whether the present connection may have sent more bytes than one read returned.
     pub(super) read_again: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Bytes to messages (RFC 6455, sections 5 and 7). A connection owns a buffer only while a message is
-//! half read.
+//! Decodes bytes to messages (RFC 6455, sections 5 and 7). A connection owns a buffer only while a message
+//! is incomplete.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use crate::frame;
 use crate::limits::MESSAGE_BYTES_MAX;
 
-/// One connection's half-read message, if any.
+/// One connection's incomplete message, if any.
 #[derive(Default)]
 pub struct MessageDecoder {
     partial: Option<Box<Partial>>,
@@ -19,7 +19,7 @@ pub struct MessageDecoder {
 struct Partial {
     /// The beginning of a frame.
     frame: Vec<u8>,
-    /// The frames before it that belong to the same message.
+    /// The earlier frames of the same message.
     message: Option<Message>,
 }
 
@@ -79,8 +79,8 @@ impl MessageDecoder {
     }
 }
 
-/// Takes a frame from the front of the bytes, unmasked, if they have all of it. A frame that is too
-/// long is refused by its header.
+/// Removes a frame from the front of the bytes and unmasks it; `None` if it is incomplete. A frame that is
+/// too long is refused by its header.
 fn next_frame(bytes: &mut &[u8]) -> Result<Option<(FrameHeader, Vec<u8>)>, Incoming> {
     let mut cursor = Cursor::new(*bytes);
     let parsed = FrameHeader::parse(&mut cursor).map_err(|_| PROTOCOL_ERROR)?;
@@ -106,7 +106,7 @@ fn next_frame(bytes: &mut &[u8]) -> Result<Option<(FrameHeader, Vec<u8>)>, Incom
     Ok(Some((header, payload.collect())))
 }
 
-/// Adds a frame to its message; returns what has come whole with it.
+/// Adds a frame to its message; returns the message or event that it completes.
 fn assemble(
     message: &mut Option<Message>,
     header: &FrameHeader,
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_have_their_codes() {
+    fn each_violation_has_its_close_code() {
         let broken = |bytes: &[u8]| match receive(&mut MessageDecoder::default(), bytes).0.pop() {
             Some(Incoming::Broken(code, _)) => code,
             other => panic!("{other:?}"),

@@ -27,7 +27,7 @@ use crate::ws::connection::{CloseReason, Connection, SendProgress};
 use crate::ws::context::LoopContext;
 use crate::ws::hub::{Hub, Inbox, NewSocket, PageReply, WAKER};
 
-/// All connections and their turns.
+/// All connections, which it serves in turn.
 pub struct EventLoop {
     poll: Poll,
     new_sockets: mpsc::Receiver<NewSocket>,
@@ -40,21 +40,21 @@ pub struct EventLoop {
     context: LoopContext,
     started: Instant,
     next_tick: Instant,
-    /// Events up to this `seq` were broadcast, except to subscribers of an unfinished kind.
+    /// Events up to this `seq` were broadcast, except those of unfinished kinds.
     head: i64,
-    /// The bytes that the feed had written by then.
+    /// The bytes that the feed had written at that `seq`.
     written: u64,
-    /// Bit n set: the last round did not finish the subscribers of kind n.
+    /// The kinds whose subscribers the last round did not finish.
     unfinished: KindSet,
     round_began: Instant,
     next_round: Instant,
-    /// The different sets of channels of a round's recipients; empty between rounds.
+    /// The distinct sets of channels of a round's recipients; empty between rounds.
     recipients: Vec<KindSet>,
-    /// Connections that the ring no longer reaches back to, in the order of their turns.
+    /// Connections whose next event is no longer in the ring, first come first served.
     lagging: VecDeque<usize>,
-    /// Pages that were requested and have not come.
+    /// Pages that were requested and have not arrived.
     pages_requested: usize,
-    /// Connections that may have sent more than one read took.
+    /// Connections that may have sent more bytes than one read returned.
     pending_reads: Vec<usize>,
     /// Bytes that wait in all sockets, and their bound.
     unsent: usize,
@@ -62,7 +62,7 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop for up to `connections_max` connections. Must be called within the runtime that will
+    /// Creates a loop for at most `connections_max` connections. Must be called within the runtime that will
     /// run the closing handshakes.
     pub fn new(
         hub: Arc<Hub>,
@@ -111,7 +111,7 @@ impl EventLoop {
         }
     }
 
-    /// The time until there is something to do without a wake-up.
+    /// The time until the loop has to run without a wake-up.
     fn poll_timeout(&self) -> Duration {
         if !self.unfinished.is_empty() || !self.pending_reads.is_empty() {
             return Duration::ZERO;
@@ -184,7 +184,7 @@ impl EventLoop {
         None
     }
 
-    /// The socket has something to read, or room to write.
+    /// The socket can be read, or written again.
     fn on_ready(&mut self, index: usize) {
         self.with_connection(index, Connection::on_ready);
         if mem::take(&mut self.context.read_again) {
@@ -192,7 +192,7 @@ impl EventLoop {
         }
     }
 
-    /// Lets every connection check its session and its clock.
+    /// Makes every connection check its session and its timeouts.
     fn on_tick(&mut self) {
         self.next_tick = Instant::now() + SOCKET_TICK;
         for index in 0..self.connections.capacity() {
@@ -207,7 +207,7 @@ impl EventLoop {
         let entry = self.connections.vacant_entry();
         let index = entry.key();
         let fd = socket.stream.as_raw_fd();
-        // Edge-triggered: the kernel reports new bytes, and room in a socket that was full.
+        // Edge-triggered: the kernel reports new bytes, and that a full socket can be written again.
         let both = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), Token(index), both) {
             tracing::warn!(%error, "a socket cannot be watched");
@@ -224,7 +224,7 @@ impl EventLoop {
         });
     }
 
-    /// Removes a connection; the closing handshake, if there is one, goes on in a task.
+    /// Removes a connection; its closing handshake, if there is one, continues in a task.
     fn close(&mut self, index: usize, reason: &CloseReason) {
         let (socket, permit) = self.connections.remove(index).into_parts();
         self.unsent -= socket.waiting();
@@ -290,8 +290,8 @@ impl EventLoop {
         }
     }
 
-    /// The time for which new events wait for more of them: zero while they come less often than a
-    /// round takes.
+    /// The time for which new events are held back, so that more of them leave in one write: zero unless
+    /// some came during the round.
     fn coalesce_delay(&self) -> Duration {
         if self.context.feed.head() == self.head {
             return Duration::ZERO;
@@ -306,7 +306,7 @@ impl EventLoop {
             && let Some(index) = self.lagging.pop_front()
         {
             let Some(connection) = self.connections.get(index).filter(|one| one.awaits_page) else {
-                continue; // it has left meanwhile
+                continue; // the connection has ended
             };
             let range = connection.next_page();
             let request = PageRequest {
@@ -323,7 +323,7 @@ impl EventLoop {
         }
     }
 
-    /// A page has come, for the connection that requested it and for all that wait for the same.
+    /// Delivers a page to the connection that requested it, and to all that wait for the same page.
     fn deliver_page(&mut self, reply: PageReply) {
         let PageReply { requester: (index, number), range, page } = reply;
         self.pages_requested -= 1;
@@ -349,7 +349,7 @@ impl EventLoop {
     }
 }
 
-/// A request for a page, on its way to a reader. Dropping it replies, whatever became of it.
+/// A request for a page, on its way to a reader. Dropping it always sends a reply.
 struct PageRequest {
     hub: Arc<Hub>,
     requester: (usize, u32),

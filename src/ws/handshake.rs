@@ -5,13 +5,13 @@ use tungstenite::handshake::derive_accept_key;
 use crate::domain::text::shorten;
 use crate::limits::QUOTED_CHARS_MAX;
 
-/// The subprotocol that the server speaks, also with a client that asks for none.
+/// The subprotocol that the server speaks, also with a client that offers none.
 pub const SUBPROTOCOL: &str = "tillcast.v1";
 /// The version of the protocol (RFC 6455, section 4.4).
 pub const VERSION: &str = "13";
 
-/// The lines of a request's headers that are about the handshake. A header may come in several
-/// lines, which are one list (RFC 9110, section 5.3).
+/// The lines of the handshake's headers. Several lines of one header form one list (RFC 9110, section
+/// 5.3).
 #[derive(Debug, Default)]
 pub struct Handshake<'h> {
     connection: Vec<&'h [u8]>,
@@ -26,21 +26,21 @@ pub struct Handshake<'h> {
 pub struct Accepted {
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: String,
-    /// The value of `Sec-WebSocket-Protocol`, if the client asks for one.
+    /// The value of `Sec-WebSocket-Protocol`, if the client offers subprotocols.
     pub protocol: Option<&'static str>,
 }
 
 /// A handshake that the server does not accept.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// It is none, with a sentence that names what is wrong.
+    /// The request is no valid handshake; a sentence names what is wrong.
     Malformed(String),
-    /// It is for another version of the protocol than `VERSION`.
+    /// The handshake is for another version of the protocol than `VERSION`.
     OtherVersion,
 }
 
 impl<'h> FromIterator<(&'h str, &'h [u8])> for Handshake<'h> {
-    /// From all header lines of a request: names and values.
+    /// Collects the handshake's lines from all header lines of a request: names and values.
     fn from_iter<I: IntoIterator<Item = (&'h str, &'h [u8])>>(lines: I) -> Self {
         let mut handshake = Self::default();
         for (name, value) in lines {
@@ -104,7 +104,7 @@ fn malformed(wrong: impl Into<String>) -> HandshakeError {
     HandshakeError::Malformed(wrong.into())
 }
 
-/// The items of a list in all its lines; empty ones do not count (RFC 9110, section 5.6.1).
+/// The items of a list over all its lines, without empty ones (RFC 9110, section 5.6.1).
 fn list<'h>(lines: &[&'h [u8]]) -> impl Iterator<Item = &'h [u8]> {
     let items = lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
     items.map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
@@ -150,7 +150,7 @@ mod tests {
         bytes.collect::<Handshake<'_>>().accept()
     }
 
-    /// The good handshake with these lines in place of its own of that name.
+    /// Tries the good handshake with these lines for that header.
     fn with(name: &str, values: &[&str]) -> Result<Accepted, HandshakeError> {
         let mut lines: Vec<_> = GOOD.into_iter().filter(|(own, _)| *own != name).collect();
         lines.extend(values.iter().map(|value| (name, *value)));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_version_is_another_version() {
+    fn another_version_is_told_from_a_missing_one() {
         for version in ["25", "8", "1", "013", "13, 8", ""] {
             let refused = with("Sec-WebSocket-Version", &[version]);
             assert_eq!(refused, Err(HandshakeError::OtherVersion), "{version}");

@@ -1,4 +1,4 @@
-//! The handle through which the other threads reach the event loop.
+//! The handle that other threads use to reach the event loop.
 
 use std::io;
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ pub struct NewSocket {
     pub stream: TcpStream,
     /// `Some` for a TLS connection.
     pub tls: Option<Box<tls::TlsConnection>>,
-    /// Bytes that came behind the handshake.
+    /// Bytes that came after the handshake.
     pub early: Bytes,
     /// The user's session.
     pub session: SessionGuard,
@@ -51,11 +51,11 @@ pub struct Hub {
     new_sockets: mpsc::Sender<NewSocket>,
     pages: mpsc::Sender<PageReply>,
     waker: Waker,
-    /// Set from a wake-up until the loop runs.
+    /// Whether the loop was woken and has not run since.
     woken: AtomicBool,
-    /// Every connection has to check its session and its clock.
+    /// Whether every connection has to check its session and its timeouts.
     recheck: AtomicBool,
-    /// Connections with a slot below this leave: 0 while the server runs, up to `DRAIN_SLOTS`.
+    /// Connections with a slot below this are closed: 0 while the server runs, up to `DRAIN_SLOTS`.
     drained_slots: AtomicU32,
     stopped: AtomicBool,
 }
@@ -68,7 +68,7 @@ pub struct Inbox {
 }
 
 impl Hub {
-    /// A handle, and the event loop's end of it.
+    /// Creates a handle, and the event loop's end of it.
     pub fn new() -> io::Result<(Self, Inbox)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -95,7 +95,7 @@ impl Hub {
         }
     }
 
-    /// Lets every connection check its session, after one has ended.
+    /// Makes every connection check its session, after one has ended.
     pub fn recheck_sessions(&self) {
         self.recheck.store(true, Ordering::Release);
         self.wake();
@@ -127,17 +127,17 @@ impl Hub {
         self.wake();
     }
 
-    /// Begins a run of the loop. Whatever is published from now on wakes it again.
+    /// Begins a run of the loop. Events that are published from now on wake it again.
     pub(super) fn begin_run(&self) {
         self.woken.swap(false, Ordering::AcqRel);
     }
 
-    /// Whether the connections have to check their sessions, asked once.
+    /// Whether the connections have to check their sessions; clears the flag.
     pub(super) fn take_recheck(&self) -> bool {
         self.recheck.swap(false, Ordering::AcqRel)
     }
 
-    /// Connections with a slot below this leave.
+    /// Connections with a slot below this are closed.
     pub(super) fn drained_slots(&self) -> u32 {
         self.drained_slots.load(Ordering::Acquire)
     }

@@ -1,5 +1,5 @@
-//! Every message of the WebSocket but the events: one enum for each direction, and a row for each
-//! message from which `/asyncapi.json` is made.
+//! Every message of the WebSocket except the events: one enum for each direction, and one row for each
+//! message, from which `/asyncapi.json` is generated.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::limits::QUOTED_CHARS_MAX;
 /// A message of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// Asks for a channel's events: from now on, or all behind a `seq`.
+    /// Asks for a channel's events: from now on, or all after a `seq`.
     Subscribe {
         /// The kind whose channel it is.
         channel: EntityKind,
@@ -31,7 +31,7 @@ pub enum ClientMessage {
     Ping,
 }
 
-/// A message of the server, beside the events.
+/// A message of the server, except the events.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
@@ -41,10 +41,10 @@ pub(super) enum ServerMessage<'a> {
         #[serde(rename = "userId")]
         user_id: Option<i64>,
     },
-    /// Every event of the channel behind this `seq` follows.
+    /// Every event of the channel after this `seq` follows.
     Subscribed { channel: &'a str, seq: i64, log: LogId },
-    /// Events were lost to this client: it has to read the channel's entities again over REST.
-    /// Every event behind this `seq` follows.
+    /// The client has missed events and must read the channel's entities again over REST. Every event after
+    /// this `seq` follows.
     Reset { channel: &'a str, seq: i64, log: LogId },
     /// No further event of the channel follows.
     Unsubscribed { channel: &'a str },
@@ -62,7 +62,7 @@ pub(super) struct MessageRow {
     pub(super) fields: &'static [MessageField],
 }
 
-/// A member of a message beside `type`.
+/// A member of a message, except `type`.
 pub(super) struct MessageField {
     pub(super) name: &'static str,
     pub(super) ty: FieldType,
@@ -91,29 +91,28 @@ impl MessageField {
     }
 }
 
-const CHANNEL: MessageField =
-    MessageField::new("channel", FieldType::Channel, "The channel that it is about.");
+const CHANNEL: MessageField = MessageField::new("channel", FieldType::Channel, "The channel.");
 const FOLLOWS: MessageField = MessageField::new(
     "seq",
     FieldType::Seq,
-    "Every event of the channel behind this position follows.",
+    "The position: every later event of the channel follows.",
 );
 const SINCE: MessageField = MessageField::new(
     "since",
     FieldType::Seq,
-    "The last position that the client has, such as a Tillcast-Seq: every event behind it follows. \
-     Without it, the events from now on.",
+    "The client's last position, such as a Tillcast-Seq: every later event follows. Without it, the \
+     events from now on follow.",
 )
 .optional();
 const LOG: MessageField = MessageField::new(
     "log",
     FieldType::Log,
-    "The id of the log that the positions belong to: made with the database, and anew by every restore.",
+    "The id of the log that the positions belong to. Every restore gives the log a new id.",
 );
 const LOG_OF_SINCE: MessageField = MessageField::new(
     "log",
     FieldType::Log,
-    "The id of the log that `since` belongs to. If the server has another log, it answers with reset.",
+    "The id of the log that `since` belongs to. If the server has another log, it replies with reset.",
 )
 .optional();
 const GREETING: MessageField = MessageField::new("message", FieldType::Text, "A text for people.");
@@ -126,8 +125,8 @@ const WRONG: MessageField =
 pub(super) const CLIENT_MESSAGES: [MessageRow; 3] = [
     MessageRow {
         name: "subscribe",
-        about: "Asks for a channel's events: from now on, or all behind a position. Subscribing again \
-                is no mistake.",
+        about: "Asks for a channel's events: from now on, or all after a position. A client may subscribe \
+                again.",
         fields: &[CHANNEL, SINCE, LOG_OF_SINCE],
     },
     MessageRow { name: "unsubscribe", about: "Ends a channel's events.", fields: &[CHANNEL] },
@@ -143,14 +142,14 @@ pub(super) const SERVER_MESSAGES: [MessageRow; 6] = [
     },
     MessageRow {
         name: "subscribed",
-        about: "Answers a subscribe. A position that the server has not reached yet is waited for, at \
-                most a second.",
+        about: "Answers a subscribe. If the server has not reached the position yet, it waits for at most \
+                a second.",
         fields: &[CHANNEL, FOLLOWS, LOG],
     },
     MessageRow {
         name: "reset",
-        about: "In place of subscribed, or at any time later: the log does not reach back to the \
-                client's position, so the client reads the channel's entities again over REST.",
+        about: "Comes in place of subscribed, or at any time later: the log does not reach back to the \
+                client's position. The client has to read the channel's entities again over REST.",
         fields: &[CHANNEL, FOLLOWS, LOG],
     },
     MessageRow {
@@ -271,7 +270,6 @@ mod tests {
         assert_eq!(parse(unsubscribe), Ok(ClientMessage::Unsubscribe { channel: ORDER }));
     }
 
-    /// A whole number is the same however it is written.
     #[test]
     fn a_position_is_any_whole_number() {
         for (written, since) in
@@ -314,7 +312,7 @@ mod tests {
         }
     }
 
-    /// The rows are what the reader reads: each member by its name, and only the optional may lack.
+    /// The parser reads exactly the members of the rows, and only optional ones may be missing.
     #[test]
     fn client_rows_describe_what_is_read() {
         for row in &CLIENT_MESSAGES {

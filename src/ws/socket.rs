@@ -1,6 +1,6 @@
-//! A TCP stream that sends whole frames. Bytes that the kernel does not take at once wait here:
-//! never more than the rest of one event and a few replies. Over TLS these bytes are already
-//! encrypted: one record of events and a few of replies.
+//! A TCP stream that sends whole frames. Bytes that the kernel does not accept at once wait here: at
+//! most the rest of one event and a few replies. Over TLS these bytes are already encrypted: at most one
+//! record of events and a few records of replies.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,12 +9,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::limits::TLS_WRITE_BYTES;
 use crate::tls::TlsConnection;
 
-/// The stream, and what it has to send before anything else.
+/// The stream, and the bytes that it has to send first.
 pub struct Socket {
     stream: TcpStream,
     /// `Some` for a TLS connection.
     tls: Option<Box<TlsConnection>>,
-    /// `Some` while the kernel takes no more: the bytes to send first, perhaps none.
+    /// `Some` while the kernel accepts no more: the bytes to send first, perhaps none.
     pending: Option<Box<[u8]>>,
 }
 
@@ -28,12 +28,12 @@ impl From<Gone> for io::Error {
     }
 }
 
-/// How much of a write the kernel took.
+/// How much of a write the kernel accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     /// Everything.
     All,
-    /// The first n frames. If the last of them was only begun, its rest waits in the socket.
+    /// The first n frames. If the kernel accepted only a part of the last one, its rest waits in the socket.
     Before(usize),
 }
 
@@ -48,7 +48,7 @@ impl Socket {
         self.stream.as_raw_fd()
     }
 
-    /// Ends the socket: the stream, and the bytes that it still has to send, `frame` last.
+    /// Takes the socket apart: returns the stream, and the bytes to send on it, with `frame` last.
     pub(super) fn finish(self, frame: &[u8]) -> (TcpStream, Vec<u8>) {
         let mut unsent = self.pending.unwrap_or_default().into_vec();
         match self.tls {
@@ -74,21 +74,21 @@ impl Socket {
             + self.tls.as_ref().map_or(0, |tls| tls.buffered_bytes())
     }
 
-    /// Appends bytes to what waits.
+    /// Appends bytes to those that wait.
     pub fn queue(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let mut pending = self.pending.take().unwrap_or_default().into_vec();
         match &mut self.tls {
-            // A session that cannot encrypt is over, and the next flush says so.
+            // A TLS connection that cannot encrypt is closed, and the next flush reports it.
             Some(tls) => drop(tls.encrypt(bytes, &mut pending)),
             None => pending.extend_from_slice(bytes),
         }
         self.pending = Some(pending.into());
     }
 
-    /// Sends what waits, as far as the kernel takes it; returns the number of bytes it took.
+    /// Sends the bytes that wait, as many as the kernel accepts; returns their number.
     pub fn flush(&mut self) -> Result<usize, Gone> {
         let Some(pending) = self.pending.take() else {
             return Ok(0);
@@ -103,7 +103,7 @@ impl Socket {
         Ok(taken)
     }
 
-    /// Sends frames; `ends` has the offset behind each of them, with its `seq`. Nothing may wait.
+    /// Sends frames; `ends` has the end offset and the `seq` of each. The socket must not be blocked.
     pub(super) fn send(&mut self, frames: &[u8], ends: &[(usize, i64)]) -> Result<Sent, Gone> {
         if self.is_secure() {
             return self.send_encrypted(frames, ends);
@@ -147,7 +147,8 @@ impl Socket {
         taken((&self.stream).write(bytes))
     }
 
-    /// Reads what has come, `Ok(0)` if nothing has. Over TLS `plain` has the plain bytes then.
+    /// Reads the bytes that have arrived; returns their number, which may be 0. Over TLS, their plaintext is
+    /// in `plain`.
     pub fn read(&mut self, buffer: &mut [u8], plain: &mut Vec<u8>) -> Result<usize, Gone> {
         plain.clear();
         let read = match (&self.stream).read(buffer) {
@@ -177,7 +178,7 @@ fn seal_final(tls: &mut TlsConnection, frame: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The number of bytes that were moved; 0 if the call would have blocked.
+/// The number of bytes that the kernel moved; 0 if the call would have blocked.
 fn taken(result: io::Result<usize>) -> Result<usize, Gone> {
     use io::ErrorKind::{Interrupted, WouldBlock};
     match result {
@@ -193,8 +194,8 @@ mod tests {
 
     use super::*;
 
-    /// Every byte is a frame of its own, so the kernel is full between two frames. A socket that
-    /// did not count as blocked then would read on, and pile up replies that the peer does not take.
+    /// Every byte is a frame of its own, so that the kernel is full between two frames. If the socket did
+    /// not count as blocked, the server would read on and pile up replies.
     #[test]
     fn full_between_two_frames_is_blocked_too() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -215,8 +216,8 @@ mod tests {
         assert!(!socket.is_blocked());
     }
 
-    /// An encrypted record cannot be taken back: were it a whole write, a thousand displays that
-    /// lose their Wi-Fi would cost as many writes in memory.
+    /// An encrypted record cannot be taken back. If a whole write were encrypted at once, a thousand
+    /// displays without Wi-Fi would keep a thousand writes in memory.
     #[test]
     fn over_tls_no_more_than_a_record_waits() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,8 +1,8 @@
 //! The subscriptions of one connection, and the replies to those that wait for the feed.
 //!
 //! A REST reply may show a commit before the feed has it. So a subscription to a position that the
-//! feed has not reached is no mistake: its reply waits, at most `FEED_WAIT_MAX`. The cursor takes
-//! the position at once, so nothing of that channel is sent before its reply.
+//! feed has not reached is valid: its reply waits, at most `FEED_WAIT_MAX`. The cursor takes the
+//! position at once, so that no event of the channel is sent before the reply.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::ws::protocol::ServerMessage;
 /// The position in the log, the channels, and the replies that wait.
 pub(super) struct Subscriptions {
     pub(super) cursor: Cursor,
-    /// The channels whose subscription is not answered yet.
+    /// The channels whose subscription has no reply yet.
     unanswered: KindSet,
     /// The millisecond in which the newest of them was made.
     unanswered_since_ms: u32,
 }
 
 impl Subscriptions {
-    /// No subscription, from this position on.
+    /// Creates an empty set of subscriptions at this position.
     pub(super) fn new(position: i64) -> Self {
         Self { cursor: Cursor::new(position), unanswered: KindSet::EMPTY, unanswered_since_ms: 0 }
     }
@@ -32,7 +32,7 @@ impl Subscriptions {
         !self.unanswered.is_empty()
     }
 
-    /// The time until replies wait no longer for the feed; `None` if there are none.
+    /// The time until waiting replies give up on the feed; `None` if no reply waits.
     pub(super) fn feed_wait_left(&self, context: &LoopContext) -> Option<Duration> {
         if self.unanswered.is_empty() {
             return None;
@@ -41,7 +41,7 @@ impl Subscriptions {
         Some(FEED_WAIT_MAX.saturating_sub(Duration::from_millis(waited_ms.into())))
     }
 
-    /// Subscribes to the events behind `since`, or from now on. No reply means that it waits.
+    /// Subscribes to the events after `since`, or from now on. Returns the reply; `None` if it has to wait.
     pub(super) fn subscribe(
         &mut self,
         context: &LoopContext,
@@ -83,7 +83,7 @@ impl Subscriptions {
         ServerMessage::unsubscribed(kind)
     }
 
-    /// The reply to a subscription that still waits, given up for a newer message of its channel.
+    /// Ends the wait of a channel's subscription; returns its reply, a reset, if it was waiting.
     pub(super) fn give_up(
         &mut self,
         context: &LoopContext,
@@ -94,7 +94,7 @@ impl Subscriptions {
         waits.then(|| self.reset(context, kind, context.feed.head()))
     }
 
-    /// The next reply that waits no longer: the log is known to reach `head`, or time is up.
+    /// The next reply whose wait is over, because the log reaches `head` or the time is up.
     pub(super) fn next_reply(
         &mut self,
         context: &LoopContext,
@@ -113,7 +113,7 @@ impl Subscriptions {
         self.give_up(context, kind)
     }
 
-    /// Resets a channel that lost events, because the log was pruned past the cursor.
+    /// Resets one channel that lost events, because the log was pruned past the cursor.
     pub(super) fn next_lost(
         &mut self,
         context: &LoopContext,
@@ -126,7 +126,7 @@ impl Subscriptions {
         Some(self.reset(context, kind, head))
     }
 
-    /// Follows the channel from `head` on; the client has to read the rest over REST.
+    /// Follows the channel from `head` on; the client has to read the entities over REST.
     fn reset(
         &mut self,
         context: &LoopContext,

@@ -1,4 +1,4 @@
-//! The handling of a client's messages by its connection.
+//! Handles a client's messages.
 
 use std::mem;
 
@@ -74,7 +74,8 @@ impl Connection {
         Ok(())
     }
 
-    /// A newer message of a channel ends the wait of an older one, which is answered first.
+    /// Appends the reply to an older subscription of the channel that still waits, before that to a newer
+    /// message.
     fn give_up_reply(&mut self, context: &LoopContext, channel: EntityKind, output: &mut Vec<u8>) {
         if let Some(reply) = self.subscriptions.give_up(context, channel) {
             reply.put(output);
