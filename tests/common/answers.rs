@@ -1,12 +1,12 @@
-//! What the tests expect of answers: problems that a program can read, amounts digit by digit,
-//! and the event log behind a change.
+//! The tests' expectations of responses: problems that a program can read, amounts digit by digit,
+//! and the event log of a change.
 
 use super::{Answer, Client};
 use serde_json::{Value, json};
 use tillcast::domain::Code;
 
-/// Words of the inside that no client may read. A problem is text for people, so plain `select` or
-/// `table` may be in it, and what only a program writes may not.
+/// Words of the implementation that no client may read. A problem is text for people, so plain
+/// `select` or `table` may be in it; words that only a program writes may not.
 const INSIDES: [&str; 13] = [
     "sqlite",
     "rusqlite",
@@ -24,7 +24,8 @@ const INSIDES: [&str; 13] = [
 ];
 
 impl Answer {
-    /// The body of an RFC 9457 problem with this status: complete, and silent about the inside.
+    /// The body of an RFC 9457 problem with this status: complete, and without details of the
+    /// implementation.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -50,7 +51,7 @@ impl Answer {
         problem
     }
 
-    /// The fields that a `422` names, sorted; each has to come with a message.
+    /// The fields that a `422` names, sorted; each must come with a message.
     #[track_caller]
     pub(crate) fn wrong_fields(&self) -> Vec<String> {
         let problem = self.problem(422);
@@ -68,7 +69,7 @@ impl Answer {
         fields
     }
 
-    /// This answer, if it is a `422` that names exactly these fields (sorted here).
+    /// Fails unless this is a `422` that names exactly these fields, in any order.
     #[track_caller]
     pub(crate) fn expect_wrong(&self, fields: &[&str]) {
         let mut expected = fields.to_vec();
@@ -77,7 +78,8 @@ impl Answer {
     }
 }
 
-/// An amount as it is written: `amount("10.50")` is not `10.5` to a test that compares digits.
+/// An amount with its digits as written: `amount("10.50")` is not `10.5` to a test that compares
+/// digits.
 pub(crate) fn amount(digits: &str) -> Value {
     serde_json::from_str(digits).unwrap()
 }
@@ -89,7 +91,7 @@ pub(crate) fn head(client: &Client) -> u64 {
     page["head"].as_u64().unwrap()
 }
 
-/// Every event after `seq`, exactly as it stands in the log; a hole fails the test.
+/// Every event after `seq`, exactly as the log has it; a gap fails the test.
 #[track_caller]
 pub(crate) fn log_after(client: &Client, seq: u64) -> Vec<String> {
     let (mut events, mut after) = (Vec::new(), seq);
@@ -111,7 +113,7 @@ pub(crate) fn log_after(client: &Client, seq: u64) -> Vec<String> {
     events
 }
 
-/// The same, read as JSON.
+/// Every event after `seq`, parsed as JSON.
 #[track_caller]
 pub(crate) fn events_after(client: &Client, seq: u64) -> Vec<Value> {
     let events = log_after(client, seq);
@@ -119,7 +121,7 @@ pub(crate) fn events_after(client: &Client, seq: u64) -> Vec<Value> {
     events.iter().map(read).collect()
 }
 
-/// What happened after `seq`, event by event: `[["order:created"],["product:updated",{"stock":7}]]`.
+/// The events after `seq` in short form: `[["order:created"],["product:updated",{"stock":7}]]`.
 #[track_caller]
 pub(crate) fn happened(client: &Client, seq: u64) -> Value {
     let events = events_after(client, seq);
@@ -130,8 +132,8 @@ pub(crate) fn happened(client: &Client, seq: u64) -> Value {
     events.iter().map(told).collect()
 }
 
-/// The texts of the entries of a page of the log. A quote inside a text is escaped in JSON, so the
-/// seam between two entries is in no text of a client.
+/// The texts of the entries of a page of the log. A quote inside a text is escaped in JSON, so no
+/// client's text contains the separator between two entries.
 fn split_page(page: &str) -> Vec<String> {
     const SEAM: &str = r#"},{"event":"#;
     let start = page.find(r#"[{"event":"#).map(|at| at + 2);

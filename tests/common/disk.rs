@@ -1,9 +1,9 @@
-//! A small disk of its own for a server: full, read-only or cut off without harm to any other. Needs
-//! root, because it is mounted.
+//! A small disk for one server, which can be full, read-only or cut off without harm to any other.
+//! Mounting it needs root.
 //!
-//! It is mounted where only the test and its children see it. Whoever else starts a container would
-//! copy all mounts, and hold the disk when it is unmounted: mounted again, it would still be the file
-//! system that was cut off. Besides, it goes with the test's thread, however that ends.
+//! Only the test and its children see the mount. Another program that starts a container would copy
+//! all mounts, and hold the disk when it is unmounted: mounted again, it would still be the file
+//! system that was cut off. The mount also ends with the test's thread, however that ends.
 
 use super::Server;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -15,14 +15,14 @@ use std::process::Command;
 use std::sync::Arc;
 use tempfile::{NamedTempFile, TempDir};
 
-/// A mounted disk; dropping it unmounts it. Let go of its server first.
+/// A mounted disk; dropping it unmounts it. Drop its server first.
 pub(crate) struct Disk {
     folder: Arc<TempDir>,
     image: Option<NamedTempFile>,
 }
 
 impl Disk {
-    /// A disk in memory.
+    /// A disk in memory, of `mib` MiB.
     pub(crate) fn in_memory(mib: u64) -> Self {
         hide_mounts();
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -44,7 +44,7 @@ impl Disk {
         disk
     }
 
-    /// Mounts the image, again after `unmount`.
+    /// Mounts the image, also again after `unmount`.
     pub(crate) fn mount(&self) {
         let image = self.image.as_ref().unwrap();
         root("mount", &["-o", "loop", text(image.path()), text(self.folder.path())]);
@@ -54,20 +54,20 @@ impl Disk {
         root("umount", &[text(self.folder.path())]);
     }
 
-    /// Mounts it again with other options: `ro`, or `abort`, which is how the kernel gives up a file
-    /// system with errors.
+    /// Remounts it with other options: `ro`, or `abort`, as the kernel does with a file system that
+    /// has errors.
     pub(crate) fn remount(&self, options: &str) {
         root("mount", &["-o", &format!("remount,{options}"), text(self.folder.path())]);
     }
 
-    /// Takes the power away: nothing that the kernel still holds reaches the disk, not even the
-    /// file system's journal. From now on everything on it fails, until it is mounted again.
-    #[expect(unsafe_code, reason = "there is no safe door to this")]
+    /// Cuts the power: nothing that the kernel still holds reaches the disk, not even the file
+    /// system's journal. From now on every access fails, until the disk is mounted again.
+    #[expect(unsafe_code, reason = "this has no safe interface")]
     pub(crate) fn cut_power(&self) {
         const EXT4_IOC_SHUTDOWN: libc::c_ulong = 0x8004_587d;
         const NO_LOG_FLUSH: &u32 = &2;
         let root = File::open(self.folder.path()).unwrap();
-        // SAFETY: the call reads one number behind a pointer that is valid.
+        // SAFETY: the call reads one number through a valid pointer.
         let done = unsafe {
             libc::ioctl(root.as_raw_fd(), EXT4_IOC_SHUTDOWN as _, std::ptr::from_ref(NO_LOG_FLUSH))
         };
@@ -83,12 +83,12 @@ impl Disk {
         self.server_with(&[])
     }
 
-    /// The same with flags.
+    /// Like `server`, with flags.
     pub(crate) fn server_with(&self, flags: &[&str]) -> Server {
         Server::on(Arc::clone(&self.folder), flags, None)
     }
 
-    /// Fills it to the last byte; dropping the file makes room again.
+    /// Fills it to the last byte; dropping the file frees the space.
     pub(crate) fn fill(&self) -> NamedTempFile {
         let mut ballast = NamedTempFile::new_in(self.folder.path()).unwrap();
         let full = io::copy(&mut io::repeat(b'x').take(1 << 30), &mut ballast).unwrap_err();
@@ -99,13 +99,13 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A test that failed may have left it unmounted, or a file of it open.
+        // A failed test may have left it unmounted, or a file of it open.
         drop(Command::new("umount").arg("-l").arg(self.folder.path()).output());
     }
 }
 
-/// Gives this thread, and those that it starts, mounts of their own.
-#[expect(unsafe_code, reason = "there is no safe door to this")]
+/// Gives this thread, and the threads that it starts, a mount namespace of their own.
+#[expect(unsafe_code, reason = "this has no safe interface")]
 fn hide_mounts() {
     // SAFETY: open files stay shared; mounts, root and working directory are copied.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("mounts need root");

@@ -1,6 +1,6 @@
-//! Frames built by hand (RFC 6455, 5.2), for what no honest client library would send.
+//! Frames built by hand (RFC 6455, section 5.2), which no honest client library would send.
 
-/// The masking key of every frame here; any will do.
+/// The masking key of every frame here; any value will do.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A masked frame; `first` is the byte of FIN, reserved bits and opcode (`0x81`: a whole text).
@@ -11,7 +11,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The same without a mask, which a client must never send.
+/// Like `frame`, without a mask, which a client must never send.
 pub(crate) fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = head(first, payload.len(), 0);
     bytes.extend(payload);

@@ -1,4 +1,4 @@
-//! A blocking HTTP client that keeps a session cookie and hands back every status as an answer.
+//! A blocking HTTP client that keeps a session cookie and returns a response with any status.
 
 use super::{PATIENCE, Socket};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) struct Client {
     cookie: Option<String>,
 }
 
-/// What the server answered.
+/// A response of the server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -39,30 +39,31 @@ impl Client {
         Self { agent: config.new_agent(), address, cookie }
     }
 
-    /// The same address with a new session.
+    /// A client of the same address with a new session.
     pub(crate) fn login(&self, username: &str, password: &str) -> Self {
         let answer = self.try_login(username, password).expect(200);
         Self { cookie: Some(answer.session_cookie()), ..self.clone() }
     }
 
-    /// The answer of the login, whatever it is.
+    /// The response to a login, whatever its status.
     pub(crate) fn try_login(&self, username: &str, password: &str) -> Answer {
         self.post("/api/auth/login", &json!({"username": username, "password": password}))
     }
 
-    /// The same address with this cookie pair, or none.
+    /// A client of the same address with this cookie pair, or none.
     pub(crate) fn with_cookie(&self, cookie: Option<&str>) -> Self {
         Self { cookie: cookie.map(ToOwned::to_owned), ..self.clone() }
     }
 
-    /// The same session at another address of its shop, whose cookie has another port in its name.
+    /// The same session at another address of the shop, where the cookie has another port in its
+    /// name.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         let token = self.cookie().map(|pair| pair.split_once('=').unwrap().1);
         let pair = token.map(|token| format!("tillcast_session_{}={token}", address.port()));
         Self::new(address, pair)
     }
 
-    /// The same session over a connection pool of its own.
+    /// The same session with a connection pool of its own.
     pub(crate) fn separate(&self) -> Self {
         Self::new(self.address, self.cookie.clone())
     }
@@ -141,7 +142,7 @@ impl Client {
         Answer { status: head.status.as_u16(), headers: head.headers, body }
     }
 
-    /// What `/metrics` says of this number, such as `connections`.
+    /// The value of this metric, such as `connections`.
     #[track_caller]
     pub(crate) fn metric(&self, name: &str) -> usize {
         let text = self.get("/metrics").expect(200).text();
@@ -150,7 +151,7 @@ impl Client {
         number.unwrap_or_else(|| panic!("no {name}in {text}")).parse().unwrap()
     }
 
-    /// Waits until the server says that it can sell again.
+    /// Waits until the server reports that it is ready.
     pub(crate) fn wait_until_ready(&self) {
         let begun = Instant::now();
         while self.get("/readyz").status != 200 {
@@ -166,14 +167,15 @@ impl Client {
         socket
     }
 
-    /// A WebSocket handshake with these headers besides the cookie, or the answer that refused it.
+    /// Shakes hands for a WebSocket with these headers besides the cookie; returns the response if
+    /// the server refuses.
     pub(crate) fn upgrade(&self, headers: &[(&str, &str)]) -> Result<Socket, Box<Answer>> {
         Socket::connect(self.address, self.cookie(), headers)
     }
 }
 
 impl Answer {
-    /// This answer, if it has this status.
+    /// Fails unless the response has this status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
@@ -195,7 +197,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A header's value, the empty text if it is not there.
+    /// A header's value; empty if the header is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

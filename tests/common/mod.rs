@@ -7,7 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "what goes wrong in here is a failed test, and the panic is its message"
+    reason = "a failure in here is a failed test, and the panic is its message"
 )]
 
 mod answers;
@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Set to a seed that a failure printed, it makes the same cases again.
+/// The environment variable for a seed that a failure printed, which makes the same cases again.
 pub(crate) const SEED_VARIABLE: &str = "TILLCAST_TEST_SEED";
 
 /// The seed of this run's generated cases.
@@ -57,7 +57,8 @@ pub(crate) fn seed() -> u64 {
     }
 }
 
-/// Whether the test runs as root. If not, it says so on standard error, where `tests/run` counts it.
+/// Whether the test runs as root. If not, this prints so to standard error, where `tests/run`
+/// counts it.
 pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -67,7 +68,7 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-/// An address where nothing listens. Its port is below those that the kernel gives out, so that no
+/// An address where nothing listens. Its port is below those that the kernel assigns, so that no
 /// other test gets it in the meantime.
 pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u32 = 10_000;
@@ -83,6 +84,6 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
-/// The longest that any single answer may take, on a busy machine and where the server is an emulated
-/// one, whose logins alone take seconds. Only a test that fails waits as long.
+/// The longest that a single response may take, on a busy machine and from an emulated server,
+/// whose logins alone take seconds. Only a test that fails waits as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

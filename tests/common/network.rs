@@ -1,4 +1,4 @@
-//! A network of a test's own, in which connections can go bad.
+//! A network of a test's own, in which connections can fail.
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A network namespace with nothing but loopback, gone when dropped.
+/// A network namespace with nothing but loopback, removed when dropped.
 pub(crate) struct Network {
     name: String,
 }
 
 impl Network {
-    /// Makes one, and moves this thread into it: what the thread starts and opens from now on is
-    /// there.
+    /// Creates one and moves this thread into it, with everything that the thread starts and opens
+    /// from now on.
     pub(crate) fn enter() -> Self {
         let network = Self::make();
         network.join();
@@ -28,7 +28,7 @@ impl Network {
         move_into_link_name_space(namespace.as_fd(), kind).unwrap();
     }
 
-    /// Makes one that nobody is in yet.
+    /// Creates one without any thread in it.
     pub(crate) fn make() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl Network {
         network
     }
 
-    /// A cable to another network, and the addresses of its ends.
+    /// Connects two networks by a virtual cable whose ends have these addresses.
     pub(crate) fn connect(&self, address: &str, other: &Self, other_address: &str) {
         self.ip(&format!("link add cable type veth peer name cable netns {}", other.name));
         for (network, address) in [(self, address), (other, other_address)] {
@@ -50,19 +50,19 @@ impl Network {
         }
     }
 
-    /// A command that runs there.
+    /// A command that runs in this network.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
 
-    /// From now on packets that fit this description do not arrive.
+    /// Drops packets that match this nftables expression from now on.
     pub(crate) fn drop_packets(&self, which: &str) {
         self.nft(&format!("add rule inet bad road {which} counter drop"));
     }
 
-    /// How many did not.
+    /// The number of packets dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         let rules = self.nft("list table inet bad");
         let counts = rules.split("packets ").skip(1);
@@ -74,7 +74,7 @@ impl Network {
         run(&[&["ip", "-n", &self.name], &words[..]].concat());
     }
 
-    /// Rules of this network's packet filter.
+    /// Runs a command of this network's packet filter.
     fn nft(&self, command: &str) -> String {
         run(&["ip", "netns", "exec", &self.name, "nft", command])
     }
@@ -86,7 +86,7 @@ impl Drop for Network {
     }
 }
 
-/// What a command of the system printed.
+/// Runs a command of the system; returns its output.
 fn run(words: &[&str]) -> String {
     let output = Command::new(words[0]).args(&words[1..]).output();
     let output = output.unwrap_or_else(|error| panic!("{words:?}: {error}; see tests/run"));

@@ -10,13 +10,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
-/// Names another build of the program to be tested, or what runs it there with its arguments first:
-/// `qemu-arm -cpu cortex-a7 PATH`, a word each. The tests themselves stay as they are, so that a
-/// program for a board is tested as it will be installed. `tests/arm` sets it.
+/// The environment variable with another build of the program to test, or with its emulator and the
+/// arguments first: `qemu-arm -cpu cortex-a7 PATH`, separated by blanks. The tests themselves stay
+/// as they are, so that a program for a board is tested as it will be installed. `tests/arm` sets
+/// it.
 const PROGRAM_VARIABLE: &str = "TILLCAST_TEST_PROGRAM";
 
-/// The program, started by another one where there is a starter, in a folder, with nothing of this
-/// shell's environment, so that no setting of it can leak in.
+/// The program in a folder, started by another one if `starter` is given. The environment is empty,
+/// so that no setting of this shell leaks in.
 pub(crate) fn program(starter: &[&str], folder: &Path) -> Command {
     let beside = || env!("CARGO_BIN_EXE_tillcast").to_owned();
     let program = std::env::var(PROGRAM_VARIABLE).unwrap_or_else(|_| beside());
@@ -26,7 +27,8 @@ pub(crate) fn program(starter: &[&str], folder: &Path) -> Command {
     command
 }
 
-/// What a command printed and how it ended, in a folder of its own and with this environment only.
+/// Runs a command in this folder and with this environment only; returns its output and exit
+/// status.
 #[track_caller]
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
     let mut command = command(arguments, variables, folder);
@@ -36,15 +38,16 @@ pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path)
     output
 }
 
-/// A process that goes on until it is told to end, and all that it has written so far. Dropping it ends it.
+/// A process that runs until it is told to end, with all that it has written so far. Dropping it
+/// ends it.
 pub(crate) struct Running {
     child: Child,
     written: Arc<Written>,
-    /// Bytes of it that `line` has handed out.
+    /// The bytes that `line` has returned so far.
     read: usize,
 }
 
-/// The lines of both streams, and how many of the two are still open.
+/// The lines of both streams, and the number of streams that are still open.
 struct Written {
     state: Mutex<(String, u8)>,
     grown: Condvar,
@@ -55,7 +58,7 @@ impl Running {
         Self::of(command(arguments, variables, folder).stdin(Stdio::null()))
     }
 
-    /// The same with a command of the test's own, which may start the program.
+    /// Like `start`, with the test's own command, which may start the program.
     pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let state = Mutex::new((String::new(), 2));
@@ -65,7 +68,7 @@ impl Running {
         Self { child, written, read: 0 }
     }
 
-    /// The next line of either stream, waiting for it.
+    /// Waits for the next line of either stream.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
         let (read, line) = self.written.wait_for(self.read, |_| true);
@@ -73,7 +76,7 @@ impl Running {
         line
     }
 
-    /// The next line that contains this text.
+    /// Waits for the next line that contains this text.
     #[track_caller]
     pub(crate) fn line_with(&mut self, text: &str) -> String {
         let (read, line) = self.written.wait_for(self.read, |line| line.contains(text));
@@ -81,13 +84,13 @@ impl Running {
         line
     }
 
-    /// The first line of all that contains this text, waiting for it.
+    /// Waits for the first of all lines that contains this text.
     #[track_caller]
     pub(crate) fn first_with(&self, text: &str) -> String {
         self.written.wait_for(0, |line| line.contains(text)).1
     }
 
-    /// All lines so far; after its end, all that it wrote.
+    /// All lines so far.
     pub(crate) fn seen(&self) -> String {
         self.written.state.lock().unwrap().0.clone()
     }
@@ -104,14 +107,14 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Asks it to end, and waits for that.
+    /// Sends a signal and waits for the end; returns the exit code.
     #[track_caller]
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
         self.signal(signal);
         self.wait()
     }
 
-    /// Waits until it has ended; its exit code, none if it died of a signal.
+    /// Waits until it has ended; returns the exit code, or `None` if a signal killed it.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.written.wait_until_closed();
@@ -120,13 +123,13 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
-    /// SIGKILL: what a power cut leaves of the process.
+    /// Kills the process with SIGKILL, as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it can be waited for");
     }
 
-    /// Ends it if it has not ended, and waits for the last of what it wrote.
+    /// Ends it if it still runs, and waits for the last of its output.
     pub(crate) fn close(&mut self) {
         if !self.has_ended() {
             self.kill();
@@ -161,7 +164,7 @@ impl Written {
         });
     }
 
-    /// The first such line from this byte on, and the byte behind it.
+    /// Waits for the first such line from this byte on; returns it with the position after it.
     #[track_caller]
     fn wait_for(&self, mut from: usize, wanted: impl Fn(&str) -> bool) -> (usize, String) {
         let deadline = Instant::now() + PATIENCE;
@@ -177,7 +180,7 @@ impl Written {
             if state.1 == 0 || left.is_zero() {
                 let text = state.0.clone();
                 drop(state);
-                panic!("the line does not come:\n{text}");
+                panic!("the line does not arrive:\n{text}");
             }
             state = self.grown.wait_timeout(state, left).unwrap().0;
         }

@@ -1,5 +1,5 @@
 //! HTTP/1.1 byte by byte (RFC 9112), for requests that no client library would send and for
-//! connections that end in the middle.
+//! connections that break.
 
 use super::{Answer, PATIENCE};
 use std::io::{BufRead as _, BufReader, Error, ErrorKind, Read as _, Result, Write as _};
@@ -7,10 +7,10 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The longest answer body that is read.
+/// The longest response body that is read.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// One connection; every wait on it ends.
+/// One connection; every wait on it has a limit.
 pub(crate) struct Raw {
     stream: BufReader<TcpStream>,
 }
@@ -20,7 +20,8 @@ impl Raw {
         Self::over(TcpStream::connect_timeout(&address, PATIENCE)?)
     }
 
-    /// From an address of this machine's own, any of 127.0.0.0/8: another client to the server.
+    /// Connects from an address of this machine, any of 127.0.0.0/8; to the server it is another
+    /// client.
     pub(crate) fn connect_from(from: [u8; 4], address: SocketAddr) -> Result<Self> {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((from, 0)).into())?;
@@ -28,7 +29,7 @@ impl Raw {
         Self::over(socket.into())
     }
 
-    /// The same on a connection that the test made itself.
+    /// Uses a connection that the test made itself.
     pub(crate) fn over(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -41,17 +42,18 @@ impl Raw {
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// How long a read may wait from now on.
+    /// Sets how long a read may wait from now on.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream.get_ref().set_read_timeout(Some(patience)).unwrap();
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts down the sending side.
     pub(crate) fn end(&self) -> Result<()> {
         self.stream.get_ref().shutdown(Shutdown::Write)
     }
 
-    /// The next answer, none if the server has ended the connection. `head_only` for `HEAD`.
+    /// The next response; `None` if the server has closed the connection. `head_only` is for
+    /// `HEAD`.
     pub(crate) fn answer(&mut self, head_only: bool) -> Result<Option<Answer>> {
         let Some(first) = self.line()? else {
             return Ok(None);
@@ -78,7 +80,7 @@ impl Raw {
         Ok(Some(Answer { status, headers, body }))
     }
 
-    /// What the server still sends until it ends the connection.
+    /// The bytes that the server still sends before it closes the connection.
     pub(crate) fn rest(&mut self) -> Result<Vec<u8>> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
@@ -102,7 +104,7 @@ impl Raw {
         }
     }
 
-    /// One line without its end; none at the end of the connection.
+    /// One line without its line break; `None` at the end of the connection.
     fn line(&mut self) -> Result<Option<String>> {
         let mut line = Vec::new();
         if self.stream.read_until(b'\n', &mut line)? == 0 {

@@ -1,5 +1,5 @@
-//! Reads a flood of events and looks at their `seq` only: hundreds of clients in one test are
-//! cheap enough to be real ones.
+//! Reads a flood of events and checks only their `seq`, so that hundreds of real clients are cheap
+//! enough for one test.
 
 use super::{PATIENCE, Socket};
 use std::io::{BufReader, Read as _};
@@ -12,7 +12,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Takes over a socket on which nothing is under way.
+    /// Takes over a socket with no message under way.
     pub(crate) fn new(socket: Socket) -> Self {
         let stream = socket.into_stream();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -20,7 +20,7 @@ impl Reader {
         Self { stream, payload: Vec::new() }
     }
 
-    /// Reads the events after `seq` up to and with `last`, which have to come without a hole.
+    /// Reads the events after `seq` up to and including `last`, which must come without a gap.
     #[track_caller]
     pub(crate) fn expect_all(&mut self, mut seq: u64, last: u64) {
         while seq < last {
@@ -38,7 +38,7 @@ impl Reader {
         seq.and_then(|seq| seq.parse().ok()).unwrap_or_else(|| panic!("not an event: {text}"))
     }
 
-    /// The next text frame; the server's pings pass by.
+    /// The next text frame; pings are skipped.
     #[track_caller]
     pub(crate) fn next_text(&mut self) -> &str {
         loop {
@@ -50,7 +50,7 @@ impl Reader {
         }
     }
 
-    /// Reads one frame's payload; its first byte says what it is.
+    /// Reads one frame's payload; returns the frame's first byte.
     #[track_caller]
     fn read_frame(&mut self) -> u8 {
         let [first, short] = self.read_bytes();

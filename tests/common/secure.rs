@@ -1,5 +1,5 @@
-//! A server that speaks TLS, and clients that trust its authority and nothing else: curl, and
-//! rustls with a WebSocket on it.
+//! A server with TLS, and clients that trust only its authority: curl, and rustls with a WebSocket
+//! on it.
 
 use super::{Answer, PATIENCE, Server, Socket, run};
 use rustls::pki_types::pem::PemObject as _;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A TLS connection that waits no longer than any other.
+/// A TLS connection with the same limits on waiting as any other.
 pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
 
-/// What `tillcast cert` made.
+/// The files that `tillcast cert` made.
 pub(crate) struct Keys {
     folder: TempDir,
 }
@@ -29,7 +29,7 @@ impl Keys {
         keys
     }
 
-    /// Runs `tillcast cert` again, and returns what it said.
+    /// Runs `tillcast cert` again; returns its output.
     pub(crate) fn renew(&self) -> String {
         let folder = self.folder.path();
         let output = run(&["cert", "--dir", folder.to_str().unwrap()], &[], folder);
@@ -52,7 +52,7 @@ impl Keys {
         Server::with(&[&["--tls-cert", &cert, "--tls-key", &key], flags].concat())
     }
 
-    /// What curl gets from a path; it trusts the authority and nobody else.
+    /// The response that curl gets for a path; it trusts only the authority.
     #[track_caller]
     pub(crate) fn curl(&self, address: SocketAddr, path: &str, arguments: &[&str]) -> Answer {
         let authority = self.text("ca.pem");
@@ -66,7 +66,7 @@ impl Keys {
         self.log_in_answer(server).session_cookie()
     }
 
-    /// The answer to the administrator's login.
+    /// The response to the administrator's login.
     #[track_caller]
     pub(crate) fn log_in_answer(&self, server: &Server) -> Answer {
         let password = server.admin_password();
@@ -75,7 +75,7 @@ impl Keys {
         self.curl(server.address(), "/api/auth/login", &json).expect(200)
     }
 
-    /// Makes or changes something over HTTPS.
+    /// Sends a request with a JSON body over HTTPS.
     #[track_caller]
     pub(crate) fn send(
         &self,
@@ -94,7 +94,7 @@ impl Keys {
         Self::over_as(stream, &self.client())
     }
 
-    /// The same as a client that may have been there before.
+    /// Like `over`, for a client that may have a TLS session to resume.
     pub(crate) fn over_as(stream: TcpStream, client: &Arc<ClientConfig>) -> Secure {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(2 * PATIENCE)).unwrap();
@@ -103,12 +103,12 @@ impl Keys {
         StreamOwned::new(ClientConnection::new(Arc::clone(client), name).unwrap(), stream)
     }
 
-    /// A client that has not been there before.
+    /// A client without a TLS session to resume.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client_of(rustls::DEFAULT_VERSIONS)
     }
 
-    /// The same for one that speaks only these versions of TLS.
+    /// Like `client`, with these versions of TLS only.
     pub(crate) fn client_of(
         &self,
         versions: &[&'static SupportedProtocolVersion],
@@ -130,7 +130,7 @@ impl Keys {
         self.ws_over(TcpStream::connect(address).unwrap(), address, cookie)
     }
 
-    /// The same on a connection that the test made itself.
+    /// Like `ws`, on a connection that the test made itself.
     #[track_caller]
     pub(crate) fn ws_over(
         &self,
@@ -145,7 +145,7 @@ impl Keys {
     }
 }
 
-/// Runs curl (a Debian package of `tests/run`); what the server answered.
+/// Runs curl (a Debian package of `tests/run`); returns the response.
 #[track_caller]
 pub(crate) fn curl(arguments: &[&str]) -> Answer {
     let mut command = Command::new("curl");
@@ -170,7 +170,7 @@ fn answer(bytes: &[u8]) -> Answer {
     Answer { status, headers, body: bytes[end + 4..].to_vec() }
 }
 
-/// The certificate that a server shows, whatever it is worth.
+/// The certificate that a server presents, valid or not.
 pub(crate) fn shown_certificate(mut stream: Secure) -> CertificateDer<'static> {
     stream.conn.complete_io(&mut stream.sock).unwrap();
     stream.conn.peer_certificates().unwrap()[0].clone().into_owned()

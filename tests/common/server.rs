@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use tempfile::TempDir;
 
-/// What tests are not about, unless they say otherwise.
+/// Defaults for settings that a test does not set itself.
 const DEFAULTS: [[&str; 2]; 4] = [
     ["--listen", "127.0.0.1:0"],
     ["--connect-rate", "10000/s"],
@@ -43,21 +43,21 @@ impl Server {
         Self::with(&[])
     }
 
-    /// The same with more flags; one that is given replaces the default of the tests.
+    /// Like `start`, with more flags; a given one replaces the default of the tests.
     pub(crate) fn with(flags: &[&str]) -> Self {
         Self::under(&[], flags)
     }
 
-    /// The same, started by another program: `["prlimit", "--nofile=300"]`.
+    /// Like `with`, started by another program, such as `["prlimit", "--nofile=300"]`.
     pub(crate) fn under(starter: &[&str], flags: &[&str]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         Self::started_by(starter, data, flags, None, Stdio::null())
     }
 
-    /// A server that is passed a socket, as by a service manager which goes on holding it; on the data
-    /// directory that another one left, if there is one.
+    /// A server that inherits a listening socket, which a service manager keeps open; it continues
+    /// the data directory of `left` if there is one.
     pub(crate) fn passed(socket: &TcpListener, flags: &[&str], left: Option<Self>) -> Self {
-        // A socket is inherited as standard input only, unless one is unsafe about it.
+        // Without unsafe code a socket can only be inherited as standard input.
         const PASS: &str = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 0</dev/null";
         let address = socket.local_addr().unwrap().to_string();
         let flags = [&["--listen", &address], flags].concat();
@@ -72,8 +72,8 @@ impl Server {
         Self::started_by(&["sh", "-c", PASS], data, &flags, password, socket.into())
     }
 
-    /// A store with the user `admin` and these, each named like its role and made by the CLI
-    /// before the start; `password_of(name)` is the password of each.
+    /// A store with the user `admin` and these users, each named like its role and created by the
+    /// CLI before the start; `password_of(name)` is the password of each.
     pub(crate) fn with_users(names: &[&str], flags: &[&str]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         for name in ["admin"].iter().chain(names.iter().filter(|name| **name != "admin")) {
@@ -109,7 +109,7 @@ impl Server {
         Self { process, address, data, starter: owned(starter), flags, admin_password }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -128,7 +128,7 @@ impl Server {
         self.process.seen()
     }
 
-    /// The first line of stderr that contains `text`, waiting for it.
+    /// Waits for the first line of stderr that contains `text`.
     pub(crate) fn wait_for_log(&self, text: &str) -> String {
         self.process.first_with(text)
     }
@@ -154,12 +154,12 @@ impl Server {
         &self.admin_password
     }
 
-    /// The session of a client from before a restart, on the address of now.
+    /// The session of a client from before a restart, at the present address.
     pub(crate) fn adopt(&self, client: &Client) -> Client {
         client.at(self.address)
     }
 
-    /// Another command of the program on this data directory, with `input` as its stdin.
+    /// Runs another command of the program on this data directory, with `input` as its stdin.
     pub(crate) fn cli(&self, arguments: &[&str], input: &str) -> Output {
         tillcast(self.data.path(), arguments, input)
     }
@@ -168,28 +168,28 @@ impl Server {
         self.process.signal(signal);
     }
 
-    /// SIGTERM, and the exit code (`None` if it died of a signal).
+    /// Sends SIGTERM; returns the exit code, or `None` if a signal killed the server.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.process.end(Signal::TERM)
     }
 
-    /// The exit code of a server that was told to stop, or dies by itself.
+    /// Waits for the end of the server; returns the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.process.wait()
     }
 
-    /// SIGKILL: what a power cut leaves of the process.
+    /// Kills the process with SIGKILL, as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// The same data directory, starter and flags once more, after `stop` or `kill`.
+    /// Starts again with the same data directory, starter and flags, after `stop` or `kill`.
     pub(crate) fn again(self) -> Self {
         let flags = self.flags.clone();
         self.again_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The same data directory with other flags, after `stop` or `kill`.
+    /// Starts again with the same data directory and other flags, after `stop` or `kill`.
     pub(crate) fn again_with(mut self, flags: &[&str]) -> Self {
         assert!(self.process.has_ended(), "stop or kill it before starting it again");
         let password = std::mem::take(&mut self.admin_password);
@@ -197,7 +197,7 @@ impl Server {
         Self::started_by(&starter, Arc::clone(&self.data), flags, Some(password), Stdio::null())
     }
 
-    /// Files and sockets that the process has open.
+    /// The number of files and sockets that the process has open.
     pub(crate) fn open_files(&self) -> u64 {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count() as u64
     }

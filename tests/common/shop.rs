@@ -1,10 +1,11 @@
-//! Goods, people and sales, made over REST with the fields that a test is not about filled in.
+//! Products, customers and sales, created over REST; fields that a test is not about have default
+//! values.
 
 use super::Client;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A text that no other row of this test run has: `sku-7`.
+/// A text that is unique in this test run: `sku-7`.
 pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -20,7 +21,7 @@ pub(crate) fn product(client: &Client, price: f64, stock: u32) -> i64 {
     client.post("/api/products", &body).expect(201).id()
 }
 
-/// A customer; the id.
+/// A customer; its id.
 #[track_caller]
 pub(crate) fn customer(client: &Client) -> i64 {
     let email = format!("{}@example.com", unique("ana"));
@@ -28,14 +29,14 @@ pub(crate) fn customer(client: &Client) -> i64 {
     client.post("/api/customers", &body).expect(201).id()
 }
 
-/// A sale over the counter of one product; the whole order.
+/// A sale of one product over the counter; the whole order.
 #[track_caller]
 pub(crate) fn order(client: &Client, product_id: i64, quantity: u32) -> Value {
     let body = json!({"items": [{"product_id": product_id, "quantity": quantity}]});
     client.post("/api/orders", &body).expect(201).json()
 }
 
-/// An order from outside: a total and no items, so no stock moves; its id.
+/// An order with a total and no items, so that no stock moves; its id.
 #[track_caller]
 pub(crate) fn outside_order(client: &Client, total: f64) -> i64 {
     client.post("/api/orders", &json!({"total": total, "currency": "USD"})).expect(201).id()
@@ -69,8 +70,8 @@ pub(crate) fn shipment(client: &Client, order_id: i64) -> i64 {
     client.post("/api/shipments", &body).expect(201).id()
 }
 
-/// Makes `count` events `order:updated` of this order by changing nothing but its notes, over
-/// several connections at once so that the server can commit them in groups.
+/// Makes `count` events `order:updated` of this order by changing only its notes, over several
+/// connections at once so that the server can commit them in groups.
 pub(crate) fn cheap_events(client: &Client, order_id: i64, count: usize) {
     const WRITERS: usize = 8;
     let path = format!("/api/orders/{order_id}");

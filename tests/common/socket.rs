@@ -1,4 +1,4 @@
-//! A blocking WebSocket client whose every wait has an end, and which can also speak raw bytes.
+//! A blocking WebSocket client whose every wait has a limit, and which can also send raw bytes.
 
 use super::{Answer, PATIENCE};
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
-/// An open WebSocket, over TCP or over what is given in its place.
+/// An open WebSocket, over TCP or another stream.
 pub(crate) struct Socket<S = TcpStream> {
     ws: WebSocket<S>,
 }
 
 impl Socket {
-    /// Connects and upgrades; `Err` is the answer of a server that refused.
+    /// Connects and upgrades; `Err` is the response of a server that refused.
     pub(crate) fn connect(
         address: SocketAddr,
         cookie: Option<&str>,
@@ -27,7 +27,8 @@ impl Socket {
         Self::over(stream, address, cookie, headers)
     }
 
-    /// The same on a connection that the test made itself (with a small receive buffer, say).
+    /// Like `connect`, on a connection that the test made itself (with a small receive buffer, for
+    /// example).
     pub(crate) fn over(
         stream: TcpStream,
         address: SocketAddr,
@@ -40,8 +41,8 @@ impl Socket {
         Self::over_stream(stream, address, cookie, headers)
     }
 
-    /// Sends these bytes, which have to begin with a handshake; the server's answer to that, and
-    /// the socket behind it.
+    /// Sends these bytes, which must begin with a handshake; returns the head of the server's
+    /// response, and the socket.
     pub(crate) fn with_own_handshake(address: SocketAddr, bytes: &[u8]) -> (String, Self) {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -62,14 +63,14 @@ impl Socket {
         self.ws.get_ref()
     }
 
-    /// How long a read may wait from now on.
+    /// Sets how long a read may wait from now on.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream().set_read_timeout(Some(patience)).unwrap();
     }
 }
 
 impl<S: Read + Write> Socket<S> {
-    /// Upgrades a stream whose waits have an end.
+    /// Upgrades a stream whose reads and writes have a timeout.
     pub(crate) fn over_stream(
         stream: S,
         address: SocketAddr,
@@ -80,7 +81,8 @@ impl<S: Read + Write> Socket<S> {
         for (name, value) in headers.iter().copied().chain(cookie.map(|value| ("cookie", value))) {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-            // The one header that tests send in several lines; others replace what the crate set.
+            // Tests send only this header in several lines; any other replaces the one that the
+            // crate set.
             if name == "cookie" {
                 request.headers_mut().append(name, value);
             } else {
@@ -95,7 +97,7 @@ impl<S: Read + Write> Socket<S> {
                 let (status, body) = (head.status.as_u16(), body.unwrap_or_default());
                 Err(Box::new(Answer { status, headers: head.headers, body }))
             }
-            // Sent away without a word, which has no status.
+            // A connection that is closed without a response has no status.
             Err(HandshakeError::Failure(Error::Io(error)))
                 if error.kind() == ErrorKind::ConnectionReset =>
             {
@@ -118,23 +120,23 @@ impl<S: Read + Write> Socket<S> {
         self.ws.send(message).unwrap();
     }
 
-    /// Bytes as they are: hostile frames, halves of frames, many frames at once.
+    /// Sends bytes as they are: hostile frames, half frames, many frames at once.
     #[track_caller]
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.ws.get_mut().write_all(bytes).unwrap();
     }
 
-    /// The stream alone; only for a moment when nothing is half read.
+    /// The stream alone; valid only while no frame is half read.
     pub(crate) fn into_stream(self) -> S {
         self.ws.into_inner()
     }
 
-    /// The next message of any kind; a ping is answered by the library.
+    /// The next message of any kind; the library answers pings.
     pub(crate) fn recv_message(&mut self) -> Result<Message, Error> {
         self.ws.read()
     }
 
-    /// The text of the next text frame, exactly as it came; pings and pongs pass by.
+    /// The text of the next text frame, exactly as it came; pings and pongs are skipped.
     #[track_caller]
     pub(crate) fn recv_text(&mut self) -> String {
         loop {
@@ -147,7 +149,7 @@ impl<S: Read + Write> Socket<S> {
         }
     }
 
-    /// The next text, which ends with the log's id: the text without it.
+    /// The next text, without the log's id, with which it must end.
     #[track_caller]
     pub(crate) fn recv_text_with_log(&mut self) -> String {
         let text = self.recv_text();
@@ -175,7 +177,7 @@ impl<S: Read + Write> Socket<S> {
         message
     }
 
-    /// The next message, which has to be an error; its text.
+    /// The text of the next message, which must be an error.
     #[track_caller]
     pub(crate) fn recv_error(&mut self) -> String {
         let message = self.recv();
@@ -183,7 +185,7 @@ impl<S: Read + Write> Socket<S> {
         message["message"].as_str().expect("an error has a message").to_owned()
     }
 
-    /// Waits for the server's close frame, with no message before it: its code and reason.
+    /// Waits for the server's close frame, with no message before it; returns its code and reason.
     #[track_caller]
     pub(crate) fn expect_close(&mut self) -> (u16, String) {
         loop {
@@ -200,7 +202,7 @@ impl<S: Read + Write> Socket<S> {
         }
     }
 
-    /// The same, letting messages that were under way pass by.
+    /// Like `expect_close`, but skips messages that were under way.
     #[track_caller]
     pub(crate) fn drain_until_close(&mut self) -> (u16, String) {
         loop {
@@ -214,7 +216,7 @@ impl<S: Read + Write> Socket<S> {
         }
     }
 
-    /// After the close frame the server has to end the connection, too.
+    /// Checks that the server closes the connection after its close frame.
     #[track_caller]
     fn finish(&mut self) {
         match self.ws.read() {
@@ -224,7 +226,7 @@ impl<S: Read + Write> Socket<S> {
         }
     }
 
-    /// Subscribes from now on; the `seq` of the ack.
+    /// Subscribes to new events; returns the `seq` of the acknowledgement.
     #[track_caller]
     pub(crate) fn subscribe(&mut self, channel: &str) -> u64 {
         self.send(&json!({"type": "subscribe", "channel": channel}));
@@ -234,7 +236,8 @@ impl<S: Read + Write> Socket<S> {
         ack["seq"].as_u64().unwrap_or_else(|| panic!("no seq in {ack}"))
     }
 
-    /// Subscribes from an earlier `seq` on; the whole answer, an ack or a reset.
+    /// Subscribes from an earlier `seq` on; returns the whole response, an acknowledgement or a
+    /// reset.
     #[track_caller]
     pub(crate) fn subscribe_since(&mut self, channel: &str, since: u64) -> Value {
         self.send(&json!({"type": "subscribe", "channel": channel, "since": since}));
@@ -243,7 +246,7 @@ impl<S: Read + Write> Socket<S> {
         ack
     }
 
-    /// Shows that the connection lives and that nothing else was under way.
+    /// Checks that the connection is open and that no other message was under way.
     #[track_caller]
     pub(crate) fn expect_quiet(&mut self) {
         self.send(&json!({"type": "ping"}));

@@ -1,23 +1,23 @@
-//! `strace` beside a server, to see its system calls or to let them fail. Needs root.
+//! `strace` on a server, to record its system calls or to make them fail. Needs root.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// At work until it is ended.
+/// A running `strace`; it ends when dropped.
 pub(crate) struct Strace {
     child: Child,
-    /// It dies of a closed pipe when it has to tell of one more thread.
+    /// Kept open, because `strace` would die of a closed pipe when it reports a further thread.
     _said: BufReader<ChildStderr>,
 }
 
 impl Strace {
-    /// Attached to all threads of a process, those to come included.
+    /// Attaches to all threads of a process, including later ones.
     pub(crate) fn of(pid: u32, arguments: &[&str]) -> Self {
         Self::of_thread(pid, &[&["-f"], arguments].concat())
     }
 
-    /// Attached to one thread alone.
+    /// Attaches to one thread only.
     pub(crate) fn of_thread(pid: u32, arguments: &[&str]) -> Self {
         let mut child = Command::new("strace")
             .args(arguments)
@@ -40,7 +40,7 @@ impl Strace {
 
 impl Drop for Strace {
     fn drop(&mut self) {
-        // A test that failed may have left it at work.
+        // A failed test may have left it running.
         drop(self.child.kill().and_then(|()| self.child.wait()));
     }
 }

@@ -1,5 +1,5 @@
-//! Guards what a shop has left when its disk fails: a backup that holds half an order, a damaged
-//! file that is served or "repaired", a foreign database that is overwritten.
+//! Guards the backups that a shop needs when its disk fails, against a backup that holds half an
+//! order, a damaged file that is served or "repaired", and a foreign database that is overwritten.
 
 use crate::common::{
     Client, Running, Server, customer, head, log_after, order, outside_order, pay, product, run,
@@ -22,7 +22,7 @@ fn check(folder: &Path) -> Output {
     run(&["check", "--data-dir", folder.to_str().unwrap()], &[], folder)
 }
 
-/// Refused with a text that names the file.
+/// Checks that the command failed with a text that names the file; returns the text.
 #[track_caller]
 fn is_refused(output: &Output, file: &Path) -> String {
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -55,8 +55,8 @@ fn shop() -> TempDir {
     folder
 }
 
-/// Sells over several tills at once, and copies the database meanwhile; how many orders were
-/// acknowledged when the copy began, and how many can have been when it was done.
+/// Sells over several tills at once and copies the database meanwhile. Returns the number of orders
+/// that were acknowledged when the copy began, and the most that can have been when it ended.
 fn backup_under_load(server: &Server, admin: &Client, product: i64, file: &Path) -> [usize; 2] {
     let sold = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -97,7 +97,7 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
     is_sound(data.as_ref());
     let log = log_after(&admin, 0);
 
-    // It is a shop of its own, with the sessions of that moment.
+    // The copy can be served, with the sessions of that moment.
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data];
     let mut copy = Running::start(&arguments, &[], folder.path());
     let line = copy.line_with("listening on ");
@@ -106,7 +106,7 @@ fn a_backup_under_load_is_the_shop_at_one_moment() {
     let stock = client.get(&format!("/api/products/{tea}")).expect(200).json();
     let sold = 1_000_000 - usize::try_from(stock["stock"].as_u64().unwrap()).unwrap();
     assert!((before..=after).contains(&sold), "{before} {sold} {after}");
-    // Its log is the beginning of the shop's, and it goes on from there.
+    // The copy's log is the beginning of the shop's, and continues from there.
     let copied = log_after(&client, 0);
     assert_eq!(copied, log[..copied.len()]);
     assert_eq!(copied.len(), 1 + 2 * sold);
@@ -146,7 +146,7 @@ fn a_server_that_was_stopped_leaves_all_in_one_file() {
     let data = folder.path().to_str().unwrap();
     let output = run(&["events", "--data-dir", data], &[], folder.path());
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), log);
-    // A backup that takes the file's place finds nothing there that belongs to the old one.
+    // No file is left that would belong to another database in its place.
     assert!(!server.data_dir().join("tillcast.db-wal").exists());
 }
 
@@ -160,7 +160,7 @@ fn a_backup_never_overwrites() {
     assert_eq!(fs::read(&file).unwrap(), b"precious");
     let nowhere = folder.path().join("missing/shop.db");
     is_refused(&server.cli(&["backup", nowhere.to_str().unwrap()], ""), &nowhere);
-    // A stick that is not mounted is no file.
+    // The mount point of a missing stick is not a file.
     for missing in ["stick", "stick/", "stick/shop"] {
         let missing = folder.path().join(missing);
         let told = is_refused(&server.cli(&["backup", missing.to_str().unwrap()], ""), &missing);
@@ -194,7 +194,7 @@ fn a_folder_gets_one_backup_a_day_and_keeps_some() {
 }
 
 #[test]
-fn a_damaged_file_is_found_out_and_not_touched() {
+fn a_damaged_file_is_reported_and_not_touched() {
     let folder = shop();
     let file = database(&folder);
     let sound = fs::read(&file).unwrap();
@@ -208,7 +208,7 @@ fn a_damaged_file_is_found_out_and_not_touched() {
         head_of("orders"),
         head_of("events"),
         head_of("transactions_of_order"),
-        // Behind the head of the file, which says that it is a database at all: its schema.
+        // The schema, after the file's header.
         100,
         // Rows, in the middle of one page.
         sound.len() / PAGE_BYTES / 2 * PAGE_BYTES + PAGE_BYTES / 2,
@@ -231,7 +231,7 @@ fn a_damaged_file_is_found_out_and_not_touched() {
     is_sound(folder.path());
 }
 
-/// `serve` and `check` refuse it, and leave it byte for byte.
+/// Checks that every command refuses the file and leaves it unchanged; returns the error texts.
 #[track_caller]
 fn stays_as_it_is(folder: &TempDir) -> String {
     let file = database(folder);
@@ -273,14 +273,14 @@ fn a_newer_database_is_not_touched() {
 }
 
 #[test]
-fn there_has_to_be_something_to_check() {
+fn check_fails_without_a_database() {
     let folder = tempdir().unwrap();
     is_refused(&check(folder.path()), &database(&folder));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
-fn a_database_that_contradicts_itself_is_found_out() {
+fn a_database_that_contradicts_itself_is_reported() {
     let folder = shop();
     let file = database(&folder);
     let sound = fs::read(&file).unwrap();
@@ -299,7 +299,7 @@ fn a_database_that_contradicts_itself_is_found_out() {
 }
 
 #[test]
-fn a_shop_that_runs_is_sound() {
+fn a_running_shop_is_sound() {
     let server = Server::start();
     let admin: Client = server.admin();
     is_sound(&server.data_dir());

@@ -1,9 +1,10 @@
-//! Guards a board without a battery clock, whose time is a day off until the network sets it: a
-//! login that is lost or comes back to life, a log whose times run backwards or whose `seq` breaks.
+//! Guards a board without a battery clock, whose time is a day off until the network sets it,
+//! against a login that is lost or becomes valid again, a log whose times run backwards, and a
+//! `seq` that breaks.
 //!
-//! A clock that goes back between two runs is the same as a file whose times all lie ahead. One that
-//! is set while the shop is open is a clock of the test's own, in a server within its process: setting
-//! the machine's would set everybody's.
+//! A clock that goes back between two runs is the same as a file with times in the future. A clock
+//! that is set while the shop is open is a clock of the test, for a server within its process,
+//! because setting the machine's clock would affect other programs.
 
 use crate::common::{
     Client, PATIENCE, Server, events_after, head, log_after, order, outside_order, product,
@@ -28,7 +29,7 @@ use tillcast::store::{self, Console, Retention};
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Sets the clock `hours` ahead while the server is away, or back.
+/// Sets the clock ahead by `hours` while the server is stopped, or back if they are negative.
 fn set_clock_ahead(server: &Server, hours: i64) {
     let conn = database(&server.data_dir());
     for change in [
@@ -44,7 +45,7 @@ fn database(data_dir: &Path) -> Connection {
     Connection::open(data_dir.join("tillcast.db")).unwrap()
 }
 
-/// The log has no hole, and its times never run back.
+/// Checks that the log has no gap and that its times never run backwards.
 #[track_caller]
 fn never_ran_back(data_dir: &Path) {
     let sql = "SELECT count(*) FROM events AS a LEFT JOIN events AS b ON b.seq = a.seq + 1
@@ -53,7 +54,8 @@ fn never_ran_back(data_dir: &Path) {
     assert_eq!(back, 0);
 }
 
-/// The log goes on behind this `seq`, in order and without a hole, and its times never run back.
+/// Checks that the log continues after this `seq`, in order and without a gap, and that its times
+/// never run backwards.
 #[track_caller]
 fn goes_on(mut server: Server, before: u64) {
     let admin = server.admin();
@@ -85,7 +87,7 @@ fn a_clock_that_went_back_a_day_revives_no_login() {
     let busy = server.admin();
     outside_order(&busy, 5.25);
     assert_eq!(server.stop(), Some(0));
-    // Three logins, told apart by when they were made: one was idle, one is too old.
+    // The three logins are told apart by their times: one was idle, one is too old.
     let conn = database(&server.data_dir());
     let sql = "UPDATE sessions SET created_at = created_at - ?, used_at = used_at - ?
                WHERE created_at = (SELECT created_at FROM sessions ORDER BY created_at LIMIT 1 OFFSET ?)";
@@ -101,7 +103,7 @@ fn a_clock_that_went_back_a_day_revives_no_login() {
 }
 
 #[test]
-fn a_clock_that_went_ahead_a_day_ends_what_is_too_old_by_it() {
+fn a_clock_that_went_ahead_a_day_ends_logins_that_are_too_old_by_it() {
     for (idle, status) in [("12h", 401), ("3d", 200)] {
         let mut server = Server::with(&["--session-idle", idle]);
         let admin = server.admin();
@@ -114,9 +116,9 @@ fn a_clock_that_went_ahead_a_day_ends_what_is_too_old_by_it() {
     }
 }
 
-/// How far the clock of the shops in this process is ahead of the machine's.
+/// The milliseconds by which the clock of the shops in this process is ahead of the machine's.
 static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
-/// They have one clock, and end by one signal.
+/// The shops share one clock, and one signal stops them all.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn clock() -> i64 {
@@ -130,7 +132,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// A data directory with an admin.
+    /// Creates a data directory with an admin.
     fn make(data_dir: &Path) {
         let hash = password::hash(&Secret(PASSWORD.to_owned()), Limits::DEFAULT.hash).unwrap();
         Console::open(data_dir).unwrap().add_user("admin", Role::Admin, &hash).unwrap();
@@ -191,7 +193,7 @@ impl Shop {
 const PASSWORD: &str = "a password of the clock";
 const LONG: Duration = Duration::from_secs(12 * 3600);
 
-/// Waits until a number in the database is so.
+/// Waits until a number in the database meets the condition.
 #[track_caller]
 fn wait_until(data_dir: &Path, sql: &str, is_so: impl Fn(i64) -> bool) {
     let (conn, begun) = (database(data_dir), Instant::now());
@@ -227,7 +229,7 @@ fn a_clock_that_is_set_while_the_shop_is_open_changes_nothing_but_times() {
         assert_eq!(days[0] < days[1], step > 0, "{days:?}");
         other.get("/api/auth/me").expect(200);
 
-        // Back to what it was, and on.
+        // The clock goes back to what it was, and ahead again.
         AHEAD_MS.store(0, Ordering::SeqCst);
         order(&admin, tea, 1);
         assert_eq!(sell(&admin).body, first.body);
@@ -235,7 +237,7 @@ fn a_clock_that_is_set_while_the_shop_is_open_changes_nothing_but_times() {
         order(&admin, tea, 1);
         shop.stop();
 
-        // The logins are as old as they are, whatever the clock says.
+        // The logins keep their age, whatever the clock shows.
         let shop = Shop::open(data.path(), LONG);
         let admin = shop.adopt(&admin);
         shop.adopt(&other).get("/api/auth/me").expect(200);
@@ -257,7 +259,7 @@ fn a_crash_after_the_clock_was_set_ahead_loses_no_login() {
     Shop::make(data.path());
     let shop = Shop::open(data.path(), LONG);
     let admin = shop.login();
-    // Nobody does anything meanwhile.
+    // No client sends anything meanwhile.
     AHEAD_MS.store(DAY_MS, Ordering::SeqCst);
     let now = clock();
     wait_until(data.path(), "SELECT min(used_at) FROM sessions", |used_at| used_at > now - HOUR_MS);
@@ -282,7 +284,7 @@ fn a_clock_that_is_set_between_two_runs_of_one_boot_makes_no_login_older_or_youn
         let fresh = shop.login();
         outside_order(&fresh, 5.25);
         shop.stop();
-        // Idle for all but too long.
+        // The session is idle for almost the maximum.
         let sql = "UPDATE sessions SET used_at = used_at - ? WHERE created_at =
                    (SELECT min(created_at) FROM sessions)";
         let almost = i64::try_from(LONG.as_millis()).unwrap() - 60_000;

@@ -1,9 +1,10 @@
-//! Guards the promise behind every `201`: what was acknowledged is lost, an event stands without its
-//! row or a `seq` is missing, a display saw what is no longer true, because the plug was pulled.
+//! Guards the promise of every `201` when the power fails, against an acknowledged order that is
+//! lost, an event without its row, a missing `seq`, and a display that saw an event that the log
+//! does not have.
 //!
-//! `kill -9` leaves what the kernel has. A power cut leaves what was on the disk; it is made with a
-//! file system of the test's own that is shut down, which needs root. `TILLCAST_POWER_CUTS=200 cargo
-//! test --test disk crash::power_cuts` makes as many of them instead of ten.
+//! `kill -9` leaves what the kernel has. A power cut leaves only what was on the disk; it is made
+//! by shutting down a file system of the test's own, which needs root. `TILLCAST_POWER_CUTS=200
+//! cargo test --test disk crash::power_cuts` makes as many of them instead of ten.
 
 use crate::common::{
     Client, Disk, PATIENCE, Raw, Server, Socket, head, is_root, json_request, log_after, product,
@@ -19,9 +20,9 @@ use tungstenite::Message;
 const ROUNDS: usize = 20;
 const WRITERS: usize = 8;
 const POWER_CUTS: usize = 10;
-/// The plug is pulled when so many requests of a round were acknowledged.
+/// The number of acknowledged requests of a round after which the power is cut.
 const ACKNOWLEDGED: usize = 400;
-/// A writer that nobody stops ends by itself.
+/// The number of requests after which a writer gives up.
 const REQUESTS_MAX: usize = 20 * ACKNOWLEDGED;
 /// More than all rounds can sell.
 const STOCK: u32 = 10_000_000;
@@ -33,14 +34,14 @@ struct Asked {
     body: String,
 }
 
-/// What one writer did: the requests with their answers, and the one that got none.
+/// The work of one writer: the requests with their responses, and the one that got none.
 #[derive(Default)]
 struct Done {
     acknowledged: Vec<(Asked, Value)>,
     in_flight: Option<Asked>,
 }
 
-/// The count of acknowledged requests, and whom to tell when they are enough.
+/// The count of acknowledged requests, and the channel that signals when there are enough.
 struct Trigger {
     count: AtomicUsize,
     enough: SyncSender<()>,
@@ -54,7 +55,7 @@ impl Trigger {
     }
 }
 
-/// Sells, and takes the money for every third order, until the server is gone.
+/// Sells, and takes the payment for every third order, until the server is gone.
 fn write(mut connection: Raw, client: &Client, product: i64, trigger: &Trigger) -> Done {
     let mut done = Done::default();
     let mut unpaid = None;
@@ -92,17 +93,17 @@ fn payment(order: &Value) -> Asked {
     Asked { path, key, body }
 }
 
-/// The entity that a request made; none if the server died before it answered.
+/// The entity that a request created; `None` if the server died before its response.
 fn ask(connection: &mut Raw, client: &Client, asked: &Asked) -> Option<Value> {
     let key = format!("Idempotency-Key: {}\r\n", asked.key);
     let request = json_request("POST", asked.path, client.cookie(), &key, &asked.body);
     connection.send(&request).ok()?;
     let answer = connection.answer(false).ok()??;
-    // The disk has failed: whether it was stored is not known.
+    // The disk has failed, so it is not known whether the order was stored.
     (answer.status != 503).then(|| answer.expect(201).json())
 }
 
-/// The frames of all channels, exactly as they came, until the server is gone.
+/// The event frames of all channels, exactly as they came, until the server is gone.
 fn watch(mut socket: Socket) -> Vec<String> {
     let mut seen = Vec::new();
     while let Ok(message) = socket.recv_message() {
@@ -113,7 +114,7 @@ fn watch(mut socket: Socket) -> Vec<String> {
     seen
 }
 
-/// One round of load that ends with `pull`.
+/// Runs one round of load that ends with `pull`.
 fn load(pull: impl FnOnce(), admin: &Client, product: i64) -> (Vec<Done>, Vec<String>) {
     let mut socket = admin.ws();
     for noun in ["order", "product", "customer", "shipment", "transaction"] {
@@ -137,7 +138,7 @@ fn load(pull: impl FnOnce(), admin: &Client, product: i64) -> (Vec<Done>, Vec<St
     })
 }
 
-/// Sends what had no answer once more, and once more: the same entity both times.
+/// Sends an unanswered request twice more; both get the same entity.
 fn retry(admin: &Client, asked: Asked) -> (Asked, Value) {
     let headers = [("content-type", "application/json"), ("idempotency-key", asked.key.as_str())];
     let send = || admin.request("POST", asked.path, &headers, Some(asked.body.as_bytes()));
@@ -147,7 +148,7 @@ fn retry(admin: &Client, asked: Asked) -> (Asked, Value) {
     (asked, entity)
 }
 
-/// All rows from an id on, oldest first, by the key that their request left in them.
+/// All rows from an id on, oldest first, by the key that their request stored in them.
 fn rows_by_key(
     admin: &Client,
     path: &str,
@@ -168,7 +169,8 @@ fn rows_by_key(
     rows
 }
 
-/// Every request of the round made exactly one row, and every row is of one request.
+/// Checks that every request of the round made exactly one row, and that there are no other rows;
+/// returns the number of orders.
 fn check_rows(admin: &Client, asked: &[(Asked, Value)]) -> usize {
     let first_id = |path| {
         let of_path = asked.iter().filter(|(asked, _)| asked.path == path);
@@ -189,7 +191,7 @@ fn check_rows(admin: &Client, asked: &[(Asked, Value)]) -> usize {
     orders
 }
 
-/// What was acknowledged can be read, one by one.
+/// Checks that every acknowledged entity can be read.
 fn check_acknowledged(admin: &Client, done: &[Done]) {
     for (asked, entity) in done.iter().flat_map(|done| &done.acknowledged) {
         let stored = admin.get(&format!("{}/{}", asked.path, entity["id"])).expect(200).json();
@@ -203,7 +205,8 @@ fn check_acknowledged(admin: &Client, done: &[Done]) {
     }
 }
 
-/// A till that never saw its answer gets the first one again, and nothing is sold twice.
+/// Checks that a till that repeats a request gets the first response, and that nothing is sold
+/// twice.
 fn check_repeats(admin: &Client, done: &[Done]) {
     let before = head(admin);
     for (asked, entity) in done.iter().filter_map(|done| done.acknowledged.last()) {
@@ -219,7 +222,7 @@ fn check_file(server: &Server, moment: &str) {
     assert!(output.status.success(), "check {moment}: {output:?}");
 }
 
-/// Pulls the plug again and again, and holds what is found against what was acknowledged.
+/// Cuts the power again and again, and compares the shop with the acknowledged requests.
 fn survives(mut server: Server, rounds: usize, pull: impl Fn(&mut Server)) {
     let mut admin = server.admin();
     let product = product(&admin, 2.5, STOCK);
@@ -229,7 +232,7 @@ fn survives(mut server: Server, rounds: usize, pull: impl Fn(&mut Server)) {
         let (mut done, seen) = load(|| pull(&mut server), &admin, product);
         check_file(&server, "after the kill");
         server = server.again();
-        // The session of before the cut still is one.
+        // The session from before the cut is still valid.
         admin = server.adopt(&admin);
         let log = log_after(&admin, seq);
         let same = seen.iter().zip(&log).take_while(|(seen, logged)| seen == logged).count();
@@ -257,9 +260,9 @@ fn acknowledged_orders_survive_twenty_kills() {
     survives(Server::start(), ROUNDS, Server::kill);
 }
 
-/// A machine without power tells nobody anything, so the server is held before the disk is cut off:
-/// an fdatasync that is under way then comes back without an error, although the kernel has given up
-/// the journal that it waited for.
+/// A machine without power sends nothing, so the server is stopped before the disk is cut off: an
+/// fdatasync that is under way then returns without an error, although the kernel has given up the
+/// journal that it waited for.
 #[test]
 fn acknowledged_orders_survive_ten_power_cuts() {
     if !is_root() {
@@ -276,8 +279,8 @@ fn acknowledged_orders_survive_ten_power_cuts() {
     });
 }
 
-/// The window between an answer and a commit that comes too late is a few microseconds, which no
-/// kill hits; another connection to the database sees it at once.
+/// If a commit came after its response, the gap would be a few microseconds, which no kill would
+/// hit; another connection to the database sees it at once.
 #[test]
 fn an_event_is_in_the_database_before_it_is_sent() {
     let server = Server::start();
@@ -300,7 +303,7 @@ fn an_event_is_in_the_database_before_it_is_sent() {
         let tills: Vec<_> = (0..WRITERS).map(|_| till()).collect();
         let mut log = Raw::connect(admin.address()).unwrap();
         for _ in 0..100 * tills.len() {
-            // The question is ready before the event comes, so that no time is lost.
+            // The request is ready before the event comes, so that no time is lost.
             let path = format!("/api/events?limit=200&after={after}");
             let question = json_request("GET", &path, admin.cookie(), "", "");
             let event = socket.recv_text();

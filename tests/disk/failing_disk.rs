@@ -1,11 +1,11 @@
-//! Guards the promise of a `201` on a disk that fails: an order that is acknowledged although its
-//! fsync failed, a server that says it is ready and is not, one that restarts for ever on a disk that
-//! takes no writes. Needs root, for small disks of its own and for `strace`.
+//! Guards the promise of a `201` on a failing disk, against an order that is acknowledged although
+//! its fsync failed, a server that reports ready and is not, and one that restarts for ever on a
+//! read-only disk. Needs root, for small disks of its own and for `strace`.
 
 use crate::common::{Disk, Running, Server, Strace, head, is_root, log_after, product, unique};
 use serde_json::json;
 
-/// Lets these system calls of a server fail with EIO, until it is ended.
+/// Makes these system calls of a server fail with EIO, until `strace` is ended.
 fn fail(server: &Server, calls: &str) -> Strace {
     Strace::of(server.pid(), &["-o", "/dev/null", "-e", &format!("inject={calls}:error=EIO")])
 }
@@ -31,7 +31,7 @@ fn nothing_is_acknowledged_while_the_disk_fails() {
             sell().expect(503);
             admin.get("/readyz").expect(503);
         }
-        // Opening it anew is not enough, as long as no commit succeeds.
+        // Opening the database again is not enough while no commit succeeds.
         server.wait_for_log("the database cannot be opened again");
         assert_eq!(head(&admin), before, "{calls}");
         admin.get("/api/products").expect(200);

@@ -1,5 +1,6 @@
-//! Guards a shop whose disk is full: a sale under way that is lost, screens that go dark, a server
-//! that has to be restarted when there is room again. Needs root, for a small disk of its own.
+//! Guards a shop whose disk is full, against a sale under way that is lost, screens that go dark,
+//! and a server that has to be restarted when there is space again. Needs root, for a small disk of
+//! its own.
 
 use crate::common::{Client, Disk, head, is_root, log_after, order, product, unique};
 use serde_json::json;
@@ -7,7 +8,7 @@ use serde_json::json;
 /// More orders than fit into what the disk and the reserve leave to the write-ahead log.
 const ORDERS_MAX: usize = 100_000;
 
-/// Sells until it is refused because the disk is full; how often it succeeded.
+/// Sells until the server refuses because the disk is full; returns the number of sales.
 fn sell(client: &Client, product: i64) -> usize {
     let body = json!({"items": [{"product_id": product, "quantity": 1}]});
     let refused = |_: &usize| {
@@ -42,7 +43,7 @@ fn a_full_disk_stops_new_sales_and_nothing_else() {
         let tills: Vec<_> = (0..8).map(|_| till()).collect();
         tills.into_iter().map(|till| till.join().unwrap()).sum::<usize>()
     });
-    // Those that found no room were finished with that of the reserve.
+    // Sales that found no space were finished with the reserve.
     assert!(sold >= 1);
     assert!(!reserve.exists());
     server.wait_for_log("the disk is full");
@@ -50,7 +51,7 @@ fn a_full_disk_stops_new_sales_and_nothing_else() {
         assert_eq!(socket.recv()["event"], "order:created");
     }
 
-    // What is there can be read, and whoever needs to can log in.
+    // Stored data can be read, and logins still work.
     assert!(admin.get("/readyz").expect(503).text().contains("disk is full"));
     let refused = admin.post("/api/orders", &json!({"total": 1, "currency": "USD"})).expect(507);
     assert_eq!(refused.header("content-type"), "application/problem+json");
@@ -59,7 +60,7 @@ fn a_full_disk_stops_new_sales_and_nothing_else() {
     assert_eq!(server.admin().ws().subscribe("order_changes"), since + 2 * sold as u64);
     admin.get("/healthz").expect(200);
 
-    // Where not even the reserve is left, only what writes is refused.
+    // Without the reserve, only writes are refused.
     let more = disk.fill();
     let head_before = head(&admin);
     server.anonymous().try_login("admin", server.admin_password()).status_is_one_of(&[200, 507]);

@@ -1,8 +1,9 @@
-//! Guards the shop of an older version: rows, events, logins or sessions that an upgrade loses. Of each
-//! released schema there is a database in `tests/disk/frozen`, and what the program of then said of it.
+//! Guards the shop of an older version against rows, events, logins or sessions that an upgrade
+//! loses. For each released schema `tests/disk/frozen` has a database, and what the program of that
+//! version returned for it.
 //!
-//! A new schema gets its files with `TILLCAST_FREEZE=1 cargo test --test disk migrations`, from the program
-//! of that moment; files that are there are never made again.
+//! `TILLCAST_FREEZE=1 cargo test --test disk migrations` makes the files of a new schema, with the
+//! present program; existing files are never made again.
 
 use crate::common::{
     Client, Server, customer, head, order, outside_order, password_of, pay, product, shipment,
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const USERS: [&str; 4] = ["admin", "staff", "kiosk", "display"];
-/// Lists that show every table but the sessions and the kept answers.
+/// Lists that show every table but the sessions and the stored responses.
 const LISTS: [&str; 7] =
     ["orders", "products", "customers", "shipments", "transactions", "users", "audit"];
-/// However old the files become, nothing in them does.
+/// Nothing in the files expires, however old they become.
 const FLAGS: [&str; 8] = [
     "--session-idle",
     "100years",
@@ -29,21 +30,21 @@ const FLAGS: [&str; 8] = [
     "--audit-retention",
     "100years",
 ];
-/// The key of an order that can be repeated as long as its answer is kept.
+/// The key of an order that can be repeated as long as its response is stored.
 const KEY: [(&str, &str); 1] = [("idempotency-key", "frozen")];
 
 fn file(version: usize, suffix: &str) -> PathBuf {
     Path::new("tests/disk/frozen").join(format!("{version:04}.{suffix}"))
 }
 
-/// The schema that this program makes.
+/// The version of this program's schema.
 fn newest(server: &Server) -> usize {
     let conn = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     let version = conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     version.unwrap().try_into().unwrap()
 }
 
-/// What the program says of its shop.
+/// What the API returns for the shop.
 fn told(admin: &Client) -> Map<String, Value> {
     let list = |name: &str| {
         let page = admin.get(&format!("/api/{name}?limit=200")).expect(200).json();
@@ -58,7 +59,7 @@ fn repeat(client: &Client) -> Value {
     client.post_with("/api/orders", &body, &KEY).expect(201).json()
 }
 
-/// A row at least in every table.
+/// Fills every table with at least one row.
 fn fill(admin: &Client) {
     let tea = product(admin, 2.5, 100);
     let made = order(admin, tea, 2)["id"].as_i64().unwrap();
@@ -73,7 +74,7 @@ fn fill(admin: &Client) {
     admin.patch(&format!("/api/products/{tea}"), &json!({"price": 2.75})).expect(200);
 }
 
-/// Keeps a shop of this schema for ever.
+/// Stores a shop of this schema in the repository.
 fn freeze(version: usize) {
     let mut server = Server::with_users(&USERS, &FLAGS);
     let admin = server.admin();
@@ -87,7 +88,7 @@ fn freeze(version: usize) {
     assert!(server.cli(&["backup", copy.to_str().unwrap()], "").status.success());
 }
 
-/// All that was there is there and the same; there may be more.
+/// Checks that everything in `then` is in `now`, unchanged; `now` may have more.
 #[track_caller]
 fn holds(now: &Value, then: &Value) {
     match (now, then) {
@@ -102,7 +103,7 @@ fn holds(now: &Value, then: &Value) {
     }
 }
 
-fn comes_through(version: usize) {
+fn survives_an_upgrade(version: usize) {
     let data = Arc::new(tempfile::tempdir().unwrap());
     fs::copy(file(version, "db"), data.path().join("tillcast.db")).unwrap();
     let then = fs::read_to_string(file(version, "json")).unwrap();
@@ -127,22 +128,22 @@ fn comes_through(version: usize) {
 }
 
 #[test]
-fn a_shop_of_every_released_schema_comes_through_an_upgrade() {
+fn a_shop_of_every_released_schema_survives_an_upgrade() {
     let newest = newest(&Server::start());
     if std::env::var_os("TILLCAST_FREEZE").is_some() && !file(newest, "db").exists() {
         freeze(newest);
     }
     for version in 1..=newest {
-        comes_through(version);
+        survives_an_upgrade(version);
     }
     let kept = fs::read_dir("tests/disk/frozen").unwrap().count();
     assert_eq!(kept, 2 * newest, "each schema has two files");
 }
 
-/// Older versions did not remember what an order was before its parcels left, nor that its goods had come
-/// back: an upgrade that guesses wrong gives them back twice, or takes the order back too far.
+/// Older versions did not store an order's status before its parcels left, nor that its goods had
+/// come back. An upgrade that guesses wrong returns them twice, or reverts the order too far.
 #[test]
-fn an_upgrade_finds_what_older_orders_were_before() {
+fn an_upgrade_infers_the_earlier_status_of_older_orders() {
     let conn = Connection::open_in_memory().unwrap();
     for migration in
         [include_str!("../../sql/0001_shop.sql"), include_str!("../../sql/0002_clock.sql")]

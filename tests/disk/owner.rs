@@ -1,15 +1,15 @@
 //! Guards the server of an installed package against root's commands on its data: it does not start
-//! again where one file of root's is left among its own. Needs root, who alone can do that.
+//! again if one of its files belongs to root. Needs root, because only root can do that.
 
 use crate::common::{create_shop, is_root, run};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::Path;
 
-/// Nobody's on this machine.
+/// A user id that no account on this machine has.
 const OWNER: u32 = 64_711;
 
-/// Everything in a folder is its owner's; how much there is.
+/// Checks that everything in a folder belongs to its owner; returns the number of entries.
 #[track_caller]
 fn is_the_owners(folder: &Path) -> usize {
     let mut number = 0;
@@ -38,7 +38,7 @@ fn files_that_root_makes_belong_to_the_shops_owner() {
         is_the_owners(Path::new(&shop))
     };
     create_shop(Path::new(&path("shop")));
-    // The lock and the database.
+    // These are the lock file and the database.
     assert_eq!(does(&["user", "list"]), 2);
     does(&["backup", &path("copy.db")]);
     assert_eq!(fs::metadata(path("copy.db")).unwrap().uid(), 0, "a backup elsewhere is root's");
@@ -47,7 +47,7 @@ fn files_that_root_makes_belong_to_the_shops_owner() {
 }
 
 #[test]
-fn an_owner_gets_no_file_of_roots_from_elsewhere() {
+fn an_owner_gets_no_file_of_root_through_a_link() {
     if !is_root() {
         return;
     }

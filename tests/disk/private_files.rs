@@ -1,5 +1,5 @@
-//! Guards the shop's files against others on the same machine: customers, sessions and hashes of
-//! passwords that anybody may read, because somebody's umask said so.
+//! Guards the shop's files against other users of the machine, who could read customers, sessions
+//! and password hashes if the umask allowed it.
 
 use crate::common::{Server, outside_order, program};
 use rustix::process::Signal;
@@ -7,14 +7,14 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// Starts the program with a umask that takes nothing away.
+/// Starts the program with a umask that removes no permission.
 const OPEN_UMASK: [&str; 3] = ["sh", "-c", "umask 0; exec \"$0\" \"$@\""];
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Every file of a data directory is the owner's alone; how many there are.
+/// Checks that only its owner may read each file of a data directory; returns the number of files.
 #[track_caller]
 fn is_private(data: &Path) -> usize {
     let files: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -25,14 +25,14 @@ fn is_private(data: &Path) -> usize {
 }
 
 #[test]
-fn an_open_umask_opens_nothing() {
+fn an_open_umask_opens_no_file() {
     let server = Server::under(&OPEN_UMASK, &[]);
     outside_order(&server.admin(), 5.25);
     for helper in ["tillcast.db", "tillcast.db-wal", "tillcast.db-shm"] {
         assert!(server.data_dir().join(helper).exists(), "{helper}");
     }
     assert!(is_private(&server.data_dir()) >= 3);
-    // Not even for the moment between making one and taking it from them.
+    // The file was never open, not even for a moment after its creation.
     assert!(!server.log().contains("others had access"), "{}", server.log());
 
     let backup = server.data_dir().join("copy.db");
@@ -44,7 +44,7 @@ fn an_open_umask_opens_nothing() {
 }
 
 #[test]
-fn a_directory_that_it_makes_is_private_and_one_that_is_there_is_left() {
+fn a_new_directory_is_private_and_an_existing_one_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let open = folder.path().join("open");
     fs::create_dir(&open).unwrap();
@@ -64,10 +64,10 @@ fn a_directory_that_it_makes_is_private_and_one_that_is_there_is_left() {
 }
 
 #[test]
-fn access_of_others_is_taken_away() {
+fn access_of_other_users_is_revoked() {
     let mut server = Server::under(&OPEN_UMASK, &[]);
     let admin = server.admin();
-    server.kill(); // the log and its index stay
+    server.kill(); // the write-ahead log and its index stay
     let files = ["db", "db-wal", "db-shm", "lock", "reserve"];
     let files = files.map(|end| server.data_dir().join(format!("tillcast.{end}")));
     for file in &files {

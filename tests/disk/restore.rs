@@ -1,5 +1,5 @@
-//! Guards the way back after a disk went bad: a damaged shop that is served or "repaired", one that
-//! is replaced by an empty one, a restore that destroys what was left.
+//! Guards the recovery after a disk failure, against a damaged shop that is served or "repaired",
+//! one that is replaced by an empty one, and a restore that destroys what was left.
 
 use crate::common::{Running, Server, head, log_after, order, outside_order, product, run};
 use rusqlite::Connection;
@@ -46,7 +46,7 @@ impl Shop {
         self.server.cli(&["restore", self.backup().to_str().unwrap()], "")
     }
 
-    /// More than is looked through before a shop opens, in a file that was closed in good order.
+    /// A shop that is too large for a full check before it opens, and that was closed cleanly.
     fn large() -> Self {
         let shop = Self::new();
         let conn = Connection::open(shop.database()).unwrap();
@@ -61,12 +61,12 @@ impl Shop {
         shop
     }
 
-    /// Turns all bits of a page in the middle; returns the whole file.
+    /// Inverts all bits of a page in the middle; returns the whole file.
     fn damage_page(&self) -> Vec<u8> {
         self.damage(0..4096, |byte| *byte ^= 0xff)
     }
 
-    /// The rows of a page in the middle are gone, its form is as before; returns the whole file.
+    /// Erases the rows of a page in the middle, but not its form; returns the whole file.
     fn damage_rows(&self) -> Vec<u8> {
         self.damage(3072..4096, |byte| *byte = 0)
     }
@@ -79,14 +79,15 @@ impl Shop {
         bytes
     }
 
-    /// A start is refused with the name of that file and the way back, before anybody is served.
+    /// Checks that a start fails with the name of that file and the advice to restore, before it
+    /// listens.
     #[track_caller]
     fn is_refused(&self, named: &Path) {
         let start = self.ends(named);
         assert!(!start.seen().contains("listening"), "{}", start.seen());
     }
 
-    /// A start comes to its end with the name of that file and the way back.
+    /// Checks that a server fails with the name of that file and the advice to restore.
     #[track_caller]
     fn ends(&self, named: &Path) -> Running {
         let data = self.server.data_dir();
@@ -115,7 +116,7 @@ fn fails(output: &Output, words: &[&str]) {
     }
 }
 
-/// What is in a folder: names and contents.
+/// The files of a folder: names and contents.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let read = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
     let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(read).collect();
@@ -153,13 +154,13 @@ fn a_damaged_database_is_refused_as_it_is_and_restored() {
     let admin = server.admin();
     assert_eq!(log_after(&admin, 0), shop.log);
     outside_order(&admin, 5.25);
-    // Above all that the damaged database may have given out.
+    // The new numbers are above all that the damaged database may have given out.
     assert!(head(&admin) > shop.log.len() as u64 + 1);
     assert_eq!(server.stop(), Some(0));
 }
 
 #[test]
-fn a_large_database_is_looked_through_while_it_is_served() {
+fn a_large_database_is_checked_while_it_is_served() {
     let shop = Shop::large();
     let sound = fs::read(shop.database()).unwrap();
     let mut server = shop.server.again();
@@ -187,7 +188,7 @@ fn a_damaged_page_of_a_large_database_is_found_first() {
 }
 
 #[test]
-fn a_large_database_is_looked_through_first_after_a_crash() {
+fn a_large_database_is_checked_first_after_a_crash() {
     let mut shop = Shop::large();
     shop.server = shop.server.again();
     shop.server.wait_for_log("all pages of the database are sound");
@@ -201,7 +202,7 @@ fn a_large_database_is_looked_through_first_after_a_crash() {
     assert!(fs::read(&wal).unwrap() == log);
 }
 
-/// Names of files that others than their owner may read or write.
+/// The files that other users may read or write.
 fn open_to_others(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = files(folder).into_iter().map(|(path, _)| path).collect();
     paths.retain(|path| path.metadata().unwrap().permissions().mode() & 0o077 != 0);
@@ -228,20 +229,20 @@ fn files_are_their_owners_alone() {
     assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o077, 0);
     assert_eq!(server.stop(), Some(0));
 
-    // Where a backup has been is not where the shop is.
+    // The backup's mode does not carry over to the shop.
     fs::set_permissions(&backup, fs::Permissions::from_mode(0o644)).unwrap();
     succeeds(&server.cli(&["restore", backup.to_str().unwrap()], ""));
     assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn a_database_that_is_gone_is_not_made_anew() {
+fn a_lost_database_is_not_created_again() {
     let shop = Shop::new();
     fs::remove_file(shop.database()).unwrap();
     shop.is_refused(&shop.database());
     fails(&shop.server.cli(&["user", "list"], ""), &["tillcast restore"]);
     assert!(!shop.database().exists());
-    // Nor where SQLite's own beginning of a file is all that is left.
+    // This also holds for a file that SQLite has created and nothing more.
     let conn = Connection::open(shop.database()).unwrap();
     conn.pragma_update(None, "journal_mode", "WAL").unwrap();
     conn.close().map_err(|(_, error)| error).unwrap();
@@ -252,7 +253,7 @@ fn a_database_that_is_gone_is_not_made_anew() {
 }
 
 #[test]
-fn a_write_ahead_log_that_is_none_is_not_thrown_away() {
+fn an_unreadable_write_ahead_log_is_not_removed() {
     let shop = Shop::new();
     let wal = shop.server.data_dir().join("tillcast.db-wal");
     let garbage = "not a log ".repeat(2_000);
@@ -266,7 +267,7 @@ fn a_write_ahead_log_that_is_none_is_not_thrown_away() {
     assert!(!wal.exists());
     let old = shop.server.data_dir().join("tillcast.db.old-1-wal");
     assert!(fs::read(old).unwrap() == garbage.as_bytes());
-    // What a power cut leaves of a log that had hardly begun is no damage.
+    // A log that a power cut left at its very beginning is not damage.
     fs::write(&wal, vec![0; 4096]).unwrap();
     let server = shop.server.again();
     assert_eq!(log_after(&server.admin(), 0), shop.log);
@@ -293,9 +294,9 @@ fn the_write_ahead_log_is_kept_with_the_old_database() {
     assert_eq!(log_after(&server.admin(), 0), shop.log);
 }
 
-/// The shop goes on after the backup, and a restore takes it back: what was given out since is given
-/// out by nobody again, and clients that know it are told.
-fn forgets_no_number(lose: impl Fn(&Shop)) {
+/// The shop continues after the backup, and a restore takes it back. No number that it gave out
+/// since is given out again, and clients that know such a number get a reset.
+fn reuses_no_number(lose: impl Fn(&Shop)) {
     let mut shop = Shop::new();
     let backed_up = shop.log.len() as u64;
     let mut server = shop.server.again();
@@ -346,7 +347,7 @@ fn forgets_no_number(lose: impl Fn(&Shop)) {
     let user = admin.post("/api/users", &body).expect(201).id();
     assert!(user > ana, "{user} {ana}");
     assert_eq!(server.stop(), Some(0));
-    // Also after another one.
+    // The same holds after another restore.
     let shop = Shop { server, ..shop };
     fs::remove_file(shop.backup()).unwrap();
     succeeds(&shop.server.cli(&["backup", shop.backup().to_str().unwrap()], ""));
@@ -360,14 +361,14 @@ fn forgets_no_number(lose: impl Fn(&Shop)) {
 }
 
 #[test]
-fn a_restored_shop_goes_on_above_the_database_that_it_replaces() {
-    forgets_no_number(|_| ());
+fn a_restored_shop_continues_above_the_database_that_it_replaces() {
+    reuses_no_number(|_| ());
 }
 
 #[test]
-fn a_shop_whose_database_is_lost_goes_on_above_its_marks() {
-    forgets_no_number(|shop| fs::remove_file(shop.database()).unwrap());
-    forgets_no_number(|shop| drop(shop.damage(0..4096, |byte| *byte ^= 0xff)));
+fn a_shop_whose_database_is_lost_continues_above_its_marks() {
+    reuses_no_number(|shop| fs::remove_file(shop.database()).unwrap());
+    reuses_no_number(|shop| drop(shop.damage(0..4096, |byte| *byte ^= 0xff)));
 }
 
 #[test]
@@ -401,7 +402,7 @@ fn a_damaged_backup_replaces_nothing() {
         assert!(files(&shop.server.data_dir()) == before);
         assert!(fs::read(shop.backup()).unwrap() == bytes);
     }
-    // A file that was copied from a running shop lacks what is in its log.
+    // A file that was copied from a running shop lacks the part in its write-ahead log.
     fs::write(shop.backup(), &sound).unwrap();
     let rest = shop.folder.path().join("backup.db-wal");
     fs::write(&rest, "the newest orders").unwrap();
@@ -413,7 +414,7 @@ fn a_damaged_backup_replaces_nothing() {
 }
 
 #[test]
-fn a_file_that_is_no_backup_is_named_before_a_shop_is_made_for_it() {
+fn a_file_that_is_not_a_backup_is_refused_before_a_shop_is_created() {
     let folder = tempdir().unwrap();
     let foreign = Connection::open(folder.path().join("foreign.db")).unwrap();
     foreign.execute_batch("CREATE TABLE t (a)").unwrap();
@@ -434,7 +435,7 @@ fn a_file_that_is_no_backup_is_named_before_a_shop_is_made_for_it() {
 }
 
 #[test]
-fn there_is_a_backup_every_day_and_old_ones_go() {
+fn a_backup_is_made_every_day_and_old_ones_are_removed() {
     let backups = tempdir().unwrap();
     let old: Vec<String> = (1..6).map(|day| format!("tillcast-2020-01-0{day}.db")).collect();
     for name in old.iter().map(String::as_str).chain(["tillcast-mine.db", "notes.txt"]) {
@@ -456,7 +457,7 @@ fn there_is_a_backup_every_day_and_old_ones_go() {
     let expected = ["notes.txt", &old[3], &old[4], &today, "tillcast-mine.db"];
     assert_eq!(names(), expected);
     assert_eq!(server.stop(), Some(0));
-    // It is a whole shop, and the next start on the same day makes no other.
+    // The backup is a whole shop, and the next start on the same day makes no other.
     let bytes = fs::read(&made).unwrap();
     succeeds(&server.cli(&["restore", made.to_str().unwrap()], ""));
     let mut server = server.again();

@@ -1,13 +1,14 @@
-//! Guards a card that wears out by what is written to it: an idle shop that writes all the same, a log
-//! that somebody makes endless. Needs root, for a disk of its own.
+//! Guards a card that wears out with every write, against an idle shop that writes all the same,
+//! and a log that a client makes endless. Needs root, for a disk of its own.
 
 use crate::common::{Client, Disk, PATIENCE, Server, is_root, outside_order};
 use std::time::Instant;
 
-/// Some seconds: each second the writer wakes twice, and the sessions are looked through.
+/// The writer wakes twice a second, and expired sessions are searched for, so these are some
+/// seconds.
 const ROUNDS: usize = 10;
 const SCREENS: usize = 20;
-/// Far more lines than may come at once.
+/// Far more requests than the log takes lines at once.
 const REQUESTS: usize = 3_000;
 
 fn wait_for_rounds(client: &Client, count: usize) {
@@ -19,7 +20,7 @@ fn wait_for_rounds(client: &Client, count: usize) {
 }
 
 #[test]
-fn a_shop_in_which_nothing_happens_writes_nothing() {
+fn an_idle_shop_writes_nothing() {
     if !is_root() {
         return;
     }
@@ -47,7 +48,7 @@ fn a_shop_in_which_nothing_happens_writes_nothing() {
 }
 
 #[test]
-fn the_log_cannot_be_made_endless() {
+fn the_log_cannot_grow_without_bound() {
     let mut server = Server::with(&["--log-level", "debug"]);
     let client = server.anonymous();
     for _ in 0..REQUESTS {
@@ -57,7 +58,7 @@ fn the_log_cannot_be_made_endless() {
     let log = server.log();
     let lines = log.matches("path=\"/healthz\"").count();
     assert!((100..500).contains(&lines), "{lines} lines");
-    // What is rare comes through, and what is missing is told.
+    // Rare lines are logged, and the number of dropped lines is reported.
     assert!(log.contains(" stopped"), "{log}");
     let dropped = log
         .lines()

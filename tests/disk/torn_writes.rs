@@ -1,11 +1,12 @@
-//! Guards what a disk without order makes of a power cut: of the writes since the last fsync any may be
-//! missing, torn, or there before earlier ones. What anybody was told must be there all the same, no
-//! event without its row, no `seq` missing or given twice, the logins and the kept answers too.
+//! Guards the shop against a power cut on a disk that reorders writes: of the writes since the last
+//! fsync any may be missing, torn, or stored before earlier ones. Everything that a client was sent
+//! must still be there, no event may lack its row, no `seq` may be missing or used twice, and the
+//! logins and the stored responses must be there too.
 //!
-//! The writes are those of the real server under load, seen by `strace` (which needs root) together with
-//! what left for its clients. Each state that a disk may be left in is opened as a shop.
-//! `TILLCAST_SEED=N` chooses the states of an earlier run again, though the writes are never quite the
-//! same.
+//! `strace` (which needs root) records the writes of the real server under load, together with the
+//! bytes that left for its clients. Each state in which a disk may be left is opened as a shop.
+//! `TILLCAST_SEED=N` chooses the states of an earlier run again, though the writes are never quite
+//! the same.
 
 mod disk;
 mod trace;
@@ -31,17 +32,17 @@ use trace::{FILES, Step, Trace};
 
 const STATES: usize = 1000;
 const WRITERS: usize = 3;
-/// Enough for two checkpoints, after each of which the write-ahead log begins anew.
+/// Enough for two checkpoints, after each of which the write-ahead log begins again.
 const ORDERS_EACH: usize = 240;
 const ORDERS: &str = "/api/orders";
 const THREADS: usize = 2;
 
-/// The body of a sale, which holds its key.
+/// The body of a sale, which contains its key.
 fn sale(product: i64, key: &str) -> Value {
     json!({"items": [{"product_id": product, "quantity": 1}], "notes": key})
 }
 
-/// Sells, and watches; the steps of the server meanwhile.
+/// Sells and watches; returns the server's steps meanwhile.
 fn load(server: &Server, admin: &Client, product: i64) -> Vec<Step> {
     let mut socket = admin.ws();
     socket.subscribe("order_changes");
@@ -65,21 +66,21 @@ fn load(server: &Server, admin: &Client, product: i64) -> Vec<Step> {
     trace.end()
 }
 
-/// What the server had told by some moment.
+/// What the server had sent to clients by some moment.
 #[derive(Clone, Default)]
 struct Told<'steps> {
     orders: Vec<&'steps Value>,
     events: BTreeMap<u64, &'steps str>,
 }
 
-/// The load's beginning, and what was there already.
+/// The state of the shop before the load.
 struct Begin {
     data: TempDir,
     head: u64,
     product: i64,
 }
 
-/// Makes states of the disk, one at each of these moments.
+/// Makes a state of the disk at each of these moments, and checks it.
 fn make_states(begin: &Begin, steps: &[Step], moments: &[usize], rng: &mut Rng) {
     let memory = Path::new("/dev/shm");
     let mut disk = Disk::of(begin.data.path());
@@ -100,7 +101,7 @@ fn make_states(begin: &Begin, steps: &[Step], moments: &[usize], rng: &mut Rng) 
     }
 }
 
-/// Opens what the disk holds, as the next start would.
+/// Opens the data directory as the next start would, and checks it.
 fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let sinks = CommitSinks {
         publish: Box::new(drop),
@@ -143,7 +144,7 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     }
 }
 
-/// The answer to a till that sends its request again.
+/// The response to a till that sends its request again.
 async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let key = order["notes"].as_str().unwrap();
     let body = sale(begin.product, key);

@@ -1,15 +1,16 @@
-//! Guards a shop from the 19th of January 2038 on, when the seconds since 1970 no longer fit 32 bits: an
-//! event of 1901, a till that is logged out, a certificate that nobody accepts, a program that dies.
+//! Guards a shop from 19 January 2038 on, when the seconds since 1970 no longer fit 32 bits,
+//! against an event of 1901, a till that is logged out, a certificate that no client accepts, and a
+//! program that dies.
 //!
-//! All that the program says about the time is held against this test's own clock, whatever that says.
-//! `tests/arm` lets both be in the year 2040, the program on an emulated board.
+//! Every time from the program is compared with this test's own clock, whatever that shows.
+//! `tests/arm` sets both to the year 2040, with the program on an emulated board.
 
 use crate::common::{Keys, Server, curl, head, log_after, outside_order};
 use serde_json::Value;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Duration, OffsetDateTime};
 
-/// As far as clocks may be apart; no step of a test takes as long.
+/// The most by which clocks may differ; no step of a test takes as long.
 const APART: Duration = Duration::minutes(2);
 
 #[track_caller]
@@ -46,7 +47,7 @@ fn orders_and_backups_are_dated_today() {
     let date = backup.to_str().unwrap().replace("tillcast-", "").replace(".db", "T00:00:00Z");
     assert!(OffsetDateTime::now_utc() - read(&date.into()) < Duration::DAY + APART, "{backup:?}");
 
-    // The next start knows the login and goes on with the log.
+    // The next start knows the login and continues the log.
     assert_eq!(server.stop(), Some(0));
     let server = server.again();
     let admin = server.adopt(&admin);
@@ -70,7 +71,7 @@ fn a_login_ends_when_its_time_is_up() {
 fn a_certificate_of_today_is_accepted() {
     let keys = Keys::make();
     let server = keys.server(&[]);
-    // curl may live in another year than this test; the WebSocket below looks at the certificate.
+    // curl may run in another year than this test; the WebSocket below checks the certificate.
     let url = format!("https://{}/api/auth/login", server.address());
     let login = format!(r#"{{"username":"admin","password":"{}"}}"#, server.admin_password());
     let answer = curl(&["-k", "-H", "content-type: application/json", "-d", &login, &url]);

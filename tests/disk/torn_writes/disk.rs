@@ -1,4 +1,4 @@
-//! A disk that may keep, lose, reorder and tear whatever was not synced.
+//! A disk that may keep, lose, reorder and tear all writes that were not synced.
 
 use super::trace::{FILES, Step};
 use fastrand::Rng;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 const SECTOR: usize = 512;
 
-/// What is on it for sure, and what was written since, for each file.
+/// For each file, the bytes that are certainly stored, and the writes since the last sync.
 #[derive(Default)]
 pub(crate) struct Disk<'steps> {
     files: [Vec<u8>; FILES.len()],
@@ -32,9 +32,9 @@ impl<'steps> Disk<'steps> {
         }
     }
 
-    /// Writes what the disk may hold if the power goes now.
+    /// Writes a state that the disk may have if the power fails now.
     pub(crate) fn lose_power(&self, rng: &mut Rng, data_dir: &Path) {
-        // Some disks lose much, some little, some nothing; some keep to the order.
+        // Some disks lose many writes, some few, some none; some keep the order.
         let kept = [0.0, 0.1, 0.5, 0.9, 1.0][rng.usize(..5)];
         let torn = [0.0, 0.5, 1.0][rng.usize(..3)];
         let in_order = rng.bool();
@@ -56,7 +56,7 @@ impl<'steps> Disk<'steps> {
     }
 }
 
-/// Does a step to those of its sectors that `arrives` names.
+/// Applies a step to those of its sectors that `arrives` selects.
 fn apply(step: &Step, file: &mut Vec<u8>, mut arrives: impl FnMut(usize) -> bool) {
     match step {
         Step::Write { at, bytes, .. } => {

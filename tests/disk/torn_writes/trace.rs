@@ -1,4 +1,4 @@
-//! What a server did with its disk and told its clients, as `strace` saw it.
+//! The server's writes to its disk and to its clients, as `strace` recorded them.
 
 use crate::common::Strace;
 use serde_json::Value;
@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use tempfile::NamedTempFile;
 
-/// The files that count. SQLite's shared memory is not one: each start makes it anew.
+/// The files that have to survive. SQLite's shared memory is not one of them, because each start
+/// makes it again.
 pub(crate) const FILES: [&str; 2] = ["tillcast.db", "tillcast.db-wal"];
 
-/// What the server did, in its order; `file` is a place in `FILES`.
+/// A step of the server; `file` is an index in `FILES`.
 pub(crate) enum Step {
     Write {
         file: usize,
@@ -20,17 +21,17 @@ pub(crate) enum Step {
         file: usize,
         length: usize,
     },
-    /// What was written to a file before is on the disk.
+    /// All earlier writes to this file are on the disk.
     Synced {
         file: usize,
     },
-    /// An answer to a creation left: the entity.
+    /// The response to a creation was sent: the entity.
     Made(Value),
-    /// An event left: its `seq` and its text.
+    /// An event was sent: its `seq` and its text.
     Event(u64, String),
 }
 
-/// A trace that is being made of a running server.
+/// A trace of a running server, while it is recorded.
 pub(crate) struct Trace {
     strace: Strace,
     lines: NamedTempFile,
@@ -57,8 +58,9 @@ impl Trace {
     }
 }
 
-/// Reads `PID call(arguments) = result`, which is two lines where another thread came between: what is
-/// written may be on the disk from its first line on, a sync has succeeded with its last.
+/// Reads `PID call(arguments) = result`, which is split into two lines if another thread's call
+/// came between. A write may be on the disk from its first line on; a sync has succeeded with its
+/// last line.
 fn read(line: &str, unfinished: &mut HashMap<String, usize>, steps: &mut Vec<Step>) {
     let (pid, call) = line.split_once(' ').unwrap();
     let call = call.trim_start();
@@ -72,7 +74,7 @@ fn read(line: &str, unfinished: &mut HashMap<String, usize>, steps: &mut Vec<Ste
     let path = texts.first().map(|path| String::from_utf8_lossy(path).into_owned());
     let is_of = |name: &&str| path.as_ref().is_some_and(|path| path.ends_with(&format!("/{name}")));
     let file = FILES.iter().position(is_of);
-    // The numbers behind the last text.
+    // The numbers follow the last text.
     let end = arguments.rfind(['"', '>']).unwrap_or(0);
     let is_open = call.ends_with("<unfinished ...>");
     let end = if is_open { arguments[..end - 16].rfind(['"', '>']).unwrap() } else { end };
@@ -97,7 +99,7 @@ fn read(line: &str, unfinished: &mut HashMap<String, usize>, steps: &mut Vec<Ste
     }
 }
 
-/// The hexadecimal texts of a line: the path of the file, then what was written.
+/// The hexadecimal texts of a line: the path of the file, then the written bytes.
 fn texts(arguments: &str) -> Vec<Vec<u8>> {
     let hex = |text: &str| {
         let digits = text.split("\\x").skip(1);
@@ -107,7 +109,7 @@ fn texts(arguments: &str) -> Vec<Vec<u8>> {
     parts.filter(|part| part.starts_with("\\x")).map(hex).collect()
 }
 
-/// An answer, or the events in a row of WebSocket frames.
+/// Reads a response, or the events in a row of WebSocket frames.
 fn told(bytes: &[u8], steps: &mut Vec<Step>) {
     if bytes.starts_with(b"HTTP/1.1 201") {
         let body = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
