@@ -26,7 +26,7 @@ use crate::store;
 use failure::Failure;
 use terminal::{print, print_error};
 
-/// An argument, a variable or a setting is wrong, or a file that it names, or a passed socket.
+/// An argument, a variable, a setting, a file that it names, or a passed socket is wrong.
 const EXIT_USAGE: u8 = 2;
 /// The server's disk takes no writes, so that another start would not help.
 const EXIT_READ_ONLY: u8 = 3;
@@ -34,11 +34,11 @@ const EXIT_READ_ONLY: u8 = 3;
 /// The use that a command makes of the data directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DataDir {
-    /// Creates files in it where there are none.
+    /// Creates files in it, if there are none.
     Creates,
-    /// Needs the shop that is in it: a mistyped path must not become an empty shop.
+    /// Needs the shop in it: a mistyped path must not become an empty shop.
     Needs,
-    /// Reads it at most; or serves it, with the rights of its owner.
+    /// Only reads it, or serves it with the rights of its owner.
     Leaves,
 }
 
@@ -47,13 +47,13 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
     let dir = config.data_dir.as_path();
     let (usage, is_server) = (data_dir_usage(&command), command == Command::Serve);
     if !is_server && !matches!(command, Command::Demo { .. }) {
-        // That signal is for the servers of this name; the others have no settings to read again.
+        // SIGHUP is meant for servers with this program's name; other commands have nothing to reload.
         terminal::ignore_hangups();
     }
     let ready = if usage == DataDir::Needs { require_shop(dir) } else { Ok(()) };
     let mut done = ready.map_err(Failure::from).and_then(|()| execute(command, config));
     if usage != DataDir::Leaves {
-        // Also after a failure: what it has made must not keep the server from its own files.
+        // Also after a failure: the server must be able to open files that the command has created.
         done = done.and(ownership::restore(dir).map_err(Failure::from));
     }
     match done {

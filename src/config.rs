@@ -1,7 +1,8 @@
-//! Every setting of the program and every command: read from four sources, with all mistakes reported at once.
+//! Every setting and every command of the program. Settings come from four sources, and all mistakes are
+//! reported at once.
 //!
-//! A flag wins over the environment, the environment over the file, the file over the default.
-//! A value that loses is checked all the same: it would be the one in force after the next edit.
+//! A flag wins over the environment, the environment over the file, the file over the default. A value that
+//! loses is checked as well, because it may win after the next edit.
 
 mod args;
 mod command;

@@ -1,6 +1,6 @@
-//! `tillcast announce`, and its supervision by `serve`. The announcement is a process of its own with
-//! bounded memory: what others in the network send it is out of reach of the shop. When the memory is not
-//! enough it ends, and is started again.
+//! `tillcast announce`, and its supervision by `serve`. The announcement runs in a process of its own with
+//! bounded memory, so that packets from the network cannot harm the shop. If it runs out of memory, it ends
+//! and is started again.
 
 use std::env;
 use std::io::{self, BufRead as _, BufReader, PipeReader, PipeWriter};
@@ -21,7 +21,7 @@ use crate::limits::{
     MDNS_RESTART_DELAY_MIN,
 };
 
-/// Begins a line that the server logs as a warning.
+/// The beginning of a line that the server logs as a warning.
 const WARNING: &str = "warning: ";
 
 /// Announces the server that the settings describe, until standard input ends.
@@ -30,11 +30,11 @@ pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
     let most = Rlimit { current: Some(MDNS_BYTES_MAX), maximum: Some(MDNS_BYTES_MAX) };
     setrlimit(Resource::Data, most)
         .map_err(|error| format!("the memory of the announcement cannot be limited: {error}"))?;
-    // Without that right, a flood of announcements takes more of the tills' CPU time.
+    // It may fail. Then a flood of announcements takes more of the server's CPU time.
     let _behind = setpriority_process(None, MDNS_NICENESS);
-    let report = |news| {
+    let report = |report| {
         // A server that has ended reads nothing; then standard input ends, too.
-        drop(match news {
+        drop(match report {
             Report::Info(text) => print(&format!("{text}\n")),
             Report::Warning(text) => print(&format!("{WARNING}{text}\n")),
         });
@@ -45,7 +45,7 @@ pub(super) fn run(config: &Config, secure: bool) -> Result<(), String> {
 
 /// A running announcement.
 pub(super) struct Announcement {
-    /// The other end is the standard input of the process, which ends when this is dropped.
+    /// The process's standard input. The process ends when this is dropped.
     stdin: PipeWriter,
     running: SyncSender<()>,
     ended: Receiver<()>,
@@ -94,7 +94,7 @@ impl Announcement {
     }
 }
 
-/// Starts the process, again whenever it ends, until it is stopped.
+/// Starts the process, and restarts it whenever it ends, until it is stopped.
 fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
     let mut pause = MDNS_RESTART_DELAY_MIN;
     loop {
@@ -116,7 +116,7 @@ fn supervise(mut command: Command, input: &PipeReader, stopped: &Receiver<()>) {
     }
 }
 
-/// Waits, and returns whether it has been stopped meanwhile.
+/// Waits for at most this time; returns whether the announcement was stopped.
 fn stops_within(time: Duration, stopped: &Receiver<()>) -> bool {
     stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout)
 }

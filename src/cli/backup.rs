@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::cli::terminal::{print, print_error};
 use crate::store;
 
-/// Writes a consistent copy of the database; the server may run. Into an existing folder, it writes one a
-/// day and keeps the newest `keep`.
+/// Writes a consistent copy of the database; the server may run. In an existing folder it writes at most one
+/// copy a day, and keeps the newest `keep`.
 pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), String> {
     let made = if target.is_dir() {
         store::backup_today(data_dir, target, keep)
@@ -25,7 +25,7 @@ pub(super) fn backup(data_dir: &Path, target: &Path, keep: usize) -> Result<(), 
     }
 }
 
-/// Refuses a path that was probably meant as a folder, which is missing: a stick that is not mounted must
+/// Refuses a path that was probably meant as a folder and does not exist: a stick that is not mounted must
 /// not become a file on the card.
 fn check_file_name(target: &Path) -> Result<(), String> {
     let is_folder = |folder: &Path| folder.as_os_str().is_empty() || folder.is_dir();

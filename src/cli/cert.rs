@@ -37,13 +37,13 @@ pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Re
          1. {trust}\n\n\
          2. Start the server with it:\n     \
          {program} serve --tls-cert {cert} --tls-key {key}\n   \
-         A server that already runs with it takes the new one at SIGHUP (systemctl reload tillcast).\n\n\
+         A server that already uses it loads the new one at SIGHUP (systemctl reload tillcast).\n\n\
          3. It is valid for two years and three months; the server's log warns a month before the end.\n   \
          Run this command again then, or when a name or an address has changed.\n"
     ))
 }
 
-/// The advice for a new authority, and what it will never sign.
+/// The advice for a new authority.
 fn trust_once(dir: &Path, config: &Config, own: &[String]) -> String {
     let is_reachable = |name: &&String| {
         name.parse().is_ok_and(|address: IpAddr| address.is_ipv4() && !address.is_loopback())
@@ -54,11 +54,11 @@ fn trust_once(dir: &Path, config: &Config, own: &[String]) -> String {
     format!(
         "Let each till, tablet and display trust the new authority, once. Import\n     {dir}/ca.pem\n   \
          there as a certificate authority, in the system or the browser. With this certificate, the\n   \
-         server also gives it to them, at http://{host}:{port}/ca.pem.\n   \
+         server also serves it, at http://{host}:{port}/ca.pem.\n   \
          Keep ca-key.pem secret, and a copy of it in a safe place.\n   \
-         The authority can sign later certificates for all local names and private addresses, but of\n   \
-         other names only those above. If one is missing, such as shop.example, remove ca.pem and\n   \
-         ca-key.pem now, and add --name shop.example: later, every till would have to trust a new\n   \
+         The authority can sign later certificates for all local names and private addresses, but for\n   \
+         no other names than those above. If one is missing, such as shop.example, remove ca.pem and\n   \
+         ca-key.pem now, and add --name shop.example: later, every till would have to import a new\n   \
          authority."
     )
 }
@@ -87,7 +87,7 @@ fn own_names() -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Whether an address stays in the shop. Others change hands, and must be asked for by --name.
+/// Whether an address is private. A public one may later belong to another machine, so it needs --name.
 fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_loopback(),

@@ -1,6 +1,6 @@
 //! `tillcast demo`: a shop in a temporary folder, with simulated sales.
 //!
-//! All sales go through the HTTP API of the running server, as those of any till do.
+//! All sales go through the HTTP API of the running server, like those of a real till.
 
 mod assistant;
 mod login;
@@ -46,14 +46,14 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
     end(runtime, served)
 }
 
-/// Says what there is to see once somebody could log in; then sells, again after each broken connection.
+/// Prints the welcome once a login works, then sells; starts again after each broken connection.
 async fn simulate(address: SocketAddr, rate: f64, logins: Vec<Login>, data_dir: PathBuf) {
     let mut is_welcome_due = true;
     loop {
         let sold = async {
             let staff = logins.iter().find(|login| login.role == Role::Staff).ok_or("no staff")?;
             if is_welcome_due {
-                // A session of the reader's own, who may log out.
+                // The reader gets a session of its own, which a logout may end.
                 let reader = Assistant::log_in(address, staff).await?;
                 print(&welcome(address, rate, &logins, &data_dir, reader.cookie()))?;
                 is_welcome_due = false;
@@ -81,7 +81,7 @@ fn welcome(
     let (program, data_dir) = (program(), data_dir.display());
     format!(
         "A demo shop is open at http://{address}, with {rate} actions per second.\n\
-         Its data is in {data_dir} and goes when this program ends (Ctrl-C).\n\n\
+         Its data is in {data_dir} and is removed when this program ends (Ctrl-C).\n\n\
          Users and their passwords:\n{users}\n\
          Watch every change, in another terminal:\n\
          \x20 {program} events --follow --data-dir {data_dir}\n\n\

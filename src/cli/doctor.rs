@@ -1,4 +1,4 @@
-//! `tillcast doctor`: checks everything that a shop depends on, and says in plain words what to do.
+//! `tillcast doctor`: checks everything that a shop depends on, and says what to do.
 //!
 //! Invariant: it changes nothing, and the server may run meanwhile.
 

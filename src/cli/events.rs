@@ -10,10 +10,10 @@ use crate::domain::EntityKind;
 use crate::limits::PAGE_MAX;
 use crate::store::{Console, EventRange};
 
-/// How long to wait between two looks at the log.
+/// The time between two reads of the log.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// Prints the event log, an envelope a line; then waits for more, if asked to, as long as somebody reads.
+/// Prints the event log, one event per line. With `follow`, waits for more until the reader has gone.
 pub(super) fn run(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
     let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
     let reader = Reader { at_terminal: io::stdin().is_terminal() };
@@ -31,15 +31,15 @@ pub(super) fn run(data_dir: &Path, follow: bool, since: u64) -> Result<(), Strin
     }
 }
 
-/// Whoever reads standard output.
+/// The reader of standard output.
 struct Reader {
     /// Whether the command was started at a terminal.
     at_terminal: bool,
 }
 
 impl Reader {
-    /// Waits a little, and returns whether somebody can still read: neither has the pipe been closed, nor the
-    /// terminal.
+    /// Waits for `PAUSE`; returns whether the reader is still there: neither the pipe nor the terminal was
+    /// closed.
     fn waits(&self) -> bool {
         let (output, input) = (io::stdout(), io::stdin());
         let mut watched = vec![PollFd::new(&output, PollFlags::empty())];

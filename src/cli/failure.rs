@@ -2,11 +2,11 @@
 
 use crate::config::ConfigErrors;
 
-/// The reason why a command is not done.
+/// The reason why a command failed.
 pub(super) enum Failure {
-    /// Nothing was tried: settings, or what they name, are wrong.
+    /// Settings, or files that they name, are wrong, and nothing was tried.
     Usage(ConfigErrors),
-    /// It was tried in vain; a sentence for the person at the terminal.
+    /// The command was tried and failed; a sentence for the person at the terminal.
     Failed(String),
 }
 

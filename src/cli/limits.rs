@@ -19,7 +19,7 @@ const KIB: usize = 1024;
 const CONNECTION_BYTES: usize = 1280;
 /// An HTTP connection: its buffers, its task, and a response that needs no permit.
 const HTTP_BYTES: usize = 28 * KIB;
-/// A TLS connection: its secrets, and a handshake in pieces. Incomplete records count as unsent bytes.
+/// A TLS connection: its secrets, and an incomplete handshake. Incomplete records count as unsent bytes.
 const SESSION_TLS_BYTES: usize = 6 * KIB;
 /// A TLS record being read, the bytes read before it, and a record being written.
 const RECORDS_BYTES: usize = 26 * KIB;

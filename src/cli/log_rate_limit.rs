@@ -1,9 +1,8 @@
-//! Keeps the log from filling the card: a client that misbehaves ten thousand times, or a disk that fails
-//! at each try, gets a bounded number of lines.
+//! Limits the number of log lines, so that a client that misbehaves ten thousand times, or a disk that keeps
+//! failing, does not fill the card with them.
 //!
-//! Errors may use the whole budget, warnings three quarters of it, and so on down, so that a flood of
-//! less important lines leaves room for errors. The first line in a minute from a place in the program is
-//! always let through.
+//! Errors may use the whole budget, warnings three quarters of it, and so on down, so that a flood of less
+//! important lines leaves some for errors. The first line in a minute from each call site always passes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -34,7 +33,7 @@ struct Shared {
 struct Budget {
     lines: f64,
     refilled: Instant,
-    /// The last line of each place in the program that logs.
+    /// The time of the last line of each call site.
     kinds: HashMap<Identifier, Instant>,
     dropped: u64,
     errors_dropped: u64,
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_bounded_and_leaves_room_for_what_matters() {
+    fn a_flood_is_bounded_and_leaves_lines_for_errors() {
         let (rate_limit, lines) = (LogRateLimit::new(), Lines::default());
         let log = tracing_subscriber::registry().with(rate_limit.clone()).with(lines.clone());
         let came = |level| lines.0.lock().unwrap().iter().filter(|one| **one == level).count();

@@ -1,4 +1,4 @@
-//! The log on standard error, its reload at `SIGHUP`, and with it that of the certificate.
+//! The log on standard error, and the reload of its level and of the certificate at `SIGHUP`.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Log {
     rate_limit: LogRateLimit,
 }
 
-/// Starts the log, which then also gets panics.
+/// Starts the log, which also records panics.
 pub(super) fn start(config: &Config) -> Log {
     let (filter, level) = reload::Layer::new(config.log_level);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
@@ -49,9 +49,9 @@ impl Log {
         self.rate_limit.clone()
     }
 
-    /// Does what the log needs while a server with these settings runs: reloads at `SIGHUP`, and reports
-    /// dropped lines. The future never ends; the signal is received from the call on, so that none is lost
-    /// to a server that has just said that it listens.
+    /// Reloads at `SIGHUP`, and reports dropped log lines, while a server with these settings runs. The
+    /// future never ends. Signals are received from this call on, not from the first poll, so that none is
+    /// lost once the server has announced that it listens.
     pub(super) fn maintain(
         self,
         config: Config,
@@ -65,8 +65,8 @@ impl Log {
     }
 }
 
-/// At each `SIGHUP`, takes the log level from the settings, names the others that have changed, and loads
-/// the certificate and its key. Never returns.
+/// At each `SIGHUP`, reloads the log level, names the other settings that have changed, and reloads the
+/// certificate and its key. Never returns.
 async fn reload_on_hangup(
     hangup: io::Result<Signal>,
     level: Level,

@@ -1,5 +1,5 @@
-//! Gives files that root has created in somebody's data directory to its owner: a server that cannot open
-//! its own files does not start.
+//! Gives files that root has created in a data directory to the directory's owner: a server that cannot
+//! open its own files does not start.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -11,8 +11,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Gives root's files in a data directory to its owner. Any other user could only create files that are
-/// its own.
+/// Gives root's files in a data directory to its owner. Does nothing for other users, who cannot give files
+/// away.
 pub(super) fn restore(data_dir: &Path) -> Result<(), String> {
     let restore_all = || -> Result<(), Errno> {
         let folder = openat(CWD, data_dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -43,8 +43,8 @@ fn restore_entries(folder: &OwnedFd, owner: (Uid, Gid)) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Follows no link, and skips a file with several names: the owner of the folder chooses the names in it,
-/// and must not get hold of root's other files that way.
+/// Follows no link, and skips a file with several names: the owner of the folder chooses the names in it and
+/// must not get root's other files that way.
 fn restore_entry(folder: &OwnedFd, name: &CStr, owner: (Uid, Gid)) -> Result<(), Errno> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let is_dir = FileType::from_raw_mode(found.st_mode).is_dir();

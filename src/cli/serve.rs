@@ -1,4 +1,4 @@
-//! `tillcast serve`: the log, the runtime, the first admin, the server.
+//! `tillcast serve`: starts the log, the runtime and the server, and creates the first admin.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +22,7 @@ use crate::server::{self, DailyBackup, Server, Settings};
 use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
 
-/// The sockets and the identity with which a server starts, in addition to its settings.
+/// The sockets and the identity that a server starts with, in addition to its settings.
 struct Inherited {
     /// The sockets that the service manager passed.
     sockets: Vec<TcpListener>,
@@ -75,7 +75,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     Ok(ended?)
 }
 
-/// Announces the server under the name of `--mdns`, if there is one. A failure does not keep the shop closed.
+/// Announces the server under the name of `--mdns`, if there is one. The shop opens even if this fails.
 fn announce(config: &Config, addresses: &[SocketAddr], secure: bool) -> Option<Announcement> {
     let started = Announcement::start(config.mdns.as_deref()?, addresses, secure);
     started.inspect_err(|error| tracing::warn!("the server is not announced: {error}")).ok()
@@ -152,7 +152,7 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
     built.map_err(|error| format!("the runtime could not be started: {error}"))
 }
 
-/// Creates the first admin of a new data directory, and prints the password, this once.
+/// Creates the first admin of a new data directory, and prints the password once.
 fn make_first_admin(config: &Config) -> Result<(), String> {
     let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
     if !store.has_no_user().map_err(explain)? {

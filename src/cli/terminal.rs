@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::domain::{FieldError, Reject};
 
-/// The program as it was called: a command to type works then even if it is not in PATH.
+/// The program as it was called, so that a printed command works even if the program is not in PATH.
 pub(super) fn program() -> String {
     let called = env::args_os().next().unwrap_or_default();
     match called.to_string_lossy() {
@@ -18,12 +18,12 @@ pub(super) fn program() -> String {
     }
 }
 
-/// Puts the program as it was called into each command between backquotes.
+/// Replaces `tillcast` in each command between backquotes with the program as it was called.
 pub(super) fn with_program(text: &str) -> String {
     text.replace("`tillcast ", &format!("`{} ", program()))
 }
 
-/// Writes to standard output. A reader that has had enough (`| head`) is no failure.
+/// Writes to standard output. A reader that closes the pipe (`| head`) is no failure.
 pub(super) fn print(text: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -36,18 +36,18 @@ pub(super) fn print(text: &str) -> Result<(), String> {
 
 /// Writes a line to standard error.
 pub(super) fn print_error(text: &impl Display) {
-    // A closed standard error leaves no way to report that.
+    // If standard error is closed, nothing can report it.
     drop(writeln!(io::stderr(), "tillcast: {}", with_program(&text.to_string())));
 }
 
-/// Keeps `SIGHUP` from ending this process, from now on.
+/// Makes this process ignore `SIGHUP` from now on.
 pub(super) fn ignore_hangups() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let ignored = runtime.and_then(|runtime| {
         let _context = runtime.enter();
         signal(SignalKind::hangup()).map(drop)
     });
-    // Without it, the command works as well until somebody sends the signal.
+    // If this fails, the command still works until the signal comes.
     drop(ignored);
 }
 

@@ -1,4 +1,4 @@
-//! `tillcast user …`, which works also while the server runs.
+//! `tillcast user …`, which also works while the server runs.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -100,7 +100,7 @@ fn open(data_dir: &Path) -> Result<Console, String> {
     Console::open(data_dir).map_err(|error| error.to_string())
 }
 
-/// Reads a password, twice at a terminal and without echo, else one line; returns its hash.
+/// Reads a password and returns its hash. At a terminal it is read twice without echo, else it is one line.
 fn read_password(cost: HashCost) -> Result<Secret, String> {
     let unreadable = |error: io::Error| format!("the password cannot be read: {error}");
     let text = if io::stdin().is_terminal() {

@@ -1,4 +1,4 @@
-//! The command line, taken apart into settings, words and the flags of a command.
+//! Splits the command line into settings, words and the flags of a command.
 
 use std::ffi::{OsStr, OsString};
 use std::mem;
@@ -14,7 +14,7 @@ use crate::config::settings::Config;
 use crate::config::settings_table::{SETTINGS, Setting};
 use crate::config::values::nearest;
 
-/// The flags that win over all others.
+/// The flags that take precedence over all others.
 const PAGES: [(&str, Page); 2] = [("help", Page::Help), ("version", Page::Version)];
 
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ pub(super) fn read(
 ) -> (Option<Command>, Vec<RawValue>, Vec<String>) {
     let mut line = Arguments::default();
     let mut parser = Parser::from_args(args);
-    // Each flag takes its value at once, so nothing is left over that `next` could object to.
+    // Each flag takes its value at once, so `next` cannot fail because of an unused value.
     while let Ok(Some(arg)) = parser.next() {
         let maybe_value = mem::take(&mut line.maybe_value);
         match arg {
@@ -125,7 +125,7 @@ impl Arguments {
     }
 }
 
-/// The value of the flag that was just read; another flag is not a value, a negative number is.
+/// The value of the flag that was just read. A flag is not a value, but a negative number is.
 fn value(parser: &mut Parser) -> Option<OsString> {
     let is_flag = |arg: &OsStr| match arg.as_bytes() {
         [b'-', next, ..] => !next.is_ascii_digit(),

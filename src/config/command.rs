@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// A command of the program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Serve until a signal comes.
+    /// Serve until a signal.
     Serve,
     /// Serve a temporary shop with simulated sales.
     Demo {
@@ -80,7 +80,7 @@ pub enum Command {
     },
     /// Print a help page.
     Help {
-        /// The words of a command, or those with which several begin; empty for all of them.
+        /// The words of a command, or the first words of several; empty for all of them.
         topic: &'static str,
     },
     /// Print the version.

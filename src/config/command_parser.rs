@@ -1,4 +1,4 @@
-//! Which command the words and flags of the command line ask for.
+//! Reads the command from the words and flags of the command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,10 +6,10 @@ use crate::config::command::Command;
 use crate::config::command_table::{COMMANDS, CommandFlag, CommandSpec};
 use crate::config::values::alternatives;
 
-/// A command's own flag as it was given, without a value where that is missing.
+/// A command's own flag as it was given, with its value if there is one.
 pub(super) type RawFlag = (&'static CommandFlag, Option<OsString>);
 
-/// Can `word` follow `words` in any command?
+/// Whether `word` can follow `words` in any command.
 pub(super) fn fits(words: &[OsString], word: &OsStr) -> bool {
     COMMANDS.iter().any(|spec| {
         let mut fixed = spec.words.split(' ');
@@ -18,7 +18,7 @@ pub(super) fn fits(words: &[OsString], word: &OsStr) -> bool {
     })
 }
 
-/// The command that the words and flags ask for; where there is none, `mistakes` says why.
+/// The command of the words and flags; `None` if there is none. Mistakes are added to `errors`.
 pub(super) fn read(
     words: &[OsString],
     flags: &[RawFlag],
@@ -46,8 +46,8 @@ pub(super) fn read(
     Some(command)
 }
 
-/// The words of a command with which these begin; those that several commands begin with where no
-/// command is complete; empty where they name nothing.
+/// The topic of a help page: the command that these words begin with, or the first words that they share
+/// with several commands, or nothing.
 pub(super) fn topic(words: &[OsString]) -> &'static str {
     let shared = |spec: &CommandSpec| {
         let pairs = spec.words.split(' ').zip(words);
@@ -77,7 +77,7 @@ impl CommandSpec {
         self.words.split(' ').all(|fixed| words.next().is_some_and(|word| *word == *fixed))
     }
 
-    /// The mistake is told without the arguments themselves: one of them might be a password.
+    /// Reads the operand. The error does not repeat the arguments, because one might be a password.
     fn read_operand(&self, command: &mut Command, rest: &[OsString]) -> Option<String> {
         let words = self.words;
         match (self.operand, rest) {

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use crate::config::command::Command;
 use crate::config::values::{choice, host, integer, number, path, text};
 
-/// Reads one value into the command, or says what would be right.
+/// Reads one value into the command. The error says what it must be.
 pub(super) type Set = fn(&mut Command, &OsStr) -> Result<(), String>;
 
-/// One row of the table. Parser, help pages and manual page are all made from it.
+/// One row of the table, from which parser, help pages and manual page are made.
 pub(super) struct CommandSpec {
     pub(super) words: &'static str,
-    /// The placeholder of its operand, and how that is read.
+    /// The placeholder and the reader of its operand.
     pub(super) operand: Option<(&'static str, Set)>,
     /// One line for the list of commands.
     pub(super) summary: &'static str,
@@ -199,9 +199,9 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
         summary: "Issue a certificate for this machine, for a shop without a public domain.",
         details: "The certificate is for this machine's names and private addresses, for NAME.local of \
                   --mdns, and for each --name. The first call also creates the authority that signs it: the \
-                  tills import that once, and later certificates need nothing new from them. The authority \
-                  can sign any local name and private address, but of other names only those of its first \
-                  call, so give all of them then.",
+                  tills import it once, and later certificates need no further import. The authority can sign \
+                  any local name and private address, but no other names than those of the first call, so \
+                  give all of them then.",
         settings: Some(&["data-dir", "mdns", "listen", "config"]),
         start: || Command::Cert { dir: None, names: Vec::new() },
     },
@@ -283,7 +283,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         required: false,
         many: false,
         command: "user passwd",
-        reason: "Generate the password and print it, this once.",
+        reason: "Generate the password and print it once.",
         set: |command, _| {
             if let Command::UserPasswd { random, .. } = command {
                 *random = true;

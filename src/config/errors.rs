@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// All that is wrong with the arguments, the environment and the file: one line each, never empty.
+/// The mistakes in the arguments, the environment and the file, one line each; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<String>);
 

@@ -9,7 +9,7 @@ use crate::config::raw_value::{RawValue, Source};
 use crate::config::settings_table::{SETTINGS, Setting};
 use crate::config::values::nearest;
 
-/// The settings of the file that `config` names, and what is wrong with the file itself.
+/// The settings of the file that `config` names, and the mistakes in the file itself.
 pub(super) fn read(config: &RawValue) -> (Vec<RawValue>, Vec<String>) {
     let path = Path::new(&config.value);
     let text = match fs::read_to_string(path) {
@@ -38,7 +38,7 @@ pub(super) fn read(config: &RawValue) -> (Vec<RawValue>, Vec<String>) {
         }
     }
     wrong.sort_by_key(|(line, _)| *line);
-    // What a parser says next about the same line is mostly an echo.
+    // A parser's further messages about the same line mostly follow from the first one.
     wrong.dedup_by_key(|(line, _)| *line);
     let named = |(line, why)| format!("{}, line {line}: {why}", path.display());
     (raw, wrong.into_iter().map(named).collect())

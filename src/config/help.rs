@@ -1,4 +1,4 @@
-//! The help pages, and the table of settings for the documents: the tables of this room in other words.
+//! The help pages, and the table of settings for the documents, made from the tables of this room.
 
 use std::fmt::Write;
 
@@ -67,7 +67,7 @@ pub fn help(topic: &str) -> String {
     [head, tables(&[rows, ("Settings", read.map(Setting::row).collect())]), tail].concat()
 }
 
-/// A command to type, its purpose, and a remark that stays in one piece.
+/// A command to type, its purpose, and a remark that is not wrapped.
 struct Row {
     usage: String,
     text: String,
@@ -92,7 +92,7 @@ fn exit_codes() -> String {
         .fold(String::new(), |page, (code, text)| page + &format!("  {code}  {text}\n"))
 }
 
-/// Tables with a title each and one indentation for all; one without rows is left out.
+/// Titled tables with the same indentation; a table without rows is left out.
 fn tables(tables: &[(&str, Vec<Row>)]) -> String {
     let rows = tables.iter().flat_map(|(_, rows)| rows);
     let indent = rows.map(|row| row.usage.len()).max().unwrap_or_default() + 4;
@@ -105,7 +105,7 @@ fn tables(tables: &[(&str, Vec<Row>)]) -> String {
     page
 }
 
-/// Appends the words to the last line of `text`, and begins another, indented one where it is full.
+/// Appends the words to the last line of `text`, and wraps at `COLUMNS` to indented lines.
 fn wrap<'a>(mut text: String, words: impl Iterator<Item = &'a str>, indent: usize) -> String {
     let mut columns = text.len();
     for word in words {
@@ -125,7 +125,7 @@ fn wrap<'a>(mut text: String, words: impl Iterator<Item = &'a str>, indent: usiz
 }
 
 impl Row {
-    /// The usage in the left column, the rest in the right one, in as many lines as it needs.
+    /// The row with the usage in the left column and the rest, wrapped, in the right one.
     fn laid_out(&self, indent: usize) -> String {
         let start = format!("{:<indent$}", format!("  {}", self.usage));
         wrap(start, self.text.split(' ').chain(self.remark.as_deref()), indent)
@@ -137,7 +137,7 @@ impl Setting {
         format!("--{} {}", self.flag, self.value)
     }
 
-    /// The other places for a setting, with this one as the example.
+    /// The sources of settings beside flags, with this setting as the example.
     fn other_sources(&self) -> String {
         format!(
             "\nA setting is also a variable, --{} as {}, and a key of the TOML file, {}.\n\
@@ -191,7 +191,7 @@ impl CommandFlag {
         row(&self.placeholder(), self.reason)
     }
 
-    /// The flag with what stands for its value.
+    /// The flag with the placeholder of its value.
     pub(super) fn placeholder(&self) -> String {
         format!("--{} {}", self.flag, self.value).trim_end().to_owned()
     }

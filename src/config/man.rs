@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 3] = [
     ),
     (
         "/var/lib/tillcast/tillcast.db",
-        "The database, of the service. Give --data-dir /var/lib/tillcast to the other commands.",
+        "The service's database. Give --data-dir /var/lib/tillcast to the other commands.",
     ),
     ("/var/lib/tillcast/backups", "The daily backups, unless --backup-dir names another folder."),
 ];
@@ -24,17 +24,17 @@ const FILES: [(&str, &str); 3] = [
 const SIGNALS: [(&str, &str); 2] = [
     (
         "SIGTERM, SIGINT",
-        "Stop: accept nobody new, finish what was asked, and let the clients leave within --drain.",
+        "Stop: accept no more connections, finish the open requests, and close all connections within --drain.",
     ),
     (
         "SIGHUP",
-        "Read the log level, the certificate and its key again. Settings that have changed \
-         and need a restart are named in the log. Commands other than serve and demo ignore it.",
+        "Reload the log level, the certificate and its key. The log names the settings that have changed \
+         and need a restart. Commands other than serve and demo ignore it.",
     ),
 ];
 
 const EXAMPLES: [(&str, &str); 5] = [
-    ("tillcast demo", "Try it: a temporary shop with simulated sales."),
+    ("tillcast demo", "Serve a temporary shop with simulated sales."),
     ("tillcast serve --data-dir /srv/shop", "Serve the shop in /srv/shop, on port 3000."),
     (
         "sudo tillcast user passwd admin --random --data-dir /var/lib/tillcast",
@@ -64,8 +64,8 @@ pub fn program_page() -> String {
     page.text([bold("tillcast"), roman(" [COMMAND] [SETTINGS]")]);
     section(&mut page, "DESCRIPTION");
     page.text([roman(
-        "Tillcast keeps a shop's orders, products, customers, shipments and payments in one SQLite file, \
-         serves them over HTTP, and sends every change to all that follow it on a WebSocket, by default on \
+        "Tillcast keeps a shop's orders, products, customers, shipments and payments in one SQLite file. It \
+         serves them over HTTP, and sends every change to its subscribers on a WebSocket, by default on \
          port 3000.",
     )]);
     section(&mut page, "COMMANDS");
@@ -85,7 +85,7 @@ pub fn program_page() -> String {
     );
     section(&mut page, "SETTINGS");
     page.text([roman(
-        "Each command reads those that its help page lists. A flag wins over the environment, the environment \
+        "Each command reads the settings on its help page. A flag wins over the environment, the environment \
          over the file, and the file over the default. Durations are numbers with units, such as 90s, 12h or 30d.",
     )]);
     for setting in SETTINGS {
@@ -96,7 +96,7 @@ pub fn program_page() -> String {
     section(&mut page, "ENVIRONMENT");
     page.text([roman(
         "Each setting is also a variable, such as TILLCAST_SESSION_IDLE for --session-idle; commas separate \
-         the values of a repeatable one. A variable that begins with TILLCAST_ and is no setting is a mistake. \
+         the values of a repeatable one. Any other variable that begins with TILLCAST_ is a mistake. \
          An empty variable counts as unset. systemd names the data directory in STATE_DIRECTORY and the \
          folder of tillcast.toml in CONFIGURATION_DIRECTORY.",
     )]);
@@ -116,9 +116,9 @@ pub fn settings_page() -> String {
     section(&mut page, "DESCRIPTION");
     page.text([roman(
         "A TOML file that tillcast(1) reads where --config names it; the service of the Debian package reads \
-         /etc/tillcast/tillcast.toml. Values are texts between quotes or whole numbers, and a list where a \
-         setting is repeatable. A flag or a variable wins over the file. An unknown key is a mistake. \
-         Restart the server after a change; it reads the log level again at SIGHUP.",
+         /etc/tillcast/tillcast.toml. Values are texts between quotes or whole numbers; a repeatable setting \
+         may have a list. A flag or a variable wins over the file. An unknown key is a mistake. \
+         Restart the server after a change; for the log level, SIGHUP is enough.",
     )]);
     section(&mut page, "KEYS");
     for setting in SETTINGS.iter().filter(|setting| setting.flag != "config") {
@@ -154,7 +154,7 @@ fn entries<const N: usize>(page: &mut Roff, title: &str, rows: [(&str, &str); N]
     }
 }
 
-/// A term with its text behind or below it.
+/// A term, followed by its text.
 fn entry(page: &mut Roff, term: impl Into<Vec<Inline>>, text: &str) {
     page.control("TP", []).text(term).text([roman(text)]);
 }

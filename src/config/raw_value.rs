@@ -39,8 +39,8 @@ pub(super) fn from_environment(env: &Env) -> Vec<RawValue> {
     of_each_setting(|| Source::Environment, values)
 }
 
-/// Reports the variables that were meant as settings but are none: one with the prefix, or a known one
-/// that is misspelled in it. Ignoring `TILLCAST_DATADIR` would open an empty shop elsewhere.
+/// Reports the unknown variables that were meant as settings: they have the prefix, or misspell a known
+/// name. Ignoring `TILLCAST_DATADIR` would open an empty shop elsewhere.
 pub(super) fn unknown_variables(env: &Env) -> Vec<String> {
     let known: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
     let keys = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
@@ -100,7 +100,7 @@ impl RawValue {
         discriminant(&self.source) == discriminant(&other.source)
     }
 
-    /// Reports this value as a mistake: the setting, what would be right, the value and its source.
+    /// Reports this value as a mistake: the setting, what it must be, the value and its source.
     pub(super) fn error(&self, why: &str) -> String {
         format!("--{}: {why}, not {self}", self.setting.flag)
     }

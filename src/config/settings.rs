@@ -1,4 +1,4 @@
-//! The settings after all sources were read: one field for each, whatever it came from.
+//! The settings after all sources were read: one field for each.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use crate::limits::Limits;
 /// One field per setting; the table in `config/settings_table.rs` gives each one's default and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The addresses to listen on, each once, never none.
+    /// The addresses to listen on, at least one and each once.
     pub listen: Vec<SocketAddr>,
-    /// The addresses are the defaults, so one whose protocol this machine lacks may be left out.
+    /// Whether the addresses are the defaults. Then one whose protocol this machine lacks is left out.
     pub listen_is_default: bool,
     /// The folder of the database.
     pub data_dir: PathBuf,
@@ -32,15 +32,15 @@ pub struct Config {
     pub max_connections_per_user: usize,
     /// New connections from one address.
     pub connect_rate: Rate,
-    /// Foreign origins that may call, in the form in which a browser sends them.
+    /// Foreign origins that may call, as a browser sends them.
     pub allow_origin: Vec<String>,
-    /// The certificate that makes every address speak TLS; there if `tls_key` is.
+    /// The certificate that makes every address speak TLS; `Some` if `tls_key` is.
     pub tls_cert: Option<PathBuf>,
     /// Its private key.
     pub tls_key: Option<PathBuf>,
-    /// How long browsers shall come over TLS only.
+    /// How long browsers must use TLS only.
     pub hsts: Option<Duration>,
-    /// The reverse proxies whose word about their clients counts.
+    /// The reverse proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxy: Vec<IpNet>,
     /// The name under which the server is announced in the network.
     pub mdns: Option<String>,
@@ -56,13 +56,13 @@ pub struct Config {
     pub backup_dir: Option<PathBuf>,
     /// How many daily backups are kept.
     pub backup_keep: usize,
-    /// The least important lines that are still logged.
+    /// The least important level that is logged.
     pub log_level: LevelFilter,
     /// The form of a log line.
     pub log_format: LogFormat,
     /// Threads of the runtime.
     pub workers: usize,
-    /// The file that some of these came from.
+    /// The settings file.
     pub config: Option<PathBuf>,
 }
 
@@ -83,7 +83,8 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The fields that the table's setters fill in; one whose value was a mistake contradicts no other.
+    /// The values before the table's setters run. A field whose value was a mistake keeps this one, which
+    /// causes no further mistake.
     pub(super) fn empty() -> Self {
         Self {
             listen: Vec::new(),

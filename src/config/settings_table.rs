@@ -14,7 +14,7 @@ use crate::config::values::{
 use crate::limits::Limits;
 use Fallback::{Computed, Nothing, Text};
 
-/// One row of the table. Flag, variable, file key, help, manual and documents are all made from it.
+/// One row of the table, from which flag, variable, file key, help, manual and documents are made.
 pub(super) struct Setting {
     pub(super) flag: &'static str,
     /// The placeholder of the value.
@@ -23,9 +23,9 @@ pub(super) struct Setting {
     pub(super) reason: &'static str,
     /// Whether it may be given several times.
     pub(super) many: bool,
-    /// Reads one value into its field, or says what would be right.
+    /// Reads one value into its field. The error says what it must be.
     pub(super) set: fn(&mut Config, &OsStr) -> Result<(), String>,
-    /// Whether its field is the same in both.
+    /// Whether its field is the same in two configurations.
     pub(super) same: fn(&Config, &Config) -> bool,
 }
 
@@ -39,10 +39,10 @@ pub(super) enum Fallback {
     Nothing,
 }
 
-/// Begins the variable of every setting.
+/// The beginning of every setting's variable.
 pub(super) const PREFIX: &str = "TILLCAST_";
 
-/// The most connections that can be configured: file descriptors run out before.
+/// The most connections that can be configured; file descriptors run out before that.
 const CONNECTIONS_MAX: usize = 1_000_000;
 
 /// The longest lifetime: adding it to a clock must not overflow.
@@ -126,7 +126,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         value: "N",
         default: Text("256"),
         reason: "The most open connections from one address, so that one device cannot take them all. \
-                 It does not bind a --trusted-proxy, but the proxy's clients.",
+                 It does not limit a --trusted-proxy, but each of the proxy's clients.",
         many: false,
         set: |config, value| {
             integer(value, 1..=CONNECTIONS_MAX).map(|n| config.max_connections_per_address = n)
@@ -188,7 +188,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         value: "DURATION",
         default: Nothing,
         reason: "Browsers that have come over TLS use nothing else for this long, such as 365d \
-                 (Strict-Transport-Security). It cannot be taken back before.",
+                 (Strict-Transport-Security). This cannot be undone before then.",
         many: false,
         set: |config, value| {
             duration(value, "0s", LIFETIME_MAX).map(|time| config.hsts = Some(time))
@@ -339,7 +339,7 @@ impl Setting {
         self.flag.replace('-', "_")
     }
 
-    /// The values in one text: between commas for a repeatable setting, else the text itself.
+    /// The values in one text: separated by commas for a repeatable setting, else the text itself.
     pub(super) fn split(&self, text: &OsStr) -> Vec<OsString> {
         if !self.many {
             return vec![text.to_owned()];
@@ -352,7 +352,7 @@ impl Setting {
     }
 }
 
-/// The first of the folders that systemd made for the service.
+/// The first of the folders that systemd created for the service.
 fn state_directory(env: &Env, _: Limits) -> OsString {
     let first = env.get("STATE_DIRECTORY").and_then(first_of);
     first.map_or_else(|| "./tillcast-data".into(), OsStr::to_owned)

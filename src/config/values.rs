@@ -1,4 +1,4 @@
-//! The forms of values: each reader gives the value, or says what would be right.
+//! The forms of values: each reader returns the value, or an error that says what it must be.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -13,13 +13,13 @@ use ipnet::IpNet;
 use crate::config::settings::Rate;
 use crate::limits::Limits;
 
-/// A text, not empty.
+/// A text that is not empty.
 pub(super) fn text(value: &OsStr) -> Result<&str, String> {
     let text = value.to_str().ok_or("must be UTF-8 text")?;
     if text.is_empty() { Err("must not be empty".into()) } else { Ok(text) }
 }
 
-/// A path, of any bytes.
+/// A path, which may have any bytes.
 pub(super) fn path(value: &OsStr) -> Result<PathBuf, String> {
     if value.is_empty() { Err("must be a path".into()) } else { Ok(value.into()) }
 }
@@ -32,7 +32,7 @@ where
     number("a whole number", value, range)
 }
 
-/// A number of the kind that the first argument names.
+/// A number; `kind` names its kind in the error.
 pub(super) fn number<T>(kind: &str, value: &OsStr, range: RangeInclusive<T>) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
@@ -43,7 +43,7 @@ where
         .ok_or_else(|| format!("must be {kind} from {} to {}", range.start(), range.end()))
 }
 
-/// A number of times a second, `20/s` or `20`.
+/// A rate per second, `20/s` or `20`.
 pub(super) fn rate(value: &OsStr, per_second_max: u32) -> Result<Rate, String> {
     let number =
         value.to_str().map_or(value, |text| text.strip_suffix("/s").unwrap_or(text).as_ref());
@@ -52,7 +52,7 @@ pub(super) fn rate(value: &OsStr, per_second_max: u32) -> Result<Rate, String> {
         .map_err(|_| format!("must be a rate from 1/s to {per_second_max}/s"))
 }
 
-/// A span of time, with the shortest and the longest that are allowed.
+/// A duration from `shortest` to `longest`.
 pub(super) fn duration(value: &OsStr, shortest: &str, longest: &str) -> Result<Duration, String> {
     let read = |text: &str| humantime::parse_duration(text).ok();
     let allowed = |time: &Duration| (read(shortest)..=read(longest)).contains(&Some(*time));
@@ -64,14 +64,14 @@ pub(super) fn duration(value: &OsStr, shortest: &str, longest: &str) -> Result<D
     })
 }
 
-/// An IP address with a port; port 0 asks the system for a free one.
+/// An IP address with a port; with port 0, the system chooses a free one.
 pub(super) fn socket(value: &OsStr) -> Result<SocketAddr, String> {
     value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         "must be an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000".into()
     })
 }
 
-/// An IP address, or a network of them; no bit may be set behind the network's.
+/// An IP address, or a network whose host bits are 0.
 pub(super) fn network(value: &OsStr) -> Result<IpNet, String> {
     let text = value.to_str().unwrap_or_default();
     let one = || text.parse().ok().map(|address: IpAddr| IpNet::from(address.to_canonical()));
@@ -80,7 +80,7 @@ pub(super) fn network(value: &OsStr) -> Result<IpNet, String> {
         .ok_or_else(|| "must be an address or a network, such as 127.0.0.1 or 10.0.0.0/24".into())
 }
 
-/// One of a few names, in any case.
+/// One of a few names, in upper or lower case.
 pub(super) fn choice<T: Copy>(value: &OsStr, names: &[(&str, T)]) -> Result<T, String> {
     let found = names.iter().find(|(name, _)| value.eq_ignore_ascii_case(name));
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -137,7 +137,7 @@ pub(super) fn host(value: &OsStr) -> Result<String, String> {
         .ok_or_else(|| "must be a host name or an address, such as till.example".into())
 }
 
-/// A name for the local network, in lower case, without the `.local` behind it.
+/// A name for the local network, in lower case and without `.local`.
 pub(super) fn label(value: &OsStr) -> Result<String, String> {
     let text = text(value)?.to_ascii_lowercase();
     let name = text.strip_suffix(".local").unwrap_or(&text);
@@ -169,7 +169,7 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     (valid && port != Some(0)).then_some((host, port))
 }
 
-/// The name that was probably meant: at most two letters away, else the shortest that contains the word.
+/// The name that was probably meant: one at most two edits away, else the shortest that contains the word.
 pub(super) fn nearest<'a>(
     word: &str,
     names: impl Iterator<Item = &'a str> + Clone,
@@ -178,7 +178,7 @@ pub(super) fn nearest<'a>(
     misspelled(word, names).or_else(|| containing.min_by_key(|name| name.len()))
 }
 
-/// The name of which this is a misspelling: at most two letters away.
+/// The name that is at most two edits away.
 pub(super) fn misspelled<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let with_distance = names.map(|name| (distance(word, name), name));
     with_distance
@@ -187,7 +187,7 @@ pub(super) fn misspelled<'a>(word: &str, names: impl Iterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
-/// How many letters to add, drop or change (Levenshtein 1966), with one row of the matrix.
+/// The number of letters to add, drop or change (Levenshtein 1966), computed with one row of the matrix.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

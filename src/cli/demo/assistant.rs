@@ -1,4 +1,4 @@
-//! The shop assistant of the demo: a client of the API, as any till is.
+//! The shop assistant of the demo, a client of the API like any till.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ const PRODUCTS: [(&str, &str); 8] = [
 ];
 const CUSTOMERS: [(&str, &str); 4] =
     [("Ana", "Silva"), ("Ben", "Okafor"), ("Chen", "Li"), ("Dora", "Novak")];
-/// Orders in progress, at most; then no new one is placed.
+/// The most orders in progress; no new one is placed beyond that.
 const OPEN_ORDERS_MAX: usize = 50;
 
 /// Sells, `rate` actions per second, until the connection breaks.
@@ -43,7 +43,7 @@ pub(super) async fn run(mut assistant: Assistant, rate: f64) -> Result<(), Strin
     }
 }
 
-/// A logged-in client with what it knows of the shop.
+/// A logged-in client, and the ids that it knows.
 pub(super) struct Assistant {
     requests: SendRequest<Full<Bytes>>,
     cookie: String,
@@ -85,7 +85,7 @@ impl Assistant {
         Ok(assistant)
     }
 
-    /// The session as a `Cookie` header has it.
+    /// The session, as the value of a `Cookie` header.
     pub(super) fn cookie(&self) -> &str {
         &self.cookie
     }

@@ -1,4 +1,4 @@
-//! The age of the newest backup, for the day on which the card fails.
+//! Checks the age of the newest backup.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
 use crate::store;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// The advice for a server that has made none.
+/// The advice for a server that makes no backups.
 const MAKE: &str =
     "the server's log says why (`journalctl -u tillcast`); `tillcast backup FOLDER` makes one now";
 

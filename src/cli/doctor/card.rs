@@ -1,4 +1,4 @@
-//! Signs of a worn card, or of a power supply that is too weak for it. Not every kernel and card has them.
+//! Checks for signs of a worn card, or of a weak power supply. Not every kernel and card reports them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Whether clients accept the certificate and its key, if there are any.
+//! Checks whether clients accept the certificate and its key, if there are any.
 
 use std::fs::File;
 

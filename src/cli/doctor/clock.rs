@@ -1,4 +1,4 @@
-//! Whether the time is right, which is printed on receipts and ends sessions.
+//! Checks the clock, whose time is printed on receipts and ends sessions.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Whether the database opens, belongs to this program, and is up to date.
+//! Checks whether the database opens, belongs to this program, and is up to date.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! Whether the disk has room for the shop, takes its writes, and is of the right kind.
+//! Checks whether the disk has enough space, can be written, and has a suitable file system.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::store;
 
 /// File systems without permissions, or without a journal.
 const SIMPLE: &[&str] = &["exfat", "fuseblk", "msdos", "ntfs", "ntfs3", "vfat"];
-/// File systems whose locks and syncs another machine promises.
+/// File systems whose locks and syncs depend on another machine.
 const DISTANT: &[&str] =
     &["9p", "afs", "ceph", "cifs", "fuse.sshfs", "nfs", "nfs4", "smb3", "virtiofs"];
 /// File systems that a power cut empties.
@@ -42,7 +42,7 @@ pub(super) fn check(data_dir: &Path, mount: Option<&Mount>) -> Vec<Finding> {
     [Some(room), files, wrong_kind(&name.to_string(), kind)].into_iter().flatten().collect()
 }
 
-/// Room for orders is essential, room for the next backup desirable.
+/// Too little space for orders is bad, too little for the next backup is a warning.
 fn room(name: &str, free: u64, database: u64) -> Finding {
     let mib = free >> 20;
     let needed = database.saturating_add(2 * RESERVE_BYTES);

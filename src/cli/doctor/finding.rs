@@ -33,7 +33,7 @@ pub(super) fn bad(text: impl Into<String>) -> Finding {
     Finding { verdict: Verdict::Bad, text: text.into() }
 }
 
-/// A file that cannot be read. A lack of this user's rights is no fault of the shop.
+/// A file that cannot be read. If this user lacks the rights, the shop is not to blame, so it is a warning.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Finding {
     let path = path.display();
     if error.kind() == io::ErrorKind::PermissionDenied {

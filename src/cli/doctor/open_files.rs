@@ -1,4 +1,4 @@
-//! Whether the limit of open files is enough for the connections.
+//! Checks whether the limit of open files is enough for the connections.
 
 use rustix::process::{Resource, getrlimit};
 

@@ -1,4 +1,4 @@
-//! Whether the shop's files belong to the owner of their folder, and nobody else may read them.
+//! Checks that the shop's files belong to the owner of their folder, and that nobody else may read them.
 
 use std::fs;
 use std::io;

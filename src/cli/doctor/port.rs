@@ -1,4 +1,4 @@
-//! Whether Tillcast answers at its addresses, and no other program does.
+//! Checks that Tillcast answers at its addresses, and that no other program does.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -15,12 +15,12 @@ enum Probe {
     Silent,
     /// Something that is not Tillcast.
     OtherProgram,
-    /// Tillcast over TLS, which is not asked further.
+    /// Tillcast over TLS, which is not probed further.
     Tls,
-    /// Tillcast with no connection to spare.
+    /// Tillcast whose connections are all in use.
     AtCapacity,
     Ready,
-    /// Tillcast that takes no orders, and why.
+    /// Tillcast that takes no orders, with the reason.
     NotReady(String),
 }
 
@@ -29,7 +29,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let asked = config.listen.iter().filter(|address| address.port() != 0);
     let found: Vec<_> = asked.map(|address| (*address, probe(reachable(*address)))).collect();
     if found.is_empty() {
-        return vec![ok("each start takes another port, so that none was tried")];
+        return vec![ok("the system chooses a port at each start (port 0), so none was tried")];
     }
     if found.iter().all(|(_, there)| matches!(there, Probe::NotListening)) {
         let addresses: Vec<_> = found.iter().map(|(address, _)| address.to_string()).collect();
