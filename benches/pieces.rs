@@ -1,4 +1,4 @@
-//! Micro-benchmarks of what happens for every request, every event and every delivery.
+//! Micro-benchmarks of the work for every request, every event and every delivery.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn input_read_a_patch(bencher: Bencher<'_, '_>) {
     read(bencher, Purpose::Patch, r#"{"notes":"no onions"}"#);
 }
 
-/// From the body's text to the input.
+/// Parses a body's text into an input.
 fn read(bencher: Bencher<'_, '_>, purpose: Purpose, body: &str) {
     bencher.bench(|| match serde_json::from_str(black_box(body)) {
         Ok(Value::Object(members)) => Input::read(EntityKind::Order, purpose, members).ok(),
@@ -84,7 +84,7 @@ fn frame_text(bencher: Bencher<'_, '_>) {
     bencher.bench(|| frame::text(black_box(&body)));
 }
 
-/// One commit of so many events, and what each of a thousand subscribers copies of it.
+/// One commit of this many events; `feed_copy` is what each subscriber then copies.
 #[divan::bench(args = [1, 16, 64])]
 fn feed_publish(bencher: Bencher<'_, '_>, events: i64) {
     let feed = Feed::new(0, || ());
@@ -123,7 +123,7 @@ fn store_create(bencher: Bencher<'_, '_>) {
     }
 }
 
-/// A store with one product, and a runtime to wait for its answers.
+/// A store with one product, and a runtime to wait for its results.
 struct Shop {
     store: Store,
     runtime: tokio::runtime::Runtime,

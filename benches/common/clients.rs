@@ -1,5 +1,6 @@
-//! The load generator: subscribers that count frames and writers that wait for answers, all on one
-//! epoll, in one thread, without a runtime. It knows where frames end and never looks into them.
+//! The load generator: subscribers that count frames and writers that wait for responses, all on
+//! one epoll, in one thread, without a runtime. It finds the ends of frames and never parses their
+//! payloads.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,14 +16,14 @@ use crate::common::http::Writer;
 use crate::common::server::{Kind, Server};
 use crate::common::{Outcome, PATIENCE};
 
-/// Marks a writer among the numbers that epoll gives back.
+/// The bit that marks a writer in the numbers that epoll returns.
 const WRITER: u64 = 1 << 32;
 const READ_BYTES: usize = 256 * 1024;
-/// Kinds of frames (RFC 6455, section 5.2).
+/// Opcodes of frames (RFC 6455, section 5.2).
 pub(crate) const TEXT: u8 = 1;
 const PING: u8 = 9;
 
-/// Everybody who is connected to one server.
+/// All clients of one server.
 pub(crate) struct Crowd {
     poll: OwnedFd,
     ready: Vec<epoll::Event>,
@@ -30,12 +31,12 @@ pub(crate) struct Crowd {
     subscribers: Vec<Subscriber>,
     writers: Vec<Writer>,
     idle: Vec<Subscriber>,
-    /// Event frames and all bytes that subscribers have read.
+    /// The event frames and all bytes that subscribers have read.
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
 }
 
-/// What happened to whom.
+/// Something that happened to one client.
 #[derive(Clone, Copy)]
 pub(crate) struct Happening {
     pub(crate) at: Instant,
@@ -45,9 +46,9 @@ pub(crate) struct Happening {
 
 #[derive(Clone, Copy)]
 pub(crate) enum What {
-    /// A subscriber read that many whole frames.
+    /// A subscriber read this many whole frames.
     Frames(u32),
-    /// A writer has its answer.
+    /// A writer has its response.
     Answer,
 }
 
@@ -77,7 +78,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Connects so many who follow a channel on which nothing happens.
+    /// Connects this many subscribers of a channel on which nothing happens.
     pub(crate) fn idle(&mut self, server: &Server, count: usize) -> Outcome<()> {
         while self.idle.len() < count {
             self.idle.push(Subscriber::connect(server, "customer_changes", &mut self.buffer)?);
@@ -97,12 +98,12 @@ impl Crowd {
         Ok(())
     }
 
-    /// Sends the writers home.
+    /// Closes the writers' connections.
     pub(crate) fn dismiss_writers(&mut self) {
         self.writers.clear();
     }
 
-    /// How many subscribers there are.
+    /// The number of subscribers.
     pub(crate) fn subscribed(&self) -> usize {
         self.subscribers.len()
     }
@@ -112,7 +113,7 @@ impl Crowd {
         self.writers[writer].send(request)
     }
 
-    /// Waits until something happens, at most that long, and puts it into `happened`.
+    /// Waits until something happens, at most for `patience`, and puts it into `happened`.
     pub(crate) fn wait(
         &mut self,
         patience: Duration,
@@ -138,22 +139,22 @@ impl Crowd {
     }
 }
 
-/// A WebSocket of which only the frames' ends are known.
+/// A WebSocket on which only the ends of frames are tracked.
 pub(crate) struct Subscriber {
     pub(crate) stream: TcpStream,
-    /// Whole text frames that came so far.
+    /// The number of whole text frames received so far.
     pub(crate) texts: u32,
     frames: Frames,
 }
 
 impl Subscriber {
-    /// Shakes hands and subscribes to a channel; the stream is a blocking one still.
+    /// Shakes hands and subscribes to a channel; the stream still blocks.
     pub(crate) fn connect(server: &Server, channel: &str, buffer: &mut [u8]) -> Outcome<Self> {
         let subscribe = format!(r#"{{"type":"subscribe","channel":"{channel}"}}"#);
         Self::connect_with(server, &subscribe, buffer)
     }
 
-    /// The same with a message that subscribes.
+    /// Like `connect`, with the given message to subscribe.
     pub(crate) fn connect_with(
         server: &Server,
         subscribe: &str,
@@ -199,7 +200,7 @@ impl Subscriber {
         Ok(self.stream.write_all(&frame)?)
     }
 
-    /// Reads what has come: whole text frames and bytes.
+    /// Reads what has arrived; returns the number of whole text frames and of bytes.
     pub(crate) fn hear(&mut self, buffer: &mut [u8]) -> Outcome<(u32, u64)> {
         let read = match self.stream.read(buffer) {
             Ok(0) => return Err("the server hung up on a subscriber".into()),
@@ -216,18 +217,18 @@ impl Subscriber {
     }
 }
 
-/// Where a stream of frames stands (RFC 6455, section 5.2).
+/// The position in a stream of frames (RFC 6455, section 5.2).
 #[derive(Default)]
 struct Frames {
     head: [u8; 10],
     head_bytes: usize,
-    /// What is still to come of the present frame.
+    /// The bytes of the present frame that are still to come.
     left: usize,
     pinged: bool,
 }
 
 impl Frames {
-    /// Goes over bytes; returns how many text frames end in them.
+    /// Counts the text frames that end in these bytes.
     fn count(&mut self, mut bytes: &[u8]) -> u32 {
         let mut texts = 0;
         while !bytes.is_empty() {
@@ -256,14 +257,14 @@ impl Frames {
     }
 }
 
-/// A first whole frame: its kind, and where its payload is.
+/// The first whole frame: its opcode, and the range of its payload.
 pub(crate) fn first_frame(bytes: &[u8]) -> Option<(u8, Range<usize>)> {
     let head = (2..=10).find(|head| bytes.get(..*head).and_then(payload_bytes).is_some())?;
     let payload = head..head + payload_bytes(&bytes[..head])?;
     (payload.end <= bytes.len()).then(|| (bytes[0] & 0x0f, payload))
 }
 
-/// The payload's length of a frame whose head this is, as soon as the head is complete.
+/// The payload's length of a frame with this head; `None` while the head is incomplete.
 fn payload_bytes(head: &[u8]) -> Option<usize> {
     match (head.get(1)?, head.len()) {
         (length @ 0..=125, _) => Some(usize::from(*length)),
@@ -279,7 +280,7 @@ fn connect(server: &Server) -> Outcome<TcpStream> {
     let stream = TcpStream::connect_timeout(&server.address, PATIENCE)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    // Thousands of closed connections would wait in the kernel for a minute otherwise.
+    // Without this, thousands of closed connections would wait in the kernel for a minute.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     Ok(stream)
 }

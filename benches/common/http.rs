@@ -1,4 +1,5 @@
-//! One keep-alive connection of a writer (RFC 9112): a request at a time, and the answer's end.
+//! One keep-alive connection of a writer (RFC 9112): one request at a time, and the end of its
+//! response.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -19,12 +20,13 @@ impl Writer {
         Self { stream, answer: Vec::new() }
     }
 
-    /// Sends a request. It is small and nothing else is under way, so the kernel takes it whole.
+    /// Sends a request. It is small and no other is under way, so the kernel accepts all of it.
     pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
         self.stream.write_all(request)
     }
 
-    /// Reads what has come; true when it completes an answer. One that is no success is an error.
+    /// Reads what has arrived; returns whether the response is complete. A status other than 2xx is
+    /// an error.
     pub(crate) fn hear(&mut self, buffer: &mut [u8]) -> Outcome<bool> {
         let read = match self.stream.read(buffer) {
             Ok(0) => return Err("the server hung up on a writer".into()),
@@ -56,21 +58,22 @@ fn content_length(head: &[u8]) -> usize {
     value.unwrap_or(0)
 }
 
-/// What the writers ask for.
+/// The requests of the writers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// New notes of that many characters for an order: one event.
+    /// New notes of this many characters for an order, which make one event.
     Notes(usize),
-    /// An order of one item: an event for it, and one for its product.
+    /// An order of one item, which makes an event for it and one for its product.
     Order,
-    /// A payment of all that an order costs: an event for it, and one for the order.
+    /// A payment of an order's total, which makes an event for it and one for the order.
     Payment,
 }
 
-/// Requests made so far, by all publishers: equal notes would be no change, and thus no event.
+/// The number of requests made so far, by all publishers. Equal notes would be no change, and so no
+/// event.
 static MADE: AtomicI64 = AtomicI64::new(0);
 
-/// Makes requests, each different from all before.
+/// Makes requests, each different from all earlier ones.
 pub(crate) struct Publisher {
     kind: Kind,
     wish: Wish,

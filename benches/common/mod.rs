@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The longest that anything may take without an answer.
+/// The longest wait for a response.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Milliseconds since 1970.
@@ -21,7 +21,7 @@ pub(crate) fn millis_now() -> Outcome<i64> {
     Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }
 
-/// A count as a number to reckon with: all here are far below 2^52.
+/// A count as a float; all counts here are far below 2^52.
 #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64

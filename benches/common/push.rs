@@ -1,4 +1,4 @@
-//! Writers that publish, and subscribers that have to get everything.
+//! Writers that publish, and subscribers that must receive everything.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::common::clients::{Crowd, What};
 use crate::common::http::Publisher;
 use crate::common::{Outcome, PATIENCE};
 
-/// How long writers go on.
+/// When the writers stop.
 #[derive(Clone, Copy)]
 pub(crate) enum Until {
     Time(Instant),
@@ -26,14 +26,15 @@ impl Until {
     }
 }
 
-/// What writers did.
+/// The work of the writers.
 pub(crate) struct Pushed {
     pub(crate) events: u64,
-    /// From the first request to the last answer.
+    /// The time from the first request to the last response.
     pub(crate) answered_in: Duration,
 }
 
-/// Every writer publishes, at least once and again and again; ends when everybody has everything.
+/// Lets every writer publish at least once, and then again until `until`; returns when all
+/// responses and frames have arrived.
 pub(crate) fn push(
     crowd: &mut Crowd,
     publisher: &mut Publisher,

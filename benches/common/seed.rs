@@ -1,5 +1,5 @@
-//! Shops made for the bench: a data directory with a user, products, orders and their events,
-//! written with SQL into a database that Tillcast has made.
+//! Shops for the benches: a data directory with a user, products, orders and their events, written
+//! with SQL into a database that Tillcast has made.
 
 use std::fs;
 use std::io::Write;
@@ -11,20 +11,20 @@ use tempfile::TempDir;
 
 use crate::common::{Outcome, millis_now};
 
-/// The user as whom everybody here is logged in.
+/// The user of all clients.
 pub(crate) const USER: &str = "bench";
 pub(crate) const PASSWORD: &str = "a password of the bench";
-/// Orders of the small shop.
+/// The number of orders of the small shop.
 pub(crate) const ORDERS: i64 = 1_000;
-/// Products of every shop.
+/// The number of products of every shop.
 pub(crate) const PRODUCTS: i64 = 100;
 
-/// A data directory that is not served itself.
+/// A data directory that is only copied, never served.
 pub(crate) struct Seed(TempDir);
 
 impl Seed {
-    /// A shop with so many orders, and so many events in its log: one for each product and order,
-    /// the rest are updates.
+    /// A shop with this many orders, and this many events in its log: one for each product and
+    /// order, the rest are updates.
     pub(crate) fn make(tillcast: &Path, orders: i64, events: i64) -> Outcome<Self> {
         let dir = folder()?;
         add_user(tillcast, dir.path())?;
@@ -37,7 +37,7 @@ impl Seed {
         Ok(Self(dir))
     }
 
-    /// Where it is.
+    /// The path of the data directory.
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -71,7 +71,7 @@ fn add_user(tillcast: &Path, data_dir: &Path) -> Outcome<()> {
 fn fill(conn: &mut Connection, orders: i64, events: i64) -> Outcome<()> {
     let at = millis_now()?;
     let writing = conn.transaction()?;
-    // By position: an older program has another name for the third column.
+    // The columns go by position, because an older program has another name for the third one.
     let mut event = writing.prepare("INSERT INTO events VALUES (?, ?, ?, ?)")?;
     let mut product = writing.prepare(
         "INSERT INTO products (name, sku, status, price, stock, currency, seq, created_at, updated_at)
@@ -85,7 +85,7 @@ fn fill(conn: &mut Connection, orders: i64, events: i64) -> Outcome<()> {
         );
         event.execute((id, at, 1, body))?;
     }
-    // The last event of an order is what its row points to.
+    // An order's row refers to its last event.
     let mut last = vec![0; usize::try_from(orders)?];
     for seq in PRODUCTS + 1..=events {
         let place = (seq - PRODUCTS - 1) % orders;

@@ -1,4 +1,4 @@
-//! The programs under measurement: started on a core of their own, looked at, and stopped.
+//! The programs under measurement: started on their own core, observed, and stopped.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,34 +22,34 @@ use crate::common::{Outcome, PATIENCE};
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
 
-/// Which program.
+/// The program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tillcast,
-    /// `baseline.rs`: the same frames from tokio, and nothing else.
+    /// `baseline.rs`: a tokio server that only sends the same frames.
     Bare,
     /// `bun.js`.
     Bun,
 }
 
-/// A program that listens. It ends when this is dropped.
+/// A running server. It ends when this is dropped.
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
-    /// The cookie of a session; empty where there are none.
+    /// The session's cookie; empty for programs without sessions.
     pub(crate) cookie: String,
-    /// From the start of the process to its first answer.
+    /// The time from the start of the process to its first response.
     pub(crate) started_in: Duration,
-    /// What it had in memory then.
+    /// Its memory at that moment.
     pub(crate) started_with: Memory,
     child: Child,
-    /// Held open, so that it can go on complaining.
+    /// Kept open, so that the process can still write to standard error.
     _complaints: BufReader<ChildStderr>,
     /// Removed with the server.
     data: Option<TempDir>,
 }
 
-/// What a process has in memory, in KiB.
+/// The memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) resident: f64,
@@ -65,7 +65,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts Tillcast with that data directory, and logs in. The command ends with the program.
+    /// Starts Tillcast with this data directory, and logs in. The arguments are appended to
+    /// `command`.
     pub(crate) fn of_data(mut command: Command, data_dir: &Path) -> Outcome<Self> {
         command.args(["--listen", "127.0.0.1:0", "--connect-rate", "100000/s"]);
         command.args(["--max-connections", "20000", "--max-connections-per-address", "20000"]);
@@ -76,7 +77,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts a program; its figures of the start are taken.
+    /// Starts a program and measures the start.
     pub(crate) fn start(kind: Kind, command: &mut Command) -> Outcome<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begun = Instant::now();
@@ -113,7 +114,7 @@ impl Server {
         Ok(server)
     }
 
-    /// One request on a connection of its own; the whole answer.
+    /// Sends one request on a connection of its own; returns the whole response.
     pub(crate) fn ask(&self, line: &str, body: &str) -> Outcome<String> {
         let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -150,17 +151,17 @@ impl Server {
         Ok(value.ok_or_else(|| format!("no {name}"))?.trim().parse()?)
     }
 
-    /// The processor time that each thread has had.
+    /// The processor time of each thread so far.
     pub(crate) fn clock(&self) -> Outcome<Clock> {
         Clock::read(&self.child.id().to_string())
     }
 
-    /// Bytes that it made the disk write.
+    /// The bytes that it has written to disks.
     pub(crate) fn written(&self) -> Outcome<f64> {
         number_in(&format!("/proc/{}/io", self.child.id()), "write_bytes:")
     }
 
-    /// How often one of its threads came or went.
+    /// The number of context switches of its threads.
     pub(crate) fn switches(&self) -> Outcome<f64> {
         let mut all = 0.0;
         for entry in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -171,18 +172,18 @@ impl Server {
         Ok(all)
     }
 
-    /// The process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The file of its database; its data is of a seed.
+    /// Its database file, a copy of a seed.
     pub(crate) fn database(&self) -> Outcome<PathBuf> {
         let data = self.data.as_ref().ok_or("no data of its own")?;
         Ok(data.path().join("tillcast.db"))
     }
 
-    /// The bytes of its database, with what is in the write-ahead log alone.
+    /// The bytes of its database, including pages that are only in the write-ahead log.
     pub(crate) fn stored(&self) -> Outcome<f64> {
         let conn = Connection::open(self.database()?)?;
         let pages: u32 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
@@ -190,7 +191,7 @@ impl Server {
         Ok(f64::from(pages) * f64::from(page))
     }
 
-    /// What it has in memory now.
+    /// Its memory now.
     pub(crate) fn memory(&self) -> Outcome<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kib = |name: &str| -> Outcome<f64> {
@@ -219,7 +220,7 @@ impl Drop for Server {
     }
 }
 
-/// The number behind a name in one of the kernel's files.
+/// The number after a name in one of the kernel's files.
 fn number_in(file: &str, name: &str) -> Outcome<f64> {
     let text = fs::read_to_string(file)?;
     let value = text.lines().find_map(|line| line.strip_prefix(name));
@@ -230,7 +231,7 @@ fn number_in(file: &str, name: &str) -> Outcome<f64> {
 pub(crate) struct Clock(HashMap<u32, f64>);
 
 impl Clock {
-    /// That of this process, the generator.
+    /// The clock of this process, the load generator.
     pub(crate) fn own() -> Outcome<Self> {
         Self::read("self")
     }
@@ -249,14 +250,14 @@ impl Clock {
         Ok(Self(threads))
     }
 
-    /// Seconds spent since an earlier look.
+    /// The seconds spent since an earlier clock.
     pub(crate) fn since(&self, before: &Self) -> f64 {
         let spent = |(id, now): (&u32, &f64)| now - before.0.get(id).unwrap_or(&0.0);
         self.0.iter().map(spent).sum::<f64>() / 1e9
     }
 }
 
-/// Puts this thread on one core, where there are two.
+/// Pins this thread to a core, if the machine has it.
 fn run_on(core: usize) -> Outcome<()> {
     let mut set = CpuSet::new();
     set.set(core);
@@ -266,7 +267,7 @@ fn run_on(core: usize) -> Outcome<()> {
     }
 }
 
-/// The same for the time of some work that belongs beside the server's.
+/// Runs `work` on the server's core.
 pub(crate) fn on_server_core<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     run_on(SERVER_CORE)?;
     let done = work();
@@ -274,7 +275,7 @@ pub(crate) fn on_server_core<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T>
     done
 }
 
-/// Reads up to the line that says where it listens.
+/// Reads up to the line with the address on which the server listens.
 fn address(complaints: &mut BufReader<ChildStderr>) -> Outcome<SocketAddr> {
     let mut said = String::new();
     loop {

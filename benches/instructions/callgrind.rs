@@ -1,5 +1,5 @@
-//! The release program under callgrind, which counts each instruction that it executes, whatever the
-//! machine and its neighbours do meanwhile.
+//! Runs the release program under callgrind, which counts each executed instruction, independent of
+//! the machine and its load.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use crate::common::server::Server;
 use crate::common::{Outcome, float};
 
-/// `prctl(2)` on x86-64, its option that copies the auxiliary vector, and what an older kernel answers.
+/// `prctl(2)` on x86-64, its option that copies the auxiliary vector, and the error of an older
+/// kernel.
 const PRCTL: i64 = 157;
 const PR_GET_AUXV: u64 = 0x4155_5856;
 const EINVAL: u32 = 22;
@@ -26,7 +27,7 @@ pub(crate) struct Callgrind {
 }
 
 impl Callgrind {
-    /// Makes a place for the counts. Refuses a machine for which none are committed.
+    /// Makes a folder for the counts. Refuses a machine for which no counts are committed.
     pub(crate) fn new() -> Outcome<Self> {
         if !cfg!(target_arch = "x86_64") {
             return Err("instructions are counted on x86-64 only".into());
@@ -36,7 +37,8 @@ impl Callgrind {
         Ok(Self { dumps: tempfile::tempdir()? })
     }
 
-    /// A command that runs this program and counts. One worker: of several, chance takes one.
+    /// A command that runs this program and counts, with one worker: of several, chance would
+    /// choose one.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--dump-line=no", "--separate-threads=yes"]);
@@ -77,32 +79,33 @@ impl Callgrind {
 pub(crate) struct Count(BTreeMap<u32, u64>);
 
 impl Count {
-    /// Those of all threads.
+    /// The sum of all threads.
     pub(crate) fn all(&self) -> f64 {
         float(self.0.values().sum())
     }
 
-    /// Those of one thread.
+    /// The count of one thread.
     pub(crate) fn of(&self, thread: u32) -> f64 {
         float(self.0.get(&thread).copied().unwrap_or_default())
     }
 
-    /// The thread with the most.
+    /// The thread with the highest count.
     pub(crate) fn busiest(&self) -> u32 {
         self.0.iter().max_by_key(|(_, count)| **count).map_or(0, |(thread, _)| *thread)
     }
 }
 
-/// Does work whose child processes cannot copy the auxiliary vector. Valgrind hides the vDSO from the
-/// programs that it runs, but lets this call of Linux 6.4 through, which names it all the same, and
-/// rustix would read where nothing is. Refused, it reads `/proc/self/auxv`, which is hidden well.
+/// Does work whose child processes cannot copy the auxiliary vector with `prctl`. Valgrind hides
+/// the vDSO from its programs, but does not know this call of Linux 6.4, which reveals it; rustix
+/// would then read memory that is not mapped. If the call fails, rustix reads `/proc/self/auxv`,
+/// where Valgrind hides the vDSO.
 pub(crate) fn without_auxv<T: Send>(work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
     let copies = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, PR_GET_AUXV)?;
     let rules = BTreeMap::from([(PRCTL, vec![SeccompRule::new(vec![copies])?])]);
     let (refused, machine) = (SeccompAction::Errno(EINVAL), std::env::consts::ARCH.try_into()?);
     let filter: BpfProgram =
         SeccompFilter::new(rules, SeccompAction::Allow, refused, machine)?.try_into()?;
-    // A filter stays with its thread and all that the thread starts.
+    // A filter stays with its thread and everything that the thread starts.
     let done = std::thread::scope(|threads| {
         let filtered = threads.spawn(|| {
             seccompiler::apply_filter(&filter).map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
-//! What is counted: requests one after the other, commands that share a transaction, deliveries, and
-//! pages of the log. Each phase does the same work in each run, so that its count is the same, too.
+//! The load that is counted: requests one after the other, commands that share a transaction,
+//! deliveries, and pages of the log. Each phase does the same work in each run, so its count is the
+//! same, too.
 
 use std::path::Path;
 
@@ -13,25 +14,27 @@ use crate::common::seed::{ORDERS, Seed};
 use crate::common::server::Server;
 use crate::common::{Outcome, PATIENCE, float};
 
-/// Events of the log before the first phase: few enough that the server looks at all rows before it
-/// opens, and at none while it is counted.
+/// Events of the log before the first phase: few enough that the server checks all rows before it
+/// opens, and none while its instructions are counted.
 const EVENTS: i64 = 8_000;
-/// Events of one page of the log (`limits::CATCH_UP_PAGE`).
+/// Events of one page of the log (`limits::CATCH_UP_PAGE_EVENTS`).
 const PAGE_EVENTS: u32 = 64;
-/// The pages of a short and of a long absence; their difference has no handshake in it.
+/// The pages of a short and of a long absence; the difference of their counts contains no
+/// handshake.
 const PAGES: [u32; 2] = [10, 100];
 /// Commands of one batch.
 const BATCH: usize = 64;
 const BATCHES: u64 = 10;
 /// Single requests of one phase.
 const SINGLES: u64 = 200;
-/// Turns of a phase that is repeated: the middle one counts, and no timer that fires in one of them.
+/// The repetitions of a phase: the median counts, so that a timer that fires in one of them does
+/// not.
 const TURNS: u64 = 5;
-/// What comes before a phase, so that what is made once is not counted.
+/// Requests before a phase, so that one-time work is not counted.
 const WARM_UP: u64 = 10;
-/// Enough that a count of deliveries is not lost in that of their commands.
+/// Enough that the count of deliveries far exceeds that of their commands.
 const SUBSCRIBERS: usize = 1_000;
-/// What is asked to know that all before it was passed on.
+/// A request whose response shows that all earlier ones were passed on.
 const FENCE: &str = "/api/auth/me";
 /// A command that changes nothing.
 const PRODUCT: &str = "/api/products/1";
@@ -39,12 +42,12 @@ const SAME: &str = r#"{"name":"Product 1"}"#;
 /// Makes an event's frame of some 270 bytes.
 const NOTES: Wish = Wish::Notes(14);
 
-/// A server that is counted, and its clients.
+/// A server whose instructions are counted, and its clients.
 struct Load {
     callgrind: Callgrind,
     server: Server,
     crowd: Crowd,
-    /// Keeps the writer from its database while a batch comes together.
+    /// Keeps the writer out of its database while a batch is collected.
     lock: Connection,
 }
 
@@ -59,8 +62,8 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
     let mut load = Load { callgrind, server, crowd: Crowd::new()?, lock };
 
     let page = load.catch_up()?;
-    let stranger = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", load.server.address);
-    let stranger = load.get(stranger.as_bytes())?;
+    let anonymous = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", load.server.address);
+    let anonymous = load.get(anonymous.as_bytes())?;
     let me = load.get(&load.request("GET", FENCE, ""))?;
     let list = load.get(&load.request("GET", "/api/orders?limit=50", ""))?;
     let order = load.singles(Wish::Order)?.all() / float(SINGLES);
@@ -71,10 +74,10 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
 
     load.crowd.subscribe(&load.server, SUBSCRIBERS)?;
     let single = load.singles(NOTES)?;
-    // A thousand deliveries cost more than their one command, and one thread makes them.
+    // A thousand deliveries cost more than their one command, and one thread makes them all.
     let sockets = single.busiest();
     let single = single.of(sockets) / float(SINGLES);
-    // Now and then the sockets are pinged.
+    // The median leaves out batches in which sockets are pinged.
     let stream = median(load.batches(NOTES)?.iter().map(|batch| batch.of(sockets)).collect());
     let [batch, subscribers] = [float(BATCH as u64), float(SUBSCRIBERS as u64)];
     Ok(vec![
@@ -83,7 +86,7 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
         ("a payment of an order", payment),
         ("a change of an order's notes", notes),
         ("a page of 50 orders", list),
-        ("a request without a login (`/healthz`)", stranger),
+        ("a request without a login (`/healthz`)", anonymous),
         ("a request with a session (`/api/auth/me`)", me),
         ("a delivery, one event at a time", single / subscribers),
         ("a delivery in a stream", stream / batch / subscribers),
@@ -92,7 +95,8 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
 }
 
 impl Load {
-    /// Requests of one writer, each after the answer to the one before, and after all deliveries.
+    /// Requests of one writer, each sent after the response to the one before and after all its
+    /// deliveries.
     fn singles(&mut self, wish: Wish) -> Outcome<Count> {
         let mut publisher = Publisher::new(&self.server, wish);
         self.crowd.write(&self.server, 1)?;
@@ -106,7 +110,7 @@ impl Load {
         self.callgrind.count(&self.server)
     }
 
-    /// The same for something that is read; instructions for each.
+    /// Counts a request that only reads; returns the instructions per request.
     fn get(&mut self, request: &[u8]) -> Outcome<f64> {
         self.crowd.write(&self.server, 1)?;
         for _ in 0..WARM_UP {
@@ -123,7 +127,7 @@ impl Load {
         Ok(median(turns) / float(SINGLES / TURNS))
     }
 
-    /// Commands that come from as many writers and share a transaction, again and again.
+    /// Commands from as many writers that share a transaction, again and again.
     fn batches(&mut self, wish: Wish) -> Outcome<Vec<Count>> {
         let mut publisher = Publisher::new(&self.server, wish);
         self.crowd.write(&self.server, BATCH + 2)?;
@@ -134,15 +138,15 @@ impl Load {
         Ok(counts)
     }
 
-    /// One batch, with a fence. How commands of many writers fall into
-    /// transactions is chance; so the database is locked, the writer takes a command that
-    /// changes nothing and stands before its transaction, and what comes meanwhile is the next transaction.
+    /// One batch. Chance decides how commands of many writers fall into transactions. So the
+    /// database is locked; the writer takes a command that changes nothing and waits for the lock,
+    /// and the commands that arrive meanwhile form the next transaction.
     fn batch(&mut self, publisher: &mut Publisher) -> Outcome<Count> {
         let frames = self.crowd.frames + u64::try_from(BATCH * self.crowd.subscribed())?;
         let last: i64 = self.lock.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
         self.lock.execute_batch("BEGIN IMMEDIATE")?;
         self.crowd.send(BATCH, &self.request("PATCH", PRODUCT, SAME))?;
-        // Its worker rests between two requests, and then the writer goes on until it is stopped.
+        // After two requests the worker is idle, and the writer waits for the lock.
         for _ in 0..2 {
             self.exchange(BATCH + 1, &self.request("GET", FENCE, ""))?;
         }
@@ -152,7 +156,7 @@ impl Load {
             publisher.write(&mut request)?;
             self.crowd.send(writer, &request)?;
         }
-        // The one worker answers this after it has passed on all that came before.
+        // The one worker responds to this after it has passed on all earlier requests.
         self.exchange(BATCH + 1, &self.request("GET", FENCE, ""))?;
         self.lock.execute_batch("ROLLBACK")?;
         let (mut answers, mut happened) = (0, Vec::new());
@@ -173,7 +177,7 @@ impl Load {
         }
     }
 
-    /// Clients that were away for so many pages of the log; instructions for each page.
+    /// Clients that were away for several pages of the log; returns the instructions per page.
     fn catch_up(&mut self) -> Outcome<f64> {
         let [short, long] = PAGES;
         self.come_back(short)?;
@@ -184,7 +188,7 @@ impl Load {
         Ok(median(turns) / f64::from(long - short))
     }
 
-    /// One of them, with its handshake.
+    /// Counts one such client, with its handshake.
     fn come_back(&mut self, pages: u32) -> Outcome<f64> {
         let (events, mut buffer) = (pages * PAGE_EVENTS, vec![0; 256 * 1024]);
         let since = EVENTS - i64::from(events);
@@ -192,15 +196,15 @@ impl Load {
             format!(r#"{{"type":"subscribe","channel":"order_changes","since":{since}}}"#);
         self.callgrind.count(&self.server)?;
         let mut client = Subscriber::connect_with(&self.server, &subscribe, &mut buffer)?;
-        // Beside the two answers.
+        // The first two texts are not events.
         while client.texts < 2 + events {
             client.hear(&mut buffer)?;
         }
         Ok(self.callgrind.count(&self.server)?.all())
     }
 
-    /// Empties the write-ahead log, so that the server does that by itself at the same commits of a
-    /// phase in each run.
+    /// Empties the write-ahead log, so that the server's own checkpoints come at the same commits
+    /// of a phase in each run.
     fn checkpoint(&self) -> Outcome<()> {
         Ok(self.lock.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
@@ -216,7 +220,7 @@ impl Load {
         .into_bytes()
     }
 
-    /// Sends a writer's request and waits for the answer.
+    /// Sends a writer's request and waits for the response.
     fn exchange(&mut self, writer: usize, request: &[u8]) -> Outcome<()> {
         self.crowd.send(writer, request)?;
         let mut happened = Vec::new();
@@ -233,7 +237,7 @@ impl Load {
     }
 }
 
-/// The middle one.
+/// The median.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! `cargo bench --bench instructions`: what the program costs, in figures that neither the machine nor
-//! its neighbours change: instructions, bytes, KiB. Fails where one has grown by more than the table
+//! `cargo bench --bench instructions` measures the costs of the program that do not depend on the
+//! machine and its load: instructions, bytes, KiB. It fails if one has grown by more than the table
 //! in `docs/figures.md` allows.
 //!
 //! `-- --program PATH` measures another build of Tillcast, `-- --accept` writes what it measures into
@@ -41,7 +41,7 @@ fn main() -> Outcome<()> {
     match grown.as_slice() {
         [] => Ok(()),
         grown => Err(format!(
-            "{}\nMend it, or write down why it is worth that and accept it: -- --accept",
+            "{}\nReduce it, or document why it is worth that and accept it: -- --accept",
             grown.join("\n")
         )
         .into()),

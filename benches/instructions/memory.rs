@@ -1,4 +1,4 @@
-//! What the program takes of memory, by itself: after the start, and for a connection that is idle.
+//! The memory of the program: after the start, and for an idle connection.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,11 +9,11 @@ use crate::common::seed::{ORDERS, Seed};
 use crate::common::server::Server;
 use crate::common::{Outcome, float};
 
-/// Until a server has done everything that a handshake makes it do.
+/// The time in which a server finishes the work of a handshake.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Connections that come first, so that what is made once is not counted, and those of the figure.
+/// Connections that come first, so that one-time memory is not counted, and those that are counted.
 const CONNECTIONS: [usize; 2] = [64, 1_000];
-/// Starts, of which the middle one counts.
+/// The number of starts, of which the median counts.
 const STARTS: usize = 5;
 
 /// KiB resident after the start, and `RssAnon` for each idle, logged-in, subscribed connection.

@@ -21,12 +21,12 @@ struct Row {
     what: String,
     before: String,
     now: String,
-    /// A part, such as `3 %`, or so much.
+    /// A percentage, such as `3 %`, or an amount.
     margin: String,
 }
 
 impl Table {
-    /// Reads the committed one.
+    /// Reads the committed table.
     pub(crate) fn read() -> Outcome<Self> {
         let text = fs::read_to_string(file())?;
         let section = text.find(HEADING).ok_or("docs/figures.md has no section of instructions")?;
@@ -39,8 +39,8 @@ impl Table {
         Ok(Self { head: head.to_owned(), rows, tail: tail.to_owned() })
     }
 
-    /// Puts what was measured in the place of what is committed; a line for each figure that has grown
-    /// by more than it may.
+    /// Replaces the committed figures by the measured ones; returns a line for each figure that has
+    /// grown by more than it may.
     pub(crate) fn compare(&mut self, figures: &[(&str, f64)]) -> Outcome<Vec<String>> {
         let mut grown = Vec::new();
         for row in &mut self.rows {
@@ -59,7 +59,7 @@ impl Table {
         }
     }
 
-    /// The table alone.
+    /// The table in Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut out = COLUMNS.to_owned();
         for Row { what, before, now, margin } in &self.rows {
@@ -69,7 +69,7 @@ impl Table {
         out
     }
 
-    /// Writes the document with it.
+    /// Writes the document with this table.
     pub(crate) fn write(&self) -> Outcome<()> {
         let head = self.head.trim_end_matches(COLUMNS);
         Ok(fs::write(file(), format!("{head}{}{}", self.markdown(), self.tail))?)
@@ -86,7 +86,7 @@ impl Row {
         Ok(Self { what, before, now, margin })
     }
 
-    /// The most that the figure may be.
+    /// The highest value that the figure may have.
     fn most(&self) -> Outcome<f64> {
         let number = |text: &str| text.replace(',', "").parse::<f64>();
         let now = number(&self.now).map_err(|error| format!("{}: {error}", self.what))?;
@@ -101,7 +101,7 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/figures.md")
 }
 
-/// Whole from 100 on, with commas; else with two decimals.
+/// A whole number with commas from 100 on, else two decimals.
 fn number(figure: f64) -> String {
     if figure < 100.0 {
         return format!("{figure:.2}");

@@ -1,5 +1,5 @@
-//! The least that tokio needs to write the same frames to the same subscribers: a process of its
-//! own, no protocol beyond the frame, no shop, nothing kept.
+//! The baseline: the least that tokio needs to write the same frames to the same subscribers, in a
+//! process of its own, without a protocol beyond the frame, a shop or a log.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::common::Outcome;
 
-/// Frames that are written together at most.
+/// The most frames that are written together.
 const BATCH_MAX: usize = 1024;
 
 enum News {
@@ -34,7 +34,7 @@ pub(crate) fn serve() -> Outcome<()> {
     })
 }
 
-/// Writes what is new to every subscriber, all that waits in one piece.
+/// Writes news to every subscriber, all waiting news in one piece.
 async fn write(mut news: Receiver<News>) {
     let (mut batch, mut frames, mut subscribers) = (Vec::new(), Vec::new(), Vec::new());
     while news.recv_many(&mut batch, BATCH_MAX).await > 0 {

@@ -1,6 +1,6 @@
-//! What orders make the disk write, beside what their changes need: the frames that they add to the
-//! write-ahead log. The kernel counts the pages that the server changed; the disk itself gets the file
-//! system's journal as well.
+//! The bytes that orders write to the disk, compared with the frames that they add to the
+//! write-ahead log. The kernel counts the pages that the server changed; the disk itself also gets
+//! the file system's journal.
 
 use crate::Bench;
 use crate::common::Outcome;
@@ -11,10 +11,10 @@ use crate::common::push::{Until, push};
 use crate::common::server::Kind;
 use crate::table::{Goal, Line};
 
-/// Many times what goes into the database in one go.
+/// Enough for many checkpoints.
 const ORDERS: u64 = 20_000;
 
-/// Bytes for an order, one at a time and from 64 writers.
+/// The bytes per order, one at a time and from 64 writers.
 pub(crate) fn disk(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let mut lines = Vec::new();
     for (writers, most) in [(1, 3.0), (64, 1.2)] {

@@ -1,4 +1,4 @@
-//! What a subscriber that does not read costs in memory, and whether it gets everything when it
+//! The memory that a subscriber costs that does not read, and whether it gets every event when it
 //! reads again.
 
 use std::io::Read;
@@ -13,19 +13,19 @@ use crate::common::push::{Until, push};
 use crate::common::server::{Kind, Server};
 use crate::table::{Goal, Line};
 
-/// What the sleeper does not read.
+/// The bytes that the subscriber does not read.
 const UNREAD_BYTES: u64 = 29_000_000;
 /// Makes a frame of about a kilobyte.
 const NOTES: Wish = Wish::Notes(800);
 const WRITERS: usize = 64;
-/// Events that fill what is filled once: the ring, SQLite's caches, the connections' buffers.
+/// Events that fill the ring, SQLite's caches and the connections' buffers once.
 const WARM_UP: u64 = 5_000;
 const STEP: u64 = 1_000;
 const SETTLE: Duration = Duration::from_millis(300);
-/// Nothing for so long: there is nothing more. Longer than the server's own 5 s.
+/// The silence after which no more events come; longer than the server's own 5 s.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// Growth while one subscriber sleeps, and what it loses.
+/// The growth of memory while one subscriber does not read, and the events that it loses.
 pub(crate) fn growth(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let kinds = bench.programs.kinds().into_iter().filter(|kind| *kind != Kind::Bare);
     let [grown, lost, mut time] = bench.compare(&kinds.collect::<Vec<_>>(), |kind| {
@@ -49,7 +49,7 @@ pub(crate) fn growth(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
         let lost = 100.0 * (1.0 - float(read) / float(events));
         Ok([(highest - base) / 1024.0, lost, begun.elapsed().as_secs_f64()])
     })?;
-    time.bun.clear(); // it never has them all
+    time.bun.clear(); // it never gets all events
     let mib = UNREAD_BYTES / 1_000_000;
     let what = format!("growth of RssAnon while one does not read {mib} MB of events, MiB");
     let lost_what = "events that it does not get when it reads again, %".to_owned();
@@ -60,14 +60,14 @@ pub(crate) fn growth(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     ])
 }
 
-/// Reads on until there is nothing more; returns how many events that were. Of Tillcast they have
-/// to come in the order of their `seq`, without a hole.
+/// Reads until no more events come; returns their number. Tillcast's events must come in the order
+/// of their `seq`, without a gap.
 fn wake(server: &Server, sleeper: Subscriber, events: u64, buffer: &mut [u8]) -> Outcome<u64> {
     let mut stream = sleeper.stream;
     stream.set_read_timeout(Some(SILENCE))?;
     let (mut bytes, mut read, mut last) = (Vec::new(), 0, None);
     while read < events {
-        // Silence, an end, a reset: that was all.
+        // A timeout, an end and a reset all mean that no more events come.
         let Ok(count @ 1..) = stream.read(buffer) else {
             break;
         };

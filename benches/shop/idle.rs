@@ -1,4 +1,4 @@
-//! What a server does while nothing happens: a thousand screens, connected, subscribed and silent.
+//! The work of an idle server: a thousand screens, connected, subscribed and silent.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use crate::common::server::Kind;
 use crate::table::{Goal, Line};
 use crate::{Bench, SUBSCRIBERS};
 
-/// As long as a shop's quiet hour needs to show what comes back every few minutes.
+/// Long enough to show work that recurs every few minutes.
 const QUIET: Duration = Duration::from_secs(10 * 60);
-/// What still follows from the handshakes.
+/// The time in which the server finishes the work of the handshakes.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// Processor time, wake-ups and bytes written while nobody does anything.
+/// Processor time, context switches and bytes written while no client does anything.
 pub(crate) fn idle(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let quiet = if bench.quick { QUIET / 10 } else { QUIET };
     let once = Bench { repetitions: 1, ..*bench };

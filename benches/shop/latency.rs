@@ -1,4 +1,4 @@
-//! How long an event is on its way, at a calm pace.
+//! The latency of events at a low rate.
 
 use std::time::{Duration, Instant};
 
@@ -12,32 +12,32 @@ use crate::table::{Goal, Line, percentile};
 /// 50 events a second.
 const PACE: Duration = Duration::from_millis(20);
 const SUBSCRIBERS: usize = 200;
-/// More than ever are under way at once.
+/// More than the events that are ever under way at once.
 const WRITERS: usize = 16;
-/// Events that are not counted.
+/// Events before the measurement.
 const WARM_UP: usize = 20;
 
 /// An event on its way.
 struct Flight {
     sent: Instant,
-    /// The first that anybody saw of it: the writer's answer or a subscriber's frame.
+    /// The first sign of it: the writer's response or a subscriber's frame.
     seen: Option<Instant>,
     received: Vec<Instant>,
 }
 
-/// Milliseconds of all events.
+/// The delays of all events, in milliseconds.
 pub(crate) struct Delays {
     /// From the first byte of the request to each subscriber's frame.
     pub(crate) request: Vec<f64>,
     /// From the first byte of the request to the last subscriber's frame.
     pub(crate) request_to_last: Vec<f64>,
-    /// The same from the commit on, as the outside can see it: from the answer or the first
-    /// subscriber's frame, whichever is earlier.
+    /// From the commit, as seen from outside: from the response or the first subscriber's frame,
+    /// whichever is earlier.
     pub(crate) commit: Vec<f64>,
     pub(crate) commit_to_last: Vec<f64>,
 }
 
-/// Publish to receipt.
+/// The delay from publishing to receipt.
 pub(crate) fn paced(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let figures = bench.compare(&bench.programs.kinds(), |kind| {
         let server = bench.programs.start(kind)?;
@@ -69,7 +69,7 @@ pub(crate) fn paced(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     Ok(whats.zip(figures).map(|((what, goal), figures)| Line { what, goal, figures }).collect())
 }
 
-/// Publishes at the pace and watches each event.
+/// Publishes at `PACE` and measures each event.
 pub(crate) fn delays(server: &Server, wish: Wish, events: usize) -> Outcome<Delays> {
     let mut crowd = Crowd::new()?;
     crowd.subscribe(server, SUBSCRIBERS)?;
@@ -77,7 +77,7 @@ pub(crate) fn delays(server: &Server, wish: Wish, events: usize) -> Outcome<Dela
     let mut publisher = Publisher::new(server, wish);
     let mut flights: Vec<Flight> = Vec::new();
     let (mut request, mut happened) = (Vec::new(), Vec::new());
-    // Which event each writer waits for, and how many each subscriber has had.
+    // The event that each writer waits for, and the number of events that each subscriber has had.
     let (mut waits, mut had) = ([None; WRITERS], [0; SUBSCRIBERS]);
     let begun = Instant::now();
     let goal = u64::try_from((events + WARM_UP) * SUBSCRIBERS)?;
@@ -106,7 +106,7 @@ pub(crate) fn delays(server: &Server, wish: Wish, events: usize) -> Outcome<Dela
             let seen = match happening.what {
                 What::Answer => waits[happening.who].take().map_or(0..0, |event| event..event + 1),
                 What::Frames(frames) => {
-                    // Events come in the order of their requests, but for those that overlap.
+                    // Events come in the order of their requests, except those that overlap.
                     let first = had[happening.who];
                     had[happening.who] += usize::try_from(frames)?;
                     for flight in &mut flights[first..had[happening.who]] {

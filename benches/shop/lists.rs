@@ -1,5 +1,5 @@
-//! Lists of a shop that has sold for years, on the smallest board's profile: each filter and sort of the
-//! API, alone and in pairs, from the first page on and from the middle.
+//! Lists of a shop of several years, on the smallest board's profile: each filter and sort order of
+//! the API, alone and in pairs, from the first page on and from the middle.
 
 use std::process::Command;
 use std::time::Instant;
@@ -13,12 +13,12 @@ use crate::common::server::{Kind, Server};
 use crate::table::{Figures, Goal, Line, percentile};
 
 const ORDERS: i64 = 300_000;
-/// One after the other, so that what they show of the caches is what a client meets.
+/// The requests come one after the other, so that the caches are as a client meets them.
 const REQUESTS: usize = 40;
-/// The limit that a request asks for.
+/// The `limit` of a request.
 const LIMIT: usize = 50;
 
-/// The filters of each list, with a value that many rows have and one that few have.
+/// The filters of each list, with a value that many rows have and one that few rows have.
 const LISTS: [(&str, &[&str]); 5] = [
     ("orders", &["status=completed", "status=pending", "customer_id=1", "customer_id=777"]),
     ("products", &["status=published", "status=archived", "sku=SKU-7"]),
@@ -32,7 +32,7 @@ const LISTS: [(&str, &[&str]); 5] = [
 /// Before any change, half-way, and a few hundred changes ago.
 const TIMES: [&str; 3] = ["2000-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2025-12-31T21:00:00Z"];
 
-/// The slowest list of each kind, and what the server has in memory after all of them.
+/// The slowest list of each kind, and the server's memory after all of them.
 pub(crate) fn lists(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let seed = Seed::make(&bench.programs.tillcast, ORDERS, 0)?;
     fill(&Connection::open(seed.path().join("tillcast.db"))?)?;
@@ -64,8 +64,8 @@ fn line(what: String, figure: f64, goal: Goal) -> Line {
     Line { what, goal, figures }
 }
 
-/// No filter, each filter, and each two of different fields, with and without a time, in both orders,
-/// from the first row on and from the middle.
+/// No filter, each filter, and each pair of different fields, with and without a time, in both
+/// orders, from the first row on and from the middle.
 fn queries(filters: &[&str]) -> Vec<String> {
     let field = |filter: &str| filter.split('=').next().unwrap_or_default().to_owned();
     let mut sets = vec![String::new()];
@@ -89,7 +89,7 @@ fn queries(filters: &[&str]) -> Vec<String> {
     all
 }
 
-/// Milliseconds of a request, on a connection of its own each time.
+/// The 99th percentile of a request in milliseconds, each on a connection of its own.
 fn p99(server: &Server, path: &str) -> Outcome<f64> {
     let mut times = Vec::with_capacity(REQUESTS);
     for _ in 0..REQUESTS {
@@ -100,8 +100,8 @@ fn p99(server: &Server, path: &str) -> Outcome<f64> {
     percentile(&times, 99).ok_or_else(|| "no requests".into())
 }
 
-/// Makes a shop of several years of the seed's orders: most are completed, a tenth is of one customer,
-/// the last change of an order is up to a day behind its creation.
+/// Turns the seed into a shop of several years: most orders are completed, a tenth belongs to one
+/// customer.
 fn fill(conn: &Connection) -> Outcome<()> {
     conn.pragma_update(None, "synchronous", "OFF")?;
     conn.execute_batch(

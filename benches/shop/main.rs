@@ -1,9 +1,9 @@
-//! `cargo bench --bench shop`: Tillcast's figures beside those of a baseline and of Bun, measured
-//! in the same run, in turns.
+//! `cargo bench --bench shop` measures Tillcast beside a baseline and Bun, in turns within the same
+//! run.
 //!
-//! `-- NAME …` measures only the rows with these names, `-- --quick` less of each, `-- --program
-//! PATH` another build of Tillcast. A server runs on one core and the load generator on another,
-//! so that the price of the one does not hide in the other's.
+//! `-- NAME …` measures only the rows with these names, `-- --quick` measures less of each, and `--
+//! --program PATH` measures another build of Tillcast. The server runs on one core and the load
+//! generator on another, so that the cost of one does not hide in the other's.
 
 mod baseline;
 #[path = "../common/mod.rs"]
@@ -34,12 +34,12 @@ use common::server::Kind;
 use programs::Programs;
 use table::{Figures, Line};
 
-/// A row: what it is called, and how it is measured.
+/// A row: its name, and the function that measures it.
 type Row = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Line>>);
 
 /// The argument that makes this program the baseline.
 const BASELINE_WRITER: &str = "baseline-writer";
-/// The crowd of most rows.
+/// The number of subscribers in most rows.
 const SUBSCRIBERS: usize = 1_000;
 
 const ROWS: &[Row] = &[
@@ -57,7 +57,7 @@ const ROWS: &[Row] = &[
     ("idle", idle::idle),
 ];
 
-/// What is measured, and how long.
+/// The programs to measure, and how long.
 #[derive(Clone, Copy)]
 struct Bench<'p> {
     programs: &'p Programs,
@@ -100,7 +100,7 @@ fn main() -> Outcome<()> {
 }
 
 impl Bench<'_> {
-    /// Measures each of these programs in turn, again and again; a list of figures from each.
+    /// Measures each of these programs in turn, `repetitions` times; returns the figures of each.
     fn compare<const N: usize>(
         &self,
         kinds: &[Kind],
@@ -119,23 +119,23 @@ impl Bench<'_> {
         Ok(all)
     }
 
-    /// How long a stream is watched.
+    /// How long a stream is measured.
     fn stream_time(&self) -> Duration {
         Duration::from_millis(if self.quick { 1500 } else { 3000 })
     }
 
-    /// How many events are enough, one at a time.
+    /// The number of events that are sent one at a time.
     fn single_events(&self) -> u64 {
         if self.quick { 60 } else { 200 }
     }
 
-    /// How many events are enough for a 99th percentile.
+    /// The number of events for a 99th percentile.
     fn paced_events(&self) -> usize {
         if self.quick { 100 } else { 400 }
     }
 }
 
-/// Bun as the environment names it, as the path has it, or as npm installs it.
+/// Finds Bun: named by the environment, in the path, or installed by npm.
 fn find_bun() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("BUN") {
         return Some(PathBuf::from(named)).filter(|file| file.is_file());

@@ -1,4 +1,4 @@
-//! What a server has in memory: for each connection that is idle.
+//! The memory of a server for each idle connection.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::common::clients::Crowd;
 use crate::common::float;
 use crate::table::{Goal, Line};
 
-/// Connections that come first, so that what is made once is not counted.
+/// Connections that come first, so that one-time memory is not counted.
 const FIRST: usize = 64;
 const STEPS: [usize; 3] = [1_000, 5_000, 10_000];
-/// Until a server has done everything that a handshake makes it do.
+/// The time in which a server finishes the work of a handshake.
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// `RssAnon` for each idle connection, logged in and subscribed.

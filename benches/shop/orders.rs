@@ -1,4 +1,4 @@
-//! Durable orders, each on disk before its answer, beside the bare loop that commits the same rows
+//! Durable orders, each on disk before its response, beside a bare loop that commits the same rows
 //! in batches of the same size.
 
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::sqlite::Loop;
 use crate::table::{Figures, Goal, Line, median, percentile};
 use crate::{Bench, SUBSCRIBERS};
 
-/// Turns of the server and of the loop: short ones, so that both meet the same disk and neighbours.
+/// Turns of the server and of the loop; they are short, so that both meet the same disk and the
+/// same load.
 const TURNS: usize = 15;
 const TURN: Duration = Duration::from_millis(400);
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -68,7 +69,7 @@ fn batch_metrics(server: &Server) -> Outcome<(f64, f64)> {
     Ok((commits, server.metric("tillcast_commit_commands_sum")?))
 }
 
-/// An order's way to the last of 200 subscribers, against the disk's own time.
+/// The delay of an order to the last of 200 subscribers, compared with the disk's own time.
 pub(crate) fn promptness(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let (mut prompt, mut fsync) = (Figures::default(), Figures::default());
     let mut bare = Loop::open(&bench.programs.seed)?;

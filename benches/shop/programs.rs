@@ -1,4 +1,4 @@
-//! The programs that are compared, each with what it needs to start.
+//! The programs that are compared, and how each is started.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::common::Outcome;
 use crate::common::seed::Seed;
 use crate::common::server::{Kind, Server};
 
-/// Where the programs are, and the small shop with which Tillcast starts.
+/// The programs' paths, and the small shop with which Tillcast starts.
 pub(crate) struct Programs {
     pub(crate) tillcast: PathBuf,
     pub(crate) bun: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Those that can be measured here.
+    /// The programs that can be measured here.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let bun = self.bun.iter().map(|_| Kind::Bun);
         [Kind::Tillcast, Kind::Bare].into_iter().chain(bun).collect()
@@ -37,7 +37,7 @@ impl Programs {
         }
     }
 
-    /// Starts Tillcast with that data directory, and logs in.
+    /// Starts Tillcast with this data directory, and logs in.
     pub(crate) fn start_at(&self, data_dir: &Path) -> Outcome<Server> {
         Server::of_data(Command::new(&self.tillcast), data_dir)
     }

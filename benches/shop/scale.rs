@@ -1,4 +1,4 @@
-//! What a delivery costs as the shop grows: more subscribers, more who are idle, a longer log.
+//! The cost of a delivery as the shop grows: more subscribers, more idle ones, a longer log.
 
 use crate::common::Outcome;
 use crate::common::clients::Crowd;
@@ -13,10 +13,10 @@ const FEW: usize = 100;
 const MANY: usize = 10_000;
 const IDLE: usize = 5_000;
 const LOG: i64 = 1_000_000;
-/// What more may cost without being called growth: these figures scatter that much.
+/// The factor below which a higher cost is not growth, because the figures scatter that much.
 const SCATTER: f64 = 1.1;
 
-/// The same stream in different company, in turns.
+/// The same stream with different subscribers and logs, in turns.
 pub(crate) fn scale(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let long = Seed::make(&bench.programs.tillcast, ORDERS, LOG)?;
     let figures = bench.compare(&[Kind::Tillcast], |kind| {
@@ -47,7 +47,8 @@ pub(crate) fn scale(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let lines = figures.into_iter().enumerate().map(|(at, figures)| {
         let (company, way) = (&companies[at / 2], at % 2);
         let how = ["in a stream", "one at a time"][way];
-        // Fewer share what an event costs once, so they are no measure of growth.
+        // Few subscribers share the fixed cost of an event, so their figures are no measure of
+        // growth.
         let grows = at > 3;
         let most = base[way].filter(|_| grows).map(|cost| cost * SCATTER);
         let what = format!("server CPU for a delivery {how}, {company}, µs");

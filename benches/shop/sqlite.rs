@@ -16,10 +16,10 @@ pub(crate) struct Loop {
     _data: TempDir,
 }
 
-/// How a loop went.
+/// The result of a loop.
 pub(crate) struct Looped {
     pub(crate) orders_per_second: f64,
-    /// Milliseconds of each `COMMIT`.
+    /// The time of each `COMMIT`, in milliseconds.
     pub(crate) commits: Vec<f64>,
 }
 
@@ -37,7 +37,7 @@ impl Loop {
         Ok(Self { conn, seq, _data: data })
     }
 
-    /// Commits batches for that long, of so many orders on average.
+    /// Commits batches for `time`, of `batch` orders on average.
     pub(crate) fn run(&mut self, time: Duration, batch: f64) -> Outcome<Looped> {
         let (mut orders, mut owed, mut commits) = (0_u32, 0.0, Vec::new());
         let begun = Instant::now();
@@ -59,7 +59,7 @@ impl Loop {
     }
 }
 
-/// One order of one piece: the order, its product, the stock, an event for each.
+/// Writes one order of one piece: the order, its product, the stock, an event for each.
 fn order(conn: &Connection, seq: &mut i64, at: i64) -> Outcome<()> {
     let product = *seq % PRODUCTS + 1;
     let items = format!(

@@ -1,4 +1,4 @@
-//! What a start costs: time, memory, and a file on the disk.
+//! The cost of a start: time, memory, and the size of the program.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ const ORDERS: i64 = 100_000;
 const STARTS: usize = 10;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Start to first answer, memory then, and the size of the program.
+/// The time from start to first response, the memory then, and the size of the program.
 pub(crate) fn start(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let programs = bench.programs;
     let seed = Seed::make(&programs.tillcast, ORDERS, 0)?;
@@ -56,7 +56,8 @@ pub(crate) fn start(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     Ok(lines)
 }
 
-/// Writes, and moves that into the database, or leaves it in the write-ahead log as a crash does.
+/// Makes a change that a clean close moves into the database and a crash leaves in the write-ahead
+/// log.
 fn close(data_dir: &Path, as_a_crash: bool) -> Outcome<()> {
     let conn = Connection::open(data_dir.join("tillcast.db"))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, as_a_crash)?;

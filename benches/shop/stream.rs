@@ -1,4 +1,4 @@
-//! What a delivery costs the server: events in a stream, and one at a time.
+//! The server's cost of a delivery: events in a stream, and one at a time.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::{Bench, SUBSCRIBERS};
 const NOTES: Wish = Wish::Notes(14);
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// How a server did.
+/// The figures of a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Flow {
     /// The server's processor time for one frame at one subscriber, in µs.
@@ -23,11 +23,11 @@ pub(crate) struct Flow {
     pub(crate) rate: f64,
     /// Bytes of one frame.
     pub(crate) frame_bytes: f64,
-    /// How much of its core the generator needed, 0 to 1.
+    /// The part of its core that the generator needed, 0 to 1.
     pub(crate) generator: f64,
 }
 
-/// Server time for a delivery, many events at once.
+/// The server's time for a delivery, many events at once.
 pub(crate) fn streams(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let mut lines = Vec::new();
     for writers in [16, 64] {
@@ -51,7 +51,7 @@ pub(crate) fn streams(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     Ok(lines)
 }
 
-/// Server time for a delivery, one event at a time.
+/// The server's time for a delivery, one event at a time.
 pub(crate) fn singles(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let [figures] = bench.compare(&bench.programs.kinds(), |kind| {
         let server = bench.programs.start(kind)?;
@@ -63,7 +63,7 @@ pub(crate) fn singles(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     Ok(vec![Line { what, goal: Goal::OfBun(0.95), figures }])
 }
 
-/// So many writers publish as fast as they get answers.
+/// Lets this many writers publish as fast as they get responses.
 pub(crate) fn many(
     server: &Server,
     crowd: &mut Crowd,
@@ -80,7 +80,7 @@ pub(crate) fn many(
     flow
 }
 
-/// Each event only after every subscriber has the one before.
+/// Publishes each event only after every subscriber has the one before.
 pub(crate) fn one_by_one(server: &Server, crowd: &mut Crowd, events: u64) -> Outcome<Flow> {
     let mut publisher = Publisher::new(server, NOTES);
     crowd.write(server, 1)?;

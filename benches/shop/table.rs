@@ -5,16 +5,16 @@ use std::fs;
 
 use crate::common::server::Kind;
 
-/// What a figure is held against.
+/// The goal of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
-    /// Nothing: it explains another one.
+    /// No goal: the figure explains another one.
     None,
-    /// At most so much.
+    /// At most this value.
     AtMost(f64),
-    /// At most so much of Bun's.
+    /// At most this part of Bun's figure.
     OfBun(f64),
-    /// At least so much of the baseline's.
+    /// At least this part of the baseline's figure.
     OfBare(f64),
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Line {
     pub(crate) figures: Figures,
 }
 
-/// What each program had in each repetition, in the order of the repetitions.
+/// The figure of each program in each repetition, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) ours: Vec<f64>,
@@ -49,12 +49,12 @@ impl Figures {
     }
 }
 
-/// The middle one; none of nothing.
+/// The median; `None` without figures.
 pub(crate) fn median(figures: &[f64]) -> Option<f64> {
     percentile(figures, 50)
 }
 
-/// The figure below which so many percent are.
+/// The percentile of some figures; `None` without figures.
 pub(crate) fn percentile(figures: &[f64], percent: usize) -> Option<f64> {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -105,7 +105,7 @@ fn told(goal: String, met: Option<bool>) -> String {
     }
 }
 
-/// Three digits that count.
+/// A figure with three significant digits.
 fn number(figure: f64) -> String {
     match figure.abs() {
         0.0 => "0".to_owned(),

@@ -1,4 +1,4 @@
-//! What the server has in hand, every ten seconds, and whether that stays the same.
+//! The server's resources every ten seconds, and whether they stay the same.
 
 use std::fs;
 use std::io::{Write as _, stdout};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::{Outcome, Soak};
 
 const SAMPLE: Duration = Duration::from_secs(10);
-/// Samples of one line of the table.
+/// The number of samples for one line of the table.
 const LINE: usize = 6;
 
-/// What was looked at.
+/// The resources at one moment.
 #[derive(Clone, Copy)]
 struct Sample {
     resident_kib: u64,
@@ -24,7 +24,7 @@ struct Sample {
     sockets: u64,
 }
 
-/// A number of a sample and its name.
+/// The name of a figure, and the figure in a sample.
 type Column = (&'static str, fn(&Sample) -> u64);
 
 const COLUMNS: [Column; 7] = [
@@ -36,8 +36,8 @@ const COLUMNS: [Column; 7] = [
     ("database KiB", |sample| sample.database_kib),
     ("   events", |sample| sample.events),
 ];
-/// What must not grow by more than a twentieth and this: a page here and there, clients that happen
-/// to be there or away, a checkpoint's turn.
+/// The figures that must not grow by more than a twentieth and this slack, for single pages,
+/// clients that come and go, and the time of a checkpoint.
 const FLAT: [(&str, u64); 4] =
     [("RSS KiB", 512), ("RssAnon KiB", 512), ("files", 15), ("WAL KiB", 256)];
 
@@ -45,7 +45,7 @@ const FLAT: [(&str, u64); 4] =
 pub(crate) struct Curve(Vec<Sample>);
 
 impl Curve {
-    /// Looks until that time is over, and prints a line for each minute.
+    /// Samples until `run` is over, and prints a line for each minute.
     pub(crate) fn draw(soak: &Soak, run: Duration) -> Self {
         let begun = Instant::now();
         let mut curve = Self(Vec::new());
@@ -63,7 +63,7 @@ impl Curve {
         curve
     }
 
-    /// A line with what was usual in the last minute.
+    /// Prints a line with the medians of the last minute.
     fn print_minute(&self, soak: &Soak) {
         let minute = self.0.len() / LINE;
         let usual = |of| median(&self.0[self.0.len() - LINE..], of);
@@ -103,7 +103,8 @@ impl Sample {
         let file_kib = |name| {
             fs::metadata(soak.server.data_dir().join(name)).map_or(0, |file| file.len() / 1024)
         };
-        // Not on the last look's connection, which the server lets go of after 10 s of rest.
+        // A connection of its own, because the server closes the last sample's after 10 s without a
+        // request.
         let admin = soak.admin.separate();
         Self {
             resident_kib: kib("VmRSS:"),
@@ -117,7 +118,8 @@ impl Sample {
     }
 }
 
-/// How many orders there were since the last look, and the time within which 99 of 100 were made.
+/// The number of orders since the last call, and the time within which 99 of 100 were made, in
+/// milliseconds.
 fn orders_since(soak: &Soak) -> (usize, f64) {
     let mut orders = mem::take(&mut *soak.orders.lock().unwrap());
     orders.sort_unstable();
@@ -132,6 +134,6 @@ fn median(samples: &[Sample], of: fn(&Sample) -> u64) -> u64 {
 }
 
 fn say(line: &str) {
-    // Whoever closed the output has the result in the exit code.
+    // A reader that closed the output still has the exit code.
     drop(writeln!(stdout(), "{line}"));
 }

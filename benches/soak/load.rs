@@ -1,4 +1,4 @@
-//! The people of the shop and its devices, ten times as many as it has.
+//! The staff of the shop and its devices, ten times as many as a shop has.
 
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
@@ -12,13 +12,13 @@ use tungstenite::{Error, Message};
 use crate::common::{PATIENCE, Socket, customer, pay, shipment, unique};
 use crate::{ENTITIES, Soak};
 
-/// How long devices stay, and how long they are away, in milliseconds.
+/// The milliseconds for which devices stay, and for which they are away.
 const STAY: std::ops::Range<u64> = 2_000..60_000;
 const AWAY: std::ops::Range<u64> = 0..5_000;
-/// How long a device looks for news before it looks at the clock.
+/// How long a device waits for events before it checks the time.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Does something again and again at this pace, until the run is over.
+/// Repeats `work` at this pace, until the run is over.
 fn again_and_again(soak: &Soak, pace: Duration, mut work: impl FnMut(u64)) {
     let mut next = Instant::now();
     for number in 0.. {
@@ -31,7 +31,7 @@ fn again_and_again(soak: &Soak, pace: Duration, mut work: impl FnMut(u64)) {
     }
 }
 
-/// Sells two things to somebody who pays, and sends every tenth sale.
+/// Sells two products, takes the payment, and ships every tenth order.
 pub(crate) fn sell(soak: &Soak, till: usize) {
     let staff = soak.server.login("staff");
     again_and_again(soak, Duration::from_millis(200), |number| {
@@ -58,7 +58,7 @@ pub(crate) fn sell(soak: &Soak, till: usize) {
     });
 }
 
-/// Changes prices, and writes down customers.
+/// Renames products, and creates customers.
 pub(crate) fn manage(soak: &Soak) {
     let staff = soak.server.login("staff");
     again_and_again(soak, Duration::from_millis(500), |number| {
@@ -70,7 +70,7 @@ pub(crate) fn manage(soak: &Soak) {
     });
 }
 
-/// Looks through lists, as the screens of an office do.
+/// Reads lists, as the screens of an office do.
 pub(crate) fn read(soak: &Soak) {
     let staff = soak.server.login("staff");
     again_and_again(soak, Duration::from_millis(200), |number| {
@@ -82,7 +82,8 @@ pub(crate) fn read(soak: &Soak) {
     });
 }
 
-/// Not in step with the samples, or a hash's 19 MiB would be in all of them.
+/// Logs in and out, not in step with the samples, because a hash's 19 MiB would otherwise be in all
+/// of them.
 pub(crate) fn log_in_and_out(soak: &Soak) {
     again_and_again(soak, Duration::from_millis(1_900), |_| {
         let staff = soak.server.login("staff");
@@ -92,7 +93,8 @@ pub(crate) fn log_in_and_out(soak: &Soak) {
     });
 }
 
-/// Follows everything and never reads; when the server gives it up, it comes back to do the same.
+/// Subscribes to everything and never reads; when the server closes the connection, it comes back
+/// and does the same.
 pub(crate) fn get_stuck(soak: &Soak) {
     while !soak.is_over() {
         let stream = TcpStream::connect(soak.server.address()).unwrap();
@@ -103,7 +105,7 @@ pub(crate) fn get_stuck(soak: &Soak) {
             socket.send(&subscription(entity, soak.began_at));
         }
         let peer = socket.into_stream();
-        // A peer that is gone answers the next word with a reset. The word is an empty pong.
+        // A peer that is gone answers the next bytes with a reset. The bytes are an empty pong.
         while !soak.is_over() {
             let said = std::io::Write::write_all(&mut &peer, &[0x8a, 0x80, 0, 0, 0, 0]);
             if said.is_err() {
@@ -119,7 +121,7 @@ fn subscription(entity: &str, since: u64) -> Value {
     json!({"type": "subscribe", "channel": format!("{entity}_changes"), "since": since})
 }
 
-/// Follows one channel, leaves, comes back, and at the end has seen all of it, once and in order.
+/// Follows one channel, leaves and comes back, and must see all of it, once and in order.
 pub(crate) fn follow(soak: &Soak, entity: usize) {
     let (mut seen, mut told_at) = (Vec::new(), None);
     loop {

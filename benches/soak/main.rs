@@ -1,7 +1,7 @@
-//! `cargo bench --bench soak -- --minutes 20`: ten times a shop's load for a while, with clients that
-//! come and go, logins, and one that never reads. Prints the curve, and fails where memory, files or
-//! the write-ahead log grow, or where a client missed an event or got one twice.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "whatever goes wrong ends the run")]
+//! `cargo bench --bench soak -- --minutes 20` runs ten times a shop's load, with clients that come
+//! and go, logins, and one that never reads. It prints the curve, and fails if memory, files or the
+//! write-ahead log grow, or if a client missed an event or got one twice.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "any failure ends the run")]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -20,27 +20,27 @@ use curve::Curve;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Clients that follow a channel; they come and go.
+/// The number of clients that follow a channel; they come and go.
 const SUBSCRIBERS: usize = 300;
-/// Each makes five sales a second.
+/// The number of tills; each makes five sales a second.
 const TILLS: usize = 2;
 const PRODUCTS: usize = 50;
 const ENTITIES: [&str; 5] = ["order", "product", "customer", "shipment", "transaction"];
-/// Shorter runs say nothing about what grows, and end before a stuck client is closed.
+/// The shortest run that shows growth; a shorter one also ends before a stuck client is closed.
 const TELLING: Duration = Duration::from_secs(4 * 60);
 
-/// What everybody shares.
+/// The state that all threads share.
 struct Soak {
     server: Server,
     admin: Client,
     products: Vec<i64>,
     /// The `seq` before the first sale.
     began_at: u64,
-    /// Nobody begins anything new.
+    /// Whether the run is over, so that no new work begins.
     over: AtomicBool,
-    /// Said when nothing more will happen: the events of each entity, by their `seq`.
+    /// The events of each entity, by their `seq`; set when no more will come.
     told: OnceLock<[Vec<u64>; ENTITIES.len()]>,
-    /// How long orders took since the last look.
+    /// The times of the orders since the last call.
     orders: Mutex<Vec<Duration>>,
     came_back: AtomicU32,
     stuck_closed: AtomicU32,
@@ -63,7 +63,7 @@ fn main() -> Outcome<()> {
         }
         let curve = Curve::draw(soak, run);
         drop(over);
-        // Who failed has said why, and fails the run at the end of this scope.
+        // A thread that panicked has printed why, and fails the run at the end of this scope.
         for work in working {
             drop(work.join());
         }
@@ -100,7 +100,7 @@ fn minutes() -> Outcome<f64> {
 }
 
 impl Soak {
-    /// A shop with goods and nobody in it yet.
+    /// A shop with products and without clients.
     fn prepare() -> Self {
         let server = Server::with_users(&["staff"], &[]);
         let admin = server.admin();
@@ -123,7 +123,7 @@ impl Soak {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Reads what there was to be seen from the log, which has no holes.
+    /// Reads from the log which events the clients must have seen; the log has no gaps.
     fn tell(&self) {
         let mut told = ENTITIES.map(|_| Vec::new());
         for (seq, event) in (self.began_at + 1..).zip(log_after(&self.admin, self.began_at)) {
@@ -134,7 +134,7 @@ impl Soak {
     }
 }
 
-/// Ends the run, also where it fails.
+/// Ends the run, even if it fails.
 struct SetWhenDropped<'a>(&'a AtomicBool);
 
 impl Drop for SetWhenDropped<'_> {
