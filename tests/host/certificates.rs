@@ -136,7 +136,7 @@ fn an_authority_is_made_once_and_signs_what_a_shop_has() {
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("of\n   other names only those above"),
+        said.contains("for\n   no other names than those above"),
         "it is said at the first call: {said}"
     );
     assert!(said.contains(":3000/ca.pem"), "{said}");
