@@ -1,5 +1,5 @@
-//! Echoes every WebSocket message, through the code that serves `/ws` and within its limits: what a
-//! conformance suite says of this, it says of Tillcast (`tests/judges/autobahn.rs`).
+//! Echoes every WebSocket message, with the code and the limits of `/ws`, so that a conformance suite can
+//! test that code (`tests/judges/autobahn.rs`).
 //!
 //!     cargo run --example ws_echo [ADDR:PORT]
 
@@ -74,7 +74,7 @@ fn receive(
     result
 }
 
-/// Answers the opening handshake; returns the bytes that came behind it.
+/// Answers the opening handshake; returns the bytes that came after it.
 fn shake_hands(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (mut lines, mut line) = (Vec::new(), String::new());
