@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod authority;
+mod body;
 mod cors;
 mod entities;
 mod etag;
@@ -32,7 +33,7 @@ use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::limits::LOG_PATH_CHARS;
 
-pub use api::{Api, MemoryBudget};
+pub use api::{Api, Pools};
 pub use authority::AUTHORITY_PATH;
 pub use cors::{allow_origin, may_act, origin_of};
 pub use headers::{cookie_lines, header_text};
@@ -52,8 +53,7 @@ impl Api {
         session: SessionLookup,
     ) -> Reply {
         let (parts, body) = request.into_parts();
-        let mut request =
-            ApiRequest::new(parts, body, (client, session), Arc::clone(&self.memory_budget.bodies));
+        let mut request = ApiRequest::new(parts, body, (client, session), Arc::clone(&self.pools));
         let mut reply = self.dispatch(&mut request).await.unwrap_or_else(Problem::into_reply);
         if !request.discard_body().await {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

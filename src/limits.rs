@@ -22,6 +22,10 @@ pub use operation::*;
 pub use shop::*;
 pub use store::*;
 
+/// One owner, a user or else an address, may hold one unit in so many of a pool: of bodies, pages, places
+/// of slow clients, logins in line. Above: `429` for that owner alone.
+pub const SHARE: usize = 8;
+
 /// The bounds that `--profile` sets: those that decide how much memory the server can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -33,8 +37,9 @@ pub struct Limits {
     /// not complete waits in the kernel and does not count. Above, complete requests wait too, and
     /// connections close after their reply: see `KEEP_ALIVE_EIGHTHS_MAX`.
     pub http_connections: usize,
-    /// Bodies of all requests together, KiB. Above, the next ones wait.
-    pub bodies_kib: u32,
+    /// Bodies of all requests together, KiB, as far as they have arrived. Above, the next bytes wait, and
+    /// get `503` after `BODY_WAIT`. A share is not less than the longest body.
+    pub bodies_kib: usize,
     /// Pages, and responses as large, that are being made or sent. Above, the next ones wait, and get `503`
     /// after `PAGE_WAIT`.
     pub pages_at_once: usize,
@@ -78,7 +83,7 @@ impl Limits {
         connections: 500,
         workers: 1,
         http_connections: 64,
-        bodies_kib: 256,
+        bodies_kib: 512,
         pages_at_once: 2,
         sessions: 1_000,
         hash: HashCost { memory_kib: 7 * 1024, passes: 5 },

@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::origin::Origins;
 use crate::auth::{Auth, SessionCookie};
-use crate::http::{Api, MemoryBudget};
+use crate::http::{Api, Pools};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::ws::{self, EventLoop, Hub};
@@ -188,7 +188,7 @@ fn api(
         origins: Arc::new(Origins::new(settings.allow_origin.clone())),
         lifecycle: Arc::default(),
         identity: settings.identity.clone(),
-        memory_budget: MemoryBudget::new(limits.bodies_kib, limits.pages_at_once),
+        pools: Arc::new(Pools::new(&limits)),
         asyncapi: ws::asyncapi::document,
     };
     (api, writer)

@@ -1,6 +1,9 @@
-//! Bounded tables that limit how often an address or a name may do something.
+//! What keeps one client from taking all there is: pools with a share for each, and bounded tables that
+//! limit how often an address or a name may do something.
 
 mod address_prefix;
+mod ledger;
+mod pool;
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
@@ -10,6 +13,8 @@ use heapless::index_map::FnvIndexMap;
 use crate::limits::{CONNECT_BURST_SECONDS, LOGIN_NAMES_MAX, LOGIN_WINDOW, RATE_ADDRESSES_MAX};
 
 pub use address_prefix::AddressPrefix;
+pub use ledger::{NoRoom, Owner};
+pub use pool::{Permit, Pool};
 
 /// Failures by key. Too many within `LOGIN_WINDOW` block the key until the window is over.
 pub struct Failures {

@@ -6,7 +6,9 @@
 
 mod common;
 
-use common::{Client, PATIENCE, Raw, Server, Socket, json_request, outside_order, unique};
+use common::{
+    Client, PATIENCE, Raw, Server, Socket, json_request, outside_order, password_of, unique,
+};
 use rusqlite::Connection;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
@@ -55,7 +57,7 @@ fn the_tiny_profile_keeps_to_its_sum() {
         profile: "tiny",
         connections: 500,
         http_places: 64,
-        bodies_kib: 256,
+        bodies_kib: 512,
         pages: 2,
         sessions: 1_000,
     });
@@ -69,7 +71,9 @@ const SPARE: usize = 4;
 const CATCHERS: usize = 12;
 /// How often all HTTP permits are used for writes.
 const ROUNDS: usize = 3;
-/// Threads of this test; each serves a share of its connections.
+/// Clients that each have all of their share: together they have everything.
+const TILLS: usize = 8;
+/// Threads of this test that each serve a share of its connections.
 const HANDS: usize = 4;
 
 fn hold(bounds: &Bounds) {
@@ -107,19 +111,23 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     let sessions = admin.metric("sessions");
     assert_eq!(sessions, bounds.sessions, "sessions");
 
+    let tills = tills(&admin, server);
+
     watch.step("sockets that do not read");
     let sockets = bounds.unreserved() - bounds.http_places - CATCHERS;
     let sockets = in_parallel(sockets, |_| stuck_socket(&admin));
     watch.step("pages that nobody reads");
-    let pages = unread(&admin, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
+    let pages = unread(&tills, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
 
-    // The longest bodies take most of the server's time. They are read before others need it, so
-    // that all of them are held together even if this machine is busy.
-    watch.step("halves of the longest bodies");
-    let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
-    let long = (bounds.bodies_kib - places - LOGINS) / 64;
-    let long_halves = in_parallel(long, |_| long_half(&admin));
+    // They take the most of the server's time: they are read before others want it, so that they all are
+    // there together even if this machine has other things to do.
+    watch.step("halves of bodies");
+    let slow = bounds.http_places * 3 / 8;
+    let halves = in_parallel(slow, |at| half_body(&tills[at % TILLS], bounds.bodies_kib / slow));
     wait_until_read(server);
+    let connections = admin.metric("connections");
+    let least = sockets.len() + pages.len() + slow;
+    assert!(connections >= least, "{connections} connections, expected {least} or more");
 
     let (over, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0));
     scope(|threads| {
@@ -140,30 +148,27 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
                 }
             });
         }
-        watch.step("halves of bodies");
-        let halves = in_parallel(places - long, |_| half_body(&admin));
-        wait_until_read(server);
-        let connections = admin.metric("connections");
-        let least = bounds.unreserved() - LOGINS - CATCHERS - SPARE;
-        assert!(connections >= least, "{connections} connections, expected {least} or more");
-        drop((long_halves, halves));
+        watch.step("logins and catch-ups beside them");
+        let places = bounds.http_places - bounds.pages - LOGINS - SPARE;
+        write_at_once(&tills, &shop, SPARE);
+        drop(halves);
 
         watch.step("writes in all places");
         for _ in 0..ROUNDS {
-            write_at_once(&admin, &shop, places);
+            write_at_once(&tills, &shop, places);
         }
         drop(pages);
         watch.step("answers that nobody reads");
         let path = format!("/api/orders/{}", shop.long_order);
         let note = json!({"notes": "read it"}).to_string();
-        let orders = unread(&admin, places, |at| match at % 3 {
+        let orders = unread(&tills, places, |at| match at % 3 {
             0 => ("GET", path.as_str(), ""),
             1 => ("PATCH", path.as_str(), note.as_str()),
             _ => ("POST", "/api/orders", shop.long_lines.as_str()),
         });
         drop(orders);
         watch.step("lists of users that nobody reads");
-        let users = unread(&admin, places, |_| ("GET", "/api/users?limit=200", ""));
+        let users = unread(&tills, places, |_| ("GET", "/api/users?limit=200", ""));
         drop(users);
         watch.step("the end");
     });
@@ -253,6 +258,17 @@ struct Shop {
     events: usize,
 }
 
+/// Clients of as many users, who may read everything.
+fn tills(admin: &Client, server: &Server) -> Vec<Client> {
+    let log_in = |number| {
+        let name = format!("till{number}");
+        let user = json!({"username": name, "password": password_of(&name), "role": "admin"});
+        admin.post("/api/users", &user).expect(201);
+        server.login(&name)
+    };
+    (0..TILLS).map(log_in).collect()
+}
+
 /// The longest notes, with the longest characters: 8 KB.
 fn long_note() -> String {
     let note = unique("note");
@@ -320,14 +336,15 @@ fn stay_alive(mut sockets: Vec<Socket>, ended: &Receiver<()>) {
 
 /// Sends requests at once; their responses have begun to arrive and are read no further.
 fn unread<'a>(
-    client: &Client,
+    tills: &[Client],
     count: usize,
     ask: impl Fn(usize) -> (&'a str, &'a str, &'a str) + Sync,
 ) -> Vec<TcpStream> {
     let mut streams = in_parallel(count, |at| {
         let (method, path, body) = ask(at);
-        let mut stream = narrow(client);
-        stream.write_all(&request(client, method, path, body)).unwrap();
+        let till = &tills[at % TILLS];
+        let mut stream = narrow(till);
+        stream.write_all(&request(till, method, path, body)).unwrap();
         stream
     });
     let mut begun = [0; 12];
@@ -337,21 +354,12 @@ fn unread<'a>(
     streams
 }
 
-/// The longest body without its last byte, in the smallest possible chunks.
-fn long_half(client: &Client) -> TcpStream {
-    let pieces = "1\r\n{\r\n".repeat(64 * 1024 - 1);
-    unfinished(client, "Transfer-Encoding: chunked", &pieces)
-}
-
-/// A body of 1 KiB without its last byte.
-fn half_body(client: &Client) -> TcpStream {
-    unfinished(client, "Content-Length: 1024", &"{".repeat(1023))
-}
-
-fn unfinished(client: &Client, length: &str, body: &str) -> TcpStream {
+/// A body of so many KiB without its last byte, in the smallest pieces that there are.
+fn half_body(client: &Client, kib: usize) -> TcpStream {
+    let pieces = "1\r\n{\r\n".repeat(kib * 1024 - 1);
     let (cookie, kind) = (client.cookie().unwrap(), "Content-Type: application/json");
-    let path = "POST /api/orders HTTP/1.1\r\nHost: shop";
-    let request = format!("{path}\r\nCookie: {cookie}\r\n{kind}\r\n{length}\r\n\r\n{body}");
+    let head = "POST /api/orders HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked";
+    let request = format!("{head}\r\nCookie: {cookie}\r\n{kind}\r\n\r\n{pieces}");
     let mut stream = narrow(client);
     stream.write_all(request.as_bytes()).unwrap();
     stream
@@ -378,13 +386,14 @@ fn wait_until_read(server: &Server) {
     }
 }
 
-/// Changes the notes of orders to the longest possible ones, all at the same time.
-fn write_at_once(client: &Client, shop: &Shop, count: usize) {
+/// Changes the notes of orders to the longest there are, all at the same time.
+fn write_at_once(tills: &[Client], shop: &Shop, count: usize) {
     let sent = in_parallel(count, |at| {
         let path = format!("/api/orders/{}", shop.orders[at % shop.orders.len()]);
         let body = json!({"notes": long_note()}).to_string();
-        let mut raw = Raw::connect(client.address()).unwrap();
-        raw.send(&request(client, "PATCH", &path, &body)).unwrap();
+        let till = &tills[at % TILLS];
+        let mut raw = Raw::connect(till.address()).unwrap();
+        raw.send(&request(till, "PATCH", &path, &body)).unwrap();
         raw
     });
     for mut raw in sent {

@@ -86,7 +86,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("connections (--max-connections)", config.max_connections, CONNECTION_BYTES),
         bound("connections in the HTTP phase", limits.http_connections, HTTP_BYTES),
         bound("refused connections, until told", l::REFUSALS_MAX, REFUSAL_BYTES),
-        bound("bodies of requests, KiB", limits.bodies_kib as usize, BODY_KIB_BYTES),
+        bound("bodies of requests, KiB", limits.bodies_kib, BODY_KIB_BYTES),
         bound("worker threads (--workers)", config.workers, WORKER_BYTES),
         bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),
         bound("frames in the ring", 1, l::RING_BYTES_MAX),

@@ -1,8 +1,11 @@
 //! The state that the handlers of requests share.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
@@ -10,9 +13,10 @@ use crate::domain::Reject;
 use crate::feed::Feed;
 use crate::http::problem::Problem;
 use crate::lifecycle::Lifecycle;
-use crate::limits::{PAGE_WAIT, SMALL_RESPONSE_BYTES_MAX};
+use crate::limits::{Limits, PAGE_WAIT, SLOW_AFTER, SLOW_EIGHTHS_MAX, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::throttle::{Owner, Pool};
 use crate::tls::Identity;
 
 /// A permit for a large response; `None` for a small one.
@@ -34,23 +38,45 @@ pub struct Api {
     pub lifecycle: Arc<Lifecycle>,
     /// The server's certificate; `None` if it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
-    /// The memory that requests may hold at the same time.
-    pub memory_budget: MemoryBudget,
+    /// What requests may hold at the same time.
+    pub pools: Arc<Pools>,
     /// Makes the description of the WebSocket for a session cookie of this name.
     pub asyncapi: fn(&str) -> String,
 }
 
-/// The memory that requests may hold at the same time.
-pub struct MemoryBudget {
-    pub(super) bodies: Arc<Semaphore>,
+/// What requests may hold at the same time.
+pub struct Pools {
+    /// Bodies, KiB.
+    pub(super) bodies: Arc<Pool>,
+    /// Places of clients that the server waits for.
+    pub(super) slow: Arc<Pool>,
     pages: Arc<Semaphore>,
 }
 
-impl MemoryBudget {
-    /// Creates a budget of `bodies_kib` KiB of bodies and `pages` pages.
-    pub fn new(bodies_kib: u32, pages: usize) -> Self {
-        let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { bodies: semaphore(bodies_kib as usize), pages: semaphore(pages) }
+impl Pools {
+    /// For the bounds of a profile.
+    pub fn new(limits: &Limits) -> Self {
+        let places = limits.http_connections;
+        Self {
+            bodies: Pool::new(limits.bodies_kib, places),
+            slow: Pool::part(places * SLOW_EIGHTHS_MAX / 8, places, 0),
+            pages: Arc::new(Semaphore::new(limits.pages_at_once)),
+        }
+    }
+
+    /// Waits for a client's bytes: as a slow one after a moment, if its owner may have another.
+    pub async fn wait_for<T>(
+        &self,
+        owner: Owner,
+        patience: Duration,
+        bytes: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut bytes = pin!(bytes);
+        if let Ok(all) = timeout(SLOW_AFTER, bytes.as_mut()).await {
+            return Some(all);
+        }
+        let _slow = self.slow.try_acquire(owner, 1).ok()?;
+        timeout(patience, bytes).await.ok()
     }
 }
 
@@ -60,7 +86,7 @@ impl Api {
     /// # Errors
     /// `Busy` after `PAGE_WAIT`.
     pub(super) async fn page_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let permit = Arc::clone(&self.memory_budget.pages).acquire_owned();
+        let permit = Arc::clone(&self.pools.pages).acquire_owned();
         let busy = || Problem::from(Reject::Busy);
         tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }

@@ -13,7 +13,7 @@ use crate::http::headers::cookie_lines;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, to_json};
 use crate::http::request::ApiRequest;
-use crate::limits::LOGIN_BYTES_MAX;
+use crate::limits::{LOGIN_BODY_TIMEOUT, LOGIN_BYTES_MAX};
 
 impl Api {
     /// `POST /api/auth/login`.
@@ -57,7 +57,7 @@ impl Api {
         request: &mut ApiRequest,
         names: [&str; 2],
     ) -> Result<[String; 2], Problem> {
-        let (mut body, _) = request.json_object(LOGIN_BYTES_MAX).await?;
+        let (mut body, _) = request.json_object_within(LOGIN_BYTES_MAX, LOGIN_BODY_TIMEOUT).await?;
         let mut errors = Vec::new();
         let texts = names.map(|name| match body.remove(name) {
             Some(Value::String(text)) => text,

@@ -10,6 +10,7 @@ use crate::auth::Denied;
 use crate::auth::session::EndReason;
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::reply::{Reply, plain, to_json};
+use crate::throttle::NoRoom;
 
 /// The page that describes the codes; `#code` is appended.
 pub(super) const PROBLEMS_PATH: &str = "/docs/problems";
@@ -62,6 +63,20 @@ impl Problem {
     pub fn retry_after(code: Code, detail: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// There is no more of something for the one who asks.
+    pub fn no_room(reason: NoRoom, what: &str) -> Self {
+        let soon = Duration::from_secs(1);
+        match reason {
+            NoRoom::Share => {
+                let detail = format!("you have your share of {what}; wait for your other requests");
+                Self::retry_after(Code::TooManyRequests, detail, soon)
+            }
+            NoRoom::Full => {
+                Self::retry_after(Code::Busy, format!("there is no more of {what} now"), soon)
+            }
+        }
     }
 
     /// Adds the one header that a problem may have of its own.

@@ -1,31 +1,29 @@
 //! A request, read and checked: its session, query, body and preconditions.
 
-use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use serde_json::{Map, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::session::Session;
 use crate::auth::{self, ClientAddr, SessionLookup};
 use crate::domain::json::{self, JsonError};
 use crate::domain::{Code, EntityKind, FieldError, Precondition};
+use crate::http::api::Pools;
+use crate::http::body::{self, BodyReader};
 use crate::http::etag;
 use crate::http::headers::header_text;
 use crate::http::path::PathParameters;
 use crate::http::problem::Problem;
 use crate::http::query::QueryReader;
-use crate::limits::{BODY_BYTES_MAX, BODY_TIMEOUT, IDEMPOTENCY_KEY_CHARS_MAX, SKIP_TIMEOUT};
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, SKIP_TIMEOUT};
 use crate::store::IdempotencyKey;
-
-/// Why a body could not be read.
-type BodyError = Box<dyn Error + Send + Sync>;
+use crate::throttle::{Owner, Permit};
 
 /// A request on its way through its handler.
 pub(super) struct ApiRequest {
@@ -33,9 +31,9 @@ pub(super) struct ApiRequest {
     pub parts: Parts,
     body: Option<Incoming>,
     body_ended: bool,
-    bodies: Arc<Semaphore>,
-    /// The body's share of the memory for bodies; held until the reply is made.
-    share: Option<OwnedSemaphorePermit>,
+    pools: Arc<Pools>,
+    /// The body's memory; held until the reply is made.
+    memory: Option<Permit>,
     /// The client's address.
     pub client: ClientAddr,
     session: SessionLookup,
@@ -51,14 +49,14 @@ impl ApiRequest {
         parts: Parts,
         body: Incoming,
         (client, session): (ClientAddr, SessionLookup),
-        bodies: Arc<Semaphore>,
+        pools: Arc<Pools>,
     ) -> Self {
         Self {
             parts,
             body: Some(body),
             body_ended: true,
-            bodies,
-            share: None,
+            pools,
+            memory: None,
             client,
             session,
             path: PathParameters::default(),
@@ -77,6 +75,11 @@ impl ApiRequest {
             Some(ended) => Problem::session_ended(ended),
             None => Problem::new(Code::NotLoggedIn, "log in first: POST /api/auth/login"),
         })
+    }
+
+    /// The one whose share of all pools the request takes.
+    pub(super) fn owner(&self) -> Owner {
+        owner(&self.session, self.client)
     }
 
     /// The kind that the path names.
@@ -99,8 +102,17 @@ impl ApiRequest {
         &mut self,
         most: usize,
     ) -> Result<(Map<String, Value>, Bytes), Problem> {
+        self.json_object_within(most, Duration::MAX).await
+    }
+
+    /// The same of a body that may take only so long, however long it is.
+    pub(super) async fn json_object_within(
+        &mut self,
+        most: usize,
+        time: Duration,
+    ) -> Result<(Map<String, Value>, Bytes), Problem> {
         self.check_content_type()?;
-        let bytes = self.read_body(most).await?;
+        let bytes = self.read_body(most, time).await?;
         match json::parse(&bytes) {
             Ok(Value::Object(members)) => Ok((members, bytes)),
             Ok(_) => Err(Problem::new(Code::NotAnObject, "the body must be a JSON object")),
@@ -128,40 +140,17 @@ impl ApiRequest {
         }
     }
 
-    async fn read_body(&mut self, most: usize) -> Result<Bytes, Problem> {
-        let too_large = || {
-            let detail = format!("the body must be at most {most} bytes");
-            Problem::new(Code::BodyTooLarge, detail)
-        };
+    async fn read_body(&mut self, most: usize, time: Duration) -> Result<Bytes, Problem> {
         let Some(body) = self.body.take() else {
             return Ok(Bytes::new());
         };
         // The connection cannot take another request before this body is read to its end.
         self.body_ended = false;
-        let size = body.size_hint();
-        if size.lower() > most as u64 {
-            return Err(too_large());
-        }
-        let bytes = size.upper().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(most);
-        let kib = u32::try_from(bytes.min(most).div_ceil(1024)).unwrap_or(1).max(1);
-        let bodies = Arc::clone(&self.bodies);
-        let read = async move {
-            let share = bodies.acquire_many_owned(kib).await?;
-            let mut bytes = Vec::with_capacity(bytes.min(most));
-            for_each_chunk(Limited::new(body, most), |piece| bytes.extend_from_slice(piece))
-                .await?;
-            Ok::<_, BodyError>((share, Bytes::from(bytes)))
-        };
-        match tokio::time::timeout(BODY_TIMEOUT, read).await {
-            Ok(Ok((share, bytes))) => {
-                self.body_ended = true;
-                self.share = Some(share);
-                Ok(bytes)
-            }
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(Code::MalformedRequest, "the body ended early")),
-            Err(_) => Err(Problem::new(Code::RequestTimeout, "the body took too long")),
-        }
+        let reader = BodyReader::new(body, most, time, &self.pools, self.owner());
+        let (bytes, memory) = reader.read().await?;
+        self.body_ended = true;
+        self.memory = memory;
+        Ok(bytes)
     }
 
     /// Discards an unread body, if it is short and has arrived; returns whether the connection can take
@@ -169,10 +158,8 @@ impl ApiRequest {
     pub(super) async fn discard_body(&mut self) -> bool {
         if let Some(body) = self.body.take() {
             let waits = self.parts.headers.contains_key(header::EXPECT);
-            let skip = for_each_chunk(Limited::new(body, BODY_BYTES_MAX), |_| ());
-            let skipped =
-                !waits && matches!(tokio::time::timeout(SKIP_TIMEOUT, skip).await, Ok(Ok(())));
-            self.body_ended = skipped;
+            let skip = self.pools.wait_for(self.owner(), SKIP_TIMEOUT, body::skip(body));
+            self.body_ended = !waits && skip.await == Some(true);
         }
         self.body_ended
     }
@@ -204,18 +191,10 @@ impl ApiRequest {
     }
 }
 
-/// Lends a body piece by piece. The pieces are not kept, because each would keep the 8 KiB buffer that it
-/// came in, even if it is one byte long.
-async fn for_each_chunk(
-    mut body: Limited<Incoming>,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), BodyError> {
-    while let Some(frame) = body.frame().await {
-        if let Ok(piece) = frame?.into_data() {
-            take(&piece);
-        }
-    }
-    Ok(())
+/// The one whose share a request takes.
+pub(super) fn owner(session: &SessionLookup, client: ClientAddr) -> Owner {
+    let user = session.as_ref().ok().and_then(|session| session.principal.user_id());
+    user.map_or_else(|| Owner::Address(client.address.into()), Owner::User)
 }
 
 fn unreadable(error: JsonError) -> Problem {

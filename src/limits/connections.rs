@@ -29,9 +29,9 @@ pub const RESERVED_SHARE: usize = 16;
 pub const KEEP_ALIVE_EIGHTHS_MAX: usize = 4;
 /// The same for requests without a session, whose connections close first.
 pub const ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX: usize = 2;
-/// Eighths of the HTTP permits that requests without a session may take, so that their slow bodies do not
-/// stop the shop. Above: `429`.
-pub const ANONYMOUS_REQUEST_EIGHTHS_MAX: usize = 5;
+/// Eighths of the HTTP permits that slow clients may take, all together. Above: `503`. With the connections
+/// that are kept alive they leave one eighth for requests that come whole.
+pub const SLOW_EIGHTHS_MAX: usize = 3;
 /// Bytes of the buffer of one HTTP connection: enough for a head, and for a body in pieces.
 pub const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 

@@ -11,8 +11,17 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the body of a login, which anybody may send. Above: `413`.
 pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
-/// How long a body may take to arrive. Then `408`, and the connection is closed.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the body of a login may take to arrive. Then `408`, and the connection is closed.
+pub const LOGIN_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long bytes of a body wait for memory. Then `503`, or `429` where the owner has its share.
+pub const BODY_WAIT: Duration = Duration::from_secs(1);
+/// How long the server waits for a client, for the rest of a body, before the client counts as slow: it
+/// then takes one of the places of `SLOW_EIGHTHS_MAX`. Most bodies come with their head.
+pub const SLOW_AFTER: Duration = Duration::from_millis(50);
+/// Bytes a second of a slow client, once `SLOW_GRACE` is over. Below: `408`, and the connection is closed.
+pub const SLOW_BYTES_PER_SECOND: u32 = 1024;
+/// How long a client may be slower: a lost packet of a bad Wi-Fi is repeated within it.
+pub const SLOW_GRACE: Duration = Duration::from_secs(2);
 /// Values of one body; each takes up to 64 bytes while the body is read, and every second byte can be one.
 /// Above: `422`.
 pub const JSON_VALUES_MAX: usize = 4_096;

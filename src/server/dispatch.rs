@@ -59,7 +59,7 @@ fn needs_tls(context: &Context, request: &Request<Incoming>) -> bool {
     context.api.identity.is_some() && request.uri().path() != AUTHORITY_PATH
 }
 
-/// Turns a request without a session away if the server is crowded, else hands it on.
+/// Turns a request without a session away from a place that is kept for others, else hands it on.
 async fn route(
     context: &Arc<Context>,
     request: Request<Incoming>,
@@ -67,10 +67,7 @@ async fn route(
     session: SessionLookup,
     permit: Arc<ConnectionPermit>,
 ) -> Reply {
-    let anonymous = session.is_err().then(|| context.http_permits.try_anonymous());
-    if let Some(anonymous) = &anonymous
-        && (permit.reserved || anonymous.is_none())
-    {
+    if session.is_err() && permit.reserved {
         skip_body(request.into_body()).await;
         return closing(Problem::from(&RESERVED).into_reply());
     }

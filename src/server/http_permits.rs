@@ -1,38 +1,24 @@
 //! The permits of the HTTP phase. Its buffers take most of a connection's memory, so a connection waits for a
-//! permit, requests without a session never get all of them, and a connection keeps its permit only while
-//! others are free.
+//! permit, and keeps its permit only while others are free.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{
-    ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, ANONYMOUS_REQUEST_EIGHTHS_MAX, KEEP_ALIVE_EIGHTHS_MAX,
-};
+use crate::limits::{ANONYMOUS_KEEP_ALIVE_EIGHTHS_MAX, KEEP_ALIVE_EIGHTHS_MAX};
 
-/// The permits for connections, and for those of them whose request has no session.
+/// The permits for connections.
 pub(super) struct HttpPermits {
     connections: Semaphore,
     connections_max: usize,
-    anonymous_requests: Semaphore,
 }
 
 impl HttpPermits {
     pub(super) fn new(connections_max: usize) -> Self {
-        let anonymous_max = connections_max * ANONYMOUS_REQUEST_EIGHTHS_MAX / 8;
-        Self {
-            connections: Semaphore::new(connections_max),
-            connections_max,
-            anonymous_requests: Semaphore::new(anonymous_max),
-        }
+        Self { connections: Semaphore::new(connections_max), connections_max }
     }
 
     /// Waits for a connection's permit. `None` would mean a closed semaphore, and this one is never closed.
     pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.connections.acquire().await.ok()
-    }
-
-    /// The permit for one request without a session, if there is one.
-    pub(super) fn try_anonymous(&self) -> Option<SemaphorePermit<'_>> {
-        self.anonymous_requests.try_acquire().ok()
     }
 
     /// Whether a connection may keep its permit for another request. Permits become scarce for connections
@@ -52,8 +38,6 @@ mod tests {
     #[tokio::test]
     async fn permits_become_scarce_for_anonymous_clients_first() {
         let permits = HttpPermits::new(8);
-        let anonymous: Vec<_> = std::iter::from_fn(|| permits.try_anonymous()).collect();
-        assert_eq!(anonymous.len(), ANONYMOUS_REQUEST_EIGHTHS_MAX);
         let mut taken = Vec::new();
         let mut kept = Vec::new();
         for _ in 0..8 {

@@ -13,5 +13,6 @@ mod common;
 mod login_flood;
 mod login_time;
 mod open_files;
+mod shares;
 mod slow_clients;
 mod strangers;

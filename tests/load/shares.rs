@@ -1,0 +1,131 @@
+//! Guards the share of each: a device, or an address, that takes all that it can get takes its eighth, is
+//! told so, and keeps nobody else from anything.
+
+use crate::common::{Client, PATIENCE, Raw, Server, json_request, product};
+use serde_json::json;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// More than there are places in the HTTP phase.
+const MANY: usize = 260;
+/// An eighth of the places of the default profile.
+const SHARE: usize = 32;
+
+/// The beginning of a request whose body of so many bytes has begun.
+fn begun(path: &str, cookie: Option<&str>, length: usize, now: usize) -> Vec<u8> {
+    let cookie = cookie.map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: shop\r\n{cookie}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), &vec![b' '; now]].concat()
+}
+
+/// Connections that all sent this, and that are all open but for those that were told `429`: so many that
+/// an eighth of the places is left to them.
+fn flood(count: usize, from: impl Fn(usize) -> [u8; 4], to: SocketAddr, bytes: &[u8]) -> Vec<Raw> {
+    let open = |at| {
+        let mut raw = Raw::connect_from(from(at), to).unwrap();
+        raw.set_patience(Duration::from_millis(1));
+        raw.send(bytes).unwrap();
+        raw
+    };
+    let mut held: Vec<Raw> = (0..count).map(open).collect();
+    let begun = Instant::now();
+    while held.len() > SHARE {
+        held.retain_mut(|raw| match raw.answer(false) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+            answer => {
+                let answer = answer.unwrap().expect("an answer");
+                assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+                answer.problem(429);
+                false
+            }
+        });
+        assert!(begun.elapsed() < PATIENCE, "{} are not told", held.len() - SHARE);
+    }
+    held
+}
+
+/// Nothing came on any of them until now but, at last, that they are too slow.
+fn were_open_until_now(held: Vec<Raw>) {
+    assert_eq!(held.len(), SHARE);
+    for mut raw in held {
+        raw.set_patience(PATIENCE);
+        raw.answer(false).unwrap().expect("an answer").problem(408);
+    }
+}
+
+/// Whatever others want is done.
+fn others_are_served(server: &Server, staff: &Client, tea: i64) {
+    let sale = json!({"items": [{"product_id": tea, "quantity": 1}]});
+    staff.separate().post("/api/orders", &sale).expect(201);
+    staff.separate().get("/api/orders?limit=200").expect(200);
+    server.login("staff");
+    for path in ["/healthz", "/readyz"] {
+        server.anonymous().get(path).expect(200);
+    }
+}
+
+#[test]
+fn slow_bodies_of_one_kiosk_take_its_share_and_no_more() {
+    let server = Server::with_users(&["staff", "kiosk"], &[]);
+    let tea = product(&server.admin(), 2.5, 100);
+    let (staff, kiosk) = (server.login("staff"), server.login("kiosk"));
+    // From many addresses, so that what counts is the user.
+    let from = |at: usize| [127, 9, 0, 1 + u8::try_from(at % 8).unwrap()];
+    let slow = begun("/api/orders", kiosk.cookie(), 64 * 1024, 3 * 1024);
+    let held = flood(MANY, from, server.address(), &slow);
+    others_are_served(&server, &staff, tea);
+    // The kiosk itself sends what it has at once, as ever.
+    let sale = json!({"items": [{"product_id": tea, "quantity": 1}]});
+    kiosk.separate().post("/api/orders", &sale).expect(201);
+    were_open_until_now(held);
+}
+
+#[test]
+fn slow_logins_of_one_address_take_its_share_and_no_more() {
+    let server = Server::with_users(&["staff"], &[]);
+    let tea = product(&server.admin(), 2.5, 100);
+    let staff = server.login("staff");
+    let slow = begun("/api/auth/login", None, 4 * 1024, 1024);
+    let held = flood(200, |_| [127, 0, 0, 7], server.address(), &slow);
+    others_are_served(&server, &staff, tea);
+    were_open_until_now(held);
+}
+
+#[test]
+fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
+    let server = Server::with_users(&["staff", "kiosk"], &[]);
+    let tea = product(&server.admin(), 2.5, 100);
+    let (staff, kiosk) = (server.login("staff"), server.login("kiosk"));
+    // The share is 112 KiB: of long bodies that have not begun there may be many.
+    let announced = begun("/api/orders", kiosk.cookie(), 64 * 1024, 1);
+    let half = begun("/api/orders", kiosk.cookie(), 64 * 1024, 60 * 1024);
+    let connect = |bytes: &[u8]| {
+        let mut raw = Raw::connect(server.address()).unwrap();
+        raw.send(bytes).unwrap();
+        raw.set_patience(Duration::from_millis(1));
+        raw
+    };
+    let _announced: Vec<Raw> = (0..8).map(|_| connect(&announced)).collect();
+    let mut halves = vec![connect(&half), connect(&half)];
+    let begun = Instant::now();
+    while halves.len() == 2 {
+        halves.retain_mut(|raw| {
+            let Ok(Some(answer)) = raw.answer(false) else {
+                return true;
+            };
+            let told = answer.problem(429);
+            assert!(told["detail"].as_str().unwrap().contains("memory"), "{told}");
+            false
+        });
+        assert!(begun.elapsed() < PATIENCE, "two long bodies are more than a share");
+    }
+    others_are_served(&server, &staff, tea);
+    let long = format!("{{\"total\":1,\"currency\":\"USD\"}}{}", " ".repeat(60 * 1024));
+    let mut whole = connect(&json_request("POST", "/api/orders", staff.cookie(), "", &long));
+    whole.set_patience(PATIENCE);
+    whole.answer(false).unwrap().expect("an answer").expect(201);
+}
