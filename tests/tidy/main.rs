@@ -224,6 +224,23 @@ fn one_file_starts_the_program_under_test() {
     assert_eq!(places, ["tests/common/program.rs"]);
 }
 
+/// `tests/arm` skips tests by parts of their names; a renamed test would run, and fail on an emulator.
+#[test]
+fn each_test_that_an_emulator_skips_exists() {
+    let script = fs::read_to_string("tests/arm").unwrap();
+    let (_, list) = script.split_once("skipped=(").unwrap();
+    let skipped = list.split(')').next().unwrap().split_whitespace();
+    let mut tests = Vec::new();
+    gather(Path::new("tests"), &mut tests);
+    for name in skipped {
+        let exists = |(path, text): &(String, String)| match name.strip_suffix("::") {
+            Some(module) => path.ends_with(&format!("/{module}.rs")),
+            None => text.lines().any(|line| line.starts_with("fn ") && line.contains(name)),
+        };
+        assert!(tests.iter().any(exists), "tests/arm skips {name}, which does not exist");
+    }
+}
+
 #[test]
 fn the_documents_name_every_setting_with_its_default() {
     let text = fs::read_to_string("docs/operating.md").unwrap();
