@@ -70,7 +70,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Creates the room's handle on a store and a table of sessions.
+    /// Creates the handle on a store and a table of sessions.
     pub fn new(
         store: Arc<Store>,
         sessions: Arc<Sessions>,

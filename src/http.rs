@@ -1,4 +1,4 @@
-//! Turns one request into one reply. This room is the home of hyper's requests and responses.
+//! Turns one request into one reply, both of hyper's types.
 
 mod api;
 mod audit;

@@ -17,11 +17,11 @@
 //! connection owns only its cursor. A slow display, a handheld that was away, a fresh client and a
 //! restart are the same case, and memory does not depend on how slow a client is.
 //!
-//! Each module is a file and perhaps a folder of that name. It imports only from layers below its
-//! own, no two files use each other, and each external crate is used in one module only.
-//! `tests/tidy` checks all three.
+//! Each module is a file and perhaps a folder of that name. It imports only from layers below its own, no
+//! two files use each other, and external crates stay in the modules that the table names. `tests/tidy` checks
+//! all three.
 //!
-//! | layer | module | purpose | only user of |
+//! | layer | module | purpose | crates |
 //! |---|---|---|---|
 //! | 0 | [`limits`] | every bound, its reason, and what happens when it is reached | |
 //! | 0 | [`sync`] | locks that ignore poisoning | |

@@ -1,5 +1,5 @@
-//! TLS (RFC 8446) without sockets: certificates, and connections that map bytes to bytes. This room is the
-//! home of rustls and rcgen.
+//! TLS (RFC 8446) without sockets: certificates, and connections that map bytes to bytes. No other
+//! module uses rustls or rcgen.
 
 mod authority;
 mod connection;
@@ -9,7 +9,7 @@ pub use authority::{Issued, issue};
 pub use connection::TlsConnection;
 pub use identity::{Files, Identity};
 
-/// A connection whose handshake is over, for the tests of other rooms.
+/// A connection whose handshake is over, for the tests of other modules.
 #[cfg(test)]
 pub(crate) fn connection_for_tests() -> TlsConnection {
     use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};

@@ -1,4 +1,4 @@
-//! WebSockets: one thread for all of them. This room is the home of mio and tungstenite.
+//! WebSockets: one thread for all of them. No other module uses mio or tungstenite.
 //!
 //! A connection owns a position in the log and a socket, but no task and no buffer. The thread sleeps
 //! until an event is published or a peer sends something. One round writes the new events to every

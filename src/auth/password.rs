@@ -1,4 +1,4 @@
-//! Passwords: argon2id, a bounded number at a time. This file is the home of argon2.
+//! Passwords: argon2id, a bounded number at a time. No other file uses argon2.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

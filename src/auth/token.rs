@@ -1,5 +1,5 @@
 //! Random tokens and one-time passwords, and the hashes that are stored instead of tokens and requests.
-//! This file is the home of getrandom and sha2.
+//! No other file uses getrandom or sha2.
 
 use std::fmt::Write;
 

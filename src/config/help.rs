@@ -1,4 +1,4 @@
-//! The help pages, and the table of settings for the documents, made from the tables of this room.
+//! The help pages, and the table of settings for the documents, made from the tables of this module.
 
 use std::fmt::Write;
 

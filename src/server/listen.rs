@@ -1,5 +1,5 @@
 //! The listening sockets: those that the service manager opened and passed, and those that are opened
-//! here. This file is the home of listenfd.
+//! here. No other file uses listenfd.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as Passed};

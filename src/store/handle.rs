@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Wakes the writer regularly, so that it sees what other programs wrote and prunes the log.
-    /// Commands that wait do that as well. Never returns.
+    /// Waiting commands wake it, too. Never returns.
     pub async fn tick(&self) {
         let mut tick = tokio::time::interval(EXTERNAL_CHANGE_INTERVAL + Duration::from_millis(50));
         loop {
@@ -110,10 +110,10 @@ impl Store {
         result.await.unwrap_or(Err(Reject::Unavailable))
     }
 
-    /// Runs a command on behalf of a caller, who must still have the right to it in the transaction.
+    /// Runs a command on behalf of a caller, whose right to it is checked in the same transaction.
     ///
     /// # Errors
-    /// As `write`, and `SessionEnded` where the caller has lost the right.
+    /// As `write`, and `SessionEnded` if the caller has lost the right.
     pub(super) async fn write_for<T: Send + 'static>(
         &self,
         caller: Caller,

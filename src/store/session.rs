@@ -15,7 +15,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// The session by which a request acts for its principal.
+/// The session with which a request acts for its principal.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential {
     /// SHA-256 of the session's token.

@@ -29,8 +29,8 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
     sessions.and_then(Iterator::collect).map_err(failed)
 }
 
-/// Refuses a caller who has lost the right to act: the session has ended, or the user has another role. The
-/// writer also ends sessions, so a command comes either before that end or after it.
+/// Rejects a caller whose session has ended or whose role has changed. The writer also ends
+/// sessions, so a command comes either before that end or after it.
 pub(super) fn check_caller(conn: &Connection, caller: &Caller) -> Result<(), Reject> {
     let Principal::User { id, role } = caller.principal else { return Ok(()) };
     let credential = caller.credential.filter(|credential| credential.expires > Instant::now());

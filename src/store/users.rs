@@ -40,13 +40,13 @@ pub struct UserPatch {
 pub struct NewPassword {
     /// The password, hashed.
     pub hash: Secret,
-    /// The hash against which the user's old password was verified; `None` where an admin or the console
-    /// sets it, who need not know the old one.
+    /// The hash against which the user's old password was verified; `None` if an admin or the
+    /// console sets the new one, who need not know the old one.
     pub proved: Option<Secret>,
 }
 
 impl NewPassword {
-    /// Refuses one whose proof is out of date: the user has got another password since.
+    /// Rejects a new password if the user has got another one since the old one was verified.
     fn check_proof(&self, conn: &Connection, id: i64) -> Result<(), Reject> {
         let Some(proved) = &self.proved else { return Ok(()) };
         let sql = "SELECT 1 FROM users WHERE id = ? AND password_hash = ?";
@@ -283,7 +283,7 @@ mod tests {
 
     /// While an intruder's change waits for its hash, an admin sets another password.
     #[test]
-    fn a_password_is_changed_only_where_the_proved_one_is_still_the_users() {
+    fn a_password_changes_only_if_the_verified_one_is_still_current() {
         let conn = Connection::open_in_memory().unwrap();
         for migration in MIGRATIONS {
             conn.execute_batch(migration).unwrap();
