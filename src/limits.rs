@@ -22,8 +22,8 @@ pub use operation::*;
 pub use shop::*;
 pub use store::*;
 
-/// One owner, a user or else an address, may hold one unit in so many of a pool: of bodies, pages, places
-/// of slow clients, logins in line. Above: `429` for that owner alone.
+/// One owner may hold one unit in this many of a pool. The owner is a user, or else an address; the
+/// pools are bodies, pages, slow clients and waiting logins. Above: `429` for that owner alone.
 pub const SHARE: usize = 8;
 
 /// The bounds that `--profile` sets: those that decide how much memory the server can take.

@@ -17,12 +17,12 @@ pub const CONNECT_BURST_SECONDS: u32 = 10;
 /// Addresses whose connection rate is measured. Above, the one that was quiet for the longest is forgotten.
 pub const RATE_ADDRESSES_MAX: usize = 1024;
 
-/// One connection in this many may be half-open: connected, without a whole request yet. Above, and if
-/// there are no more connections at all, the one that has been half-open for the longest is closed for the
-/// next: clients that say nothing never keep out one that does.
+/// One connection in this many may be half-open: connected, without a whole request yet. Above, and
+/// if there are no more connections at all, the one that has been half-open for the longest is
+/// closed for the next, so that silent clients cannot keep out one that sends a request.
 pub const HALF_OPEN_SHARE: usize = 2;
-/// One connection in this many, the last ones, is kept for devices that are logged in. A first request
-/// without a live session gets `429` there, a login too.
+/// One connection in this many, the last ones, is kept for devices that are logged in. A first
+/// request without a live session gets `429` there, and so does a login.
 pub const RESERVED_SHARE: usize = 16;
 /// Eighths of the HTTP permits that may be taken while connections are kept alive. Above, replies say
 /// `Connection: close`, so that permits become free.

@@ -13,10 +13,10 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 /// How long the body of a login may take to arrive. Then `408`, and the connection is closed.
 pub const LOGIN_BODY_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long bytes of a body wait for memory. Then `503`, or `429` where the owner has its share.
+/// How long bytes of a body wait for memory. Then `503`, or `429` if the owner holds its share.
 pub const BODY_WAIT: Duration = Duration::from_secs(1);
-/// How long the server waits for a client, for the rest of a body, before the client counts as slow: it
-/// then takes one of the places of `SLOW_EIGHTHS_MAX`. Most bodies come with their head.
+/// How late the rest of a body may be before its client counts as slow and takes one of the places
+/// of `SLOW_EIGHTHS_MAX`. Most bodies arrive with their head.
 pub const SLOW_AFTER: Duration = Duration::from_millis(50);
 /// Bytes a second of a slow client, once `SLOW_GRACE` is over. Below: `408`, and the connection is closed.
 pub const SLOW_BYTES_PER_SECOND: u32 = 1024;

@@ -69,7 +69,7 @@ pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection,
     if made && version == 0 {
         return Err(lost());
     }
-    // The file is known to be ours only here; nothing else may be touched.
+    // Only now is the file known to be ours, so that its permissions may be changed.
     restrict()?;
     configure(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;

@@ -78,9 +78,9 @@ struct Boot {
 }
 
 impl Boot {
-    /// The present boot, if it is `now`; `None` if the system does not tell. A service that cannot
-    /// read the kernel's file gets the id from its manager (`%b` in systemd's units), which writes
-    /// it without dashes.
+    /// The present boot, at the time `now` in milliseconds since 1970, UTC; `None` if the system
+    /// gives no id. A service that cannot read the kernel's file gets the id from its manager (`%b`
+    /// in systemd's units), which writes it without dashes.
     fn current(now: i64) -> Option<Self> {
         let kernel = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
         let id = kernel.or_else(|| env::var("BOOT_ID").ok())?.trim().replace('-', "");

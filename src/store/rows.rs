@@ -153,7 +153,7 @@ pub(super) fn update(conn: &Connection, before: &Row, after: &Row) -> Result<(),
     }
 }
 
-/// Removes an entity. A conflict rejects this while others refer to it.
+/// Removes an entity; fails with a conflict while others refer to it.
 pub(super) fn delete(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = &Statements::for_kind(row.kind).delete;
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;

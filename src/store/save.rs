@@ -9,7 +9,8 @@ use crate::store::write_tx::WriteTx;
 use crate::store::{events, rows};
 
 /// Saves a step with its event, and sets the row's id, version and times. A step that changes
-/// nothing does neither; one that changes only hidden fields makes no event and no new version.
+/// nothing makes no event and is not stored; one that changes only hidden fields is stored, but
+/// makes no event and no new version.
 pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     let (seq, now) = (tx.next_seq, tx.now);
     let saved = match step {

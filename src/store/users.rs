@@ -103,7 +103,7 @@ pub(super) fn find(conn: &Connection, username: &str) -> Result<Option<(User, Se
 pub struct LoginCandidate {
     /// The user with that name.
     pub user: Option<User>,
-    /// The hash of the user's password; a decoy, another user's, where there is no such user.
+    /// The hash of the user's password; if there is no such user, another user's hash as a decoy.
     pub password_hash: Secret,
 }
 

@@ -1,4 +1,5 @@
-//! The writer: the only thread that changes the shop, with the only connection that may write.
+//! The writer: the server's only thread that changes the shop, with its only connection that may
+//! write.
 //!
 //! Invariant: a reply or an event leaves only after the commit that made it true has returned.
 
@@ -70,7 +71,7 @@ pub(super) struct Writer {
     pub(super) conn: Option<Connection>,
     pub(super) group: GroupCommit,
     pub(super) readers: Vec<JoinHandle<()>>,
-    /// The callers' runtime; `None` where the store was opened outside of one.
+    /// The callers' runtime; `None` if the store was opened outside of one.
     pub(super) runtime: Option<Handle>,
     pub(super) sinks: CommitSinks,
     pub(super) metrics: Arc<Metrics>,
