@@ -116,9 +116,8 @@ impl Auth {
             password_hash,
             renewed_hash,
             replaced,
-            displaced: self.sessions.displaced_by_login(),
         };
-        let user = self.store.add_session(new).await?.ok_or(Denied::Wrong)?;
+        let user = self.store.add_session(new, self.sessions.room()).await?.ok_or(Denied::Wrong)?;
         Ok((user, self.cookie.set(&token, self.lifetimes.max, from.secure)))
     }
 

@@ -43,7 +43,7 @@ pub struct Limits {
     /// Pages, and responses as large, that are being made or sent. Above, the next ones wait, and get `503`
     /// after `PAGE_WAIT`.
     pub pages_at_once: usize,
-    /// Sessions. Above, the one that was unused for the longest ends.
+    /// Sessions. Above, a login ends the one that was unused for the longest, of the user with the most.
     pub sessions: usize,
     /// The cost of a password hash.
     pub hash: HashCost,

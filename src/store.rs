@@ -55,7 +55,9 @@ pub use idempotency::{IdempotencyKey, StoredResponse};
 pub use list::Query;
 pub use recovery::last_recorded_time;
 pub use restore::restore;
-pub use session::{Credential, NewSession, Revocation, SessionChange, StoredSession, TokenHash};
+pub use session::{
+    Credential, NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
+};
 pub use start::{OpenedStore, open};
 pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};
 pub use writer::CommitSinks;

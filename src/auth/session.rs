@@ -20,7 +20,7 @@ pub enum EndReason {
     RoleChanged,
     /// The user was disabled or deleted.
     Disabled,
-    /// The table of sessions was full, and this one was unused for the longest.
+    /// The user had too many sessions, and this one was unused for the longest.
     Displaced,
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::session::{EndReason, Lifetimes, Session, millis};
 use crate::domain::Principal;
-use crate::store::{Credential, SessionChange, StoredSession, TokenHash};
+use crate::store::{Credential, SessionChange, SessionRoom, StoredSession, TokenHash};
 use crate::sync;
 
 /// All sessions.
@@ -62,18 +62,16 @@ impl Sessions {
         }
     }
 
-    /// The sessions that have to end if a user logs in now: the ones unused the longest of a full
-    /// table, as long as they have no socket.
-    pub fn displaced_by_login(&self) -> Vec<TokenHash> {
-        let table = self.table();
-        let excess = (table.len() + 1).saturating_sub(self.capacity);
-        if excess == 0 {
-            return Vec::new();
-        }
-        let idle = table.values().filter(|session| session.sockets() == 0);
-        let mut oldest: Vec<_> = idle.map(|session| (session.used(), session)).collect();
-        oldest.sort_unstable_by_key(|(used, _)| *used);
-        oldest.into_iter().take(excess).map(|(_, session)| session.token_hash).collect()
+    /// The room of the table, for a login. A session that is not in it yet was used just now; an open socket
+    /// counts as use.
+    pub fn room(self: &Arc<Self>) -> SessionRoom {
+        let sessions = Arc::clone(self);
+        let last_used = Box::new(move |token_hash: &TokenHash| {
+            let table = sessions.table();
+            let quiet = table.get(token_hash).filter(|session| session.sockets() == 0);
+            quiet.map_or(u64::MAX, |session| session.used())
+        });
+        SessionRoom { capacity: self.capacity, last_used }
     }
 
     /// Applies a committed change.

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How often expired sessions are searched for: a socket is closed within a second of its session's
 /// end.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
+/// Sessions of one user. Above, a login ends the user's session that was unused for the longest.
+pub const SESSIONS_PER_USER_MAX: usize = 64;
 /// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
 pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
 /// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.

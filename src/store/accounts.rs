@@ -4,7 +4,7 @@ use crate::domain::{Precondition, Reject, User};
 use crate::store::audit::{AuditSubject, Caller};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
-use crate::store::session::{NewSession, TokenHash};
+use crate::store::session::{NewSession, SessionRoom, TokenHash};
 use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 
@@ -64,8 +64,13 @@ impl Store {
     }
 
     /// Stores a new session and returns its user. Returns `None` if the user may not log in, or has
-    /// another password hash by now. The session is valid when this returns.
-    pub async fn add_session(&self, new: NewSession) -> Result<Option<User>, Reject> {
+    /// another password hash by now. When this returns, the session is valid, and those have ended
+    /// for which there is no more room.
+    pub async fn add_session(
+        &self,
+        new: NewSession,
+        room: SessionRoom,
+    ) -> Result<Option<User>, Reject> {
         self.write(move |tx| {
             let found = users::find(tx.conn, &new.username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == new.password_hash);
@@ -73,7 +78,7 @@ impl Store {
             if let Some(renewed) = &new.renewed_hash {
                 users::replace_hash(tx, user.id, renewed)?;
             }
-            session_table::add(tx, user.clone(), &new)?;
+            session_table::add(tx, user.clone(), &new, &room)?;
             Ok(Some(user))
         })
         .await

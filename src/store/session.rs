@@ -54,8 +54,14 @@ pub struct NewSession {
     pub renewed_hash: Option<Secret>,
     /// The sessions that the same browser had before.
     pub replaced: Vec<TokenHash>,
-    /// Sessions that have to end because there are too many.
-    pub displaced: Vec<TokenHash>,
+}
+
+/// The room for sessions, and what decides which of them end where it is too small.
+pub struct SessionRoom {
+    /// Sessions of all users together.
+    pub capacity: usize,
+    /// When a session was used last, on any clock. The database learns of it only now and then.
+    pub last_used: Box<dyn Fn(&TokenHash) -> u64 + Send>,
 }
 
 /// A change to the set of valid sessions.

@@ -5,9 +5,12 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use crate::domain::{Principal, Reject, User};
+use crate::limits::SESSIONS_PER_USER_MAX;
 use crate::store::audit::Caller;
 use crate::store::error::failed;
-use crate::store::session::{NewSession, Revocation, SessionChange, StoredSession, TokenHash};
+use crate::store::session::{
+    NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
+};
 use crate::store::write_tx::WriteTx;
 
 /// Every session of a user who may log in.
@@ -68,12 +71,18 @@ pub(super) fn shift(conn: &Connection, step: i64) -> rusqlite::Result<()> {
 
 /// Stores the session of a user who logs in, and removes the sessions that it replaces or
 /// displaces.
-pub(super) fn add(tx: &mut WriteTx<'_>, user: User, new: &NewSession) -> Result<(), Reject> {
-    let NewSession { token_hash, replaced, displaced, .. } = new;
+pub(super) fn add(
+    tx: &mut WriteTx<'_>,
+    user: User,
+    new: &NewSession,
+    room: &SessionRoom,
+) -> Result<(), Reject> {
+    let NewSession { token_hash, replaced, .. } = new;
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((token_hash.0, user.id, tx.now, tx.now)).map_err(failed)?;
-    delete(tx.conn, replaced.iter().chain(displaced))?;
+    delete(tx.conn, replaced)?;
+    let displaced = displace(tx.conn, user.id, token_hash, room)?;
     let session = StoredSession {
         token_hash: *token_hash,
         user_id: user.id,
@@ -82,9 +91,56 @@ pub(super) fn add(tx: &mut WriteTx<'_>, user: User, new: &NewSession) -> Result<
         created_at: tx.now,
         used_at: tx.now,
     };
-    let (replaced, displaced) = (replaced.clone(), displaced.clone());
+    let replaced = replaced.clone();
     tx.outbox.session_changes.push(SessionChange::LoggedIn { session, replaced, displaced });
     Ok(())
+}
+
+/// Removes the sessions that are too many after a login, and returns them: first of the user who logs in,
+/// then of the user with the most, who is somebody else only if nobody has less than a fair share.
+fn displace(
+    conn: &Connection,
+    user_id: i64,
+    new: &TokenHash,
+    room: &SessionRoom,
+) -> Result<Vec<TokenHash>, Reject> {
+    let mut displaced =
+        longest_unused(conn, user_id, new, room, |own| own.saturating_sub(SESSIONS_PER_USER_MAX))?;
+    delete(conn, &displaced)?;
+    let mut count = conn.prepare_cached("SELECT count(*) FROM sessions").map_err(failed)?;
+    let all: u32 = count.query_row([], |row| row.get(0)).map_err(failed)?;
+    let excess = (all as usize).saturating_sub(room.capacity);
+    if excess > 0 {
+        let sql = "
+            SELECT user_id FROM sessions GROUP BY user_id
+            ORDER BY count(*) DESC, user_id = ? DESC LIMIT 1";
+        let mut most = conn.prepare_cached(sql).map_err(failed)?;
+        let most = most.query_row([user_id], |row| row.get(0)).map_err(failed)?;
+        let others = longest_unused(conn, most, new, room, |_| excess)?;
+        delete(conn, &others)?;
+        displaced.extend(others);
+    }
+    Ok(displaced)
+}
+
+/// Those of a user's sessions that were unused for the longest, `excess` of how many there are. The new one
+/// is never among them.
+fn longest_unused(
+    conn: &Connection,
+    user_id: i64,
+    new: &TokenHash,
+    room: &SessionRoom,
+    excess: impl Fn(usize) -> usize,
+) -> Result<Vec<TokenHash>, Reject> {
+    let sql = "SELECT token_hash FROM sessions WHERE user_id = ?";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    let own = statement.query_map([user_id], |row| row.get(0).map(TokenHash));
+    let mut own: Vec<TokenHash> = own.and_then(Iterator::collect).map_err(failed)?;
+    let excess = excess(own.len());
+    own.retain(|one| one != new);
+    own.sort_by_cached_key(&room.last_used);
+    own.truncate(excess);
+    Ok(own)
 }
 
 /// Removes sessions.
@@ -128,4 +184,105 @@ pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), R
         statement.execute((tx.now - ago, token_hash.0)).map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Role, Secret};
+    use crate::store::database::MIGRATIONS;
+    use crate::store::users::{self, NewUser};
+    use crate::store::write_tx::Outbox;
+
+    /// Logs users in, each session used after those before it but where `used` says otherwise.
+    struct Shop<'c> {
+        tx: WriteTx<'c>,
+        users: Vec<User>,
+        capacity: usize,
+        used: fn(u32) -> u64,
+        logins: u32,
+    }
+
+    fn hash(number: u32) -> TokenHash {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        TokenHash(bytes)
+    }
+
+    fn number(TokenHash([a, b, c, d, ..]): &TokenHash) -> u32 {
+        u32::from_be_bytes([*a, *b, *c, *d])
+    }
+
+    fn shop<'c>(conn: &'c Connection, names: &[&str], capacity: usize) -> Shop<'c> {
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        let outbox = Outbox::default();
+        let tx = WriteTx { conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
+        let add = |name: &&str| {
+            let (username, password_hash) = ((*name).to_owned(), Secret("hash".to_owned()));
+            let new = NewUser { username, role: Role::Admin, password_hash };
+            users::add(&tx, &new, Caller::CONSOLE).unwrap()
+        };
+        let users = names.iter().map(add).collect();
+        Shop { tx, users, capacity, used: u64::from, logins: 0 }
+    }
+
+    impl Shop<'_> {
+        /// The session that ends with one more login of a user.
+        fn log_in(&mut self, user: usize) -> Option<u32> {
+            let user = self.users[user].clone();
+            self.logins += 1;
+            let new = NewSession {
+                token_hash: hash(self.logins),
+                username: user.username.clone(),
+                password_hash: Secret::default(),
+                renewed_hash: None,
+                replaced: Vec::new(),
+            };
+            let time = self.used;
+            let last_used = Box::new(move |one: &TokenHash| time(number(one)));
+            let room = SessionRoom { capacity: self.capacity, last_used };
+            add(&mut self.tx, user, &new, &room).unwrap();
+            let Some(SessionChange::LoggedIn { displaced, .. }) =
+                self.tx.outbox.session_changes.pop()
+            else {
+                panic!("a login tells of itself")
+            };
+            assert!(displaced.len() <= 1, "{displaced:?}");
+            displaced.first().map(number)
+        }
+
+        fn sessions_of(&self, user: usize) -> usize {
+            let sessions = all(self.tx.conn).unwrap();
+            sessions.iter().filter(|one| one.user_id == self.users[user].id).count()
+        }
+    }
+
+    #[test]
+    fn a_user_above_the_bound_loses_the_session_unused_the_longest() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut shop = shop(&conn, &["kiosk", "admin"], 1_000);
+        assert_eq!(shop.log_in(1), None);
+        // The second session is the user's oldest, and the one that is used most lately.
+        shop.used = |number| if number == 2 { u64::MAX } else { number.into() };
+        for _ in 0..SESSIONS_PER_USER_MAX {
+            assert_eq!(shop.log_in(0), None);
+        }
+        assert_eq!([shop.log_in(0), shop.log_in(0)], [Some(3), Some(4)]);
+        assert_eq!((shop.sessions_of(0), shop.sessions_of(1)), (SESSIONS_PER_USER_MAX, 1));
+    }
+
+    #[test]
+    fn a_full_table_makes_room_within_the_user_with_the_most() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut shop = shop(&conn, &["kiosk", "admin", "staff"], 9);
+        let mut log_in = |users: &[usize]| users.iter().map(|user| shop.log_in(*user)).collect();
+        let none: Vec<Option<u32>> = log_in(&[1, 1, 2, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(none, [None; 9]);
+        // The kiosk ends its own; so does another's login, until nobody has more than the others.
+        let ended: Vec<_> = log_in(&[0, 1, 2, 2, 1]);
+        assert_eq!(ended, [4, 5, 6, 7, 1].map(Some));
+        assert_eq!([0, 1, 2].map(|user| shop.sessions_of(user)), [3, 3, 3]);
+    }
 }

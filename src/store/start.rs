@@ -149,10 +149,10 @@ mod tests {
 
     use super::*;
     use crate::domain::event::Event;
-    use crate::domain::{EntityKind, Role, Secret};
+    use crate::domain::{EntityKind, Reject, Role, Secret, User};
     use crate::store::console::Console;
     use crate::store::events;
-    use crate::store::session::{NewSession, SessionChange, TokenHash};
+    use crate::store::session::{NewSession, SessionChange, SessionRoom, TokenHash};
     use crate::store::write_tx::WriteTx;
 
     const RETENTION: Retention =
@@ -165,8 +165,12 @@ mod tests {
             password_hash: Secret(password_hash.to_owned()),
             renewed_hash: None,
             replaced: Vec::new(),
-            displaced: Vec::new(),
         }
+    }
+
+    async fn add(store: &Store, new: NewSession) -> Result<Option<User>, Reject> {
+        let room = SessionRoom { capacity: 10, last_used: Box::new(|_| 0) };
+        store.add_session(new, room).await
     }
 
     /// A started store with the user `ana`.
@@ -197,9 +201,9 @@ mod tests {
     #[tokio::test]
     async fn a_login_is_in_force_before_its_reply_leaves() {
         let (_data, store, changes) = started();
-        assert!(store.add_session(login(1, "hash")).await.unwrap().is_some());
+        assert!(add(&store, login(1, "hash")).await.unwrap().is_some());
         assert!(matches!(&changes.lock().unwrap()[..], [SessionChange::LoggedIn { .. }]));
-        assert!(store.add_session(login(2, "another")).await.unwrap().is_none());
+        assert!(add(&store, login(2, "another")).await.unwrap().is_none());
         store.remove_sessions(vec![TokenHash([1; 32])]).await.unwrap();
         assert!(matches!(
             &changes.lock().unwrap()[..],
@@ -210,10 +214,10 @@ mod tests {
     #[tokio::test]
     async fn a_rejected_login_changes_no_session() {
         let (_data, store, changes) = started();
-        store.add_session(login(1, "hash")).await.unwrap();
+        add(&store, login(1, "hash")).await.unwrap();
         // Storing the same token again breaks a constraint of the table, after others of its batch.
         let (again, other) =
-            tokio::join!(store.add_session(login(1, "hash")), store.add_session(login(2, "hash")));
+            tokio::join!(add(&store, login(1, "hash")), add(&store, login(2, "hash")));
         assert!(again.is_err() && other.unwrap().is_some());
         assert_eq!(changes.lock().unwrap().len(), 2);
     }

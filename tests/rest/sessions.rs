@@ -238,6 +238,33 @@ fn a_login_ends_the_session_that_the_browser_had() {
     }
 }
 
+/// A device that logs in again and again ends its own sessions, and nobody else's.
+#[test]
+fn a_user_has_at_most_64_sessions() {
+    let mut server = Server::with_users(&["kiosk"], &["--profile", "tiny"]);
+    let (admin, kiosk) = (server.admin(), server.login("kiosk"));
+    server.kill();
+    let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let plant = "
+        WITH RECURSIVE n(number) AS (VALUES (1) UNION ALL SELECT number + 1 FROM n WHERE number < 63)
+        INSERT INTO sessions (token_hash, user_id, created_at, used_at)
+        SELECT randomblob(32), user_id, created_at, used_at + number FROM sessions, n WHERE user_id = 2";
+    assert_eq!(database.execute(plant, []), Ok(63));
+    drop(database);
+    let server = server.again();
+    let (admin, kiosk) = (server.adopt(&admin), server.adopt(&kiosk));
+    kiosk.get("/api/auth/me").expect(200);
+    for _ in 0..5 {
+        server.login("kiosk").get("/api/auth/me").expect(200);
+        let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+        let sql = "SELECT count(*) FROM sessions WHERE user_id = 2";
+        assert_eq!(database.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(64));
+    }
+    // It was stored first of all, and used last.
+    kiosk.get("/api/auth/me").expect(200);
+    admin.get("/api/auth/me").expect(200);
+}
+
 /// A browser keeps one jar of cookies for all ports of a host.
 #[test]
 fn two_shops_on_one_host_do_not_end_each_others_sessions() {
