@@ -11,7 +11,9 @@ mod token;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use crate::domain::{Precondition, Reject, Secret, User};
 use crate::limits::HashCost;
@@ -19,8 +21,8 @@ use crate::metrics::Metrics;
 use crate::store::{Caller, NewPassword, NewSession, Store, TokenHash, UserPatch, UserUpdate};
 
 pub use cookie::SessionCookie;
-use login_throttle::LoginThrottle;
-use password::Hasher;
+use login_throttle::{Attempt, LoginThrottle, Source, Verdict};
+use password::{HashPermit, Hasher};
 use session::{EndReason, Lifetimes, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
@@ -107,8 +109,9 @@ impl Auth {
     ) -> Result<(User, String), Denied> {
         let replaced: Vec<TokenHash> =
             self.cookie.tokens(cookie_lines).map(|token| token::hash(&token)).collect();
+        let source = Source::Address(from.address.into());
         let (_, (password_hash, renewed_hash)) =
-            self.verify_credentials(&username, password, from.address).await?;
+            self.verify_credentials(&username, password, source, from.address).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
         let new = NewSession {
             token_hash: token::hash(&token),
@@ -161,7 +164,9 @@ impl Auth {
         from: IpAddr,
     ) -> Result<(), Denied> {
         let user = self.user(session).await?;
-        let (_, (proved, _)) = self.verify_credentials(&user.username, current, from).await?;
+        let source = Source::Own(session.token_hash);
+        let (_, (proved, _)) =
+            self.verify_credentials(&user.username, current, source, from).await?;
         let password = NewPassword { hash: self.hash(new).await?, proved: Some(proved) };
         let patch = UserPatch { password: Some(password), ..UserPatch::default() };
         let caller = self.caller(session, from)?;
@@ -221,23 +226,18 @@ impl Auth {
         }
     }
 
-    /// Checks a user's password; returns the user, the hash, and a new hash if that one is of another
-    /// profile.
-    ///
-    /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
-    /// than sequential ones.
+    /// Checks a user's password. Returns the user, the hash, and a new hash if that one has another cost.
     async fn verify_credentials(
         &self,
         username: &str,
         password: Secret,
+        source: Source,
         from: IpAddr,
     ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
-        self.check_failures(username, from)?;
-        let Ok(permit) = self.hasher.acquire().await else {
+        let attempt = Attempt::new(username, source);
+        let permit = self.admit(&attempt).await.inspect_err(|_| {
             self.metrics.logins_rejected.inc();
-            return Err(Denied::TooMany(Duration::from_secs(1)));
-        };
-        self.check_failures(username, from)?;
+        })?;
         let pick = self.decoy_hash_picker.hash_one(username.to_lowercase());
         let pick = u32::try_from(pick >> 32).unwrap_or(0);
         // Unknown and disabled users are checked all the same: the time must not tell which users exist.
@@ -248,22 +248,53 @@ impl Auth {
         let checked = permit.check(password, hash.clone(), user.is_some()).await;
         match user {
             Some(user) if checked.fits => {
-                self.throttle.record_success(username);
+                self.throttle.record_success(&attempt);
                 Ok((user, (hash, checked.renewed)))
             }
-            _ => {
-                self.throttle.record_failure(username, from);
+            user => {
                 self.metrics.logins_rejected.inc();
+                if self.throttle.record_failure(&attempt, Instant::now()) {
+                    // Not the name: it may be a password in the wrong field.
+                    let user_id = user.map(|user| user.id);
+                    tracing::warn!(address = %from, user_id, "too many wrong passwords: refused for a while");
+                }
                 Err(Denied::Wrong)
             }
         }
     }
 
-    fn check_failures(&self, username: &str, from: IpAddr) -> Result<(), Denied> {
-        self.throttle.check(username, from).map_err(|wait| {
-            self.metrics.logins_rejected.inc();
-            Denied::TooMany(wait)
-        })
+    /// Waits until a password may be tried: a while if others failed too often with the name, then for a hash.
+    ///
+    /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
+    /// than sequential ones.
+    async fn admit(&self, attempt: &Attempt) -> Result<HashPermit<'_>, Denied> {
+        let mut has_waited = false;
+        loop {
+            if let Some(wait) = self.check_failures(attempt, has_waited)? {
+                let place = self.throttle.delay(attempt).ok_or(Denied::TooMany(wait))?;
+                sleep(wait).await;
+                drop(place);
+                has_waited = true;
+            }
+            let permit = self.hasher.acquire().await;
+            let permit = permit.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
+            if self.check_failures(attempt, has_waited)?.is_none() {
+                return Ok(permit);
+            }
+        }
+    }
+
+    /// How long a try has to wait, unless it has waited already.
+    fn check_failures(
+        &self,
+        attempt: &Attempt,
+        has_waited: bool,
+    ) -> Result<Option<Duration>, Denied> {
+        match self.throttle.check(attempt, Instant::now()) {
+            Verdict::Refuse(wait) => Err(Denied::TooMany(wait)),
+            Verdict::Delay(wait) if !has_waited => Ok(Some(wait)),
+            Verdict::Delay(_) | Verdict::Go => Ok(None),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! limit how often an address or a name may do something.
 
 mod address_prefix;
+mod failures;
 mod ledger;
 mod pool;
 
@@ -10,64 +11,12 @@ use std::time::{Duration, Instant};
 
 use heapless::index_map::FnvIndexMap;
 
-use crate::limits::{CONNECT_BURST_SECONDS, LOGIN_NAMES_MAX, LOGIN_WINDOW, RATE_ADDRESSES_MAX};
+use crate::limits::{CONNECT_BURST_SECONDS, RATE_ADDRESSES_MAX};
 
 pub use address_prefix::AddressPrefix;
+pub use failures::Failures;
 pub use ledger::{NoRoom, Owner};
 pub use pool::{Permit, Pool};
-
-/// Failures by key. Too many within `LOGIN_WINDOW` block the key until the window is over.
-pub struct Failures {
-    counts: Box<FnvIndexMap<u64, Count, LOGIN_NAMES_MAX>>,
-    hasher: RandomState,
-    max: u32,
-}
-
-struct Count {
-    failures: u32,
-    since: Instant,
-}
-
-impl Failures {
-    /// Creates a table that blocks a key after `max` failures.
-    pub fn new(max: u32) -> Self {
-        Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max }
-    }
-
-    /// How long the key is still blocked; `None` if it is not.
-    pub fn blocked(&mut self, key: impl Hash) -> Option<Duration> {
-        let key = self.hasher.hash_one(key);
-        let count = self.counts.get(&key)?;
-        let left = LOGIN_WINDOW.saturating_sub(count.since.elapsed());
-        if left.is_zero() {
-            self.counts.remove(&key);
-            return None;
-        }
-        (count.failures >= self.max).then_some(left)
-    }
-
-    /// Counts a failure.
-    pub fn add(&mut self, key: impl Hash) {
-        let key = self.hasher.hash_one(key);
-        if let Some(count) = self.counts.get_mut(&key) {
-            count.failures += 1;
-            return;
-        }
-        if self.counts.len() == self.counts.capacity() {
-            let oldest =
-                self.counts.iter().min_by_key(|(_, count)| count.since).map(|(key, _)| *key);
-            oldest.and_then(|key| self.counts.remove(&key));
-        }
-        let first = Count { failures: 1, since: Instant::now() };
-        let added = self.counts.insert(key, first);
-        debug_assert!(added.is_ok(), "the oldest was removed");
-    }
-
-    /// Forgets the key's failures.
-    pub fn clear(&mut self, key: impl Hash) {
-        self.counts.remove(&self.hasher.hash_one(key));
-    }
-}
 
 /// A token bucket for each address.
 pub struct Rate {
@@ -125,29 +74,6 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failures_block_their_key_and_no_other() {
-        let mut failures = Failures::new(3);
-        for _ in 0..3 {
-            assert!(failures.blocked("ana").is_none());
-            failures.add("ana");
-        }
-        assert!(failures.blocked("ana").is_some());
-        assert!(failures.blocked("ben").is_none());
-        failures.clear("ana");
-        assert!(failures.blocked("ana").is_none());
-    }
-
-    #[test]
-    fn a_full_table_forgets_the_oldest() {
-        let mut failures = Failures::new(1);
-        for key in 0..=LOGIN_NAMES_MAX {
-            failures.add(key);
-        }
-        assert!(failures.blocked(0).is_none());
-        assert!(failures.blocked(LOGIN_NAMES_MAX).is_some());
-    }
 
     #[test]
     fn a_burst_empties_the_bucket() {

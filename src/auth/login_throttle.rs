@@ -1,58 +1,318 @@
-//! The limit on guessing passwords: failed logins count for their user name and for their address.
+//! The brakes on guessing passwords: which try is refused, which one waits, and which goes on at once.
+//!
+//! Failures are counted for a name from one address, for an address over all names, and for a name from
+//! anywhere. The last ones only delay: anybody may make them in a user's name. A client that has proved
+//! itself to be the user's, by a token that only it has, is counted by itself alone (OWASP, "Slow Down Online
+//! Guessing Attacks with Device Cookies"). Names that do not exist are counted like those that do.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::limits::{LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_NAME};
+use crate::limits::{
+    LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_DELAY_STEP, LOGIN_DELAYS_MAX,
+    LOGIN_DELAYS_PER_ADDRESS, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_PER_ADDRESS,
+    LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME,
+};
+use crate::store::TokenHash;
 use crate::sync;
 use crate::throttle::{AddressPrefix, Failures};
 
-/// The recent failures. User names count without regard to case, as in the database.
-pub(super) struct LoginThrottle(Mutex<ByKey>);
+/// The client that tries a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// The user's own: the token of a session, or of a browser from which the user has logged in before.
+    Own(TokenHash),
+    /// Any other, by its address.
+    Address(AddressPrefix),
+}
 
-struct ByKey {
-    names: Failures,
+/// One try of a password.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// The user's name, as the failures are counted: without regard to case, as in the database.
+    name: String,
+    source: Source,
+}
+
+/// Whether a password may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// At once.
+    Go,
+    /// After this time.
+    Delay(Duration),
+    /// Not before this time is over.
+    Refuse(Duration),
+}
+
+/// The recent failures, and the tries that wait.
+pub(super) struct LoginThrottle(Mutex<State>);
+
+struct State {
+    /// By name and source.
+    clients: Failures,
+    /// By address.
     addresses: Failures,
+    /// By name.
+    names: Failures,
+    /// By name and token: a table that only a user's own clients can fill.
+    own: Failures,
+    delayed: Vec<(String, AddressPrefix)>,
+}
+
+impl Attempt {
+    pub(super) fn new(username: &str, source: Source) -> Self {
+        Self { name: username.to_lowercase(), source }
+    }
 }
 
 impl LoginThrottle {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(ByKey {
-            names: Failures::new(LOGIN_FAILURES_PER_NAME),
+        Self(Mutex::new(State {
+            clients: Failures::new(LOGIN_FAILURES_PER_CLIENT),
             addresses: Failures::new(LOGIN_FAILURES_PER_ADDRESS),
+            names: Failures::new(LOGIN_FAILURES_PER_NAME),
+            own: Failures::new(LOGIN_FAILURES_PER_CLIENT),
+            delayed: Vec::with_capacity(LOGIN_DELAYS_MAX),
         }))
     }
 
-    /// Checks whether a login may be tried.
-    ///
-    /// # Errors
-    /// The time to wait.
-    pub(super) fn check(&self, username: &str, from: IpAddr) -> Result<(), Duration> {
-        let ByKey { names, addresses } = &mut *self.lock();
-        match names
-            .blocked(username.to_lowercase())
-            .max(addresses.blocked(AddressPrefix::from(from)))
-        {
-            Some(wait) => Err(wait),
-            None => Ok(()),
+    /// Whether this try may go on.
+    pub(super) fn check(&self, Attempt { name, source }: &Attempt, now: Instant) -> Verdict {
+        let state = self.lock();
+        match source {
+            Source::Own(token) => match state.own.blocked((name, token), now) {
+                Some(wait) => Verdict::Refuse(wait),
+                None if state.own.is_full_for((name, token), now) => {
+                    Verdict::Delay(LOGIN_DELAY_MAX)
+                }
+                None => Verdict::Go,
+            },
+            Source::Address(address) => state.check_stranger(name, *address, now),
         }
     }
 
-    /// Counts a failed login.
-    pub(super) fn record_failure(&self, username: &str, from: IpAddr) {
-        let ByKey { names, addresses } = &mut *self.lock();
-        names.add(username.to_lowercase());
-        addresses.add(AddressPrefix::from(from));
+    /// A place for a try that waits, until it is dropped; `None` if too many wait already, in all, for this name
+    /// or from this address.
+    pub(super) fn delay<'t>(&'t self, attempt: &Attempt) -> Option<DelayPlace<'t>> {
+        let Source::Address(address) = attempt.source else { return None };
+        let mut state = self.lock();
+        let of_name = state.delayed.iter().filter(|(name, _)| *name == attempt.name).count();
+        let of_address = state.delayed.iter().filter(|(_, from)| *from == address).count();
+        let has_room = state.delayed.len() < LOGIN_DELAYS_MAX
+            && of_name < LOGIN_DELAYS_PER_NAME
+            && of_address < LOGIN_DELAYS_PER_ADDRESS;
+        has_room.then(|| {
+            state.delayed.push((attempt.name.clone(), address));
+            DelayPlace { throttle: self, name: attempt.name.clone(), address }
+        })
     }
 
-    /// Clears the failures of a user name after a login. Those of the address stay: it may guess at other
-    /// names.
-    pub(super) fn record_success(&self, username: &str) {
-        self.lock().names.clear(username.to_lowercase());
+    /// Counts a failure. Returns whether the next tries are refused because of this one.
+    pub(super) fn record_failure(&self, Attempt { name, source }: &Attempt, now: Instant) -> bool {
+        let mut state = self.lock();
+        match source {
+            Source::Own(token) => state.own.add((name, token), now),
+            Source::Address(address) => {
+                state.names.add(name, now);
+                let client = state.clients.add((name, address), now);
+                state.addresses.add(address, now) || client
+            }
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ByKey> {
+    /// Forgets the client's failures for the name after a login. The address's stay, because it may guess other
+    /// names, and the name's, because others made them.
+    pub(super) fn record_success(&self, Attempt { name, source }: &Attempt) {
+        let mut state = self.lock();
+        match source {
+            Source::Own(token) => state.own.clear((name, token)),
+            Source::Address(address) => state.clients.clear((name, address)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         sync::lock(&self.0)
+    }
+}
+
+impl State {
+    /// Where a failure could not be counted, because a table is full of blocked ones, the try waits as long as a
+    /// try may.
+    fn check_stranger(&self, name: &String, address: AddressPrefix, now: Instant) -> Verdict {
+        let client = (name, address);
+        let blocked = self.clients.blocked(client, now).max(self.addresses.blocked(address, now));
+        if let Some(wait) = blocked {
+            return Verdict::Refuse(wait);
+        }
+        let uncounted = self.clients.is_full_for(client, now)
+            || self.addresses.is_full_for(address, now)
+            || self.names.is_full_for(name, now);
+        let excess = self.names.count(name, now).checked_sub(LOGIN_FAILURES_PER_NAME);
+        match excess {
+            _ if uncounted => Verdict::Delay(LOGIN_DELAY_MAX),
+            Some(excess) => Verdict::Delay(delay(excess)),
+            None => Verdict::Go,
+        }
+    }
+}
+
+/// How long a try waits after so many failures of its name more than are free: twice as long after each
+/// `LOGIN_DELAY_STEP`.
+fn delay(excess: u32) -> Duration {
+    let factor = 2_u32.saturating_pow(excess / LOGIN_DELAY_STEP);
+    LOGIN_DELAY_FIRST.saturating_mul(factor).min(LOGIN_DELAY_MAX)
+}
+
+/// The place of a try that waits.
+pub(super) struct DelayPlace<'t> {
+    throttle: &'t LoginThrottle,
+    name: String,
+    address: AddressPrefix,
+}
+
+impl Drop for DelayPlace<'_> {
+    fn drop(&mut self) {
+        let mut state = self.throttle.lock();
+        let mine =
+            |(name, from): &(String, AddressPrefix)| *name == self.name && *from == self.address;
+        if let Some(at) = state.delayed.iter().position(mine) {
+            state.delayed.swap_remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::limits::{LOGIN_FAILURES_KEPT, LOGIN_WINDOW};
+
+    fn stranger(name: &str, number: u32) -> Attempt {
+        Attempt::new(name, Source::Address(IpAddr::from(number.to_be_bytes()).into()))
+    }
+
+    fn own(name: &str, number: u8) -> Attempt {
+        Attempt::new(name, Source::Own(TokenHash([number; 32])))
+    }
+
+    fn fail(throttle: &LoginThrottle, attempt: &Attempt, times: u32, now: Instant) {
+        for _ in 0..times {
+            throttle.record_failure(attempt, now);
+        }
+    }
+
+    #[test]
+    fn five_failures_of_a_name_refuse_their_address_and_no_other() {
+        let (throttle, now) = (LoginThrottle::new(), Instant::now());
+        let ana = stranger("Ana", 1);
+        for failure in 1..=5 {
+            assert_eq!(throttle.check(&ana, now), Verdict::Go);
+            assert_eq!(throttle.record_failure(&ana, now), failure == 5);
+        }
+        let refused = Verdict::Refuse(LOGIN_WINDOW);
+        assert_eq!(throttle.check(&stranger("ANA", 1), now), refused);
+        for other in [stranger("ana", 2), stranger("ben", 1), own("ana", 1)] {
+            assert_eq!(throttle.check(&other, now), Verdict::Go, "{other:?}");
+        }
+        let later = now + LOGIN_WINDOW.mul_f32(0.5);
+        assert_eq!(throttle.check(&ana, later), Verdict::Refuse(LOGIN_WINDOW.mul_f32(0.5)));
+        assert_eq!(throttle.check(&ana, now + LOGIN_WINDOW), Verdict::Go);
+        throttle.record_success(&ana);
+        assert_eq!(throttle.check(&ana, now), Verdict::Go);
+    }
+
+    #[test]
+    fn twenty_failures_of_an_address_refuse_it_for_all_names_but_an_own_client() {
+        let (throttle, now) = (LoginThrottle::new(), Instant::now());
+        for name in 0..20 {
+            fail(&throttle, &stranger(&name.to_string(), 1), 1, now);
+        }
+        let refused = Verdict::Refuse(LOGIN_WINDOW);
+        assert_eq!(throttle.check(&stranger("ana", 1), now), refused);
+        assert_eq!(throttle.check(&stranger("ana", 2), now), Verdict::Go);
+    }
+
+    #[test]
+    fn failures_of_a_name_from_everywhere_delay_more_and_more() {
+        let (throttle, now) = (LoginThrottle::new(), Instant::now());
+        let mut delays = Vec::new();
+        for address in 0..120 {
+            delays.push(match throttle.check(&stranger("ana", address), now) {
+                Verdict::Go => 0,
+                Verdict::Delay(wait) => wait.as_secs(),
+                Verdict::Refuse(_) => panic!("refused at {address}"),
+            });
+            fail(&throttle, &stranger("ana", address), 1, now);
+        }
+        let at = [0, 49, 50, 59, 60, 70, 80, 119].map(|failures| delays[failures]);
+        assert_eq!(at, [0, 0, 1, 1, 2, 4, 8, 8]);
+        assert_eq!(throttle.check(&own("ana", 1), now), Verdict::Go);
+        assert_eq!(throttle.check(&stranger("ben", 1), now), Verdict::Go);
+    }
+
+    /// Whoever has a great many networks can block as many keys as the table has. Strangers then wait.
+    #[test]
+    fn a_table_full_of_blocked_ones_delays_strangers() {
+        let (throttle, now) = (LoginThrottle::new(), Instant::now());
+        for address in 0..u32::try_from(LOGIN_FAILURES_KEPT).unwrap() {
+            fail(&throttle, &stranger(&address.to_string(), address), 5, now);
+        }
+        let wait = Verdict::Delay(LOGIN_DELAY_MAX);
+        assert_eq!(throttle.check(&stranger("ana", u32::MAX), now), wait);
+        assert_eq!(throttle.check(&own("ana", 1), now), Verdict::Go);
+        assert_eq!(throttle.check(&stranger("ana", u32::MAX), now + LOGIN_WINDOW), Verdict::Go);
+    }
+
+    #[test]
+    fn few_tries_wait_at_once() {
+        let throttle = LoginThrottle::new();
+        let many = |name: &str, addresses: std::ops::Range<u32>| -> Vec<_> {
+            addresses.filter_map(|from| throttle.delay(&stranger(name, from / 3))).collect()
+        };
+        let of_address = many("ana", 0..3);
+        assert_eq!(of_address.len(), LOGIN_DELAYS_PER_ADDRESS);
+        let of_name = many("ana", 3..1_000);
+        assert_eq!(of_address.len() + of_name.len(), LOGIN_DELAYS_PER_NAME);
+        let others =
+            (0..100).flat_map(|name: u32| many(&name.to_string(), 3_000 + 3 * name..4_000));
+        let others: Vec<_> = others.collect();
+        assert_eq!(of_address.len() + of_name.len() + others.len(), LOGIN_DELAYS_MAX);
+        drop((of_address, of_name, others));
+        assert_eq!(many("ana", 0..3).len(), LOGIN_DELAYS_PER_ADDRESS);
+        assert!(throttle.lock().delayed.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Each failure is one of another client: a name, an address, and the seconds since the one before.
+        #[test]
+        fn others_neither_keep_an_own_client_out_nor_free_a_blocked_one(
+            others in vec((0..3_u8, 1..400_u32, 0..3_u64), 0..3_000),
+        ) {
+            let (throttle, begun) = (LoginThrottle::new(), Instant::now());
+            let (till, blocked) = (own("name0", 7), stranger("name0", 0));
+            fail(&throttle, &till, 4, begun);
+            fail(&throttle, &blocked, 5, begun);
+            let mut now = begun;
+            for (name, address, seconds) in others {
+                now += Duration::from_secs(seconds);
+                let name = format!("name{name}");
+                throttle.record_failure(&stranger(&name, address), now);
+                throttle.record_failure(&stranger(&address.to_string(), address), now);
+                throttle.record_failure(&own(&name, 8), now);
+                throttle.record_success(&own(&name, 9));
+                prop_assert_eq!(throttle.check(&till, now), Verdict::Go);
+                let left = LOGIN_WINDOW.saturating_sub(now - begun);
+                if !left.is_zero() {
+                    prop_assert_eq!(throttle.check(&blocked, now), Verdict::Refuse(left));
+                }
+            }
+        }
     }
 }

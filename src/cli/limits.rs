@@ -93,7 +93,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),
         bound("sessions", limits.sessions, SESSION_BYTES),
-        bound("login failures, names and addresses", 2 * l::LOGIN_NAMES_MAX, COUNTER_BYTES),
+        bound("login failures, in four tables", 4 * l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
         bound("commands waiting for the writer", limits.write_queue, COMMAND_BYTES),
         bound("catch-up pages of the log", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),

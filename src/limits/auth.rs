@@ -7,14 +7,31 @@ use std::time::Duration;
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
 /// Sessions of one user. Above, a login ends the user's session that was unused for the longest.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
-/// Failed logins for one user name within `LOGIN_WINDOW`. Then `429`.
-pub const LOGIN_FAILURES_PER_NAME: u32 = 5;
-/// Failed logins from one address within `LOGIN_WINDOW`. Then `429`.
+/// Failed tries of a user's password by one client within `LOGIN_WINDOW`. Then `429` for that client. A client is
+/// an address, a browser from which the user has logged in before, or a session whose password is to change.
+pub const LOGIN_FAILURES_PER_CLIENT: u32 = 5;
+/// Failed logins from one address within `LOGIN_WINDOW`, whatever the user names. Then `429`.
 pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
+/// Failed logins for one user name within `LOGIN_WINDOW`, from anywhere. Then each further try waits, because to
+/// refuse it would let anybody keep the user out.
+pub const LOGIN_FAILURES_PER_NAME: u32 = 50;
 /// How long a failed login counts.
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
-/// User names whose failures are counted, and as many addresses. Above, the oldest is dropped.
-pub const LOGIN_NAMES_MAX: usize = 1024;
+/// Keys of each table of failures. Above, the key with the fewest failures is dropped, but none that is blocked:
+/// if all are, a key that cannot be counted waits `LOGIN_DELAY_MAX`.
+pub const LOGIN_FAILURES_KEPT: usize = 512;
+/// How long a login waits after `LOGIN_FAILURES_PER_NAME`; twice as long after each `LOGIN_DELAY_STEP` more.
+pub const LOGIN_DELAY_FIRST: Duration = Duration::from_secs(1);
+/// Failures of a user name that double the wait.
+pub const LOGIN_DELAY_STEP: u32 = 10;
+/// The longest of these waits: shorter than clients wait for a reply.
+pub const LOGIN_DELAY_MAX: Duration = Duration::from_secs(8);
+/// Logins that wait so at once; each keeps its connection and its body. Above: `429`.
+pub const LOGIN_DELAYS_MAX: usize = 16;
+/// Of these, the logins for one user name. Above: `429`.
+pub const LOGIN_DELAYS_PER_NAME: usize = 8;
+/// Of these, the logins from one address. Above: `429`.
+pub const LOGIN_DELAYS_PER_ADDRESS: usize = 2;
 /// Password hashes that run at once; each takes the memory of `Limits::hash`. Above, logins wait.
 pub const HASHES_AT_ONCE: usize = 1;
 /// Logins that wait for a hash. Above: `429`.

@@ -17,6 +17,7 @@ mod entities;
 mod erasure;
 mod event_log;
 mod events;
+mod guessing;
 mod headers;
 mod health;
 mod hostile;
