@@ -71,7 +71,7 @@ const SPARE: usize = 4;
 const CATCHERS: usize = 12;
 /// How often all HTTP permits are used for writes.
 const ROUNDS: usize = 3;
-/// Clients that each have all of their share: together they have everything.
+/// Clients that each use their whole share of a pool; together they fill it.
 const TILLS: usize = 8;
 /// Threads of this test that each serve a share of its connections.
 const HANDS: usize = 4;
@@ -119,8 +119,8 @@ fn drive(bounds: &Bounds, server: &Server, watch: &Watch) {
     watch.step("pages that nobody reads");
     let pages = unread(&tills, bounds.pages, |_| ("GET", "/api/orders?limit=200", ""));
 
-    // They take the most of the server's time: they are read before others want it, so that they all are
-    // there together even if this machine has other things to do.
+    // They take most of the server's time. They are read before others need it, so that all of them
+    // are held together even if this machine is busy.
     watch.step("halves of bodies");
     let slow = bounds.http_places * 3 / 8;
     let halves = in_parallel(slow, |at| half_body(&tills[at % TILLS], bounds.bodies_kib / slow));
@@ -258,7 +258,7 @@ struct Shop {
     events: usize,
 }
 
-/// Clients of as many users, who may read everything.
+/// Clients of `TILLS` users, who may read everything.
 fn tills(admin: &Client, server: &Server) -> Vec<Client> {
     let log_in = |number| {
         let name = format!("till{number}");
@@ -354,7 +354,7 @@ fn unread<'a>(
     streams
 }
 
-/// A body of so many KiB without its last byte, in the smallest pieces that there are.
+/// A body of `kib` KiB without its last byte, in the smallest possible chunks.
 fn half_body(client: &Client, kib: usize) -> TcpStream {
     let pieces = "1\r\n{\r\n".repeat(kib * 1024 - 1);
     let (cookie, kind) = (client.cookie().unwrap(), "Content-Type: application/json");
@@ -386,7 +386,7 @@ fn wait_until_read(server: &Server) {
     }
 }
 
-/// Changes the notes of orders to the longest there are, all at the same time.
+/// Changes the notes of orders to the longest possible ones, all at the same time.
 fn write_at_once(tills: &[Client], shop: &Shop, count: usize) {
     let sent = in_parallel(count, |at| {
         let path = format!("/api/orders/{}", shop.orders[at % shop.orders.len()]);
@@ -409,7 +409,7 @@ fn write_at_once(tills: &[Client], shop: &Shop, count: usize) {
 fn log_in(server: &Server) -> usize {
     let body = json!({"username": "admin", "password": server.admin_password()}).to_string();
     let mut raw = Raw::connect(server.address()).unwrap();
-    // Among so many connections one may be closed even without a response.
+    // Among this many connections one may be closed even without a response.
     let sent = raw.send(&json_request("POST", "/api/auth/login", None, "", &body));
     let Ok(Some(answer)) = sent.and_then(|()| raw.answer(false)) else {
         return 0;

@@ -127,7 +127,7 @@ impl Load {
         Ok(median(turns) / float(SINGLES / TURNS))
     }
 
-    /// Commands from as many writers that share a transaction, again and again.
+    /// Commands of `BATCH` writers that share a transaction, `BATCHES` times.
     fn batches(&mut self, wish: Wish) -> Outcome<Vec<Count>> {
         let mut publisher = Publisher::new(&self.server, wish);
         self.crowd.write(&self.server, BATCH + 2)?;

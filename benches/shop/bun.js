@@ -1,4 +1,4 @@
-// Bun's pub/sub as a peer: a POST publishes its body to everybody who has a WebSocket here.
+// Bun's pub/sub as a peer: a POST publishes its body to every WebSocket.
 const TOPIC = "order_changes";
 
 const server = Bun.serve({

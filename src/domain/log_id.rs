@@ -21,7 +21,7 @@ impl LogId {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default() // it is UTF-8: `parse` accepts only ASCII digits
+        str::from_utf8(&self.0).unwrap_or_default() // it is UTF-8: `parse` accepts only hexadecimal digits
     }
 }
 

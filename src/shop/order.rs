@@ -145,7 +145,7 @@ pub(super) fn check_update(
     Ok(())
 }
 
-/// Returns the goods of an order that ended or is deleted to the stock, once, unless they have left
+/// Puts the goods of an order that ended or is deleted back into stock, once, unless they have left
 /// the shop.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     let returned = match step {

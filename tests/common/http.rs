@@ -55,8 +55,8 @@ impl Client {
         Self { cookie: cookie.map(ToOwned::to_owned), ..self.clone() }
     }
 
-    /// The same session at another address of the shop, where the cookie has another port in its
-    /// name.
+    /// A client with the same session at another address of the shop, whose cookie has another port
+    /// in its name.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         let token = self.cookie().map(|pair| pair.split_once('=').unwrap().1);
         let pair = token.map(|token| format!("tillcast_session_{}={token}", address.port()));

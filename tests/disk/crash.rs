@@ -4,7 +4,7 @@
 //!
 //! `kill -9` leaves what the kernel has. A power cut leaves only what was on the disk; it is made
 //! by shutting down a file system of the test's own, which needs root. `TILLCAST_POWER_CUTS=200
-//! cargo test --test disk crash::power_cuts` makes as many of them instead of ten.
+//! cargo test --test disk ten_power_cuts` makes 200 of them instead of ten.
 
 use crate::common::{
     Client, Disk, PATIENCE, Raw, Server, Socket, head, is_root, json_request, log_after, product,
