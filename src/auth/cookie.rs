@@ -35,13 +35,14 @@ impl SessionCookie {
         &self,
         lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> impl Iterator<Item = Secret> {
-        let pairs = lines.into_iter().flat_map(|line| line.split(|byte| *byte == b';'));
-        pairs.filter_map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
-            let is_ours = name == self.name.as_bytes() || name == NAME.as_bytes();
-            token::parse(unquoted(value)).filter(|_| is_ours)
-        })
+        lines.into_iter().flat_map(Pairs).filter_map(|pair| self.token_in(pair))
+    }
+
+    fn token_in(&self, pair: &[u8]) -> Option<Secret> {
+        let (name, value) = split_at_byte(pair, b'=')?;
+        let name = name.trim_ascii();
+        let is_ours = name == self.name.as_bytes() || name == NAME.as_bytes();
+        if is_ours { token::parse(unquoted(value.trim_ascii())) } else { None }
     }
 
     /// The value of `Set-Cookie` that stores a token.
@@ -55,6 +56,28 @@ impl SessionCookie {
     pub fn clear(&self, secure: bool) -> String {
         self.set(&Secret::default(), Duration::ZERO, secure)
     }
+}
+
+/// What is left of a line of `Cookie`: pairs between semicolons. `split` would call its closure for each byte.
+struct Pairs<'h>(&'h [u8]);
+
+impl<'h> Iterator for Pairs<'h> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (pair, rest) = split_at_byte(self.0, b';').unwrap_or((self.0, &[]));
+        self.0 = rest;
+        Some(pair)
+    }
+}
+
+/// The bytes before the first of this value, and those behind it.
+fn split_at_byte(bytes: &[u8], value: u8) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == value)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
 }
 
 /// A value may stand in double quotes (RFC 6265, section 4.1.1).

