@@ -1,5 +1,6 @@
 //! The TOML file: one key per setting, each mistake with its line.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -22,24 +23,24 @@ pub(super) fn read(config: &RawValue) -> (Vec<RawValue>, Vec<String>) {
     let line_of = |at: usize| text.as_bytes()[..at].split(|byte| *byte == b'\n').count();
     let error_line = |error: &Error| line_of(error.span().map_or(0, |span| span.start));
     let report = |error: &Error| (error_line(error), error.message().replace('\n', ", "));
-    let mut wrong: Vec<(usize, String)> = errors.iter().map(report).collect();
-    let broken: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+    // A parser's further messages about the same line mostly follow from the first one.
+    let mut wrong = BTreeMap::new();
+    for (line, why) in errors.iter().map(report) {
+        wrong.entry(line).or_insert(why);
+    }
 
     let mut raw = Vec::new();
     for (key, value) in table.get_ref() {
         let line = line_of(key.span().start);
         match values(key.get_ref(), value.get_ref()) {
-            _ if broken.contains(&line) => {}
+            _ if wrong.contains_key(&line) => {}
             Ok((setting, values)) => raw.extend(values.into_iter().map(|value| {
                 let source = Source::File { path: path.into(), line };
                 RawValue { setting, value: value.into(), source }
             })),
-            Err(why) => wrong.push((line, why)),
+            Err(why) => drop(wrong.insert(line, why)),
         }
     }
-    wrong.sort_by_key(|(line, _)| *line);
-    // A parser's further messages about the same line mostly follow from the first one.
-    wrong.dedup_by_key(|(line, _)| *line);
     let named = |(line, why)| format!("{}, line {line}: {why}", path.display());
     (raw, wrong.into_iter().map(named).collect())
 }

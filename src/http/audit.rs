@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::check::one_of;
-use crate::domain::json_schema::{choice, id, object, properties, reference, time};
+use crate::domain::json_schema::{choice, id, members, object, reference, time};
 use crate::domain::timestamp;
 use crate::http::api::Api;
 use crate::http::problem::Problem;
@@ -75,7 +75,7 @@ fn entry_json(entry: &AuditEntry) -> String {
 /// An entry in the API document.
 pub(super) fn schema() -> Value {
     let or_null = |name: &str, about: &str| json!({"type": [name, "null"], "description": about});
-    object(properties([
+    object(members([
         ("id", id()),
         ("at", time()),
         ("user_id", or_null("integer", "The user's id; null for a command at the console.")),

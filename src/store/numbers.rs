@@ -36,16 +36,22 @@ impl Numbers {
         );
         let mut statement = conn.prepare(&sql)?;
         let numbers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        numbers.collect::<Result<_, _>>().map(Self)
+        let mut read = Self::default();
+        for number in numbers {
+            let (name, number) = number?;
+            read.0.insert(name, number);
+        }
+        Ok(read)
     }
 
     /// Parses what `Display` has written.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let pair = |pair: &str| {
+        let mut numbers = Self::default();
+        for pair in text.split_whitespace() {
             let (name, number) = pair.split_once('=')?;
-            Some((name.to_owned(), number.parse().ok()?))
-        };
-        text.split_whitespace().map(pair).collect::<Option<_>>().map(Self)
+            numbers.0.insert(name.to_owned(), number.parse().ok()?);
+        }
+        Some(numbers)
     }
 
     /// The greater number of each sequence.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::EntityKind;
 use crate::domain::json_schema::{
-    self, VERBS, choice, closed, event_name, properties, reference, seq, title,
+    self, VERBS, choice, closed, event_name, members, reference, seq, title,
 };
 use crate::limits::{CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, MESSAGE_BYTES_MAX};
 use crate::ws::handshake::SUBPROTOCOL;
@@ -37,7 +37,7 @@ pub fn document(cookie_name: &str) -> String {
             "address": "/ws",
             "title": "The WebSocket",
             "description": about_the_socket(),
-            "messages": all.collect::<Map<_, _>>(),
+            "messages": members(all),
             "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
         }},
         "operations": {
@@ -111,8 +111,8 @@ fn messages() -> Map<String, Value> {
         })
     };
     let rows = CLIENT_MESSAGES.iter().chain(&SERVER_MESSAGES);
-    let mut messages: Map<String, Value> =
-        rows.map(|row| (schema_name(row), message(&schema_name(row), row.about))).collect();
+    let mut messages =
+        members(rows.map(|row| (schema_name(row), message(&schema_name(row), row.about))));
     for kind in EntityKind::ALL {
         let schema = kind.schema();
         for verb in VERBS {
@@ -136,7 +136,7 @@ fn schemas() -> Map<String, Value> {
 }
 
 fn schema(row: &MessageRow) -> Value {
-    let mut members = properties([("type", json!({"type": "string", "const": row.name}))]);
+    let mut members = members([("type", json!({"type": "string", "const": row.name}))]);
     let mut required = vec!["type".to_owned()];
     for field in row.fields {
         let mut schema = match field.ty {

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::domain::json_schema::{
-    self, NOT_BLANK, choice, closed, id, object, properties, reference, seq, time, title,
+    self, NOT_BLANK, choice, closed, id, members, object, reference, seq, time, title,
 };
 use crate::domain::{Code, EntityKind, Role};
 use crate::http::audit;
@@ -37,7 +37,7 @@ pub(super) fn headers(names: &[&str]) -> Value {
     };
     let header =
         |name: &&str| (on_the_wire(name), json!({"$ref": format!("#/components/headers/{name}")}));
-    Value::Object(names.iter().map(header).collect())
+    Value::Object(members(names.iter().map(header)))
 }
 
 /// The response of a problem with one of these codes.
@@ -127,7 +127,7 @@ fn responses() -> Value {
     let named = |(status, codes): (StatusCode, Vec<Code>)| {
         (format!("Problem{}", status.as_u16()), problem_response(&codes))
     };
-    let mut responses: Map<String, Value> = by_status.into_iter().map(named).collect();
+    let mut responses = members(by_status.into_iter().map(named));
     let headers = headers(&["ETag", "TillcastVersion", "TillcastSeq"]);
     let about = "The client has this version already.";
     responses.insert("NotModified".to_owned(), json!({"description": about, "headers": headers}));
@@ -142,25 +142,25 @@ fn schemas() -> Value {
     schemas.extend(page_schemas());
     let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
     let text = json!({"type": "string"});
-    schemas.extend(properties([
+    schemas.extend(members([
         ("Channel", choice(channels)),
         ("SortOrder", choice(["asc", "desc"])),
         ("Document", json!({"type": "object", "additionalProperties": true})),
-        ("State", object(properties([("status", text.clone())]))),
+        ("State", object(members([("status", text.clone())]))),
         ("ProblemCode", choice(Code::ALL.iter().map(|code| code.name()))),
         ("FieldError", field_error()),
         ("Problem", problem()),
-        ("Login", object(properties([("username", text.clone()), ("password", text.clone())]))),
+        ("Login", object(members([("username", text.clone()), ("password", text.clone())]))),
         (
             "PasswordChange",
-            object(properties([("current_password", text), ("new_password", password())])),
+            object(members([("current_password", text), ("new_password", password())])),
         ),
     ]));
     Value::Object(schemas)
 }
 
 fn field_error() -> Value {
-    object(properties([
+    object(members([
         (
             "field",
             json!({"type": "string", "description": "The path of the field, such as items[0].quantity."}),
@@ -199,7 +199,7 @@ fn user_schemas() -> Map<String, Value> {
     });
     let (role, disabled) = (reference("Role"), json!({"type": "boolean"}));
     let given = [("username", username.clone()), ("role", role.clone()), ("password", password())];
-    let mut patch = properties(given.clone());
+    let mut patch = members(given.clone());
     patch.insert("disabled".to_owned(), disabled.clone());
     let brief = [("id", id()), ("username", json!({"type": "string"})), ("role", role.clone())];
     let user = [
@@ -210,13 +210,13 @@ fn user_schemas() -> Map<String, Value> {
         ("created_at", time()),
         ("updated_at", time()),
     ];
-    properties([
+    members([
         ("Role", choice(Role::ALL.map(Role::name))),
-        ("User", object(properties(user))),
-        ("NewUser", object(properties(given))),
+        ("User", object(members(user))),
+        ("NewUser", object(members(given))),
         ("UserPatch", closed(patch, &[])),
-        ("SessionUser", object(properties(brief))),
-        ("Session", object(properties([("user", reference("SessionUser"))]))),
+        ("SessionUser", object(members(brief))),
+        ("Session", object(members([("user", reference("SessionUser"))]))),
         ("AuditEntry", audit::schema()),
         ("AuditAction", audit::action_schema()),
         ("AuditEntity", audit::entity_schema()),
@@ -238,14 +238,13 @@ fn page_schemas() -> Map<String, Value> {
         "description": "Give it as `after` for the next page; null on the last one.",
     });
     let page = |item: &str| {
-        properties([
+        members([
             ("data", json!({"type": "array", "items": reference(item)})),
             ("next", cursor.clone()),
         ])
     };
     let names = EntityKind::ALL.map(|kind| title(kind.schema().noun));
-    let mut pages: Map<String, Value> =
-        names.iter().map(|name| (format!("{name}Page"), object(page(name)))).collect();
+    let mut pages = members(names.iter().map(|name| (format!("{name}Page"), object(page(name)))));
     pages.insert("UserPage".to_owned(), object(page("User")));
     pages.insert("AuditPage".to_owned(), object(page("AuditEntry")));
     let mut events = page("Event");

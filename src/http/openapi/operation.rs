@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::domain::json_schema::{Direction, field_schema, reference};
+use crate::domain::json_schema::{Direction, field_schema, members, reference};
 use crate::domain::schema::Type;
 use crate::domain::{Code, EntityKind, Role};
 use crate::http::openapi::components::{headers, problem_response};
@@ -186,7 +186,7 @@ fn links(route: &Route, kind: Option<EntityKind>) -> Value {
         let id = json!({"id": "$response.body#/id"});
         (fill(other.id, kind), json!({"operationId": fill(other.id, kind), "parameters": id}))
     };
-    Value::Object(ROUTES.iter().filter(|other| other.path == own_path).map(link).collect())
+    Value::Object(members(ROUTES.iter().filter(|other| other.path == own_path).map(link)))
 }
 
 /// The problems that a request to this route can have, by their status.
