@@ -1,6 +1,7 @@
 //! Authentication: logins, sessions, cookies, origins, and the limits on guessing.
 
 mod cookie;
+pub mod hosts;
 mod login_throttle;
 pub mod origin;
 pub mod password;

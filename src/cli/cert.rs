@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::auth::hosts::machine_names;
 use crate::cli::terminal::{print, program};
 use crate::config::Config;
 use crate::tls::{self, Files};
@@ -66,23 +67,12 @@ fn trust_once(dir: &Path, config: &Config, own: &[String]) -> String {
 /// The names of this machine, and its addresses in its own network.
 fn own_names() -> Result<Vec<String>, String> {
     let mut names = vec!["localhost".to_owned()];
-    let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy().to_ascii_lowercase();
-    let label = host.split('.').next().unwrap_or_default();
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if is_name(label) && label != "localhost" {
-        names.extend([label.to_owned(), format!("{label}.local")]);
-    }
-    if host.split('.').all(is_name) {
-        names.push(host);
-    }
+    names.extend(machine_names());
     let interfaces = if_addrs::get_if_addrs()
         .map_err(|error| format!("the addresses of this machine cannot be listed: {error}"))?;
     let private = interfaces.iter().map(if_addrs::Interface::ip).filter(is_private);
     names.extend(private.map(|address| address.to_string()));
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     Ok(names)
 }

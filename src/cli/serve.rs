@@ -100,6 +100,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         sockets_per_user_max: config.max_connections_per_user,
         connect_rate: config.connect_rate.per_second,
         allow_origin: config.allow_origin.clone(),
+        allow_host: allowed_hosts(config),
         drain: config.drain,
         retention: Retention {
             age: config.event_retention,
@@ -113,6 +114,12 @@ pub(super) fn settings(config: &Config) -> Settings {
         limits: config.limits,
         clock: store::clock,
     }
+}
+
+/// The hosts that the settings name: those of `--allow-host`, and the announced one.
+fn allowed_hosts(config: &Config) -> Vec<String> {
+    let announced = config.mdns.as_ref().map(|name| format!("{name}.local"));
+    config.allow_host.iter().cloned().chain(announced).collect()
 }
 
 /// Raises the limit of open files as far as the system allows; returns how many of the wanted connections

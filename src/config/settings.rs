@@ -34,6 +34,8 @@ pub struct Config {
     pub connect_rate: Rate,
     /// Foreign origins that may call, as a browser sends them.
     pub allow_origin: Vec<String>,
+    /// Hosts that clients may ask for, in lower case, beside those that are the server's by themselves.
+    pub allow_host: Vec<String>,
     /// The certificate that makes every address speak TLS; `Some` if `tls_key` is.
     pub tls_cert: Option<PathBuf>,
     /// Its private key.
@@ -98,6 +100,7 @@ impl Config {
             max_connections_per_user: 0,
             connect_rate: Rate { per_second: 0 },
             allow_origin: Vec::new(),
+            allow_host: Vec::new(),
             tls_cert: None,
             tls_key: None,
             hsts: None,

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config::env::Env;
 use crate::config::settings::{Config, LogFormat};
 use crate::config::values::{
-    choice, duration, integer, label, network, origin, path, profile, rate, socket,
+    choice, duration, host, integer, label, network, origin, path, profile, rate, socket,
 };
 use crate::limits::Limits;
 use Fallback::{Computed, Nothing, Text};
@@ -163,6 +163,19 @@ pub(super) static SETTINGS: &[Setting] = &[
         many: true,
         set: |config, value| origin(value).map(|origin| config.allow_origin.push(origin)),
         same: |a, b| a.allow_origin == b.allow_origin,
+    },
+    Setting {
+        flag: "allow-host",
+        value: "NAME",
+        default: Nothing,
+        reason: "A name by which clients reach the server, such as shop.example; repeatable. Addresses, \
+                 localhost, the machine's own name, that of --mdns and those of the certificate are known. \
+                 A request for another host is refused (421): it may come from a page of that name.",
+        many: true,
+        set: |config, value| {
+            host(value).map(|name| config.allow_host.push(name.trim_end_matches('.').to_owned()))
+        },
+        same: |a, b| a.allow_host == b.allow_host,
     },
     Setting {
         flag: "tls-cert",

@@ -84,6 +84,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         max_connections_per_user: 10_000,
         connect_rate: Rate { per_second: 20 },
         allow_origin: vec![],
+        allow_host: vec![],
         tls_cert: None,
         tls_key: None,
         hsts: None,
@@ -109,6 +110,7 @@ fn each_flag_sets_its_own_field() {
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
          --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --mdns Shop.local --allow-origin http://a --allow-origin=http://b --drain 0s \
+         --allow-host Shop.example \
          --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
          --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
          --audit-retention 2s --backup-dir /b \
@@ -126,6 +128,7 @@ fn each_flag_sets_its_own_field() {
         max_connections_per_user: 9,
         connect_rate: Rate { per_second: 5 },
         allow_origin: vec!["http://a".into(), "http://b".into()],
+        allow_host: vec!["shop.example".into()],
         tls_cert: Some("/c.pem".into()),
         tls_key: Some("/k.pem".into()),
         hsts: Some(Duration::from_secs(3600)),

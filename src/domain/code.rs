@@ -45,6 +45,7 @@ codes! {
     MethodNotAllowed, "method_not_allowed", "The path does not support this method; `Allow` lists those it supports.";
     NoHandshake, "no_handshake", "The path is a WebSocket, and the request is no handshake (RFC 6455, section 4.2.1).";
     UpgradeRequired, "upgrade_required", "The handshake is for another version of the WebSocket protocol than 13.";
+    MisdirectedRequest, "misdirected_request", "The host is none of this server's; see --allow-host.";
     // Permission.
     NotLoggedIn, "not_logged_in", "The request has no valid session.";
     SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or a new role.";

@@ -140,6 +140,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
             StatusCode::UNSUPPORTED_MEDIA_TYPE

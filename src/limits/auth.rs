@@ -40,3 +40,5 @@ pub const HASH_QUEUE_MAX: usize = 32;
 pub const REFUSED_ORIGIN_INTERVAL: Duration = Duration::from_secs(60);
 /// Characters of a refused origin in the log; the rest is left out.
 pub const LOG_ORIGIN_CHARS: usize = 100;
+/// Characters of a refused host in the problem; the rest is left out.
+pub const REJECTED_HOST_CHARS: usize = 100;

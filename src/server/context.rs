@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::header::HeaderValue;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::auth::hosts::Hosts;
 use crate::http::Api;
 use crate::lifecycle::Lifecycle;
 use crate::limits::REFUSALS_MAX;
@@ -24,6 +25,8 @@ pub(super) struct Context {
     pub(super) admission: Arc<Admission>,
     /// The value of `Strict-Transport-Security`.
     pub(super) hsts: Option<HeaderValue>,
+    /// The hosts that clients may ask for.
+    pub(super) hosts: Hosts,
     pub(super) proxies: Proxies,
     pub(super) http_permits: HttpPermits,
     /// Permits to tell a refused connection the reason.
@@ -43,6 +46,7 @@ impl Context {
             hub,
             admission: Arc::new(admission),
             hsts: settings.hsts(),
+            hosts: Hosts::new(settings.allow_host.clone(), settings.identity.clone()),
             proxies: Proxies(settings.proxies.clone()),
             http_permits: HttpPermits::new(settings.limits.http_connections),
             refusals: Semaphore::new(REFUSALS_MAX),

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
+use crate::domain::text::shorten;
 use crate::http::{AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, may_act, origin_of};
-use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
+use crate::limits::{LOGIN_BYTES_MAX, REJECTED_HOST_CHARS, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
 use crate::server::redirect::redirect;
@@ -29,6 +30,7 @@ pub(super) async fn dispatch(
     let has_session = session.is_ok();
     let client =
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
+    let client = client.and_then(|client| check_host(context, &request).map(|()| client));
     let secure = client.as_ref().is_ok_and(|client| client.secure);
     let origin = origin_of(request.headers()).map(ToOwned::to_owned);
     if let Some(origin) = &origin
@@ -101,7 +103,7 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let has_one_host = match (hosts.next(), hosts.next()) {
         (None, _) => request.version() < Version::HTTP_11,
-        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok(),
+        (Some(_), None) => true,
         _ => false,
     };
     if !has_one_host {
@@ -117,4 +119,30 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(Code::MalformedRequest, "a body comes in chunks or with its length"))
+}
+
+/// Rejects a request for a host that is not this server (RFC 9110, section 7.4). A client without any is no
+/// browser.
+fn check_host(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
+    let check = |host: &str| match context.hosts.include(host) {
+        true => Ok(()),
+        false => {
+            let shown = shorten(host, REJECTED_HOST_CHARS);
+            let detail = format!(
+                "this server is not {shown:?}; if it is, start it with --allow-host and this name"
+            );
+            Err(Problem::new(Code::MisdirectedRequest, detail))
+        }
+    };
+    if let Some(target) = request.uri().authority() {
+        check(target.host())?;
+    }
+    match request.headers().get(header::HOST) {
+        None => Ok(()),
+        Some(host) if host.is_empty() => check(""),
+        Some(host) => match Authority::try_from(host.as_bytes()) {
+            Ok(host) => check(host.host()),
+            Err(_) => Err(Problem::new(Code::MalformedRequest, "Host is no name and no address")),
+        },
+    }
 }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub connect_rate: u32,
     /// Origins that may use the API, beside the server's own host.
     pub allow_origin: Vec<String>,
+    /// Hosts that the server is asked for, beside its addresses, the machine's names and the certificate's.
+    pub allow_host: Vec<String>,
     /// Upper bound of the time that a stop takes.
     pub drain: Duration,
     /// How long events are kept.

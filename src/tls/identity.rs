@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, UnbufferedServerConnection};
 use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
@@ -37,6 +37,7 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
+    certificate: Arc<CertificateDer<'static>>,
     /// The certificate of the authority, PEM, if it is the shop's own.
     authority: Option<Arc<str>>,
 }
@@ -69,6 +70,16 @@ impl Identity {
     /// must trust it first.
     pub fn authority(&self) -> Option<Arc<str>> {
         self.loaded().authority
+    }
+
+    /// Whether clients accept the certificate for this name.
+    pub fn covers(&self, name: &str) -> bool {
+        let certificate = self.loaded().certificate;
+        let parsed = ParsedCertificate::try_from(&*certificate).ok();
+        let name = ServerName::try_from(name).ok();
+        parsed.zip(name).is_some_and(|(certificate, name)| {
+            rustls::client::verify_server_name(&certificate, &name).is_ok()
+        })
     }
 
     fn loaded(&self) -> Loaded {
@@ -152,9 +163,7 @@ fn read(files: &Files) -> Result<Loaded, Vec<String>> {
     let Files { cert, key } = files;
     let certs = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect);
     let certs = match certs {
-        Ok(certs) if Vec::is_empty(&certs) => {
-            Err(file_error(cert, "there is no certificate in it (PEM)"))
-        }
+        Ok(certs) if Vec::is_empty(&certs) => Err(no_certificate(cert)),
         certs => certs.map_err(|error| pem_error(cert, &error)),
     };
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
@@ -167,19 +176,24 @@ fn read(files: &Files) -> Result<Loaded, Vec<String>> {
         (Ok(certs), Ok(private)) => (certs, private),
         (certs, private) => return Err(certs.err().into_iter().chain(private.err()).collect()),
     };
-    let authority = certs.first().and_then(|first| own_authority(cert, first));
-    config(certs, private).map(|config| Loaded { config, authority }).map_err(|error| {
-        vec![match error {
-            Error::InconsistentKeys(_) => file_error(
-                key,
-                format!("this is not the key of the certificate in {}", cert.display()),
-            ),
-            Error::InvalidCertificate(error) => {
-                file_error(cert, format!("no valid certificate: {error}"))
-            }
-            error => file_error(key, format!("the key cannot be used: {error}")),
-        }]
-    })
+    let Some(certificate) = certs.first().cloned().map(Arc::new) else {
+        return Err(vec![no_certificate(cert)]);
+    };
+    let authority = own_authority(cert, &certificate);
+    config(certs, private).map(|config| Loaded { config, certificate, authority }).map_err(
+        |error| {
+            vec![match error {
+                Error::InconsistentKeys(_) => file_error(
+                    key,
+                    format!("this is not the key of the certificate in {}", cert.display()),
+                ),
+                Error::InvalidCertificate(error) => {
+                    file_error(cert, format!("no valid certificate: {error}"))
+                }
+                error => file_error(key, format!("the key cannot be used: {error}")),
+            }]
+        },
+    )
 }
 
 fn config(
@@ -196,6 +210,10 @@ fn config(
     config.ticketer = ring::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
+}
+
+fn no_certificate(file: &Path) -> String {
+    file_error(file, "there is no certificate in it (PEM)")
 }
 
 fn pem_error(file: &Path, error: &pem::Error) -> String {

@@ -31,8 +31,14 @@ impl Keys {
 
     /// Runs `tillcast cert` again; returns its output.
     pub(crate) fn renew(&self) -> String {
+        self.renew_with(&[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn renew_with(&self, flags: &[&str]) -> String {
         let folder = self.folder.path();
-        let output = run(&["cert", "--dir", folder.to_str().unwrap()], &[], folder);
+        let dir = ["cert", "--dir", folder.to_str().unwrap()];
+        let output = run(&[&dir[..], flags].concat(), &[], folder);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }

@@ -13,8 +13,9 @@ use std::thread;
 use tempfile::TempDir;
 
 /// Defaults for settings that a test does not set itself.
-const DEFAULTS: [[&str; 2]; 4] = [
+const DEFAULTS: [[&str; 2]; 5] = [
     ["--listen", "127.0.0.1:0"],
+    ["--allow-host", "shop"],
     ["--connect-rate", "10000/s"],
     ["--max-connections-per-address", "20000"],
     ["--drain", "1s"],

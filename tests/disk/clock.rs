@@ -149,6 +149,7 @@ impl Shop {
             sockets_per_user_max: 100,
             connect_rate: 10_000,
             allow_origin: Vec::new(),
+            allow_host: Vec::new(),
             drain: Duration::from_secs(1),
             retention: Retention {
                 age: Duration::from_secs(30 * 86_400),

@@ -39,6 +39,37 @@ fn a_new_certificate_is_shown_after_sighup_and_a_bad_one_is_not() {
     socket.expect_quiet();
 }
 
+/// Who comes by a name of the certificate is let in by that name, from the reload on; another name leads nowhere,
+/// and over plain HTTP not to TLS either.
+#[test]
+fn the_names_of_the_certificate_are_the_servers() {
+    let keys = Keys::make();
+    let server = keys.server(&[]);
+    let (port, address) = (server.address().port(), server.address());
+    let over_tls =
+        |host: &str| keys.curl(address, "/healthz", &["-H", &format!("host: {host}:{port}")]);
+    let plain =
+        |host: &str| curl(&[&format!("http://{address}/x"), "-H", &format!("host: {host}:{port}")]);
+    over_tls("localhost").expect(200);
+    for answer in [over_tls("kasse.local"), plain("kasse.local")] {
+        answer.problem(421);
+    }
+
+    keys.renew_with(&["--name", "kasse.local"]);
+    server.signal(Signal::HUP);
+    server.wait_for_log("certificate reloaded");
+    over_tls("KASSE.local").expect(200);
+    let moved = plain("kasse.local").expect(308);
+    assert_eq!(moved.header("location"), format!("https://kasse.local:{port}/x"));
+    assert_eq!(moved.header("cache-control"), "no-store");
+    for other in ["attacker.example", "x.kasse.local", "kasse.local.attacker.example"] {
+        for answer in [over_tls(other), plain(other)] {
+            assert_eq!(answer.problem(421)["code"], "misdirected_request");
+            assert_eq!(answer.header("location"), "");
+        }
+    }
+}
+
 #[test]
 fn files_that_are_wrong_stop_the_start_and_are_named() {
     let (keys, others) = (Keys::make(), Keys::make());

@@ -21,6 +21,7 @@ mod guessing;
 mod headers;
 mod health;
 mod hostile;
+mod hosts;
 mod idempotency;
 mod lists;
 mod money;

@@ -114,6 +114,7 @@ fn responses() -> Value {
         Code::NotAnObject,
         Code::TooManyValues,
         Code::IdempotencyKeyReused,
+        Code::MisdirectedRequest,
         Code::TooManyRequests,
         Code::TooManyLogins,
         Code::Busy,

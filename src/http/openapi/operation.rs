@@ -192,7 +192,7 @@ fn links(route: &Route, kind: Option<EntityKind>) -> Value {
 /// The problems that a request to this route can have, by their status.
 fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     let is_write = route.method != Method::GET;
-    let mut codes = vec![Code::TooManyRequests];
+    let mut codes = vec![Code::MisdirectedRequest, Code::TooManyRequests];
     if route.access != Access::Public {
         codes.extend([Code::NotLoggedIn, Code::SessionEnded, Code::Busy, Code::Unavailable]);
     }

@@ -1,0 +1,132 @@
+//! The hosts that clients may ask this server for.
+//!
+//! The owner of a page can let the page's own name lead to this server's address (DNS rebinding). For a browser,
+//! page and server are one origin then, and nothing but the name in `Host` tells that they are not.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::tls::Identity;
+
+/// The names of one server.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    listed: Vec<String>,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Hosts {
+    /// The addresses, `localhost`, the machine's own names, these names in lower case, and those of the certificate
+    /// that the server has at the time.
+    pub fn new(listed: Vec<String>, identity: Option<Arc<Identity>>) -> Self {
+        Self { listed, identity }
+    }
+
+    /// Whether a host, without its port, is this server.
+    pub fn include(&self, host: &str) -> bool {
+        if is_address(host) {
+            return true;
+        }
+        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        name == "localhost"
+            || self.listed.contains(&name)
+            || machine_names().contains(&name)
+            || self.identity.as_ref().is_some_and(|identity| identity.covers(&name))
+    }
+}
+
+/// No page can have an address as its name, unless it comes from there.
+fn is_address(host: &str) -> bool {
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match in_brackets {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+/// The names of this machine in lower case: without its domain, with `.local`, and as it is called.
+pub fn machine_names() -> Vec<String> {
+    names_of(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+fn names_of(machine: &str) -> Vec<String> {
+    let machine = machine.to_ascii_lowercase();
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let label = machine.split('.').next().unwrap_or_default();
+    let mut names = Vec::new();
+    if is_name(label) && label != "localhost" {
+        names.extend([label.to_owned(), format!("{label}.local")]);
+    }
+    if machine != label && machine.split('.').all(is_name) {
+        names.push(machine);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_own_names_are_this_server() {
+        let hosts = Hosts::new(vec!["shop.example".to_owned()], None);
+        for own in [
+            "127.0.0.1",
+            "192.168.1.20",
+            "203.0.113.9",
+            "[::1]",
+            "[fe80::1]",
+            "localhost",
+            "LocalHost",
+            "localhost.",
+            "shop.example",
+            "SHOP.example",
+            "shop.example.",
+        ] {
+            assert!(hosts.include(own), "{own}");
+        }
+        for own in machine_names() {
+            assert!(hosts.include(&own), "{own}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_it_are_not() {
+        let hosts = Hosts::new(vec!["shop.example".to_owned()], None);
+        for other in [
+            "",
+            ".",
+            "attacker.example",
+            "localhost.attacker.example",
+            "attacker.localhost",
+            "localhost..",
+            "127.0.0.1.attacker.example",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "::1",
+            "[::1",
+            "[::1].attacker.example",
+            "[127.0.0.1]",
+            "[fe80::1%eth0]",
+            "a.shop.example",
+            "shop.example.com",
+            "example",
+        ] {
+            assert!(!hosts.include(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_called_with_and_without_its_domain() {
+        assert_eq!(names_of("Till1"), ["till1", "till1.local"]);
+        assert_eq!(names_of("till1.shop.lan"), ["till1", "till1.local", "till1.shop.lan"]);
+        assert_eq!(names_of("till1.local"), ["till1", "till1.local", "till1.local"]);
+        assert_eq!(names_of("localhost"), [""; 0]);
+        assert_eq!(names_of("localhost.localdomain"), ["localhost.localdomain"]);
+        assert_eq!(names_of("(none)"), [""; 0]);
+    }
+}
