@@ -15,7 +15,7 @@ pub async fn close(socket: Socket, reason: Option<(u16, &str)>) {
     let frame = reason.map(|(code, reason)| frame::close(code, reason)).unwrap_or_default();
     let (stream, unsent) = socket.finish(&frame);
     if blocked {
-        make_room(&stream);
+        enlarge_send_buffer(&stream);
     }
     match TcpStream::from_std(stream) {
         Ok(stream) => close_gracefully(stream, &unsent).await,
@@ -24,10 +24,10 @@ pub async fn close(socket: Socket, reason: Option<(u16, &str)>) {
 }
 
 /// Enlarges the kernel's buffer for a close frame after data that the peer has not read.
-fn make_room(stream: &std::net::TcpStream) {
+fn enlarge_send_buffer(stream: &std::net::TcpStream) {
     let resized = socket2::SockRef::from(stream).set_send_buffer_size(LAST_BUFFER_BYTES);
     if let Err(error) = resized {
-        tracing::debug!(%error, "no room for a close frame");
+        tracing::debug!(%error, "the send buffer could not be enlarged for a close frame");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Guards `tillcast user`: somebody who lost a device and is not kept out, a password in a list of
-//! processes, a shop that has to be stopped to let a new colleague in.
+//! Guards `tillcast user`: a lost device must lose its access, no password may be in the list of processes,
+//! and a new colleague must not need a stop of the shop.
 
 use crate::common::{Client, PATIENCE, Server, password_of};
 use std::process::Output;
@@ -20,7 +20,7 @@ fn is_refused(output: &Output) -> String {
     complaints(output)
 }
 
-/// Asks until the session has ended: another process ended it.
+/// Sends requests until the session, which another process ended, is refused.
 #[track_caller]
 fn session_ends(client: &Client) {
     let deadline = Instant::now() + PATIENCE;
@@ -68,7 +68,7 @@ fn a_password_is_never_an_argument() {
 }
 
 #[test]
-fn the_list_has_everybody_and_no_secret() {
+fn the_list_has_every_user_and_no_secret() {
     let server = Server::with_users(&["staff", "display"], &[]);
     is_done(&server.cli(&["user", "disable", "display"], ""));
     let output = server.cli(&["user", "list"], "");
@@ -112,7 +112,7 @@ fn a_new_password_ends_the_sessions_of_the_old_one() {
 }
 
 #[test]
-fn a_random_password_is_told_once_and_holds() {
+fn a_random_password_is_printed_once_and_works() {
     let server = Server::with_users(&["staff"], &[]);
     let set = || {
         let output = server.cli(&["user", "passwd", "staff", "--random"], "");
@@ -128,21 +128,21 @@ fn a_random_password_is_told_once_and_holds() {
 }
 
 #[test]
-fn a_disabled_user_is_out() {
+fn a_disabled_user_is_logged_out_and_cannot_log_in() {
     let server = Server::with_users(&["staff"], &[]);
     let staff = server.login("staff");
     is_done(&server.cli(&["user", "disable", "staff"], ""));
     session_ends(&staff);
     staff.try_login("staff", &password_of("staff")).expect(401);
     assert!(is_refused(&server.cli(&["user", "disable", "nobody"], "")).contains("nobody"));
-    // The last who can manage users stays.
+    // The last active admin cannot be disabled.
     is_refused(&server.cli(&["user", "disable", "admin"], ""));
     server.admin().get("/api/users").expect(200);
 }
 
 #[test]
-fn users_are_made_before_the_first_start_too() {
-    // `with_users` makes them all by the command line, the admin included.
+fn users_can_be_added_before_the_first_start() {
+    // `with_users` adds all of them with the command, the admin included.
     let server = Server::with_users(&["staff"], &[]);
     assert!(!server.log().contains("first start"));
     server.login("staff").get("/api/auth/me").expect(200);

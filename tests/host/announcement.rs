@@ -1,5 +1,5 @@
-//! Guards the way on which a till finds its server without an address that somebody typed in: another
-//! program, in another network at the end of a cable, looks for it by multicast DNS.
+//! Guards the discovery of the server: a till must find it without a typed address. Another program, in a
+//! network namespace at the other end of a cable, looks for it by multicast DNS.
 //!
 //! Needs root, for the networks.
 
@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-/// Where everybody hears what is announced.
+/// The multicast address of the announcements.
 const GROUP: &str = "224.0.0.251:5353";
 const SHOP: &str = "10.77.0.1";
 const TILL: &str = "10.77.0.2";
 
-/// A server in the network of this thread, with these flags, and the port that it has.
+/// Starts a server in the network of this thread, with these flags; also returns its port.
 fn serve(flags: &[&str], folder: &Path) -> (Running, String) {
     let always = ["serve", "--listen", "0.0.0.0:0", "--data-dir", "."];
     let mut server = Running::start(&[&always, flags].concat(), &[], folder);
@@ -27,7 +27,7 @@ fn serve(flags: &[&str], folder: &Path) -> (Running, String) {
     (server, port)
 }
 
-/// The other program at the other end.
+/// Starts the other program at the till's end.
 fn look(till: &Network) -> Running {
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/bin/python");
     let mut look = till.command(&python);
@@ -59,7 +59,7 @@ fn a_till_finds_the_server_and_learns_that_it_is_gone() {
 }
 
 #[test]
-fn a_name_that_another_has_gets_a_number() {
+fn a_name_that_is_taken_gets_a_number() {
     if !is_root() {
         return;
     }
@@ -94,8 +94,7 @@ fn an_address_that_comes_later_is_announced_too() {
     assert!(found.contains(&format!(" {port} {SHOP} ")), "{found}");
 }
 
-/// Addresses of so many devices, which nobody has, as they would announce them in one packet (RFC 1035,
-/// section 4.1).
+/// A packet that announces the addresses of `count` devices (RFC 1035, section 4.1).
 fn addresses(first: u32, count: u16) -> Vec<u8> {
     let mut packet = [0, 0, 0x84, 0, 0, 0, 0, 0, 0, 0, 0, 0].to_vec();
     packet[6..8].copy_from_slice(&count.to_be_bytes());
@@ -103,14 +102,14 @@ fn addresses(first: u32, count: u16) -> Vec<u8> {
         let name = format!("device-{device}");
         packet.push(u8::try_from(name.len()).unwrap());
         packet.extend(name.bytes());
-        // In local; type A, class IN, for an hour, four bytes.
+        // Domain local, type A, class IN, one hour, four bytes.
         packet.extend(b"\x05local\0\0\x01\x80\x01\0\0\x0e\x10\0\x04");
         packet.extend(device.to_be_bytes());
     }
     packet
 }
 
-/// What a process has of memory that no file has, in KiB.
+/// The anonymous memory of a process, in KiB.
 fn memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
@@ -118,7 +117,7 @@ fn memory(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_flood_of_announcements_is_not_the_shops_business() {
+fn a_flood_of_announcements_does_not_touch_the_shop() {
     if !is_root() {
         return;
     }
@@ -148,13 +147,13 @@ fn a_flood_of_announcements_is_not_the_shops_business() {
 }
 
 #[test]
-fn nothing_is_announced_where_nobody_asked_for_it() {
+fn nothing_is_announced_without_mdns() {
     if !is_root() {
         return;
     }
     let (till, shop) = (Network::make(), Network::enter());
     shop.connect(SHOP, &till, TILL);
-    let _looking = look(&till); // else the kernel lets none of them in
+    let _looking = look(&till); // without a listener, the kernel drops the packets
     till.drop_packets(&format!("ip saddr {SHOP} udp dport 5353"));
     let folder = tempfile::tempdir().unwrap();
     let (mut server, _) = serve(&[], folder.path());
@@ -169,7 +168,7 @@ fn nothing_is_announced_where_nobody_asked_for_it() {
 }
 
 #[test]
-fn a_server_that_nobody_can_reach_opens_without_it() {
+fn a_server_on_loopback_opens_without_an_announcement() {
     if !is_root() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Guards the files that a shop's TLS stands on: who takes a wrong certificate for a right one, or has
-//! to trust a new authority each year, goes back to plain HTTP.
+//! Guards the certificate's files: a shop that cannot tell a wrong certificate, or has to import a new
+//! authority each year, goes back to plain HTTP.
 //!
 //! Needs curl, a Debian package that `tests/run` installs.
 
@@ -127,7 +127,7 @@ fn a_key_that_others_may_read_is_warned_about() {
 }
 
 #[test]
-fn an_authority_is_made_once_and_signs_what_a_shop_has() {
+fn an_authority_is_created_once_and_signs_only_its_names() {
     let keys = Keys::make();
     let read = |name: &str| fs::read_to_string(keys.file(name)).unwrap();
     let before = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"].map(&read);
@@ -149,7 +149,7 @@ fn an_authority_is_made_once_and_signs_what_a_shop_has() {
         let url = format!("https://{host}:{port}/healthz");
         curl(&["--cacert", text(&authority), &url]).expect(200);
     }
-    // It was not made for a bank, and cannot be made to sign for one.
+    // It was not created for a bank's name, and cannot sign for one.
     let folder = text(authority.parent().unwrap());
     let bank = ["cert", "--dir", folder, "--name", "bank.example"];
     let output = run(&bank, &[], Path::new(folder));
@@ -158,7 +158,7 @@ fn an_authority_is_made_once_and_signs_what_a_shop_has() {
     assert!(complaint.contains("cannot sign bank.example."), "{complaint}");
     assert!(complaint.contains("every till must then import"), "{complaint}");
     assert_eq!(["cert.pem", "key.pem"].map(&read), after[2..], "nothing was touched");
-    // One that is made for a name can.
+    // An authority that is created for the name can.
     fs::remove_file(&authority).unwrap();
     let output = run(&bank, &[], Path::new(folder));
     assert!(String::from_utf8(output.stderr).unwrap().contains("ca.pem is missing"));

@@ -1,5 +1,5 @@
-//! Guards the program at a terminal: a mistyped setting that is ignored, a mistake that is told
-//! only after the one before was mended, a start that harms what another server is using.
+//! Guards the program at a terminal: a mistyped setting that is ignored, mistakes that are named one at a
+//! time, a start that harms another server's data.
 
 use crate::common::{
     Running, Server, head, log_after, order, outside_order, product, program, run, tillcast,
@@ -86,7 +86,7 @@ fn the_help_names_every_command_and_setting() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_wherever_they_are() {
+fn all_mistakes_of_all_sources_are_named_at_once() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("shop.toml");
     std::fs::write(&file, "session_idle = \"soon\"\nlog_format = \"xml\"\ncolour = \"red\"\n")
@@ -110,7 +110,7 @@ fn all_mistakes_are_told_at_once_wherever_they_are() {
         let lines = text.lines().filter(|line| line.contains(mistake)).count();
         assert_eq!(lines, 1, "{mistake} in\n{text}");
     }
-    // Nothing was begun.
+    // Nothing was created.
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
 }
 
@@ -139,7 +139,7 @@ fn a_command_that_does_not_exist_is_a_mistake() {
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
-/// The database that a command misses, so that it shows where it looks for the shop.
+/// The database that a command reports as missing, which shows the data directory that it uses.
 fn looked_for(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> String {
     let output = run(&[&["check"], arguments].concat(), variables, folder);
     assert_eq!(output.status.code(), Some(1), "{}", complaints(&output));
@@ -209,7 +209,7 @@ fn a_mistyped_data_directory_does_not_become_a_shop() {
 }
 
 #[test]
-fn the_first_start_tells_a_password_once() {
+fn the_first_start_prints_a_password_once() {
     let mut server = Server::start();
     let line = server.wait_for_log("first start: user admin, password ");
     assert_eq!(line.matches(server.admin_password()).count(), 1);
@@ -284,7 +284,7 @@ fn a_follower_sees_the_next_events() {
         outside_order(&admin, 5.25);
         assert_eq!(follower.line(), log_after(&admin, seq)[0]);
     }
-    // What tells servers of this name to read their settings again is not for it.
+    // SIGHUP, which makes servers reload their settings, must not end it.
     kill_process(Pid::from_raw(follower.pid().cast_signed()).unwrap(), Signal::HUP).unwrap();
     outside_order(&admin, 5.25);
     assert_eq!(follower.line(), log_after(&admin, 4)[0]);
@@ -292,7 +292,7 @@ fn a_follower_sees_the_next_events() {
 }
 
 #[test]
-fn a_follower_ends_with_its_reader() {
+fn a_follower_ends_when_its_reader_has_gone() {
     let server = Server::start();
     let data = server.data_dir();
     let mut command = program(&[], &data);

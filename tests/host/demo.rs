@@ -1,5 +1,5 @@
-//! Guards the first impression: `tillcast demo` that prints a login which does not work, a shop in
-//! which nothing happens, or one that leaves its files behind.
+//! Guards `tillcast demo`: a printed login that does not work, a shop in which nothing happens, or one that
+//! leaves its files behind.
 
 use crate::common::{Client, Running, order, product};
 use rustix::process::Signal;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::tempdir;
 
-/// A demo of which all files are in this folder; its address, and the password of each role.
+/// Starts a demo whose files are all in this folder; returns its address and the password of each role.
 fn demo(folder: &Path) -> (Running, SocketAddr, Vec<(&'static str, String)>) {
     let variables = [("TMPDIR", folder.to_str().unwrap())];
     let arguments = ["demo", "--listen", "127.0.0.1:0", "--rate", "100", "--drain", "1s"];
@@ -66,7 +66,7 @@ fn every_login_of_the_demo_works_and_its_shop_is_busy() {
     assert_eq!(socket.drain_until_close().0, 1001);
 }
 
-/// All that a newcomer can do is on the screen, and works as it stands.
+/// Every command that the demo prints must work as it is.
 #[test]
 fn the_commands_that_the_demo_prints_show_its_events() {
     let folder = tempdir().unwrap();

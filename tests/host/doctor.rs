@@ -1,6 +1,5 @@
-//! Guards the shopkeeper who asks what is wrong: a fault that the doctor does not see, a healthy shop
-//! that it frightens people about, a look that changes something. Needs root, for small disks and for
-//! another user.
+//! Guards `tillcast doctor`: a fault that it misses, a finding about a healthy shop, a check that changes
+//! something. Needs root, for small disks and for another user.
 
 use crate::common::{
     Disk, Keys, Server, create_shop, free_address, is_root, outside_order, program, run,
@@ -18,7 +17,7 @@ use tempfile::tempdir;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the doctor said of a data directory.
+/// The doctor's findings about a data directory.
 struct Told {
     code: Option<i32>,
     text: String,
@@ -31,7 +30,7 @@ impl Told {
         Self { code: output.status.code(), text: String::from_utf8(output.stdout).unwrap() }
     }
 
-    /// There is such a line, and the exit code is what its verdict says, or a worse one's.
+    /// Checks that there is such a line, and that the exit code fits its verdict or a worse one.
     #[track_caller]
     fn has(&self, verdict: &str, subject: &str, text: &str) -> &Self {
         let begin = format!("{verdict:<5}{subject}: ");
@@ -42,7 +41,7 @@ impl Told {
         self
     }
 
-    /// All is well.
+    /// Checks that every finding is `ok`.
     #[track_caller]
     fn is_all_ok(&self) -> &Self {
         assert!(self.text.lines().all(|line| line.starts_with("ok   ")), "{}", self.text);
@@ -57,7 +56,7 @@ fn doctor(data_dir: &Path, flags: &[&str]) -> Told {
     Told::of(run(&[&["doctor", "--data-dir", data_dir], flags].concat(), &[], Path::new("/")))
 }
 
-/// What it says of a server's data directory and address.
+/// The findings about a server's data directory and address.
 #[track_caller]
 fn of(server: &Server) -> Told {
     doctor(&server.data_dir(), &["--listen", &server.address().to_string()])
@@ -75,7 +74,7 @@ fn files(data_dir: &Path) -> BTreeMap<String, (u64, u32, i64, i64)> {
 }
 
 #[test]
-fn a_healthy_shop_is_told_so_and_left_as_it_is() {
+fn a_healthy_shop_is_ok_and_stays_unchanged() {
     if !is_root() {
         return;
     }
@@ -113,7 +112,7 @@ fn a_healthy_shop_is_told_so_and_left_as_it_is() {
 }
 
 #[test]
-fn a_missing_shop_is_not_made_and_a_lost_one_is_named() {
+fn a_missing_shop_is_not_created_and_a_lost_one_is_named() {
     let folder = tempdir().unwrap();
     let data_dir = folder.path().join("shop");
     let address = free_address().to_string();
@@ -135,7 +134,7 @@ fn a_missing_shop_is_not_made_and_a_lost_one_is_named() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_the_server_says_of_it() {
+fn a_full_disk_is_bad_and_so_is_the_servers_readiness() {
     if !is_root() {
         return;
     }
@@ -170,7 +169,7 @@ fn a_clock_behind_the_newest_event_is_bad() {
 }
 
 #[test]
-fn files_that_others_may_touch_are_named() {
+fn files_that_others_can_access_are_named() {
     if !is_root() {
         return;
     }
@@ -194,7 +193,7 @@ fn files_that_others_may_touch_are_named() {
 }
 
 #[test]
-fn a_user_who_may_not_look_is_told_how_to() {
+fn a_user_without_access_gets_advice() {
     if !is_root() {
         return;
     }
@@ -211,7 +210,7 @@ fn a_user_who_may_not_look_is_told_how_to() {
     assert_eq!(told.code, Some(0));
 }
 
-/// Somebody else's web server.
+/// Starts another program's web server.
 fn stranger() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -242,10 +241,10 @@ fn the_program_at_each_address_is_named() {
 }
 
 #[test]
-fn a_server_with_too_many_connections_is_told_apart() {
+fn a_server_at_capacity_is_recognised() {
     let server = Server::with(&["--max-connections", "2"]);
     let admin = server.admin();
-    // The login's connection has the other place.
+    // The login's connection is the other one.
     let socket = admin.ws();
     of(&server).has("warn", "port", "all of its connections are in use");
     drop(socket);
@@ -282,7 +281,7 @@ fn a_certificate_that_clients_refuse_is_bad() {
 }
 
 #[test]
-fn backups_that_were_not_made_for_long_are_missed() {
+fn an_old_backup_is_a_finding() {
     let server = Server::with(&["--backup-keep", "0"]);
     of(&server).has("warn", "backup", "there is no backup yet");
     let backups = server.data_dir().join("backups");
@@ -307,7 +306,7 @@ fn backups_that_were_not_made_for_long_are_missed() {
 }
 
 #[test]
-fn too_few_open_files_are_told() {
+fn a_low_limit_of_open_files_is_a_finding() {
     let folder = tempdir().unwrap();
     let mut command = program(&["prlimit", "--nofile=300"], folder.path());
     let address = free_address().to_string();

@@ -1,4 +1,4 @@
-//! The program on its machine: commands, TLS files, systemd, multicast DNS.
+//! The program and its machine: commands, TLS files, systemd, multicast DNS.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,8 +1,8 @@
-//! Guards the shop as a service: that systemd is told the truth about it, that nobody is turned away
-//! while it is restarted, and that the units hold what they say.
+//! Guards the shop as a service: systemd must get its true state, no client may be refused during a restart,
+//! and the units must do what they say.
 //!
-//! Needs `systemd-analyze` and `systemd-socket-activate` (Debian's package systemd; nothing of it has to
-//! run), and root with `strace`, to keep a thread from moving.
+//! Needs `systemd-analyze` and `systemd-socket-activate` (Debian's package systemd, which need not run), and
+//! root with `strace`, to block a thread.
 
 mod activation;
 mod manager;

@@ -1,8 +1,7 @@
-//! Guards what a shop's network may listen to: without TLS that holds, every password and every
-//! customer is in the air for whoever has the Wi-Fi's key.
+//! Guards TLS: without it, anybody with the Wi-Fi's key can read every password and every customer.
 //!
-//! The clients are curl (a Debian package that `tests/run` installs) and rustls; both trust nothing
-//! but the authority that `tillcast cert` made.
+//! The clients are curl (a Debian package that `tests/run` installs) and rustls; both trust only the
+//! authority that `tillcast cert` created.
 
 use crate::common::{Keys, Secure, Server, Socket, curl, unique};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
@@ -29,7 +28,7 @@ fn a_shop_is_served_over_tls_from_the_login_to_the_event() {
     assert_eq!(event["data"]["id"], id);
     assert_eq!(event["seq"], seq + 1);
     socket.expect_quiet();
-    // A page that came over plain HTTP may have been written by anybody on the way.
+    // Anybody in the network may have written a page that came over plain HTTP.
     let host = server.address();
     for (scheme, status) in [("https", 101), ("http", 403)] {
         let origin = format!("{scheme}://{host}");
@@ -39,8 +38,7 @@ fn a_shop_is_served_over_tls_from_the_login_to_the_event() {
     }
 }
 
-/// A client that stops reading is the same over TLS: what is encrypted for it cannot be taken back,
-/// so only a record of it may be.
+/// A client may stop reading over TLS, too. An encrypted record cannot be taken back, so at most one may wait.
 #[test]
 fn a_slow_reader_over_tls_costs_little_and_loses_nothing() {
     const EVENTS: u64 = 3_000;
@@ -64,7 +62,7 @@ fn a_slow_reader_over_tls_costs_little_and_loses_nothing() {
     patch_notes(&keys, address, &cookie, id, EVENTS - 500);
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 256 * 1024, "{grown} bytes more");
-    // All at once: TCP looks less and less often whether so small a window has opened again.
+    // All at once, because TCP probes so small a window less and less often.
     std::thread::scope(|scope| {
         for (mut socket, seq) in stuck {
             scope.spawn(move || {
@@ -77,7 +75,7 @@ fn a_slow_reader_over_tls_costs_little_and_loses_nothing() {
     });
 }
 
-/// Makes events of a kilobyte, on one connection of our own: a curl for each would take long.
+/// Makes events of a kilobyte on one connection; a curl for each would take long.
 fn patch_notes(keys: &Keys, address: SocketAddr, cookie: &str, id: i64, count: u64) {
     let mut stream = keys.over(TcpStream::connect(address).unwrap());
     let mut answer = vec![0; 16 * 1024];
@@ -97,7 +95,7 @@ fn patch_notes(keys: &Keys, address: SocketAddr, cookie: &str, id: i64, count: u
 }
 
 #[test]
-fn plain_http_is_sent_to_tls_and_nothing_is_done_for_it() {
+fn plain_http_is_redirected_to_tls_without_any_effect() {
     let keys = Keys::make();
     let server = keys.server(&["--hsts", "365d"]);
     let cookie = format!("cookie: {}", keys.log_in(&server));
@@ -121,8 +119,7 @@ fn plain_http_is_sent_to_tls_and_nothing_is_done_for_it() {
     assert_eq!(me.header("strict-transport-security"), "max-age=31536000");
 }
 
-/// A tablet gets the authority before it trusts it; of an authority that is not the shop's own, nothing is
-/// given away.
+/// A tablet downloads the authority before it trusts it. The certificate of another authority is not served.
 #[test]
 fn the_own_authority_is_served_over_plain_http_too() {
     let keys = Keys::make();
@@ -155,7 +152,7 @@ fn the_own_authority_is_served_over_plain_http_too() {
 fn a_refusal_is_sent_over_tls() {
     let keys = Keys::make();
     let server = keys.server(&["--max-connections", "1"]);
-    // Until the login's connection is over, it is the one.
+    // The login's connection is the only allowed one until it ends.
     let cookie = keys.log_in(&server);
     let inside = loop {
         let stream = keys.over(connect(&server));
@@ -170,7 +167,7 @@ fn a_refusal_is_sent_over_tls() {
     drop(inside);
 }
 
-/// Many displays come back at once, when the Wi-Fi does: they go on where they were, without a
+/// When the Wi-Fi returns, many displays reconnect at once: they resume their TLS sessions, without a
 /// signature for each.
 #[test]
 fn a_returning_client_resumes_its_tls_session() {
@@ -194,7 +191,7 @@ fn a_returning_client_resumes_its_tls_session() {
     }
 }
 
-/// Tablets of ten years ago.
+/// Tablets that are ten years old speak only TLS 1.2.
 #[test]
 fn a_client_that_speaks_only_tls_1_2_is_served_too() {
     let keys = Keys::make();
@@ -216,7 +213,7 @@ fn a_client_that_speaks_only_tls_1_2_is_served_too() {
 }
 
 #[test]
-fn an_orderly_end_is_told_by_tls_too() {
+fn an_orderly_end_sends_close_notify() {
     let keys = Keys::make();
     let server = keys.server(&[]);
     let cookie = keys.log_in(&server);
@@ -237,7 +234,7 @@ fn connect(server: &Server) -> TcpStream {
     stream
 }
 
-/// Waits until the server hangs up; how long that took.
+/// Waits until the server closes; returns the time that it took.
 fn until_cut(mut stream: TcpStream) -> Duration {
     let begun = Instant::now();
     let mut rest = Vec::new();
@@ -246,14 +243,14 @@ fn until_cut(mut stream: TcpStream) -> Duration {
     begun.elapsed()
 }
 
-/// The first flight of a client, as it is on the wire.
+/// The bytes of a client's first flight.
 fn client_hello(keys: &Keys) -> Vec<u8> {
     let mut hello = Vec::new();
     keys.over(local_stream()).conn.write_tls(&mut hello).unwrap();
     hello
 }
 
-/// A stream on which nothing is ever said.
+/// A stream on which no bytes ever come.
 fn local_stream() -> TcpStream {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     TcpStream::connect(listener.local_addr().unwrap()).unwrap()
@@ -268,12 +265,12 @@ fn bytes_that_are_no_tls_handshake_end_the_connection_at_once() {
         b"\x16GET / HTTP/1.1\r\n\r\n".to_vec(),
         b"\x16\x03\x01\x00\x04rest".to_vec(),
         [b"\x16\x03\x01\x7f\xff", &[0; 9000][..]].concat(),
-        // A record of the right kind in which nothing is right.
+        // A record of the right type with invalid content.
         [&hello[..9], &vec![0xff; hello.len() - 9]].concat(),
-        // An application's text before the handshake.
+        // Application data before the handshake.
         [&hello[..], b"\x17\x03\x03\x00\x10sixteen letters!"].concat(),
     ];
-    // A message in so many pieces that nobody would keep them.
+    // A message in more pieces than the server keeps.
     let pieces = hello[5..9].iter().chain([0; 4000].iter()).copied().collect::<Vec<u8>>();
     let long = [&[1, 0, 0xff, 0xff][..], &pieces].concat();
     wrong.push(
@@ -289,7 +286,7 @@ fn bytes_that_are_no_tls_handshake_end_the_connection_at_once() {
         let took = until_cut(stream);
         assert!(took < Duration::from_secs(5), "{at}: {took:?}");
     }
-    // The peer says that nothing follows, and half of a record is there.
+    // The peer closes after half of a record.
     let mut stream = connect(&server);
     stream.write_all(&hello[..hello.len() / 2]).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -297,9 +294,9 @@ fn bytes_that_are_no_tls_handshake_end_the_connection_at_once() {
     keys.curl(server.address(), "/healthz", &[]).expect(200);
 }
 
-/// A handshake holds no place of the HTTP phase, of which there are 64 here, and has ten seconds.
+/// A handshake holds no permit of the HTTP phase, of which there are 64 here, and may take ten seconds.
 #[test]
-fn half_open_handshakes_stand_in_nobodys_way_and_are_cut() {
+fn half_open_handshakes_block_no_client_and_are_cut() {
     let keys = Keys::make();
     let server = keys.server(&["--profile", "tiny"]);
     let hello = client_hello(&keys);
@@ -311,7 +308,7 @@ fn half_open_handshakes_stand_in_nobodys_way_and_are_cut() {
     };
     let mut held: Vec<TcpStream> = (0..100).map(|_| open(&hello)).collect();
     for stream in &mut held {
-        // The server's flight has come: it waits for the end of the handshake.
+        // The server has sent its flight and waits for the end of the handshake.
         stream.read_exact(&mut [0; 5]).unwrap();
     }
     held.extend((0..100).map(|_| open(&hello[..hello.len() - 1])));
@@ -331,8 +328,7 @@ fn half_open_handshakes_stand_in_nobodys_way_and_are_cut() {
     assert!((Duration::from_secs(9)..Duration::from_secs(14)).contains(&took), "{took:?}");
 }
 
-/// What `limits` says that a connection and its session may take, they do not exceed: not as a
-/// WebSocket, and not in the middle of a handshake.
+/// A TLS connection takes no more memory than `limits` says, neither as a WebSocket nor during a handshake.
 #[test]
 fn a_session_takes_no_more_memory_than_limits_says() {
     const MANY: usize = 300;

@@ -1,5 +1,5 @@
-// Reads an AsyncAPI document with AsyncAPI's parser and makes TypeScript of it with modelina; prints
-// the name of each model. Whatever the parser finds, and a model without a name, is an error.
+// Reads an AsyncAPI document with AsyncAPI's parser and generates TypeScript with modelina; prints the name
+// of each model. Any finding of the parser, and a model without a name, is an error.
 const { readFileSync } = require('node:fs');
 const { TypeScriptGenerator } = require('@asyncapi/modelina');
 const { Parser } = require('@asyncapi/parser');

@@ -1,5 +1,5 @@
-//! Guards `/asyncapi.json` for programs that are generated from it: a document that AsyncAPI's own
-//! parser complains about, or a type that a generator has to invent a name for.
+//! Guards `/asyncapi.json` for generated programs: AsyncAPI's own parser must find no fault, and no generator
+//! must have to invent the name of a type.
 
 use crate::common::Server;
 use std::path::Path;

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-/// What a server with these limits cannot pass, and why.
+/// The cases that a server with these limits cannot pass, with the reasons.
 const EXCLUDED: [(&str, &str); 10] = [
     ("1.1.6", "a text of 64 KiB: messages may have 4 KiB here, see `limits.rs`"),
     ("1.1.7", "the same"),

@@ -1,4 +1,4 @@
-//! A headless Chromium behind chromedriver, spoken to in the words of W3C `WebDriver`.
+//! A headless Chromium behind chromedriver, driven by W3C `WebDriver`.
 
 use crate::common::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use ureq::Agent;
 
-/// Dropping it ends both.
+/// A browser with its driver; dropping it ends both.
 pub(crate) struct Browser {
     driver: Child,
     agent: Agent,
@@ -54,14 +54,14 @@ impl Browser {
         browser
     }
 
-    /// Runs JavaScript in the page; `async` code hands its result to its last argument.
+    /// Runs JavaScript in the page; `async` code passes its result to its last argument.
     pub(crate) fn run(&self, kind: &str, script: &str, arguments: &Value) -> Value {
         let body = json!({"script": script, "args": arguments});
         self.command(&format!("execute/{kind}"), &body)
     }
 
-    /// Waits until a JavaScript condition holds. The example gives no sign to wait for, so the
-    /// page looks again and again; the script's own time limit ends it.
+    /// Waits until a JavaScript condition holds. The example has no event to wait for, so the page polls,
+    /// until the time limit of the script.
     pub(crate) fn wait_until(&self, condition: &str) {
         let script = format!(
             "const done = arguments[0];
@@ -93,7 +93,7 @@ impl Drop for Browser {
         if let Err(error) = ended {
             eprintln!("the browser did not end: {error}");
         }
-        // Where it did not, it is in the driver's process group still.
+        // If that failed, the browser is still in the driver's process group.
         kill_process_group(Pid::from_child(&self.driver), Signal::KILL).expect("it can be killed");
         self.driver.wait().expect("chromedriver can be waited for");
     }
@@ -114,7 +114,7 @@ fn start_driver() -> (Child, u16) {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
-    // It must be able to go on writing.
+    // It must be able to continue writing.
     std::thread::spawn(move || lines.for_each(drop));
     (driver, port.unwrap_or_else(|| panic!("chromedriver named no port")))
 }

@@ -1,5 +1,5 @@
-//! Guards `/openapi.json` as others read it: two linters find nothing, and the clients that public
-//! generators make of it have named types, pass their type checkers, and place and pay an order.
+//! Guards `/openapi.json` for its tools: two linters find no fault, and the clients of public generators have
+//! named types, pass their type checkers, and place and pay an order.
 
 use crate::common::Server;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl Workshop {
         Self { server, folder }
     }
 
-    /// Runs a tool in the folder, and gives back what it printed; a tool that fails fails the test.
+    /// Runs a tool in the folder and returns its output. A tool that fails fails the test.
     #[track_caller]
     fn run(&self, tool: &str, arguments: &[&str]) -> String {
         let tool = tools().join(tool);
@@ -48,11 +48,11 @@ fn tools() -> PathBuf {
 }
 
 #[test]
-fn linters_find_nothing() {
+fn linters_find_no_fault() {
     let workshop = Workshop::open();
     let strict = ["lint", "--ruleset", "spectral.yaml", "--fail-severity", "hint", "openapi.json"];
     workshop.run("node/node_modules/.bin/spectral", &strict);
-    // Redocly's warnings do not fail it; it counts them in words.
+    // Redocly does not fail for warnings, but prints their number.
     let report = workshop
         .run("node/node_modules/.bin/redocly", &["lint", "--format", "json", "openapi.json"]);
     assert!(report.contains(r#""warnings": 0"#), "{report}");

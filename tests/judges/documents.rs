@@ -1,12 +1,12 @@
-//! Guards the reader who copies from the documents: an example that does not work, a setting that is not
-//! there. Each code block says after its language what it is:
+//! Guards the documents: an example that does not work, a setting that does not exist. The word after a code
+//! block's language says what the block is:
 //!
 //! - `sh run`, `python run`: is run, in the document's own folder, with `tillcast` in the path;
-//! - `sh serve`: a server that goes on until the end of the document;
-//! - `sh host`: changes the machine, so only its syntax is looked at;
-//! - `json reply`: is what the block before has printed, at another time;
-//! - `javascript browser`: is typed into the console of the server's page, whose policy holds for it;
-//! - `toml config`: a file of settings.
+//! - `sh serve`: starts a server that runs until the end of the document;
+//! - `sh host`: changes the machine, so only its syntax is checked;
+//! - `json reply`: is the output of the block before, with another time;
+//! - `javascript browser`: is typed into the console of the server's page, whose policy applies;
+//! - `toml config`: is a file of settings.
 //!
 //! The examples use port 3000, so each document has a network of its own, which needs root.
 
@@ -19,7 +19,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A code block: where it is, what it says of itself, and its text.
+/// A code block: its place, its kind, and its text.
 struct Block {
     place: String,
     info: String,
@@ -42,7 +42,7 @@ fn the_operators_examples_run() {
 }
 
 #[test]
-fn every_block_is_of_a_known_sort_and_well_formed() {
+fn every_block_has_a_known_kind_and_valid_syntax() {
     for document in documents() {
         for block in blocks(&document) {
             match block.info.as_str() {
@@ -65,9 +65,9 @@ fn every_block_is_of_a_known_sort_and_well_formed() {
     }
 }
 
-/// Links between the documents, and to places in them.
+/// Links between the documents, and to headings in them.
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
@@ -91,7 +91,7 @@ fn every_link_leads_somewhere() {
 
 /// Files and folders of the repository, such as `src/limits.rs`.
 #[test]
-fn every_file_that_is_named_is_there() {
+fn every_named_file_exists() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         let code = text.split('`').skip(1).step_by(2);
@@ -168,7 +168,7 @@ fn shell(text: &str, path: &Path, folder: &Path) -> Command {
     command
 }
 
-/// Runs a script in the server's page and waits until it has told the console of an event.
+/// Runs a script in the server's page and waits until it has logged an event to the console.
 fn type_into_console(block: &Block) {
     let browser = Browser::start(3000);
     browser.command("url", &json!({"url": "http://localhost:3000/"}));
@@ -179,7 +179,7 @@ fn type_into_console(block: &Block) {
     browser.wait_until("window.logged.some(([event]) => event === 'order:created')");
 }
 
-/// The JSON objects that a command has printed, and those in their lists, without their time.
+/// The JSON objects in a command's output, and those in their lists, without their times.
 fn replies(printed: &str) -> Vec<Value> {
     let values = serde_json::Deserializer::from_str(printed).into_iter::<Value>();
     let mut replies: Vec<Value> = values.map(Result::unwrap).collect();
@@ -219,7 +219,7 @@ fn blocks(document: &Path) -> Vec<Block> {
     blocks
 }
 
-/// The place in a page to which a heading gives its name.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));

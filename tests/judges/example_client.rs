@@ -1,5 +1,5 @@
-//! Guards the reason why Tillcast speaks this protocol: the example client of the public document
-//! (`example_client.js`, its text unchanged) runs in a real browser against the real server.
+//! Guards the public protocol: the example client of its document (`example_client.js`, unchanged) runs in a
+//! real browser against the real server.
 
 use super::browser::Browser;
 use crate::common::{Server, order, product};
@@ -8,8 +8,8 @@ use serde_json::json;
 /// From `const ws = new WebSocket(` to the end of `onclose`, as the document has it.
 const EXAMPLE: &str = include_str!("example_client.js");
 
-/// Records what the example says and does. It has no sign of its own that it is subscribed, so
-/// the frames that its socket receives are recorded, too.
+/// Records the example's output and calls. The example does not show that it is subscribed, so the frames
+/// that its socket receives are recorded, too.
 const RECORDER: &str = r"
     window.logged = [];
     window.invalidated = [];
@@ -26,7 +26,7 @@ const RECORDER: &str = r"
     };
 ";
 
-/// Logs in as the page would and hands the answer back.
+/// Logs in as the page would, and returns the reply.
 const LOGIN: &str = r"
     const [credentials, done] = arguments;
     const headers = { 'content-type': 'application/json' };
@@ -41,8 +41,8 @@ fn the_example_client_of_the_public_document_runs_unchanged() {
     let admin = server.admin();
     let product = product(&admin, 29.99, 10);
     let browser = Browser::start(server.address().port());
-    // The document says port 3000; the browser finds the free port behind it. The server's own page has
-    // the policy that holds for a line typed into its console, too.
+    // The document says port 3000, which the browser maps to the free port. The policy of the server's own
+    // page applies to a line typed into its console, too.
     browser.command("url", &json!({"url": "http://localhost:3000/"}));
     let credentials = json!({"username": "admin", "password": server.admin_password()});
     let login = browser.run("async", LOGIN, &json!([credentials]));

@@ -1,5 +1,5 @@
-//! Guards what takes bytes from clients before anything is known of them: the functions of the fuzz
-//! targets (`fuzz/properties.rs`), on the stable compiler and a fixed number of generated inputs.
+//! Guards the parsers of untrusted bytes: runs the functions of the fuzz targets (`fuzz/properties.rs`) with
+//! the stable compiler on a fixed number of generated inputs.
 
 #[path = "../../fuzz/properties.rs"]
 mod properties;
@@ -10,7 +10,7 @@ use std::iter::repeat_with;
 
 const INPUTS: usize = 100_000;
 
-/// Runs a property on bytes that are made of these words and damaged a little.
+/// Runs a property on bytes that consist of these words with a little damage.
 fn check(property: fn(&[u8]), words: &[&[u8]]) {
     let seed = seed();
     eprintln!("the same inputs again: {SEED_VARIABLE}={seed}");
@@ -35,7 +35,7 @@ fn check(property: fn(&[u8]), words: &[&[u8]]) {
     }
 }
 
-/// Frames with the mask 0, so that the words stand in them as they are.
+/// Frames with the mask 0, so that they contain the words unchanged.
 #[test]
 fn messages() {
     check(

@@ -1,4 +1,4 @@
-//! Judges that others wrote, and generated input: Autobahn, schemathesis, a browser, the fuzz targets.
+//! Third-party judges and generated input: Autobahn, schemathesis, a browser, the fuzz targets.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! Guards the word of `/openapi.json`: schemathesis reads it, makes requests that fit it and
-//! requests that do not, and holds the real server to it with all of its checks.
+//! Guards `/openapi.json`: schemathesis reads it, sends valid and invalid requests, and compares the real
+//! server with it in all of its checks.
 
 use crate::common::{
     SEED_VARIABLE, Server, customer, order, outside_order, pay, product, seed, shipment,
@@ -7,16 +7,16 @@ use crate::common::{
 use std::path::Path;
 use std::process::Command;
 
-/// One run after the other, each with a session of its own.
+/// The runs follow each other, each with a session of its own.
 const RUNS: [&[&str]; 3] = [
     &["--exclude-path-regex", "^/api/(users|auth/logout)"],
-    // An admin can remove itself, and what comes then is nobody's.
+    // An admin can delete itself, and later requests then have no session.
     &["--include-path-regex", "^/api/users"],
     &["--include-path", "/api/auth/logout", "--phases", "coverage,fuzzing"],
 ];
 
 #[test]
-fn the_server_keeps_the_word_of_its_document() {
+fn the_server_does_what_its_document_says() {
     let server = Server::start();
     let admin = server.admin();
     let (product, outside) = (product(&admin, 2.5, 1_000_000), outside_order(&admin, 5.25));
@@ -27,7 +27,7 @@ fn the_server_keeps_the_word_of_its_document() {
     let seed = seed();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judges/schemathesis.toml");
-    // Before the first run: then nobody can log in as often as they like.
+    // Log in before the first run: its failed logins lock the name.
     for (operations, client) in RUNS.map(|operations| (operations, server.admin())) {
         let session = client.cookie().unwrap().split_once('=').unwrap().1;
         let run = Command::new(target.join("../tools/bin/schemathesis"))

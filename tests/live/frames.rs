@@ -21,7 +21,7 @@ fn closes_with(server: &Server, code: u16, bytes: &[u8], what: &str) {
     assert_eq!(closed_with, code, "{what}: {reason:?}");
 }
 
-/// What another client needs still works.
+/// Checks that another client is still served.
 #[track_caller]
 fn still_serves(server: &Server, bystander: &mut Socket) {
     outside_order(&server.admin(), 9.99);

@@ -1,12 +1,12 @@
-//! Guards the door of the WebSocket: a web page elsewhere that rides on a user's cookie, a
-//! connection without a session that stays, or one that nobody is told the end of.
+//! Guards the WebSocket's handshake against a page of another origin that uses a user's cookie, a
+//! connection without a session that stays open, and one that ends without a reason.
 
 use crate::common::{Answer, Client, PATIENCE, Raw, Server, Socket, outside_order};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use tungstenite::Message;
 
-/// What a connection without a valid session meets: 101, then 1008 with a reason, nothing before.
+/// Checks that a connection without a valid session gets 101, then 1008 with a reason, and nothing before.
 #[track_caller]
 fn is_turned_away(client: &Client, what: &str) {
     let (code, reason) = client.upgrade(&[]).unwrap().expect_close();
@@ -14,7 +14,7 @@ fn is_turned_away(client: &Client, what: &str) {
     assert!(!reason.is_empty(), "{what}: no reason");
 }
 
-/// The status of a handshake from a page of this origin: 101 or what refused it.
+/// The status of a handshake from a page of this origin: 101, or that of the refusal.
 fn from_origin(client: &Client, origin: &str) -> u16 {
     match client.upgrade(&[("origin", origin)]) {
         Ok(mut socket) => {
@@ -100,11 +100,11 @@ fn a_page_from_elsewhere_is_refused_before_the_upgrade() {
     }
     assert_eq!(from_origin(&admin, &here), 101);
     assert_eq!(from_origin(&admin, "https://shop.example"), 101);
-    // Not a browser: nothing can ride on its cookie.
+    // A client that is no browser: no page can use its cookie.
     admin.ws().expect_quiet();
 }
 
-/// A page cannot see why it was refused; whoever runs the server can.
+/// A page cannot see why it was refused, but the operator can.
 #[test]
 fn a_refused_origin_is_named_in_the_log_once() {
     let server = Server::start();

@@ -1,8 +1,8 @@
-//! Guards what takes time: a client that sends too slowly is cut, a peer that vanished is let go, and
-//! a client on a bad connection loses nothing. In real time: up to 80 seconds each, which is waiting.
+//! Guards the timeouts: a client that sends too slowly is cut, the connection of a vanished peer is closed,
+//! and a client on a bad connection loses nothing. Each test mostly waits, for up to 80 seconds.
 //!
-//! Bad connections need root, `ip` (iproute2) and `nft` (nftables): they are made in network
-//! namespaces of the tests' own.
+//! Bad connections are made in network namespaces of the tests, which need root, `ip` (iproute2) and `nft`
+//! (nftables).
 
 mod lossy;
 mod slow;

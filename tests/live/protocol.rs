@@ -1,5 +1,5 @@
-//! Guards the conversation on a WebSocket: a word that changes, an error that names nothing or
-//! closes the connection, an event that a role must not see, or one after it was unsubscribed.
+//! Guards the messages of the WebSocket: a message that changes, an error that names nothing or closes the
+//! connection, an event that a role must not see, or one after its channel was unsubscribed.
 
 use crate::common::{Server, customer, order, outside_order, product};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn head(client: &crate::common::Client) -> u64 {
 }
 
 #[test]
-fn the_first_message_says_connected_and_who() {
+fn the_first_message_is_connected_with_the_user() {
     let server = Server::with_users(&["staff"], &[]);
     for name in ["admin", "staff"] {
         let client = server.login(name);
@@ -35,7 +35,7 @@ fn the_first_message_says_connected_and_who() {
 }
 
 #[test]
-fn a_subscription_is_acknowledged_with_the_place_it_starts_from() {
+fn a_subscription_is_acknowledged_with_its_position() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 9.99);
@@ -51,7 +51,7 @@ fn a_subscription_is_acknowledged_with_the_place_it_starts_from() {
 }
 
 #[test]
-fn an_order_placed_over_rest_arrives_at_everybody_who_asked() {
+fn an_order_placed_over_rest_arrives_at_every_subscriber() {
     let server = Server::with_users(&["staff", "kiosk", "display"], &[]);
     let admin = server.admin();
     let product = product(&admin, 4.5, 10);
@@ -117,7 +117,7 @@ fn after_unsubscribing_nothing_more_comes() {
     let expected = r#"{"type":"unsubscribed","channel":"order_changes"}"#;
     assert_eq!(socket.recv_text(), expected);
     outside_order(&admin, 9.99);
-    // The product's event is behind the order's in the log: it comes alone.
+    // The product's event is after the order's in the log, and comes alone.
     product(&admin, 1.5, 1);
     assert_eq!(socket.recv_event()["event"], "product:created");
 
@@ -231,7 +231,7 @@ fn twenty_errors_close_the_connection() {
     }
     socket.expect_quiet();
     socket.send_text("{}");
-    // The last error may still be told before the close.
+    // The last error may still come before the close.
     let (code, reason) = socket.drain_until_close();
     assert_eq!(code, 1008);
     assert!(!reason.is_empty());

@@ -1,5 +1,5 @@
-//! Guards the promise of `since`: an event that falls into the seam between the log and the live
-//! stream, comes twice, or is missing after a restart, and a gap that nobody is told of.
+//! Guards `since`: an event that is lost between the log and the live stream, comes twice, or is missing
+//! after a restart, and a gap without a reset.
 
 use crate::common::{
     Client, PATIENCE, Reader, Server, Socket, cheap_events, customer, outside_order, pay, product,
@@ -76,7 +76,7 @@ fn many_resume_at_once_in_the_middle_of_the_stream() {
         for away in 0..40 {
             let admin = &admin;
             scope.spawn(move || {
-                // Some are within what the server keeps in memory, some far behind it.
+                // Some positions are in the ring, some are far behind it.
                 let since = away * 37;
                 let mut socket = admin.ws();
                 is_subscribed(&socket.subscribe_since("order_changes", since));
@@ -144,11 +144,11 @@ fn resuming_a_channel_again_goes_back_on_the_same_connection() {
     socket.expect_quiet();
 }
 
-/// Makes events until the log has lost its beginning, and waits until it has its final length.
+/// Makes events until the log is pruned, and waits until it has its final length.
 fn prune(admin: &Client, kept: u64) -> (u64, u64) {
     let order = outside_order(admin, 9.99);
     cheap_events(admin, order, 200);
-    // Pruning goes on behind the answers, and only the log itself shows how far it is.
+    // Pruning continues after the replies, and only the log shows how far it is.
     let deadline = Instant::now() + 2 * PATIENCE;
     loop {
         let (oldest, head) = extent(admin);
@@ -168,7 +168,7 @@ fn is_reset(socket: &mut Socket, since: u64, head: u64) {
 }
 
 #[test]
-fn a_gap_is_told_with_a_reset_and_then_the_stream_is_live() {
+fn a_gap_gets_a_reset_and_then_live_events() {
     let server = Server::with(&["--event-retention-count", "10"]);
     let admin = server.admin();
     let (oldest, head) = prune(&admin, 10);
@@ -188,7 +188,7 @@ fn a_gap_is_told_with_a_reset_and_then_the_stream_is_live() {
 }
 
 #[test]
-fn a_place_that_the_log_never_reached_is_a_reset() {
+fn a_position_that_the_log_never_reached_gets_a_reset() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 9.99);
@@ -227,7 +227,7 @@ fn a_position_counts_only_in_its_own_log() {
     socket.expect_quiet();
 }
 
-/// A reply may show a commit before the sockets hear of it.
+/// A reply may show a commit before the sockets have its events.
 #[test]
 fn a_position_that_rest_has_shown_is_accepted_while_others_write() {
     const LOOKS: usize = 300;
@@ -261,7 +261,7 @@ fn a_position_that_rest_has_shown_is_accepted_while_others_write() {
 }
 
 #[test]
-fn a_position_that_is_about_to_come_is_waited_for_and_nothing_else_waits() {
+fn only_the_reply_to_a_future_position_waits() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 9.99);
@@ -281,7 +281,7 @@ fn a_position_that_is_about_to_come_is_waited_for_and_nothing_else_waits() {
 }
 
 #[test]
-fn a_position_that_does_not_come_is_waited_for_no_longer_than_a_second() {
+fn the_reply_to_a_future_position_waits_a_second_at_most() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 9.99);
@@ -303,7 +303,7 @@ fn a_position_that_does_not_come_is_waited_for_no_longer_than_a_second() {
 }
 
 #[test]
-fn the_old_place_is_good_after_a_restart_and_after_a_crash() {
+fn an_old_position_is_valid_after_a_restart_and_after_a_crash() {
     let mut server = Server::start();
     let before = server.admin();
     let order = outside_order(&before, 9.99);
@@ -327,11 +327,11 @@ fn the_old_place_is_good_after_a_restart_and_after_a_crash() {
     outside_order(&after_kill, 9.99);
     let mut reader = resumed(&after_kill, last);
     reader.expect_all(last, 102);
-    // The place from before the crash is no place of the future.
+    // The position from before the crash is not beyond the head.
     resumed(&after_kill, 101).expect_all(101, 102);
 }
 
-/// A socket that asked for what came after `since`.
+/// A socket that is subscribed to the events after `since`.
 fn resumed(client: &Client, since: u64) -> Reader {
     let mut socket = client.ws();
     socket.send(&json!({"type": "subscribe", "channel": "order_changes", "since": since}));

@@ -1,5 +1,5 @@
-//! Guards the end of access: a socket that stays open after its user was logged out, disabled or
-//! given another role goes on reading the shop's sales.
+//! Guards the end of access: a socket that stays open after its user logged out, was disabled or got another
+//! role could still read the shop's sales.
 
 use crate::common::{
     Client, PATIENCE, Raw, Server, Socket, customer, head, json_request, outside_order, password_of,
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tungstenite::Message;
 
-/// A socket dies within one second; the rest is for a machine that is busy with other tests.
+/// A socket is closed within one second; the rest is for a machine that is busy with other tests.
 const AT_MOST: Duration = Duration::from_millis(1000 + 500);
 
-/// The socket is closed with 1008 and a reason, soon enough after `since`.
+/// Checks that the socket is closed with 1008 and a reason, soon enough after `since`.
 #[track_caller]
 fn dies(socket: &mut Socket, since: Instant) {
     let (code, reason) = socket.expect_close();
@@ -76,8 +76,8 @@ fn a_new_role_closes_the_sockets_of_the_old_one() {
     assert!(again.recv_error().contains("customer_changes"));
 }
 
-/// Whatever way events reach a socket (live, out of the ring, or as a page of the log), none that
-/// was made after the change of role goes to who may not have it any more.
+/// Events reach a socket live, from the ring, or as a page of the log. None that was made after a change of
+/// role may reach a user who lost the right to it.
 #[test]
 fn a_user_whose_role_narrows_gets_nothing_more() {
     let server = Server::with_users(&["staff"], &[]);
@@ -95,7 +95,7 @@ fn a_user_whose_role_narrows_gets_nothing_more() {
     let path = format!("/api/users/{}", id_of(&staff));
     let changed = AtomicBool::new(false);
     let last = std::thread::scope(|scope| {
-        // Sells all the while, so that there is always something on its way.
+        // Sells meanwhile, so that an event is always on its way.
         let selling = scope.spawn(|| {
             let mut after = 0;
             while after < 50 {
@@ -136,7 +136,7 @@ fn a_user_whose_role_narrows_gets_nothing_more() {
     customer(&admin);
     again.expect_quiet();
 
-    // The other way: more is only for a new session, too.
+    // More rights need a new session, too.
     admin.patch(&path, &json!({"role": "staff"})).expect(200);
     dies(&mut again, Instant::now());
     let mut promoted = server.login("staff").ws();
@@ -145,8 +145,8 @@ fn a_user_whose_role_narrows_gets_nothing_more() {
     promoted.recv_event();
 }
 
-/// An administrator whose connection breaks as soon as the request is out: what it asked for
-/// happens, so what follows from it must, too.
+/// An administrator's connection breaks right after the request was sent: the change happens, so its
+/// consequences must, too.
 #[test]
 fn a_revocation_holds_when_its_client_hangs_up() {
     let server = Server::with_users(&["staff", "kiosk", "display"], &[]);
@@ -184,7 +184,7 @@ fn a_revocation_holds_when_its_client_hangs_up() {
         let mut socket = subscribed(client);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // The database is another program's for a moment, so that no answer comes yet.
+            // Another program locks the database for a moment, so that no reply comes yet.
             let held = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
             let before = connections(&admin);
             let mut raw = Raw::connect(server.address()).unwrap();
@@ -234,7 +234,7 @@ fn a_password_set_by_the_administrator_closes_the_users_sockets() {
 }
 
 #[test]
-fn disabling_a_user_closes_its_sockets_and_its_door() {
+fn disabling_a_user_closes_its_sockets_and_refuses_its_logins() {
     let server = Server::with_users(&["staff"], &[]);
     let (admin, staff) = (server.admin(), server.login("staff"));
     let mut socket = subscribed(&staff);
@@ -261,7 +261,7 @@ fn deleting_a_user_closes_its_sockets() {
 }
 
 #[test]
-fn the_command_line_reaches_into_the_running_server() {
+fn the_command_line_ends_sessions_of_the_running_server() {
     let server = Server::with_users(&["staff", "kiosk"], &[]);
     let (staff, kiosk) = (server.login("staff"), server.login("kiosk"));
     let (mut of_staff, mut of_kiosk) = (subscribed(&staff), subscribed(&kiosk));
@@ -285,7 +285,7 @@ fn the_command_line_reaches_into_the_running_server() {
 }
 
 #[test]
-fn a_login_survives_that_another_program_writes_users_at_that_moment() {
+fn a_login_survives_a_simultaneous_change_by_another_program() {
     let server = Server::start();
     std::thread::scope(|scope| {
         let adding = scope.spawn(|| {
@@ -294,7 +294,7 @@ fn a_login_survives_that_another_program_writes_users_at_that_moment() {
                 assert!(output.status.success(), "{output:?}");
             }
         });
-        // The server looks for changes several times a second; each look meets a login.
+        // The server checks for changes several times a second, and each check meets a login.
         for _ in 0..50 {
             server.admin().get("/api/auth/me").expect(200);
         }

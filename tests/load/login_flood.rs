@@ -1,5 +1,5 @@
-//! Guards the shop against a flood of logins: 19 MiB for each at once, and a till that waits until
-//! all of them are hashed.
+//! Guards the shop against a flood of logins, which could take 19 MiB each, and make a till wait until all of
+//! them are hashed.
 
 use crate::common::{Raw, Server, head, json_request, password_of, product};
 use serde_json::json;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-/// Logins at the same moment.
+/// Simultaneous logins.
 const LOGINS: u8 = 200;
-/// How often they all come.
+/// The number of floods.
 const ROUNDS: usize = 5;
-/// What they may add to the server's memory: two hashes, and 16 MiB for all else.
+/// The memory that they may add: two hashes, and 16 MiB for everything else.
 const GROWTH_KIB: u64 = (2 * 19 + 16) * 1024;
-/// What everybody else may have to wait, but for one request in a hundred.
+/// The longest wait of 99 in 100 other requests.
 const P99_MAX: Duration = Duration::from_millis(500);
 
 /// A line of `/proc/PID/status`, in KiB.
@@ -24,7 +24,7 @@ fn status(server: &Server, name: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Logs in; the answer's status. Every second one guesses, each from an address of its own.
+/// Logs in; returns the status. Every second login guesses a password, from an address of its own.
 fn log_in(server: &Server, number: u8, round: usize) -> u16 {
     let guesses = number.is_multiple_of(2);
     let name = if guesses { format!("guess{round}-{number}") } else { "staff".to_owned() };
@@ -43,7 +43,7 @@ fn log_in(server: &Server, number: u8, round: usize) -> u16 {
     answer.status
 }
 
-/// Everybody's login at once; the statuses.
+/// Sends all logins at once; returns the statuses.
 fn flood(server: &Server, round: usize) -> Vec<u16> {
     scope(|threads| {
         let log_in = |number| threads.spawn(move || log_in(server, number, round));
@@ -52,7 +52,7 @@ fn flood(server: &Server, round: usize) -> Vec<u16> {
     })
 }
 
-/// Ends the sales, also where the test fails.
+/// Ends the sales, also if the test fails.
 struct SetWhenDropped<'a>(&'a AtomicBool);
 
 impl Drop for SetWhenDropped<'_> {
@@ -68,7 +68,7 @@ fn a_flood_of_logins_takes_little_memory_and_nobodys_time() {
     let tea = product(&admin, 2.5, 1_000_000);
     let sale = json!({"items": [{"product_id": tea, "quantity": 1}]});
     let sold = head(&admin);
-    // A password was hashed already, and that memory is back.
+    // A password was hashed before, and its memory was given back.
     let base = status(&server, "VmRSS:");
     fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
 

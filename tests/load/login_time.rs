@@ -1,18 +1,17 @@
-//! Guards who there is: a login that takes longer for a name that exists tells an attacker which
-//! ones are worth guessing at.
+//! Guards the list of users: a login that takes longer for an existing name tells an attacker which names
+//! are worth guessing at.
 //!
-//! Compared is the processor time of the server, which is what a login takes on a machine that has
-//! nothing else to do, and what a machine that is busy with other tests does not change.
+//! The tests compare the CPU time of the server, because other tests on the same machine do not change it.
 
 use crate::common::{Raw, Server, json_request, password_of};
 use serde_json::json;
 use std::fs;
 use std::time::Instant;
 
-/// Logins of each sort. Each comes from an address of its own: 20 failures lock one.
+/// Logins of each sort. Each comes from an address of its own, because 20 failures lock an address.
 const TURNS: u8 = 25;
 
-/// What the processes' threads have run so far, in microseconds.
+/// The CPU time of the process's threads so far, in microseconds.
 fn processor_time(server: &Server) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
     let time = |task: fs::DirEntry| {
@@ -22,7 +21,7 @@ fn processor_time(server: &Server) -> u64 {
     tasks.filter_map(|task| time(task.unwrap())).sum::<u64>() / 1000
 }
 
-/// A failed login; the microseconds that it took the server, and that it took.
+/// Makes a login fail; returns the server's CPU time and the elapsed time, in microseconds.
 fn fail(server: &Server, from: [u8; 4], name: &str, password: &str) -> [u64; 2] {
     let body = json!({"username": name, "password": password}).to_string();
     let request = json_request("POST", "/api/auth/login", None, "", &body);
@@ -39,7 +38,7 @@ fn median(mut times: Vec<u64>) -> u64 {
     times[times.len() / 2]
 }
 
-/// A user for each turn, and one who is disabled: five failures lock a name.
+/// Creates a user for each turn, because five failures lock a name, and a disabled one.
 fn make_users(server: &Server) {
     let admin = server.admin();
     for turn in 1..=TURNS {
@@ -54,14 +53,14 @@ fn make_users(server: &Server) {
     }
 }
 
-/// All ways to fail cost the same, in turns.
+/// Checks that all ways to fail cost the same; they take turns.
 fn compare(server: &Server) {
     let sorts = ["known", "unknown", "disabled"];
     let mut times = sorts.map(|_| [Vec::new(), Vec::new()]);
     for turn in 1..=TURNS {
         for (at, sort) in (1..).zip(sorts) {
             let name = format!("{sort}{turn}");
-            // Who may not log in may well know the password.
+            // A disabled user may know the right password.
             let right = password_of(&name);
             let password = if sort == "disabled" { &right } else { "not the password" };
             let taken = fail(server, [127, 1, turn, at], &name, password);
@@ -81,17 +80,17 @@ fn compare(server: &Server) {
 }
 
 #[test]
-fn the_time_tells_nobody_who_there_is() {
+fn the_time_does_not_tell_which_names_exist() {
     let mut server = Server::start();
     make_users(&server);
     compare(&server);
-    // Now all hashes are of another profile.
+    // Now all hashes come from another profile.
     assert_eq!(server.stop(), Some(0));
     compare(&server.again_with(&["--profile", "tiny"]));
 }
 
 #[test]
-fn nor_does_it_on_the_smallest_boards() {
+fn the_time_does_not_tell_which_names_exist_with_the_tiny_profile() {
     let server = Server::with(&["--profile", "tiny"]);
     make_users(&server);
     compare(&server);

@@ -1,5 +1,5 @@
-//! Many clients at once: floods, slow readers, too few file descriptors. Times are measured here, so
-//! nothing heavy runs beside these.
+//! Many clients at once: floods, slow readers, too few file descriptors. These tests measure time, so nothing
+//! heavy runs beside them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

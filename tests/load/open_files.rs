@@ -1,5 +1,5 @@
-//! Guards the shop against running out of file descriptors: a server that crashes, spins, stops to
-//! serve who is connected, or never accepts anybody again.
+//! Guards the shop without file descriptors: the server must not crash, spin, or drop its connections, and
+//! must accept connections again later.
 
 use crate::common::{Raw, Server, Socket, outside_order};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -13,7 +13,7 @@ const LEFT: u64 = 40;
 const WATCHED: Duration = Duration::from_secs(2);
 
 #[test]
-fn without_file_descriptors_the_shop_goes_on_and_is_back_when_there_are_some() {
+fn without_file_descriptors_the_shop_continues_and_later_accepts_again() {
     let server = Server::start();
     let admin = server.admin();
     let mut socket = admin.ws();
@@ -36,7 +36,7 @@ fn without_file_descriptors_the_shop_goes_on_and_is_back_when_there_are_some() {
         std::thread::sleep(Duration::from_millis(100));
     }
     let busy = ticks(&server) - before;
-    // A tick is a hundredth of a second; who spins uses all of them.
+    // A tick is a hundredth of a second; a thread that spins uses all of them.
     assert!(busy < 100, "{busy} ticks for {orders} orders in {WATCHED:?}");
 
     let begun = Instant::now();
@@ -71,7 +71,7 @@ fn a_low_limit_of_open_files_lowers_the_limit_of_connections() {
     assert!(!server.log().contains("cannot accept"));
 }
 
-/// Hundredths of a second that the server has worked (proc(5): utime and stime).
+/// The CPU time of the server, in hundredths of a second (proc(5): utime and stime).
 fn ticks(server: &Server) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
     let (_, behind_name) = stat.rsplit_once(')').unwrap();

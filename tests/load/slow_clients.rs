@@ -1,5 +1,5 @@
-//! Guards the promise that nobody waits for a stranger: a client that was away for long, or that
-//! never reads, must not cost memory, delay the others, or lose an event.
+//! Guards the server against slow clients: one that was away for long, or that never reads, must not cost
+//! memory, delay others, or lose an event.
 
 use crate::common::{
     Client, PATIENCE, Reader, Server, Socket, cheap_events, outside_order, unique,
@@ -43,15 +43,15 @@ fn ten_thousand_missed_events_arrive_once_and_in_order_beside_live_traffic() {
     });
 }
 
-/// A client that is subscribed and reads.
+/// A subscribed client that reads.
 fn live(client: &Client) -> Reader {
     let mut socket = client.ws();
     socket.subscribe("order_changes");
     Reader::new(socket)
 }
 
-/// A client that is subscribed, with so small a receive buffer that the kernel soon holds no more.
-/// A smaller one would measure TCP's silly-window timer (200 ms a window) when it reads again.
+/// A subscribed client with a small receive buffer, which is soon full. A smaller one would measure TCP's
+/// silly-window timer (200 ms per window) when it reads again.
 fn stuck(client: &Client) -> Reader {
     Reader::new(stuck_socket(client))
 }
@@ -82,7 +82,7 @@ fn fat_events(client: &Client, order_id: i64, count: usize) {
     });
 }
 
-/// Makes many events, all of which the healthy clients have to receive at once.
+/// Makes many events, which the healthy clients have to receive at once.
 fn flood(client: &Client, order_id: i64, healthy: &mut [Reader], from: u64) {
     std::thread::scope(|scope| {
         for reader in healthy {
@@ -92,12 +92,12 @@ fn flood(client: &Client, order_id: i64, healthy: &mut [Reader], from: u64) {
     });
 }
 
-/// Stuck clients, so many that the growth of other things (some 100 KiB) does not decide.
+/// Stuck clients: enough that other growth (about 100 KiB) does not matter.
 const STUCK: usize = 200;
-/// Events of 1 KiB while they are stuck: many times what the kernel holds for a socket.
+/// Events of 1 KiB while they are stuck: many times the kernel's buffer of a socket.
 const FLOOD: usize = 2_000;
-/// The bytes that one of them may cost: a connection (0.3 KiB), the rest of one event that the kernel
-/// took in part (1 KiB), and as much again for the allocator's pages.
+/// The bytes that a stuck client may cost: a connection (0.3 KiB), the rest of an event that the kernel
+/// accepted in part (1 KiB), and as much again for the allocator's pages.
 const BYTES_MAX: u64 = 2560;
 
 #[test]
@@ -106,7 +106,7 @@ fn clients_that_never_read_cost_no_memory_delay_nobody_and_lose_nothing() {
     let admin = server.admin();
     let order = outside_order(&admin, 9.99);
     let mut healthy: Vec<Reader> = (0..STUCK).map(|_| live(&admin)).collect();
-    // Everything that grows once grows here: the ring, the caches, the pools.
+    // Everything that grows only once grows here: the ring, the caches, the pools.
     flood(&admin, order, &mut healthy, 1);
     let from = 1 + FLOOD as u64;
     let before = server.resident_bytes();
@@ -126,7 +126,7 @@ fn clients_that_never_read_cost_no_memory_delay_nobody_and_lose_nothing() {
     });
 }
 
-/// Some changes one after the other, each of which has to arrive soon; how many.
+/// Makes changes one after the other, each of which has to arrive soon; returns their number.
 fn in_time(client: &Client, order_id: i64, healthy: &mut Reader, last: u64) -> u64 {
     const CHANGES: u64 = 50;
     let path = format!("/api/orders/{order_id}");
@@ -140,12 +140,12 @@ fn in_time(client: &Client, order_id: i64, healthy: &mut Reader, last: u64) -> u
     CHANGES
 }
 
-/// With 40 connections, 30 KiB may wait for sockets to take them.
+/// With 40 connections, 30 KiB may wait for sockets.
 const FEW: &str = "40";
 const GREEDY: usize = 20;
-/// Changes that are made at the same time, so that their events leave together.
+/// Simultaneous changes, whose events leave together.
 const AT_ONCE: u64 = 16;
-/// Enough to fill what the kernel holds for a socket.
+/// Enough to fill the kernel's buffer of a socket.
 const ROUNDS: usize = 10;
 
 #[test]
@@ -155,8 +155,8 @@ fn a_client_with_too_much_unsent_is_closed_and_misses_nothing() {
     let order = outside_order(&admin, 9.99);
     let path = format!("/api/orders/{order}");
     let tills: Vec<Client> = (0..AT_ONCE).map(|_| admin.separate()).collect();
-    // 6 KiB of text, and several in one write: the kernel takes a single one whole or not at all, but some
-    // part of many waits at each socket that is full.
+    // Several texts of 6 KiB in one write: the kernel accepts a single one whole or not at all, but of many,
+    // a part waits at each full socket.
     let change = || {
         std::thread::scope(|threads| {
             for till in &tills {
@@ -179,7 +179,7 @@ fn a_client_with_too_much_unsent_is_closed_and_misses_nothing() {
         if closed {
             break (first, greedy);
         }
-        // All may have been full at the end of a frame; then others are.
+        // All sockets may have been full at the end of a frame; then other ones are.
         assert!(last < 5_000, "nobody was closed");
         drop(greedy);
         let begun = Instant::now();

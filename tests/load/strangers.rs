@@ -1,5 +1,5 @@
-//! Guards the shop against who only takes places: connections that never say what they want, logins
-//! that never end, devices that connect in a loop. Whoever is logged in gets in and gets served.
+//! Guards the shop against clients that only use up connections: silent ones, logins that never end, devices
+//! that connect in a loop. A client that is logged in can connect and is served.
 
 use crate::common::{Answer, Client, PATIENCE, Raw, Server, Socket, json_request};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -12,14 +12,14 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-/// What is answered at once waits for nobody: the shortest of the server's timeouts is longer.
+/// A reply within this time waited for no timeout: the server's shortest one is longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Half-open connections are opened anew before the server cuts them.
+/// The age at which a half-open connection is replaced, before the server cuts it.
 const RENEW: Duration = Duration::from_secs(9);
 const HALF_A_HEAD: &[u8] = b"GET /ws HTTP/1.1\r\nHost: shop\r\n";
 const LOGIN: &str = r#"{"username":"admin","password":"a wrong one"}"#;
 
-/// A connection from one of the millions of loopback addresses.
+/// Connects from one of the millions of loopback addresses.
 fn connect_from(number: usize, server: &Server) -> TcpStream {
     let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
     let from = SocketAddr::from((Ipv4Addr::new(127, 1 + b, c, d), 0));
@@ -29,7 +29,7 @@ fn connect_from(number: usize, server: &Server) -> TcpStream {
     socket.into()
 }
 
-/// A WebSocket from there.
+/// Opens a WebSocket from such an address.
 fn upgrade_from(number: usize, server: &Server, client: &Client) -> Result<Socket, Box<Answer>> {
     let stream = connect_from(number, server);
     let mut socket = Socket::over(stream, server.address(), client.cookie(), &[])?;
@@ -37,7 +37,7 @@ fn upgrade_from(number: usize, server: &Server, client: &Client) -> Result<Socke
     Ok(socket)
 }
 
-/// Connections that never say what they want, the oldest first.
+/// Connections that never send a whole request, the oldest first.
 struct HalfOpen<'s> {
     server: &'s Server,
     addresses: usize,
@@ -46,7 +46,7 @@ struct HalfOpen<'s> {
 }
 
 impl<'s> HalfOpen<'s> {
-    /// So many, from so many addresses.
+    /// Opens `count` connections from `addresses` addresses.
     fn storm(server: &'s Server, count: usize, addresses: usize) -> Self {
         let mut storm = Self { server, addresses, opened: VecDeque::new(), came: 0 };
         (0..count).for_each(|_| storm.open());
@@ -56,14 +56,14 @@ impl<'s> HalfOpen<'s> {
     fn open(&mut self) {
         let mut stream = connect_from(self.came % self.addresses, self.server);
         self.came += 1;
-        // Some say nothing at all.
+        // Some send nothing at all.
         if !self.came.is_multiple_of(4) {
             stream.write_all(HALF_A_HEAD).unwrap();
         }
         self.opened.push_back((Instant::now(), stream));
     }
 
-    /// Opens one for each that will soon be cut.
+    /// Replaces those that will soon be cut.
     fn renew(&mut self) {
         while self.opened.front().is_some_and(|(at, _)| at.elapsed() > RENEW) {
             self.open();
@@ -72,14 +72,14 @@ impl<'s> HalfOpen<'s> {
     }
 }
 
-/// What a new connection is answered.
+/// The reply to a request on a new connection.
 fn ask(server: &Server, request: &[u8]) -> Answer {
     let mut raw = Raw::connect(server.address()).unwrap();
     raw.send(request).unwrap();
     raw.answer(false).unwrap().expect("an answer")
 }
 
-/// Who is not logged in is told to come back, and does not wait for that.
+/// Checks that a client without a session is refused at once, with the time to come back.
 #[track_caller]
 fn is_full_for_strangers(server: &Server) {
     let login = json_request("POST", "/api/auth/login", None, "", LOGIN);
@@ -96,7 +96,7 @@ const SOCKETS: usize = 5_000;
 const HALF_OPEN: usize = 5_000;
 const ORDERS: usize = 100;
 
-/// With the bounds of a shop: the storm comes from so many addresses that none of them is too fast.
+/// The bounds are the defaults. The storm comes from many addresses, so that none of them is too fast.
 #[test]
 fn an_order_goes_through_beside_ten_thousand_connections_half_of_them_half_open() {
     let mut files = getrlimit(Resource::Nofile);
@@ -143,7 +143,7 @@ fn an_order_goes_through_beside_ten_thousand_connections_half_of_them_half_open(
     assert!(most_bytes / 1024 <= sum, "{} KiB, `limits` says {sum}", most_bytes / 1024);
 }
 
-/// Orders, each from a device that has just connected; how long each took.
+/// Places orders, each on a new connection; returns the time of each.
 fn sell(server: &Server, admin: &Client) -> Vec<Duration> {
     let body = json!({"total": 9.99, "currency": "USD"}).to_string();
     let order = json_request("POST", "/api/orders", admin.cookie(), "", &body);
@@ -161,16 +161,16 @@ fn sum_of_limits(server: &Server) -> u64 {
     line.split_whitespace().rev().find_map(|word| word.parse().ok()).unwrap()
 }
 
-/// Places, of which a sixteenth is reserved.
+/// The most connections, of which a sixteenth is reserved.
 const PLACES: &str = "64";
 const RESERVED: usize = 4;
 
 #[test]
-fn a_logged_in_client_gets_in_while_strangers_hold_places() {
+fn a_logged_in_client_can_connect_while_strangers_hold_connections() {
     let server = Server::with(&["--max-connections", PLACES]);
     let admin = server.admin();
     let mut storm = HalfOpen::storm(&server, 200, 10);
-    // The connection of `admin` itself has a place, too.
+    // The connection of `admin` counts, too.
     let ordinary = 64 - RESERVED - 1;
     let mut sockets: Vec<Socket> = (0..ordinary)
         .map(|at| {
@@ -180,7 +180,7 @@ fn a_logged_in_client_gets_in_while_strangers_hold_places() {
         .collect();
     is_full_for_strangers(&server);
     assert_eq!(ask(&server, &get("/api/auth/me", &admin)).status, 200);
-    // The connection of that answer may still be leaving.
+    // The connection of that reply may still be closing.
     let begun = Instant::now();
     while sockets.len() < ordinary + RESERVED {
         match upgrade_from(sockets.len(), &server, &admin) {
@@ -199,7 +199,7 @@ fn get(path: &str, client: &Client) -> Vec<u8> {
         .into_bytes()
 }
 
-/// More logins that never end than connections may be in the HTTP phase, by far.
+/// Logins that never end: far more than there are permits for the HTTP phase.
 const ENDLESS: usize = 200;
 
 #[test]
@@ -216,7 +216,7 @@ fn logins_that_never_end_do_not_keep_an_order_waiting() {
         })
         .collect();
     let took = sell(&server, &admin);
-    // A body is waited for 30 s.
+    // The server waits 30 s for a body.
     assert!(took.iter().all(|took| *took < Duration::from_secs(10)), "{took:?}");
 }
 
@@ -229,7 +229,7 @@ fn only_a_client_that_connects_in_a_loop_is_told_to_wait() {
         raw.send(health).unwrap();
         raw.answer(false).unwrap().expect("an answer")
     };
-    // Ten seconds' worth at once, and what was earned meanwhile.
+    // A burst of ten seconds' worth, and what the rate allows meanwhile.
     let begun = Instant::now();
     let refused = (0..).map(|_| from(1)).take(100).find(|answer| answer.status != 200);
     let refused = refused.expect("a burst of 100 is too much");
@@ -240,7 +240,7 @@ fn only_a_client_that_connects_in_a_loop_is_told_to_wait() {
         assert!(begun.elapsed() < PATIENCE, "it never gets in again");
         std::thread::sleep(Duration::from_millis(50));
     }
-    // More addresses than the table has room for: they are all let in, and take no memory.
+    // More addresses than fit the table: all are admitted, and take no memory.
     let crowd = |first| (first..first + 2_000).for_each(|at| drop(from(at).expect(200)));
     crowd(1_000);
     let before = server.resident_bytes();

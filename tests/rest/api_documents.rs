@@ -1,5 +1,5 @@
-//! Guards the documents that other programs are generated from: a path that is not there, a field
-//! that the real answer does not have, an event that the document forgot.
+//! Guards the documents that clients are generated from: a missing path, a field that the real reply does not
+//! have, an event that the document leaves out.
 
 mod schema;
 
@@ -40,7 +40,7 @@ fn openapi(server: &Server) -> Value {
     server.anonymous().get("/openapi.json").expect(200).json()
 }
 
-/// A new one; its path.
+/// Creates an entity; returns its path.
 fn make(admin: &Client, plural: &str) -> String {
     let id = match plural {
         "orders" => outside_order(admin, 5.25),
@@ -60,7 +60,7 @@ fn make(admin: &Client, plural: &str) -> String {
     format!("/api/{plural}/{id}")
 }
 
-/// The schema that a document has for an answer of this operation.
+/// The schema of a reply of this operation, according to the document.
 #[track_caller]
 fn schema_of<'doc>(
     document: &'doc Value,
@@ -122,7 +122,7 @@ fn every_operation_of_the_document_exists_and_answers_as_it_says() {
                 Some((_, rest)) => make(&admin, plural) + rest,
                 None => path.clone(),
             };
-            // Logging out is the last that a session does.
+            // Logging out comes last, because it ends the session.
             let client = if path == "/api/auth/logout" { server.admin() } else { admin.clone() };
             let body = ["post", "patch"].contains(&method.as_str()).then_some(&b"{}"[..]);
             let headers = [("content-type", "application/json")];
@@ -184,7 +184,7 @@ fn the_fields_that_the_document_lets_a_client_send_are_read() {
             }
             let properties = schema["properties"].as_object().unwrap();
             assert_eq!(schema["additionalProperties"], false, "{method} {path}");
-            // An object is the right value of no field: each is told to be of the wrong type.
+            // No field takes an object, so every one is a wrong type.
             let body: Value = properties.keys().map(|name| (name.clone(), json!({}))).collect();
             let media = content.keys().next().unwrap();
             let headers = [("content-type", media.as_str())];
@@ -201,7 +201,7 @@ fn the_fields_that_the_document_lets_a_client_send_are_read() {
     }
 }
 
-/// Makes each of the fifteen events happen.
+/// Causes each of the fifteen events.
 fn all_events(admin: &Client) -> Vec<Value> {
     let tea = product(admin, 2.5, 10);
     order(admin, tea, 1);
@@ -271,7 +271,7 @@ fn every_message_of_the_socket_is_in_its_document() {
         let of_type = |payload: &&Value| payload["properties"]["type"]["const"] == answer["type"];
         let payloads = messages.values().map(|message| resolved(&document, &message["payload"]));
         let mut payloads = payloads.filter(of_type);
-        // `ping` and `pong` look alike on both sides; the first that has the type will do.
+        // The first message with the type is the right one.
         let payload = payloads.next().unwrap_or_else(|| panic!("no message for {answer}"));
         check(&document, payload, &answer);
     }

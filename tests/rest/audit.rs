@@ -1,5 +1,5 @@
-//! Guards the audit trail: a change that nobody made, a change that is told twice or that never
-//! happened, an address that is read by those whom it does not concern, a secret that is kept.
+//! Guards the audit trail: a change without its maker, an entry that comes twice or whose change never
+//! happened, an entry that others than admins can read, a secret in an entry.
 
 use crate::common::{
     Client, PATIENCE, Server, customer, head, order, outside_order, product, unique,
@@ -16,7 +16,7 @@ fn trail(admin: &Client, query: &str) -> Vec<Value> {
     page["data"].as_array().unwrap().clone()
 }
 
-/// The newest entry but for its id and its time.
+/// The newest entry, without its id and its time.
 #[track_caller]
 fn newest(admin: &Client) -> Value {
     let mut entry = trail(admin, "").swap_remove(0);
@@ -25,7 +25,7 @@ fn newest(admin: &Client) -> Value {
     entry
 }
 
-/// An entry of somebody at this machine, as `newest` gives it.
+/// An entry of a user at this machine, as `newest` returns it.
 fn entry(who: (i64, &str), what: (&str, &str, i64), fields: &[&str], seqs: [Value; 2]) -> Value {
     let [first, last] = seqs;
     json!({
@@ -74,7 +74,7 @@ fn every_change_has_one_entry_with_its_maker_and_its_events() {
 }
 
 #[test]
-fn users_and_their_passwords_are_in_it_and_no_secret_is() {
+fn changes_of_users_and_passwords_have_entries_without_secrets() {
     let server = Server::with_users(&["staff"], &[]);
     let (admin, none) = (server.admin(), || [Value::Null, Value::Null]);
     let (boss, secret) = ((1, "admin"), "a secret of eva 1");
@@ -153,9 +153,9 @@ fn rejections_and_repeats_have_no_entry() {
     assert_eq!((trail(&admin, "").len(), head(&admin)), (entries, seq));
 }
 
-/// A refusal that comes late takes back the whole batch, and the others of it are done again.
+/// A late refusal rolls back the whole batch, and its other commands run again.
 #[test]
-fn a_batch_that_is_done_again_leaves_each_entry_once() {
+fn a_batch_that_runs_again_leaves_each_entry_once() {
     let server = Server::start();
     let admin = server.admin();
     let scarce = product(&admin, 2.5, 40);
@@ -166,7 +166,7 @@ fn a_batch_that_is_done_again_leaves_each_entry_once() {
             let buyer = admin.separate();
             scope.spawn(move || {
                 let sale = json!({"items": [{"product_id": scarce, "quantity": 1}]});
-                // Its row is there already when the sums are looked at.
+                // Its row is already written when the sums are checked.
                 let refund = json!({
                     "order_id": unpaid, "type": "refund", "status": "completed", "amount": 1,
                     "gateway": "cash",
@@ -232,9 +232,9 @@ fn it_is_for_admins_only_and_can_be_searched() {
         .expect_wrong(&["limit", "after", "user_id", "row_id", "entity", "colour"]);
 }
 
-/// The trail is longer than what one page looks through: the page ends early and says where.
+/// The trail is longer than one page scans: the page ends early and says where to continue.
 #[test]
-fn a_rare_wish_in_a_long_trail_ends_its_page_early() {
+fn a_page_of_a_long_trail_with_few_matches_ends_early() {
     let server = Server::start();
     let admin = server.admin();
     let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();

@@ -1,5 +1,5 @@
-//! Guards how bodies are read: what two readers could take for two different things is refused, and
-//! every way to write the same thing is the same.
+//! Guards how bodies are read: an ambiguous body is refused, and all ways to write the same value are the
+//! same.
 
 use crate::common::{Answer, Client, Server, events_after, head, product, unique};
 use serde_json::json;
@@ -70,7 +70,7 @@ fn a_byte_order_mark_is_no_part_of_the_body() {
 }
 
 #[test]
-fn bad_json_is_told_from_too_much_json() {
+fn invalid_json_and_too_much_json_have_different_codes() {
     let server = Server::start();
     let admin = server.admin();
     for (body, status, code) in [
@@ -88,7 +88,7 @@ fn bad_json_is_told_from_too_much_json() {
 }
 
 #[test]
-fn a_compressed_body_is_refused_by_what_it_is() {
+fn a_compressed_body_is_refused_with_its_own_code() {
     let server = Server::start();
     let admin = server.admin();
     let post = |encoding: &str| {

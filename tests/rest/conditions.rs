@@ -1,5 +1,5 @@
-//! Guards conditional requests: a client that says on which version its change depends never writes
-//! over another one, however its headers are cut, and whatever it cannot spell.
+//! Guards conditional requests: a client that names the version that it changes never overwrites another
+//! one, even if its header is split over lines or malformed.
 
 use crate::common::{Answer, Client, Raw, Server, customer, outside_order};
 use serde_json::json;
@@ -15,7 +15,7 @@ fn subjects(admin: &Client) -> [(String, serde_json::Value); 3] {
     ]
 }
 
-/// Sends raw header lines, which may be no text.
+/// Sends raw header lines, of any bytes.
 fn send(server: &Server, client: &Client, method: &str, path: &str, lines: &[&[u8]]) -> Answer {
     let body: &[u8] = if method == "PATCH" { b"{}" } else { b"" };
     let mut raw = format!(
@@ -35,7 +35,7 @@ fn send(server: &Server, client: &Client, method: &str, path: &str, lines: &[&[u
 }
 
 #[test]
-fn what_cannot_be_read_is_not_absent() {
+fn an_unreadable_condition_does_not_count_as_absent() {
     let server = Server::start();
     let admin = server.admin();
     for (path, patch) in subjects(&admin) {
@@ -65,7 +65,7 @@ fn what_cannot_be_read_is_not_absent() {
 }
 
 #[test]
-fn what_a_client_has_already_is_not_sent_or_changed_again() {
+fn if_none_match_prevents_a_transfer_and_a_change() {
     let server = Server::start();
     let admin = server.admin();
     for (path, patch) in subjects(&admin) {

@@ -1,5 +1,5 @@
-//! Guards the five entities over REST: a field that is missing or left over in an answer, a patch
-//! that loses another's change, a cache that is told the wrong version.
+//! Guards the five entities over REST: a field too few or too many in a reply, a patch that loses another
+//! client's change, a wrong version for a cache.
 
 use crate::common::{
     Answer, Client, Server, customer, events_after, head, outside_order, pay, unique,
@@ -27,7 +27,7 @@ const KEYS: [(&str, &[&str]); 5] = [
     ("transactions", &["order_id", "type", "status", "amount", "gateway", "currency"]),
 ];
 
-/// A body that makes a new one, and a patch that changes it.
+/// A body that creates an entity, and a patch that changes it.
 fn sample(admin: &Client, plural: &str) -> (Value, Value) {
     match plural {
         "orders" => (
@@ -54,7 +54,7 @@ fn sample(admin: &Client, plural: &str) -> (Value, Value) {
     }
 }
 
-/// A new one of each: its kind, its path and the answer that made it.
+/// Creates one of each kind; returns its kind, its path and the reply to its creation.
 fn one_of_each(admin: &Client) -> Vec<(&'static str, String, Answer)> {
     let plurals = KEYS.iter().map(|(plural, _)| *plural);
     let made = plurals.map(|plural| {
@@ -81,7 +81,7 @@ fn is_time(value: &Value) {
 }
 
 #[test]
-fn a_creation_answers_with_all_that_there_is() {
+fn a_creation_returns_the_whole_entity() {
     let server = Server::start();
     let admin = server.admin();
     for (plural, fields) in KEYS {
@@ -260,7 +260,7 @@ fn a_change_of_an_old_version_is_refused() {
         let changed = admin.patch_with(&path, &patch, &[("if-match", &old)]).expect(200);
         let new = is_entity_tag(&changed);
         let seq = head(&admin);
-        // A weak tag never fits here (RFC 9110, section 13.1.1).
+        // A weak tag never matches here (RFC 9110, section 13.1.1).
         for if_match in [old.clone(), format!("W/{new}"), "\"other\"".to_owned()] {
             let headers = [("if-match", if_match.as_str())];
             admin.patch_with(&path, &json!({}), &headers).problem(412);

@@ -1,10 +1,10 @@
-//! Guards the right to be forgotten: a name that stays in the log, in a kept response or in memory after
-//! the shop has promised to forget it, and orders that are lost with the customer.
+//! Guards erasure: a name that stays in the log, in a stored response or in memory, and orders that are lost
+//! with the customer.
 
 use crate::common::{Client, Server, happened, head, outside_order};
 use serde_json::{Value, json};
 
-/// Texts that nothing else has in it.
+/// Texts that occur nowhere else.
 const PERSONAL: [&str; 5] = [
     "ottilie@example.com",
     "Ottilie",
@@ -25,7 +25,7 @@ fn nothing() -> Value {
     json!({"email": null, "first_name": null, "last_name": null, "phone": null})
 }
 
-/// A customer with an order, whose address has changed once.
+/// Creates a customer with an order, and changes the customer's address once.
 fn buy(admin: &Client) -> (i64, i64) {
     let made = admin.post_with("/api/customers", &ottilie(), &KEY).expect(201);
     admin.patch(made.header("location"), &json!({"email": PERSONAL[4]})).expect(200);
@@ -45,7 +45,7 @@ fn is_forgotten(text: &str) {
 }
 
 #[test]
-fn an_erased_customer_is_nowhere_and_its_orders_stay() {
+fn an_erased_customer_is_in_no_file_and_the_orders_stay() {
     let mut server = Server::start();
     let admin = server.admin();
     let (customer, order) = buy(&admin);
@@ -91,7 +91,7 @@ fn an_erased_customer_is_nowhere_and_its_orders_stay() {
     server.admin().post("/api/customers", &ottilie()).expect(201);
 }
 
-/// The ring still has the frames that the customer's own changes were sent with.
+/// The ring still has the frames of the customer's earlier changes.
 #[test]
 fn no_socket_is_sent_what_was_erased() {
     let server = Server::start();

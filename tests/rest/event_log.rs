@@ -25,7 +25,7 @@ fn seqs(page: &Value) -> Vec<u64> {
     events.iter().map(|event| event["seq"].as_u64().unwrap()).collect()
 }
 
-/// The `seq` of all events of one channel, or of all, some at a time.
+/// Reads the `seq` of all events of one channel, or of all channels, page by page.
 fn walk(client: &Client, filter: &str, limit: usize) -> Vec<u64> {
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
@@ -41,7 +41,7 @@ fn walk(client: &Client, filter: &str, limit: usize) -> Vec<u64> {
     }
 }
 
-/// Something happens on every channel.
+/// Causes an event on every channel.
 fn some_life(admin: &Client) {
     customer(admin);
     let tea = product(admin, 2.5, 100);
@@ -52,7 +52,7 @@ fn some_life(admin: &Client) {
     }
 }
 
-/// Asks for the log's bounds until they are as wanted.
+/// Reads the log's bounds until they are as wanted.
 #[track_caller]
 fn wait_for(client: &Client, wanted: impl Fn(u64, u64) -> bool) -> (u64, u64) {
     let deadline = Instant::now() + PATIENCE;
@@ -67,7 +67,7 @@ fn wait_for(client: &Client, wanted: impl Fn(u64, u64) -> bool) -> (u64, u64) {
 }
 
 #[test]
-fn an_empty_log_says_so() {
+fn an_empty_log_has_an_empty_page() {
     let server = Server::start();
     let admin = server.admin();
     let answer = admin.get("/api/events").expect(200);
@@ -142,7 +142,7 @@ fn the_log_holds_what_the_sockets_got_byte_for_byte() {
 }
 
 #[test]
-fn a_wrong_query_is_told() {
+fn a_wrong_query_is_refused() {
     let server = Server::start();
     let admin = server.admin();
     for (query, field) in [
@@ -207,12 +207,12 @@ fn a_log_that_is_full_loses_its_oldest_events() {
 }
 
 #[test]
-fn a_log_that_grew_old_still_knows_how_far_it_came() {
+fn a_log_whose_events_expired_keeps_its_head() {
     let mut server = Server::with(&["--event-retention", "1s"]);
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);
     cheap_events(&admin, order, 40);
-    // Nobody writes: it is time alone that prunes. The newest may stay, to remember `seq`.
+    // Without writes, only time prunes. The newest event may stay, to keep `seq`.
     let (_, head) = wait_for(&admin, |oldest, head| oldest >= head);
     assert_eq!(head, 41);
     server.kill();

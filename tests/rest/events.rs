@@ -1,12 +1,12 @@
-//! Guards the public event format: a key that is missing, renamed or out of order, a
-//! `changed_fields` that says more or less than what changed, breaks clients that nobody here sees.
+//! Guards the public event format: clients break if a key is missing, renamed or out of order, or if
+//! `changed_fields` has more or less than what changed.
 
 use crate::common::{
     Client, Server, Socket, customer, order, outside_order, pay, product, shipment, unique,
 };
 use serde_json::{Value, json};
 
-/// One event, taken apart in the order in which its text has to be written.
+/// One event, split in the order of its text.
 struct Envelope {
     event: String,
     /// `data` as text, without `changed_fields`.
@@ -16,7 +16,7 @@ struct Envelope {
     seq: u64,
 }
 
-/// Takes the next frame apart; any other order of keys, or a blank between them, fails.
+/// Parses the next frame; fails for another order of keys or a blank between them.
 #[track_caller]
 fn next(socket: &mut Socket) -> Envelope {
     let text = socket.recv_text();
@@ -239,7 +239,7 @@ fn an_update_that_changes_nothing_makes_no_event() {
 }
 
 #[test]
-fn a_field_that_is_in_no_event_shows_when_it_changes_alone() {
+fn a_change_of_a_field_that_is_not_in_data_makes_an_event() {
     let (_server, admin, mut socket) = subscribed("order_changes");
     socket.subscribe("customer_changes");
     let path = format!("/api/orders/{}", outside_order(&admin, 99.99));
@@ -276,7 +276,7 @@ fn a_refused_change_makes_no_event() {
 }
 
 #[test]
-fn times_never_run_backwards_and_seq_has_no_holes() {
+fn times_never_go_back_and_seq_has_no_gaps() {
     let (_server, admin, mut socket) = subscribed("order_changes");
     let order = outside_order(&admin, 9.99);
     let mut last = next(&mut socket);

@@ -1,5 +1,5 @@
-//! Guards what answers tell a browser: one that is taken for a page, framed by another site, or
-//! kept where the next one at that screen finds it.
+//! Guards the headers for browsers: a reply must not be taken for a page, framed by another site, or kept
+//! where the next user of the screen finds it.
 
 use crate::common::{Answer, Raw, Server, outside_order};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Guards what watches the server: a monitor that needs a login, a number that never moves, a
-//! server that says it is ready and is not.
+//! Guards the endpoints for monitors: one that needs a login, a metric that never changes, a server that says
+//! it is ready and is not.
 
 use crate::common::{Client, Server, outside_order};
 
@@ -22,7 +22,7 @@ fn a_server_that_serves_is_healthy_and_ready() {
 }
 
 #[test]
-fn the_numbers_are_all_there_and_all_ours() {
+fn all_metrics_are_present_and_no_others() {
     let server = Server::start();
     let answer = server.anonymous().get("/metrics").expect(200);
     assert!(answer.header("content-type").contains("text"), "{:?}", answer.headers);
@@ -56,7 +56,7 @@ fn is(value: f64, count: u32) -> bool {
 }
 
 #[test]
-fn the_numbers_move_with_what_happens() {
+fn metrics_change_with_what_they_count() {
     let server = Server::start();
     let admin = server.admin();
     let anonymous = server.anonymous();

@@ -1,5 +1,5 @@
-//! Guards the server against whatever comes in: a panic, a `500`, a connection that is lost over a
-//! message that was merely wrong, a shop that no longer sells after a bad night.
+//! Guards the server against hostile input: no panic, no `500`, no connection lost over a merely wrong
+//! message, and a shop that still sells afterwards.
 //!
 //! Ten thousand generated cases: valid, nearly valid, garbage; requests here, frames in `frames`.
 
@@ -20,12 +20,12 @@ use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 const THREADS: u64 = 4;
-/// For each thread; with the frames of `frames` ten thousand in all.
+/// Cases for each thread; with those of `frames`, ten thousand in all.
 const WELL_FORMED: usize = 1_050;
 const PIPELINES: usize = 50;
 const BROKEN: usize = 400;
 
-/// A shop with a few things in it, so that nearly valid input meets something.
+/// A shop with a few entities, so that nearly valid input can refer to them.
 fn shop() -> (Server, Client, Client) {
     let server = Server::with_users(&["staff"], &[]);
     let (admin, staff) = (server.admin(), server.login("staff"));
@@ -40,7 +40,7 @@ fn shop() -> (Server, Client, Client) {
     (server, admin, staff)
 }
 
-/// After all of that the shop sells, tells about it, and has not once stumbled.
+/// Checks that the shop still sells and sends events, and has had no panic.
 fn still_sells(server: &Server, admin: &Client) {
     let mut socket = admin.ws();
     socket.subscribe("order_changes");
@@ -54,7 +54,7 @@ fn still_sells(server: &Server, admin: &Client) {
     assert!(server.cli(&["check"], "").status.success());
 }
 
-/// What every answer has to be, whatever the question was.
+/// Checks what must hold for every reply.
 fn check_answer(asked: &Asked, answer: &Answer) {
     let status = answer.status;
     assert!(status < 500 || status == 503, "{status} to {asked:#?}: {}", answer.text());
@@ -67,11 +67,11 @@ fn check_answer(asked: &Asked, answer: &Answer) {
     }
 }
 
-/// A connection that is opened anew only when the server said that it would close it.
+/// A connection that is reopened only after the server announced that it would close it.
 struct KeptAlive {
     address: SocketAddr,
     raw: Raw,
-    /// What it answered last, for whoever wonders why it ended.
+    /// The last reply, for the message of a failure.
     before: String,
 }
 
@@ -80,7 +80,7 @@ impl KeptAlive {
         Self { address, raw: Raw::connect(address).unwrap(), before: String::new() }
     }
 
-    /// Sends all requests at once and reads as many answers, in order.
+    /// Sends all requests at once, and reads their replies in order.
     fn ask(&mut self, asked: &[Asked], cookie: &str) {
         let bytes: Vec<u8> = asked.iter().flat_map(|asked| asked.bytes(cookie)).collect();
         let failed = |before: &str, what: &str| panic!("{what} at {asked:#?} behind {before}");
@@ -96,7 +96,7 @@ impl KeptAlive {
             check_answer(one, &answer);
             self.before = format!("the {} to {one:?}", answer.status);
             if answer.header("connection").eq_ignore_ascii_case("close") {
-                // Only what it did not want to read to the end may cost the connection.
+                // Only a body that it did not read to the end may cost the connection.
                 assert!(answer.status >= 400, "{} and closed: {asked:#?}", answer.status);
                 self.raw = Raw::connect(self.address).unwrap();
                 return;
@@ -132,7 +132,7 @@ fn well_formed_requests_are_answered_on_the_same_connection() {
     still_sells(&server, &admin);
 }
 
-/// Writes to a peer that may have had enough and closed.
+/// Writes to a peer that may have closed already.
 fn write_all(stream: &mut TcpStream, bytes: &[u8]) {
     if let Err(error) = stream.write_all(bytes) {
         let gone = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
@@ -140,7 +140,7 @@ fn write_all(stream: &mut TcpStream, bytes: &[u8]) {
     }
 }
 
-/// The statuses of the answers in what a server sent until it closed.
+/// The statuses of all replies that a server sent until it closed.
 fn statuses(sent: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(sent);
     let heads = text
@@ -191,9 +191,9 @@ fn a_pipeline_is_answered_in_its_order() {
     assert_ne!(listed["data"], json!([]));
 }
 
-/// A server that closes without having said so turns the client's next request into a failure.
+/// If a server closes without announcing it, the client's next request fails.
 #[test]
-fn a_body_that_nobody_wants_does_not_cost_the_next_request() {
+fn an_unread_body_does_not_cost_the_next_request() {
     let server = Server::start();
     let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));
     let bodies = [

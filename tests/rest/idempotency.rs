@@ -1,5 +1,5 @@
-//! Guards repeats: a till that hears no answer asks again, and the customer pays twice, the goods
-//! leave twice, or the second answer is another one.
+//! Guards repeats: a till without a reply sends its request again, and the customer must not pay twice, the
+//! goods must not leave twice, and the second reply must be the first one.
 
 use crate::common::{
     Answer, Client, Server, happened, head, outside_order, password_of, product, unique,
@@ -11,7 +11,7 @@ fn post(client: &Client, path: &str, body: &Value, key: &str) -> Answer {
     client.post_with(path, body, &[("idempotency-key", key)])
 }
 
-/// Two answers are the same to a client: status, body, and the headers that tell of the entity.
+/// Checks that two replies are the same to a client: status, body, and the headers about the entity.
 #[track_caller]
 fn are_the_same(first: &Answer, again: &Answer) {
     assert_eq!(again.status, first.status, "{}", again.text());
@@ -43,7 +43,7 @@ fn a_repeat_gets_the_first_answer_and_does_nothing() {
 }
 
 #[test]
-fn the_first_answer_stays_when_the_order_goes_on() {
+fn a_repeat_gets_the_first_reply_after_the_order_changed() {
     let server = Server::start();
     let admin = server.admin();
     let body = json!({"total": 5.25});
@@ -103,7 +103,7 @@ fn a_refusal_leaves_the_key_free() {
 }
 
 #[test]
-fn a_key_without_measure_is_refused() {
+fn an_invalid_key_is_refused() {
     let server = Server::start();
     let admin = server.admin();
     let body = json!({"total": 5.25});

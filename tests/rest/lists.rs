@@ -1,5 +1,5 @@
-//! Guards lists: a row that a client sees twice or never while it turns the pages of a busy shop,
-//! and a filter that is misspelt and silently shows everything.
+//! Guards lists: a row that comes twice or never while a client reads the pages of a busy shop, and a
+//! misspelt filter that silently shows everything.
 
 use crate::common::{
     Client, Server, customer, order, outside_order, product, shipment, transaction, unique,
@@ -19,7 +19,7 @@ fn page(client: &Client, path: &str) -> (Vec<i64>, Option<i64>) {
     (ids, next.as_i64())
 }
 
-/// Turns all the pages of a list; `path` has a query already.
+/// Reads all pages of a list; `path` already has a query.
 #[track_caller]
 fn walk(client: &Client, path: &str, limit: usize) -> Vec<i64> {
     let (mut ids, mut next) = page(client, path);
@@ -91,7 +91,7 @@ fn a_page_has_fifty_rows_or_as_many_as_asked_for() {
 }
 
 #[test]
-fn a_wrong_query_is_told_and_not_ignored() {
+fn a_wrong_query_is_refused_and_not_ignored() {
     let server = Server::start();
     let admin = server.admin();
     outside_order(&admin, 5.25);

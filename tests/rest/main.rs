@@ -1,4 +1,4 @@
-//! The HTTP API: entities, money, stock, roles, logins, and what it answers to bad requests.
+//! The HTTP API: entities, money, stock, roles, logins, and the replies to bad requests.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -4,7 +4,7 @@
 use crate::common::{Answer, Client, Server, amount, outside_order, pay, unique};
 use serde_json::{Value, json};
 
-/// Sends a body as it is written, so that its digits are those of the test.
+/// Sends a body as text, with the digits as the test writes them.
 fn post(client: &Client, path: &str, body: &str) -> Answer {
     let json = [("content-type", "application/json")];
     client.request("POST", path, &json, Some(body.as_bytes()))
@@ -18,14 +18,14 @@ fn new_product(client: &Client, currency: &str, price: &str) -> Answer {
     post(client, "/api/products", &body)
 }
 
-/// The digits of a member in an answer's text.
+/// The digits of a member in the text of a reply.
 #[track_caller]
 fn digits<'text>(text: &'text str, member: &str) -> &'text str {
     let start = text.find(&format!("\"{member}\":")).unwrap() + member.len() + 3;
     text[start..].split([',', '}']).next().unwrap()
 }
 
-/// An amount without the zeros that say nothing.
+/// An amount without trailing zeros.
 fn shortest(digits: &str) -> &str {
     match digits.split_once('.') {
         Some(_) => digits.trim_end_matches('0').trim_end_matches('.'),

@@ -1,5 +1,5 @@
-//! Guards against a page elsewhere that acts with the cookie of whoever looks at it: every way to
-//! write, and the handshake of the WebSocket.
+//! Guards against a page of another origin that acts with its visitor's cookie: every way to write, and the
+//! handshake of the WebSocket.
 
 use crate::common::{
     Client, Server, customer, head, outside_order, password_of, product, shipment, transaction,
@@ -11,7 +11,7 @@ const LISTED: &str = "https://shop.example";
 
 type Headers<'h> = Vec<(&'static str, &'h str)>;
 
-/// What a browser says for a page that may not.
+/// The headers that a browser sends for a page that may not act.
 fn foreign(here: &str) -> Vec<Headers<'_>> {
     vec![
         vec![("origin", "null")],
@@ -29,7 +29,7 @@ fn foreign(here: &str) -> Vec<Headers<'_>> {
     ]
 }
 
-/// What it says for one that may, and what a client says that is no browser.
+/// The headers that a browser sends for a page that may act, and those of another client.
 fn own(here: &str) -> Vec<Headers<'_>> {
     vec![
         vec![],
@@ -41,7 +41,7 @@ fn own(here: &str) -> Vec<Headers<'_>> {
     ]
 }
 
-/// Every way to write, with a body that would do it.
+/// Every request that writes, with a valid body.
 fn writes(admin: &Client) -> Vec<(&'static str, String, String)> {
     let (order, tea, ana) = (outside_order(admin, 9.5), product(admin, 2.5, 9), customer(admin));
     let parcel = shipment(admin, order);
@@ -138,7 +138,7 @@ fn a_foreign_page_does_not_listen() {
     }
 }
 
-/// A developer whose page gets no answer finds the reason, and the way, in the log: once, not each time.
+/// A developer whose page is refused finds the reason and the remedy in the log, once.
 #[test]
 fn a_refused_origin_is_logged_with_the_way_to_allow_it() {
     let server = Server::with(&["--allow-origin", LISTED]);

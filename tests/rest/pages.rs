@@ -1,10 +1,10 @@
-//! Guards the pages that a person meets first: an address that answers a browser with a problem document,
-//! a link that leads nowhere, a code without its explanation.
+//! Guards the pages for people: an address that sends a browser a problem, a dead link, a code without its
+//! explanation.
 
 use crate::common::Server;
 
 #[test]
-fn the_first_page_leads_on() {
+fn every_link_of_the_home_page_works() {
     let server = Server::start();
     let browser = server.anonymous();
     let home = browser.get("/").expect(200);

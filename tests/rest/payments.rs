@@ -1,5 +1,5 @@
-//! Guards the money of an order: one that counts as paid with a cent missing, a refund of more than
-//! came in, a display that is told half of what changed.
+//! Guards the money of an order: one that counts as paid with a cent missing, a refund of more than was paid,
+//! an event with half of the changes.
 
 use crate::common::{
     Answer, Client, Server, happened, head, order, outside_order, pay, product, transaction,
@@ -23,7 +23,7 @@ fn state(client: &Client, order: i64) -> [Value; 2] {
 }
 
 #[test]
-fn a_part_of_the_money_changes_nothing_and_the_rest_starts_the_work() {
+fn a_part_payment_changes_nothing_and_the_rest_starts_processing() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 99.99);
@@ -40,7 +40,7 @@ fn a_part_of_the_money_changes_nothing_and_the_rest_starts_the_work() {
 }
 
 #[test]
-fn money_counts_when_it_has_come() {
+fn only_a_completed_payment_counts() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 99.99);
@@ -55,7 +55,7 @@ fn money_counts_when_it_has_come() {
         ["order:updated", {"status": "processing", "payment_status": "paid"}],
     ]);
     assert_eq!(happened(&admin, seq), expected);
-    // What has come or failed is a fact.
+    // A completed or failed payment cannot change.
     for status in ["pending", "failed"] {
         admin.patch(&path, &json!({"status": status})).problem(409);
     }
@@ -178,7 +178,7 @@ fn a_deleted_transaction_is_taken_back_with_what_followed() {
     assert_eq!(happened(&admin, seq), expected);
 }
 
-/// A cashier who gives the money back and takes it anew, in other steps than the obvious ones.
+/// A cashier refunds the money and takes it again, in unusual steps.
 #[test]
 fn the_payment_status_follows_from_the_sums_whatever_came_first() {
     let server = Server::start();
@@ -218,7 +218,7 @@ fn more_than_is_due_is_not_taken() {
     over("completed", 50.0);
     over("pending", 20.01);
     assert_eq!(head(&admin), seq);
-    // Money under way does not count until it comes, and then it has to be due.
+    // A pending payment does not count until it completes, and then it has to be due.
     let [first, second] = [0, 1].map(|_| transaction(&admin, order, "payment", "pending", 15.0));
     let completed = json!({"status": "completed"});
     admin.patch(&format!("/api/transactions/{first}"), &completed).expect(200);
@@ -235,7 +235,7 @@ fn more_than_is_due_is_not_taken() {
     assert_eq!(state(&admin, order)[1], PAID);
 }
 
-/// Nothing is due of it, so nobody could ever make it paid.
+/// Nothing is due, so no payment could ever make it paid.
 #[test]
 fn an_order_of_nothing_is_paid_from_its_creation() {
     let server = Server::start();
@@ -252,7 +252,7 @@ fn an_order_of_nothing_is_paid_from_its_creation() {
     assert_eq!(happened(&admin, seq), created);
 }
 
-/// 9,224 payments of the greatest amount are more than a number has room for.
+/// The sum of 9,224 payments of the greatest amount does not fit 64 bits.
 #[test]
 fn the_greatest_amounts_add_up() {
     let server = Server::start();

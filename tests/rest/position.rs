@@ -1,5 +1,5 @@
-//! Guards `Tillcast-Seq`: a client that reads over REST and subscribes with the position of what it
-//! read has no seam, and entities that are read by their ids are those that it may see.
+//! Guards `Tillcast-Seq`: a client that reads over REST and subscribes at that position misses nothing. Also
+//! guards that reading by ids returns only entities that the client may see.
 
 use crate::common::{Answer, Server, head, order, outside_order, product};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Guards who is who behind a reverse proxy: were everybody's X-Forwarded-For believed, nobody's
-//! guesses at a password could be counted; were the proxy's not, one guesser would lock out the shop.
+//! Guards the addresses of clients behind a reverse proxy. If any X-Forwarded-For were believed, an attacker
+//! could guess passwords without limit; if the proxy's were not, one attacker would lock out the shop.
 
 use crate::common::{Answer, Client, Keys, Server, Socket, curl};
 use serde_json::json;
@@ -18,7 +18,7 @@ fn log_in(server: &Server, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[test]
-fn a_stranger_is_not_believed() {
+fn forwarded_headers_of_an_untrusted_address_are_ignored() {
     let server = Server::with(&["--trusted-proxy", "192.0.2.1"]);
     let client = server.anonymous();
     let headers = [
@@ -37,7 +37,7 @@ fn a_stranger_is_not_believed() {
 }
 
 #[test]
-fn a_trusted_proxy_is_believed() {
+fn forwarded_headers_of_a_trusted_proxy_are_used() {
     let server = Server::with(&TRUSTED);
     let client = server.anonymous();
     let headers = [("x-forwarded-proto", "https"), ("x-forwarded-host", "shop.example")];
@@ -48,7 +48,7 @@ fn a_trusted_proxy_is_believed() {
     let user = client.with_cookie(Some(&session));
     assert!(user.upgrade(&origin).is_ok());
     assert!(user.upgrade(&[("origin", "https://shop.example")]).is_err());
-    // The proxy's client cannot hide behind what it writes itself.
+    // The proxy's client cannot hide behind a header of its own.
     for number in 0..20 {
         guess(&client, number, &format!("198.51.100.{number}, 203.0.113.7")).problem(401);
     }
@@ -58,7 +58,7 @@ fn a_trusted_proxy_is_believed() {
 }
 
 #[test]
-fn a_trusted_proxys_headers_must_make_sense() {
+fn a_trusted_proxys_headers_must_be_valid() {
     let server = Server::with(&TRUSTED);
     for (name, value) in [
         ("x-forwarded-for", "unknown"),
@@ -76,7 +76,7 @@ fn clients_behind_a_proxy_have_each_their_own_share() {
     let flags = ["--max-connections-per-address", "2", "--connect-rate", "2/s"];
     let server = Server::with(&[&TRUSTED[..], &flags].concat());
     let admin = server.admin();
-    // More than one address may have, and more than it may open at once, is nothing for a proxy.
+    // The bounds on one address and on its rate do not apply to a proxy.
     let other = |number: usize| format!("203.0.113.{number}");
     let ws = |address: &str| admin.upgrade(&[("x-forwarded-for", address)]);
     let sockets: Vec<Socket> = (0..40).map(|number| ws(&other(number)).unwrap()).collect();
@@ -85,7 +85,7 @@ fn clients_behind_a_proxy_have_each_their_own_share() {
     refused.problem(429);
     assert!(!refused.header("retry-after").is_empty());
     drop((sockets, second));
-    // A share is given back when the server has seen its socket end.
+    // A share is released once the server has seen its socket end.
     while let Err(answer) = ws(&other(1)) {
         answer.problem(429);
     }

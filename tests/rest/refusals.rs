@@ -1,5 +1,5 @@
-//! Guards the answers to bad requests: one wrong field told at a time, a mistake that is stored, a
-//! `500` or a text of the inside where the client could have been told what to do.
+//! Guards the replies to bad requests: wrong fields that are named one at a time, a mistake that is stored, a
+//! `500` or an internal text instead of advice.
 
 use crate::common::{
     Client, Raw, Server, customer, head, json_request, order, outside_order, product, shipment,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const PLURALS: [&str; 5] = ["orders", "products", "customers", "shipments", "transactions"];
 
-/// A new one of each, by its path.
+/// The path of a new entity of each kind.
 fn paths(admin: &Client) -> [String; 5] {
     let order_id = outside_order(admin, 5.25);
     let ids = [
@@ -43,7 +43,7 @@ fn a_missing_entity_is_not_found() {
 }
 
 #[test]
-fn a_method_that_a_path_does_not_have_is_told_with_those_that_it_has() {
+fn a_wrong_method_is_refused_with_the_allowed_ones() {
     let server = Server::start();
     let admin = server.admin();
     let mut wrong: Vec<(&str, String, &[&str])> = vec![
@@ -222,7 +222,7 @@ const WRONG_BODIES: [(&str, &str, &[&str]); 12] = [
 ];
 
 #[test]
-fn all_wrong_fields_are_told_at_once() {
+fn all_wrong_fields_are_named_at_once() {
     let server = Server::start();
     let admin = server.admin();
     for (plural, body, fields) in WRONG_BODIES {
@@ -363,7 +363,7 @@ fn a_unique_value_cannot_be_taken_twice() {
     let user = json!({"username": "Admin", "password": "long enough 1", "role": "staff"});
     admin.post("/api/users", &user).problem(409);
     assert_eq!(head(&admin), seq);
-    // Its own address in other letters is no conflict.
+    // Its own address in upper case is no conflict.
     let patched = admin.patch(ben.header("location"), &json!({"email": "Ben@example.com"}));
     assert_eq!(patched.expect(200).json()["email"], "Ben@example.com");
 }

@@ -1,5 +1,5 @@
-//! Guards who may do what: a kiosk that reads customers, a display that sells, or a shop that has
-//! locked out its last administrator.
+//! Guards the rights of the roles: a kiosk that reads customers, a display that sells, or a shop that locks
+//! out its last administrator.
 
 use crate::common::{
     Client, Server, customer, order, outside_order, password_of, pay, product, shipment,
@@ -73,7 +73,7 @@ fn a_kiosk_sells_and_sees_its_own_orders_only() {
 
     let listed = kiosk.get("/api/orders").expect(200).json();
     assert_eq!(listed["data"], json!([own]));
-    // Of another's order a kiosk does not even learn that it exists.
+    // A kiosk does not even learn that another's order exists.
     kiosk.get(&rows[0].1).expect(404);
 
     for (entity, path) in &rows {
@@ -177,7 +177,7 @@ fn the_last_active_administrator_stays() {
     refused();
     let second = json!({"username": "eva", "password": password_of("eva"), "role": "admin"});
     let second = format!("/api/users/{}", admin.post("/api/users", &second).expect(201).id());
-    // One that cannot log in does not count.
+    // A disabled administrator does not count.
     admin.patch(&second, &json!({"disabled": true})).expect(200);
     refused();
     let output = server.cli(&["user", "disable", "admin"], "");

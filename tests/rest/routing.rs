@@ -1,10 +1,10 @@
-//! Guards the way from a path to its endpoint: a slash too many, methods, and unknown parameters.
+//! Guards routing: trailing slashes, methods, and unknown parameters.
 
 use crate::common::{Server, outside_order};
 use serde_json::json;
 
 #[test]
-fn a_slash_too_many_leads_to_the_path_without_it() {
+fn a_trailing_slash_redirects_to_the_path_without_it() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);
@@ -25,7 +25,7 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
 }
 
 #[test]
-fn another_method_is_told_which_there_are() {
+fn a_wrong_method_gets_the_allowed_ones() {
     let server = Server::start();
     let admin = server.admin();
     for (method, path, allow) in [
@@ -55,7 +55,7 @@ fn every_endpoint_names_the_parameters_that_it_does_not_have() {
     let twice = admin.get("/api/orders?limit=1&status=pending&limit=2");
     twice.expect_wrong(&["limit"]);
     assert_eq!(twice.json()["errors"][0]["message"], "is given twice");
-    // A page is opened with what a link adds to it.
+    // Links to a page often add parameters of their own.
     admin.get("/?utm_source=receipt").expect(200);
     admin.get("/healthz?from=monitor").expect(200);
 }

@@ -1,5 +1,4 @@
-//! Guards the rules that hold an order together: a status that makes no sense, a reference into the
-//! void, two currencies in one sum.
+//! Guards the rules of an order: a senseless status, a reference to nothing, two currencies in one sum.
 
 use crate::common::{
     Server, customer, happened, head, order, outside_order, pay, product, shipment, unique,
@@ -36,7 +35,7 @@ fn an_ended_order_stays_ended() {
         admin.patch(&path, &json!({"status": "processing"})).expect(200);
         admin.patch(&path, &json!({"status": end})).expect(200);
         for status in ["pending", "processing", "ready", "shipped", "completed"] {
-            // The notes are right, and are not stored either.
+            // The notes are valid, and are not stored either.
             let change = json!({"status": status, "notes": "more"});
             admin.patch(&path, &change).problem(409);
         }
@@ -149,7 +148,7 @@ fn an_order_from_outside_says_what_it_costs() {
 }
 
 #[test]
-fn a_new_total_is_held_against_what_was_paid() {
+fn a_new_total_is_compared_with_what_was_paid() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 12.5);
@@ -165,7 +164,7 @@ fn a_new_total_is_held_against_what_was_paid() {
 }
 
 #[test]
-fn an_order_may_be_anybodys() {
+fn an_order_may_have_any_customer_or_none() {
     let server = Server::start();
     let admin = server.admin();
     let (ana, ben) = (customer(&admin), customer(&admin));

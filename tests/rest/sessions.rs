@@ -1,5 +1,5 @@
-//! Guards the login: an answer that tells which user names exist, a password that can be guessed
-//! without end, a token that is readable on the disk, a foreign page that acts in a user's name.
+//! Guards the login: a reply that tells which user names exist, unlimited guesses at a password, a token
+//! that is readable on the disk, a foreign page that acts in a user's name.
 
 use crate::common::{Raw, Server, json_request, password_of};
 use rusqlite::Connection;
@@ -48,7 +48,7 @@ fn the_cookie_is_for_this_server_only_and_not_for_scripts() {
     assert!(token.len() >= 43, "{token} has fewer than 256 bits");
 }
 
-/// Another profile hashes at another cost. Who logs in must not notice, in either direction.
+/// Another profile hashes at another cost. A user who logs in must not notice, in either direction.
 #[test]
 fn a_hash_of_another_profile_is_renewed_and_ends_no_session() {
     let mut server = Server::start();
@@ -177,8 +177,8 @@ fn a_session_survives_a_restart_but_not_its_end() {
     server.adopt(&ended).get("/api/auth/me").expect(401);
 }
 
-/// A token that somebody planted in the browser, or that an earlier user of it left, opens nothing
-/// after the login.
+/// After a login, a token that was in the browser before is invalid, whether an attacker planted it or an
+/// earlier user left it.
 #[test]
 fn a_login_ends_the_session_that_the_browser_had() {
     let server = Server::with_users(&["staff"], &[]);
@@ -237,7 +237,7 @@ fn a_user_has_at_most_64_sessions() {
     admin.get("/api/auth/me").expect(200);
 }
 
-/// A browser keeps one jar of cookies for all ports of a host.
+/// A browser sends a host's cookies to all of its ports.
 #[test]
 fn two_shops_on_one_host_do_not_end_each_others_sessions() {
     let shops = [Server::start(), Server::start()];
@@ -311,7 +311,7 @@ fn no_secret_is_readable_on_the_disk_or_in_the_log() {
 }
 
 #[test]
-fn the_first_password_is_told_once() {
+fn the_first_password_is_printed_once() {
     let mut server = Server::start();
     let password = server.admin_password().to_owned();
     server.admin();

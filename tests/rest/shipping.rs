@@ -1,5 +1,4 @@
-//! Guards the way of a parcel: an order that stays behind its parcels, runs ahead of them, or goes
-//! back in its life.
+//! Guards the status of orders with parcels: it must not lag behind them, run ahead of them, or go back.
 
 use crate::common::{Client, Server, happened, head, outside_order, shipment};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ fn set(client: &Client, shipment: i64, status: &str) {
 }
 
 #[test]
-fn a_parcel_takes_its_order_along() {
+fn an_order_follows_its_parcel() {
     let server = Server::start();
     let admin = server.admin();
     for status in ["pending", "processing", "ready"] {
@@ -41,7 +40,7 @@ fn a_parcel_takes_its_order_along() {
 }
 
 #[test]
-fn a_parcel_may_be_under_way_when_it_is_made() {
+fn a_parcel_may_be_created_as_shipped() {
     let server = Server::start();
     let admin = server.admin();
     let order = outside_order(&admin, 5.25);
@@ -87,7 +86,7 @@ fn a_parcel_does_not_take_its_order_back() {
     }
 }
 
-/// What is true of a parcel is recorded, whatever became of its order, which stays as it is.
+/// A parcel's status is recorded even if its order has ended, and the order stays as it is.
 #[test]
 fn the_parcels_of_an_ended_order_go_on() {
     let server = Server::start();
@@ -119,7 +118,7 @@ fn the_parcels_of_an_ended_order_go_on() {
     }
 }
 
-/// A carrier's report comes late, twice, or is mended.
+/// A carrier's report may come late, come twice, or be corrected.
 #[test]
 fn any_state_of_a_parcel_may_follow_any() {
     let server = Server::start();
@@ -165,7 +164,7 @@ fn an_order_follows_its_parcels_in_whatever_order_they_are_scanned() {
     }
 }
 
-/// A parcel that was entered twice, and the order that waits for the double for ever.
+/// Without the deletion, an order would wait forever for a parcel that was entered twice.
 #[test]
 fn a_deleted_parcel_is_as_if_it_had_never_been() {
     let server = Server::start();

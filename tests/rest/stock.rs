@@ -1,5 +1,5 @@
-//! Guards the stock: a piece that is sold twice, an order that fails and takes goods all the same,
-//! goods that do not come back, or come back twice.
+//! Guards the stock: a piece that is sold twice, an order that fails but takes goods, goods that do not come
+//! back, or come back twice.
 
 use crate::common::{
     Client, Server, happened, head, order, outside_order, product, shipment, unique,
@@ -39,7 +39,7 @@ fn an_order_takes_its_goods_and_is_priced_by_the_server() {
     assert_eq!(happened(&admin, seq), expected);
     assert_eq!(stock(&admin, id), 7);
 
-    // A receipt does not change when the product does.
+    // The order keeps the price when the product's price changes.
     let change = json!({"name": "Green tea", "price": 9.5});
     admin.patch(&format!("/api/products/{id}"), &change).expect(200);
     let kept = admin.get(&format!("/api/orders/{}", order["id"])).expect(200);
@@ -65,7 +65,7 @@ fn a_product_in_two_lines_is_counted_once_for_both() {
 }
 
 #[test]
-fn too_little_stock_and_nothing_happens() {
+fn an_order_beyond_the_stock_changes_nothing() {
     let server = Server::start();
     let admin = server.admin();
     let (tea, cup) = (product(&admin, 2.5, 10), product(&admin, 7.5, 1));
@@ -81,7 +81,7 @@ fn too_little_stock_and_nothing_happens() {
 }
 
 #[test]
-fn many_buyers_at_once_get_what_there_is_and_no_more() {
+fn many_buyers_at_once_get_the_stock_and_no_more() {
     let server = Server::start();
     let admin = server.admin();
     let tea = product(&admin, 2.5, 10);
@@ -137,7 +137,7 @@ fn deleting_gives_back_what_has_not_left_the_shop() {
     assert_eq!(stock(&admin, tea), 6);
 }
 
-/// The money goes back and the goods have never left.
+/// The money is refunded, and the goods have never left.
 #[test]
 fn goods_that_never_left_come_back_once_by_whichever_way_the_order_ends() {
     let server = Server::start();
@@ -154,7 +154,7 @@ fn goods_that_never_left_come_back_once_by_whichever_way_the_order_ends() {
         admin.delete(&path).expect(204);
         assert_eq!(stock(&admin, tea), 10);
     }
-    // Handed over, then refunded: whether they come back is for somebody to see and count.
+    // Handed over, then refunded: the staff count the goods that come back.
     let path = format!("/api/orders/{}", order(&admin, tea, 4)["id"]);
     admin.patch(&path, &json!({"status": "completed"})).expect(200);
     admin.patch(&path, &json!({"status": "refunded"})).expect(200);
@@ -162,7 +162,7 @@ fn goods_that_never_left_come_back_once_by_whichever_way_the_order_ends() {
     assert_eq!(stock(&admin, tea), 6);
 }
 
-/// A refunded order whose parcel had left, until it turned out that there was no such parcel.
+/// A refunded order had a parcel that had left, but the parcel was a mistake.
 #[test]
 fn goods_whose_parcel_never_was_come_back() {
     let server = Server::start();
@@ -212,7 +212,7 @@ fn only_what_is_published_can_be_ordered() {
     assert_eq!(stock(&admin, tea), 10);
     admin.patch(&path, &json!({"status": "published"})).expect(200);
     let made = admin.post("/api/orders", &order).expect(201);
-    // Goods come back although nobody can order them now.
+    // Goods come back even if the product can no longer be ordered.
     admin.patch(&path, &json!({"status": "archived"})).expect(200);
     admin.patch(made.header("location"), &json!({"status": "cancelled"})).expect(200);
     assert_eq!(stock(&admin, tea), 10);

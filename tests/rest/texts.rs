@@ -1,4 +1,4 @@
-//! Guards that two texts that look the same are the same, and that an address can be one.
+//! Guards that texts which look the same are the same, and that an e-mail address is valid.
 
 use crate::common::{Server, customer, product, unique};
 use serde_json::json;
@@ -56,7 +56,7 @@ fn a_user_is_one_however_the_name_and_the_password_are_written() {
 }
 
 #[test]
-fn an_address_can_be_one_in_every_script() {
+fn an_email_address_may_have_any_script() {
     let server = Server::start();
     let admin = server.admin();
     let person = |email: &str| {

@@ -1,5 +1,5 @@
-//! Sockets that are passed: taken instead of the default, kept beside what somebody asked for, and
-//! refused with a reason where nobody could connect to them.
+//! Passed sockets: they replace the default addresses, are served beside configured ones, and are refused
+//! with a reason if they do not listen.
 
 use crate::common::{Keys, PATIENCE, Raw, Running, Server, free_address, program};
 use rustix::process::Signal;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Instant;
 
-/// `systemd-socket-activate`, which starts the program once somebody connects.
+/// Runs `systemd-socket-activate`, which starts the program at the first connection.
 fn activate(sockets: &[&str], folder: &Path, flags: &[&str]) -> Running {
     let mut command = program(&[&["systemd-socket-activate"], sockets].concat(), folder);
     command.args(["serve", "--data-dir", "."]).args(flags);
@@ -61,7 +61,7 @@ fn a_passed_socket_speaks_tls_where_there_is_a_certificate() {
 }
 
 #[test]
-fn another_address_that_is_asked_for_is_opened_beside_a_passed_one() {
+fn a_configured_address_is_opened_beside_a_passed_socket() {
     let folder = tempfile::tempdir().unwrap();
     let (passed, other) = (free_address(), free_address());
     let (text, other_text) = (passed.to_string(), other.to_string());
@@ -73,9 +73,9 @@ fn another_address_that_is_asked_for_is_opened_beside_a_passed_one() {
     assert_eq!(running.seen().matches(" listening on ").count(), 2, "{}", running.seen());
 }
 
-/// How the program ends that is passed these as descriptors 3 and 4, and so many in its opinion.
+/// The output of the program that gets these as descriptors 3 and 4, and `count` as their number.
 fn with_passed(sockets: [OwnedFd; 2], count: u32) -> Output {
-    // Standard input and output are all that is inherited, unless one is unsafe about it.
+    // Without unsafe code, only standard input and output can be inherited.
     const PASS: &str = "export LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 4<&1 0</dev/null 1>&2";
     let folder = tempfile::tempdir().unwrap();
     let [first, second] = sockets.map(Stdio::from);
@@ -106,7 +106,7 @@ fn a_descriptor_that_is_no_listening_tcp_socket_is_refused_with_exit_code_2() {
     is_refused([unix.into(), connected.into()], 2, &[3, 4]);
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     is_refused([listener().into(), datagrams.into()], 2, &[4]);
-    // More than there are.
+    // A count that is too large.
     is_refused([listener().into(), listener().into()], 3, &[5]);
 }
 

@@ -1,4 +1,4 @@
-//! The end of the line at which a service manager listens.
+//! A service manager's end of the notification socket.
 
 use crate::common::{PATIENCE, Server};
 use std::os::linux::net::SocketAddrExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Where a server's messages arrive.
+/// The socket at which a server's messages arrive.
 pub(crate) struct Manager {
     socket: UnixDatagram,
     name: String,
@@ -22,7 +22,7 @@ impl Manager {
         Self { socket, name: path.to_str().unwrap().to_owned(), _folder: folder }
     }
 
-    /// Listens at a name that no file has.
+    /// Listens at an abstract name.
     pub(crate) fn abstract_one() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().to_str().unwrap();
@@ -31,7 +31,7 @@ impl Manager {
         Self { socket, name: format!("@{name}"), _folder: folder }
     }
 
-    /// Starts a server that tells this manager, and feeds its watchdog, if that is given a time.
+    /// Starts a server that notifies this manager, and feeds its watchdog if that has a time.
     pub(crate) fn start(&self, watchdog: Option<Duration>, flags: &[&str]) -> Server {
         let socket = format!("NOTIFY_SOCKET={}", self.name);
         let time = watchdog.map(|time| format!("WATCHDOG_USEC={}", time.as_micros()));
@@ -39,13 +39,13 @@ impl Manager {
         Server::under(&starter, flags)
     }
 
-    /// The next message, waiting for it.
+    /// Waits for the next message.
     #[track_caller]
     pub(crate) fn hears(&self) -> String {
         self.hears_within(PATIENCE).expect("a message in time")
     }
 
-    /// The same, if it comes in this time.
+    /// Waits for the next message, at most this long.
     pub(crate) fn hears_within(&self, time: Duration) -> Option<String> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut message = [0; 4096];
@@ -53,7 +53,7 @@ impl Manager {
         Some(String::from_utf8(message[..length].to_vec()).unwrap())
     }
 
-    /// The next message with this text in it.
+    /// Waits for the next message that contains this text.
     #[track_caller]
     pub(crate) fn hears_of(&self, text: &str) -> String {
         loop {

@@ -1,5 +1,5 @@
-//! What a service manager hears: ready when the port is open and not before, how it goes only when that
-//! has changed, and the end.
+//! The notifications to a service manager: ready once the port is open and not before, the status only when
+//! it has changed, and the stop.
 
 use super::manager::Manager;
 use crate::common::{Socket, cheap_events, outside_order, unique};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// So long is the watchdog's time where a test wants to hear something soon.
+/// The watchdog's time in tests that need a message soon.
 const SHORT: Duration = Duration::from_secs(2);
 
 #[test]
@@ -24,14 +24,14 @@ fn it_is_ready_when_it_listens_and_says_when_it_stops() {
         assert_eq!(server.stop(), Some(0));
         let stopping = manager.hears();
         assert!(stopping.starts_with("STOPPING=1\n"), "{stopping}");
-        // As long as the drain, and a minute for what is behind it.
+        // The drain, and a minute for the work after it.
         assert!(stopping.contains("EXTEND_TIMEOUT_USEC=100000000"), "{stopping}");
         assert_eq!(manager.hears_within(Duration::from_millis(1)), None);
     }
 }
 
 #[test]
-fn a_large_database_is_given_the_time_to_be_looked_through() {
+fn a_large_database_gets_time_for_its_check() {
     let manager = Manager::at_path();
     let mut server = manager.start(None, &[]);
     manager.hears_of("READY=1");
@@ -51,7 +51,7 @@ fn a_large_database_is_given_the_time_to_be_looked_through() {
 }
 
 #[test]
-fn the_status_is_told_when_it_has_changed_and_only_then() {
+fn the_status_is_sent_only_when_it_has_changed() {
     let manager = Manager::at_path();
     let server = manager.start(Some(SHORT), &[]);
     manager.hears_of("READY=1");

@@ -1,5 +1,5 @@
-//! The units: systemd has nothing to say against them, they are as closed as they say, and their numbers
-//! are those of the program.
+//! The units: systemd finds no fault in them, their sandbox is tight, and their numbers are those of the
+//! program.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,11 +12,11 @@ use tillcast::limits::{
 
 use crate::common::run;
 
-/// What `systemd-analyze security` may find at most, in tenths.
+/// The greatest exposure that `systemd-analyze security` may report, in tenths.
 const EXPOSURE_MAX: &str = "12";
 /// The kernel's own share of a connection, as `tillcast limits` says.
 const KERNEL_BYTES: u64 = 4 * 1024;
-/// What has to be left for the pages of the database.
+/// The memory that has to remain for the pages of the database.
 const PAGE_CACHE_BYTES: u64 = 64 << 20;
 
 /// The last value of each key of a unit.
@@ -34,7 +34,7 @@ fn number(unit: &BTreeMap<String, String>, key: &str) -> u64 {
     if digits == value { number } else { number << 20 }
 }
 
-/// What `tillcast limits` adds up to.
+/// The sum of `tillcast limits`.
 fn limits_bytes(flags: &[&str]) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let output = run(&[&["limits"], flags].concat(), &[], folder.path());
@@ -45,7 +45,7 @@ fn limits_bytes(flags: &[&str]) -> u64 {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_against_them() {
+fn systemd_finds_no_fault_in_the_units() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=yes"]);
@@ -55,7 +55,7 @@ fn systemd_has_nothing_to_say_against_them() {
             .is_some_and(|kind| ["service", "socket", "timer"].map(OsStr::new).contains(&kind))
     };
     for unit in entries.filter(|entry| is_unit(&entry.path())) {
-        // The program need not be installed here, but something has to be.
+        // The program need not be installed here, but a file with its name must exist.
         let text = fs::read_to_string(unit.path()).unwrap();
         let copy = folder.path().join(unit.file_name());
         fs::write(&copy, text.replace("ExecStart=tillcast ", "ExecStart=/bin/true ")).unwrap();
@@ -67,7 +67,7 @@ fn systemd_has_nothing_to_say_against_them() {
 }
 
 #[test]
-fn they_are_as_closed_as_they_say() {
+fn the_sandbox_is_as_tight_as_promised() {
     for unit in ["tillcast.service", "tillcast-backup.service"] {
         let path = Path::new("systemd").join(unit);
         let output = Command::new("systemd-analyze")
@@ -80,7 +80,7 @@ fn they_are_as_closed_as_they_say() {
 }
 
 #[test]
-fn the_memory_is_what_the_bounds_add_up_to_and_room_for_the_pages() {
+fn the_memory_limit_holds_the_bounds_and_the_pages() {
     let service = unit("tillcast.service");
     let memory = number(&service, "MemoryMax");
     let kernel = Limits::DEFAULT.connections as u64 * KERNEL_BYTES;
@@ -88,7 +88,7 @@ fn the_memory_is_what_the_bounds_add_up_to_and_room_for_the_pages() {
     let needed = limits_bytes(&tls) + kernel + PAGE_CACHE_BYTES;
     assert!((needed..needed * 3 / 2).contains(&memory), "{memory} for {needed}");
 
-    // What the comment says of the smallest boards.
+    // The comment's number for the smallest boards.
     let tiny = [&["--profile", "tiny"], &tls[2..]].concat();
     let kernel = Limits::TINY.connections as u64 * KERNEL_BYTES;
     assert!(limits_bytes(&tiny) + kernel + PAGE_CACHE_BYTES / 2 <= 96 << 20);
@@ -102,7 +102,7 @@ fn their_numbers_are_those_of_the_program() {
     assert_eq!(number(&socket, "Backlog"), u64::try_from(LISTEN_BACKLOG).unwrap());
     assert_eq!(number(&service, "RestartSec"), 5);
     assert_eq!(service["RestartPreventExitStatus"], "2 3");
-    // A command that waits for another program's lock is not stuck.
+    // A writer that waits for another program's lock is not stuck.
     assert!(number(&service, "WatchdogSec") > 4 * BUSY_TIMEOUT.as_secs());
     for (flag, default, _) in tillcast::config::settings() {
         if flag.starts_with("--listen ") {

@@ -1,6 +1,6 @@
-//! An upgrade under load, as systemd does it: the old program is told to stop, and the new one gets the
-//! same socket. Nobody is turned away meanwhile, no event is lost or told twice, no order is made twice,
-//! and the clients do not leave, and thus come back, all in one instant.
+//! An upgrade under load, as systemd does it: the old program gets SIGTERM, and the new one gets the same
+//! socket. Meanwhile no client is refused, no event is lost or duplicated, no order is placed twice, and the
+//! clients are not disconnected, and thus do not reconnect, all at once.
 
 use crate::common::{
     Answer, Client, PATIENCE, Raw, Server, amount, head, json_request, log_after, outside_order,
@@ -17,18 +17,18 @@ use tungstenite::{Message, WebSocket};
 const FOLLOWERS: usize = 120;
 const SELLERS: usize = 4;
 const UPGRADES: usize = 2;
-/// Sold before the first upgrade, between two, and after the last, at least.
+/// The least number of sales before the first upgrade, between two, and after the last.
 const ORDERS: usize = 100;
-/// Between two visitors: as many as come during a drain have to find a place in the line.
+/// The time between two visitors. All that come during a drain must fit the listen queue.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Long enough to see clients leave one after the other.
+/// Long enough to see clients disconnected one after the other.
 const FLAGS: [&str; 2] = ["--drain", "2s"];
-/// They leave 8 ms apart, about a second for all of them.
+/// They are disconnected 8 ms apart, about a second for all of them.
 const SPREAD: Duration = Duration::from_millis(500);
 /// The total of the last order, in cents.
 const LAST: u64 = 471_100;
 
-/// What everybody sees of the shop.
+/// The state that all clients share.
 struct Shop {
     client: Client,
     first: u64,
@@ -37,7 +37,7 @@ struct Shop {
 }
 
 #[test]
-fn an_upgrade_under_load_loses_nobody_and_nothing() {
+fn an_upgrade_under_load_loses_no_client_and_no_event() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut server = Server::passed(&port, &FLAGS, None);
     let client = server.admin();
@@ -97,7 +97,7 @@ impl Shop {
         }
     }
 
-    /// Until all of them have come, or come back.
+    /// Waits until all followers are connected.
     fn wait_for_followers(&self) {
         let (client, begun) = (self.client.separate(), Instant::now());
         while client.metric("websockets") < FOLLOWERS {
@@ -106,7 +106,7 @@ impl Shop {
         }
     }
 
-    /// Connects all the time, and is never refused; how often.
+    /// Connects again and again, and is never refused; returns how often.
     fn visit(&self) -> usize {
         let mut visits = 0;
         while !self.closing.load(Ordering::Acquire) {
@@ -118,8 +118,8 @@ impl Shop {
         visits
     }
 
-    /// Sells until the shop closes; the totals of what was sold, in cents. What was not answered is asked
-    /// again.
+    /// Sells until the shop closes, and repeats a sale without a reply; returns the totals of the orders, in
+    /// cents.
     fn sell(&self) -> Vec<u64> {
         let mut totals = Vec::new();
         while !self.closing.load(Ordering::Acquire) {
@@ -135,7 +135,7 @@ impl Shop {
         totals
     }
 
-    /// One try to place an order; no answer where the server left before it had it.
+    /// Tries once to place an order; no reply if the server stopped before it had the request.
     fn ask(&self, key: &str, body: &Value) -> Option<Answer> {
         let stream = TcpStream::connect(self.client.address()).expect("nobody is refused");
         let mut raw = Raw::over(stream).unwrap();
@@ -148,7 +148,7 @@ impl Shop {
         Some(answer)
     }
 
-    /// Follows all orders up to the last one, through every upgrade; when it was sent away.
+    /// Follows all orders up to the last one, through every upgrade; returns when it was disconnected.
     fn follow(&self) -> Vec<Instant> {
         let (mut seq, mut sent_away) = (self.first, Vec::new());
         loop {
@@ -176,7 +176,7 @@ impl Shop {
         }
     }
 
-    /// Comes back with the last `seq`; none where the server left in the middle of the handshake.
+    /// Connects with the last `seq`; `None` if the server stopped during the handshake.
     fn connect(&self, since: u64) -> Option<WebSocket<TcpStream>> {
         let address: SocketAddr = self.client.address();
         let stream = TcpStream::connect(address).expect("nobody is refused");

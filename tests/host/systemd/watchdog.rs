@@ -1,5 +1,5 @@
-//! The watchdog is fed while everything that serves moves, and not by a process that merely lives: a
-//! part of it is really kept from moving, by a system call that does not come back for a while.
+//! The watchdog is fed only while every part of the server makes progress. The tests block a part with a
+//! system call that does not return for a while.
 
 use super::manager::Manager;
 use crate::common::{Client, PATIENCE, Server, Strace, is_root, outside_order};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 /// The watchdog's time.
 const TIME: Duration = Duration::from_secs(2);
-/// How long a system call is kept: longer than that.
+/// How long a system call is blocked: longer than the watchdog's time.
 const KEPT: Duration = Duration::from_secs(6);
 
-/// The next message that feeds the watchdog, what was said before it, and how long that took.
+/// Waits for the next message that feeds the watchdog; returns the time and the messages before it.
 #[track_caller]
 fn next_meal(manager: &Manager) -> (Duration, String) {
     let (begun, mut said) = (Instant::now(), String::new());
@@ -25,7 +25,7 @@ fn next_meal(manager: &Manager) -> (Duration, String) {
     panic!("it is never fed again: {said}");
 }
 
-/// Nothing feeds the watchdog for longer than its time; what was said meanwhile.
+/// Checks that nothing feeds the watchdog for longer than its time; returns the messages meanwhile.
 #[track_caller]
 fn is_not_fed(manager: &Manager) -> String {
     let begun = Instant::now();
@@ -48,7 +48,7 @@ fn keep(server: &Server, calls: &str, time: Duration) -> Strace {
     Strace::of(server.pid(), &kept(calls, time).each_ref().map(String::as_str))
 }
 
-/// An order, in a thread of its own; the time that it took.
+/// Places an order in a thread of its own, which returns the time that it took.
 fn sell(client: &Client) -> std::thread::JoinHandle<Duration> {
     let client = client.separate();
     std::thread::spawn(move || {
@@ -85,7 +85,7 @@ fn a_writer_that_waits_for_a_slow_disk_is_fed() {
     let _strace = keep(&server, "fsync,fdatasync", slow);
     manager.hears_of("WATCHDOG=1");
     let sold = sell(&admin);
-    // Longer than half of the watchdog's time, which is when it is due.
+    // Longer than half of the watchdog's time, after which a message is due.
     for _ in 0..2 {
         let (took, _) = next_meal(&manager);
         assert!(took < time, "{took:?}");
@@ -100,7 +100,7 @@ fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
     }
     let manager = Manager::at_path();
     let server = manager.start(Some(TIME), &[]);
-    // By then each thread has its name.
+    // By now each thread has its name.
     manager.hears_of("WATCHDOG=1");
     let thread = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().find_map(|thread| {
         let thread = thread.unwrap();
@@ -115,8 +115,8 @@ fn a_stuck_thread_of_the_sockets_stops_the_feeding() {
     manager.hears_of("WATCHDOG=1");
 }
 
-/// The thread that is kept may be the one that brings the time to all others of the runtime; then there
-/// is not a word, or the writer is missed, which gets no tick.
+/// The blocked thread may be the one that drives the runtime's timers. Then no message comes, or the writer is
+/// reported, which gets no tick.
 #[test]
 fn a_stuck_accept_loop_stops_the_feeding() {
     if !is_root() {

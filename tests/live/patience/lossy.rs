@@ -1,5 +1,5 @@
-//! A Wi-Fi that loses every tenth packet: clients give up, come back, and repeat what they do not
-//! know the fate of. Nothing is lost and nothing is there twice, on either side.
+//! A network that loses every tenth packet: clients give up, reconnect, and repeat requests whose reply they
+//! missed. Nothing is lost or duplicated on either side.
 
 use crate::common::Network;
 use crate::common::{Client, PATIENCE, Raw, Server, Socket, head, is_root, json_request};
@@ -9,12 +9,12 @@ use std::thread::scope;
 use std::time::Duration;
 
 const WRITERS: usize = 4;
-/// Of each writer.
+/// Orders of each writer.
 const ORDERS: usize = 40;
 const FOLLOWERS: usize = 4;
 /// Events that a follower reads before its connection breaks.
 const STAY: usize = 12;
-/// How long a writer waits for an answer: two or three lost packets.
+/// The time that a writer waits for a reply: enough for two or three lost packets.
 const HURRY: Duration = Duration::from_secs(1);
 
 #[test]
@@ -46,13 +46,13 @@ fn a_connection_that_loses_packets_loses_no_event() {
     assert!(dropped > 100, "only {dropped} packets were lost");
 }
 
-/// Sells, each sale with a key of its own and as often as it takes; the orders that came of them.
+/// Sells with a key for each sale, and repeats a sale until it has a reply; returns the orders.
 fn sell(admin: &Client, writer: usize) -> Vec<i64> {
     let body = json!({"total": 9.99, "currency": "USD"}).to_string();
     let sale = |number| {
         let key = format!("Idempotency-Key: sale-{writer}-{number}\r\n");
         let request = json_request("POST", "/api/orders", admin.cookie(), &key, &body);
-        // Every fourth goes out once more than is needed, and nobody hears the answer.
+        // Every fourth sale is sent once more than needed, and its reply is not read.
         if number % 4 == 0 {
             Raw::connect(admin.address()).and_then(|mut raw| raw.send(&request)).unwrap();
         }
@@ -68,7 +68,7 @@ fn sell(admin: &Client, writer: usize) -> Vec<i64> {
     (0..ORDERS).map(sale).collect()
 }
 
-/// Follows the orders until all are there, with a connection that breaks again and again.
+/// Follows the orders until all have come, on a connection that breaks again and again.
 fn follow(admin: &Client) -> Vec<i64> {
     let mut seen = Vec::new();
     while seen.len() < WRITERS * ORDERS {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-/// When a connection without a whole head has to end, in seconds, and one whose body stands still.
+/// The seconds after which a connection without a whole head has to end, and one whose body stands still.
 const HEAD: Range<f32> = 9.5..14.0;
 const BODY: Range<f32> = 1.9..6.0;
 
@@ -14,7 +14,7 @@ const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: shop\r\n";
 const KEPT_ALIVE: &str = "GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
 const LOGIN: &str = r#"{"username":"admin","password":"a wrong one"}"#;
 const ORDER: &str = r#"{"total":9.99,"currency":"USD"}"#;
-/// No body or head here has as many bytes as seconds that it may take.
+/// No head or body here has as many bytes as it may take seconds.
 const PACE: Duration = Duration::from_secs(1);
 
 #[test]
@@ -54,13 +54,13 @@ fn request(path: &str, cookie: Option<&str>, body: &str) -> String {
     String::from_utf8(json_request("POST", path, cookie, "", body)).unwrap()
 }
 
-/// A connection that sends these bytes at once and these one by one ends in time, without a word.
+/// Checks that a connection that sends `first` at once and `slowly` byte by byte ends in time, without a reply.
 fn is_cut(server: &Server, first: &str, slowly: &str) {
     let raw = Raw::connect(server.address()).unwrap();
     ends(raw, first, slowly, &HEAD, |answer| assert!(answer.is_none(), "{answer:?}"));
 }
 
-/// The same after a request that was answered.
+/// The same after a request that got a reply.
 fn is_cut_after_an_answer(server: &Server, first: &str, slowly: &str) {
     let mut raw = Raw::connect(server.address()).unwrap();
     raw.send(KEPT_ALIVE.as_bytes()).unwrap();
@@ -68,7 +68,7 @@ fn is_cut_after_an_answer(server: &Server, first: &str, slowly: &str) {
     ends(raw, first, slowly, &HEAD, |answer| assert!(answer.is_none(), "{answer:?}"));
 }
 
-/// A body that never ends is answered with `408`, and its connection ends.
+/// Checks that a body that never ends gets `408`, and that its connection ends.
 fn is_told(server: &Server, first: &str, slowly: &str) {
     let raw = Raw::connect(server.address()).unwrap();
     ends(raw, first, slowly, &BODY, |answer| drop(answer.expect("an answer").problem(408)));
@@ -90,7 +90,7 @@ fn ends(
         match raw.answer(false) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 assert!(begun.elapsed().as_secs_f32() < when.end, "{told} goes on and on");
-                // Whoever is cut finds out when it reads.
+                // A client learns of the end when it reads.
                 drop(bytes.next().map(|byte| raw.send(&[byte])));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break None,

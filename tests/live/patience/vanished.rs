@@ -1,16 +1,16 @@
-//! Peers that are gone without a word: a tablet out of the Wi-Fi's reach, a pulled plug.
+//! Peers that vanish without closing: a tablet out of the Wi-Fi's range, a pulled plug.
 
 use crate::common::Network;
 use crate::common::{PATIENCE, Server, Socket, is_root, outside_order};
 use std::time::{Duration, Instant};
 
-/// A peer may be silent for 75 s; a busy machine gets some more.
+/// A peer may be silent for 75 s; a busy machine gets some more time.
 const GONE: Duration = Duration::from_secs(80);
-/// Not before it had its time to answer two pings.
+/// The connection must stay at least until the peer could have answered two pings.
 const NOT_BEFORE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_peer_that_vanished_is_let_go() {
+fn the_connection_of_a_vanished_peer_is_closed() {
     if !is_root() {
         return;
     }
@@ -35,10 +35,10 @@ fn a_peer_that_vanished_is_let_go() {
         .into();
     let begun = Instant::now();
     assert_eq!(admin.metric("websockets"), 3);
-    // One of the two has something under way that nobody acknowledges.
+    // One of the two has sent data that nobody acknowledges.
     outside_order(&admin, 9.99);
     loop {
-        // Its reading is what answers the pings.
+        // Reading answers the pings.
         drop(lives.recv_message());
         let now = (admin.metric("connections"), server.open_files());
         if now == before {
@@ -52,8 +52,8 @@ fn a_peer_that_vanished_is_let_go() {
     drop(vanished);
 }
 
-/// Waits until the server has nothing under way to this port: the kernel would give up a peer that
-/// does not acknowledge, and one that is merely silent it would keep.
+/// Waits until everything that the server sent to this port is acknowledged: the kernel gives up a peer that
+/// does not acknowledge, but keeps one that is merely silent.
 fn wait_until_acknowledged(port: u16) {
     let peer = format!(":{port:04X}");
     let begun = Instant::now();

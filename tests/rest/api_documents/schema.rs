@@ -1,12 +1,12 @@
-//! As much of JSON Schema (draft 2020-12) as the API documents use; a keyword that is not known
-//! here fails the test, so that nothing goes unchecked.
+//! The part of JSON Schema (draft 2020-12) that the API documents use. An unknown keyword fails the test, so
+//! that nothing goes unchecked.
 
 use serde_json::Value;
 
-/// Keywords that say nothing about what is valid.
+/// Keywords without an effect on validity.
 const REMARKS: [&str; 5] = ["description", "default", "format", "title", "examples"];
 
-/// Follows references within a document until there is none.
+/// Resolves references within a document.
 #[track_caller]
 pub(crate) fn resolved<'doc>(document: &'doc Value, mut schema: &'doc Value) -> &'doc Value {
     while let Some(reference) = schema["$ref"].as_str() {
@@ -24,7 +24,7 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value) {
     }
 }
 
-/// Says what is wrong with a value, if anything.
+/// Validates a value; the error says what is wrong.
 fn validate(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let schema = resolved(document, schema);
     for (keyword, rule) in schema.as_object().expect("a schema is an object") {
@@ -73,7 +73,7 @@ fn validate(document: &Value, schema: &Value, value: &Value) -> Result<(), Strin
                 let variants = rule.as_array().unwrap().iter();
                 variants.filter(|one| validate(document, one, value).is_ok()).count() == 1
             }
-            // What it forbids, schemathesis sees.
+            // Schemathesis tests the values that it forbids.
             "pattern" => true,
             "minProperties" => value
                 .as_object()

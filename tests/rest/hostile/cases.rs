@@ -1,12 +1,12 @@
-//! Generated cases: proptest's generators without its shrinking, a fixed number of them, and the
-//! seed on the screen when one fails.
+//! A fixed number of generated cases, from proptest's generators without its shrinking. A failure prints the
+//! seed.
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::common::SEED_VARIABLE;
 
-/// One thread's source of cases; dropped by a failing test, it tells how to get them again.
+/// One thread's source of cases. If a failing test drops it, it prints how to generate them again.
 pub(crate) struct Cases {
     seed: u64,
     runner: TestRunner,

@@ -16,7 +16,7 @@ use std::io::Read as _;
 use std::net::Shutdown;
 use tungstenite::Message;
 
-/// For each thread; the messages of one socket stay below the budget of 20 errors in 10 s.
+/// Cases for each thread; the messages of one socket stay below 20 errors in 10 s.
 const SOCKETS: usize = 70;
 const MESSAGES: usize = 10;
 const BROKEN: usize = 180;
@@ -24,7 +24,7 @@ const GARBAGE: usize = 120;
 /// The longest message that a client may send.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
-/// What a client sends that keeps to RFC 6455.
+/// A message of a client that follows RFC 6455.
 #[derive(Debug)]
 enum Sent {
     /// A message with one answer; in one frame, or cut here and there, with pings in between.
@@ -46,7 +46,7 @@ fn channel() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A message as JSON: of the protocol, or nearly.
+/// A message as JSON: valid, or nearly valid.
 fn message() -> impl Strategy<Value = String> {
     let types =
         ["subscribe", "subscribe", "subscribe", "unsubscribe", "ping", "pong", "Subscribe", ""];
@@ -174,7 +174,7 @@ fn check_answers(socket: &mut Socket, answers: usize, sent: &Sent) {
     assert_eq!(kinds.last().map(String::as_str), Some("pong"), "after {sent:?}");
 }
 
-/// Runs a test's part in several threads, each with a source of cases of its own.
+/// Runs `work` in several threads, each with a source of cases of its own.
 fn in_threads(part: u64, client: &Client, work: impl Fn(&mut Cases, &Client) + Sync) {
     let seed = seed();
     std::thread::scope(|scope| {
@@ -259,7 +259,7 @@ fn a_broken_rule_costs_the_socket_with_its_code() {
     still_sells(&server, &admin);
 }
 
-/// The code of the server's close frame, letting answers and events pass by.
+/// The code of the server's close frame; skips replies and events.
 fn closed(socket: &mut Socket) -> Option<u16> {
     loop {
         match socket.recv_message() {

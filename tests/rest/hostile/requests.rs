@@ -1,4 +1,4 @@
-//! HTTP requests: what a careless program sends, what a broken one sends, and what no program sends.
+//! HTTP requests of careless, broken and hostile programs.
 
 use super::words::{FIELDS, NUMBERS, PLURALS, WEIRD, WORDS, text};
 use proptest::collection::vec;
@@ -8,8 +8,8 @@ use proptest::sample::{Index, select};
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 
-/// A well-formed request (RFC 9112): however senseless, it gets a whole answer and costs nobody the
-/// connection.
+/// A well-formed request (RFC 9112). However senseless it is, it gets a whole reply, and the connection
+/// stays.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) method: String,
@@ -54,7 +54,7 @@ impl Asked {
     }
 }
 
-/// A value as JSON text: what a field may hold, and what it may not.
+/// A valid or invalid value of a field, as JSON text.
 fn value() -> impl Strategy<Value = String> {
     let line = (1..5_u8, text(&NUMBERS)).prop_map(|(product, quantity)| {
         format!(r#"[{{"product_id":{product},"quantity":{quantity}}}]"#)
@@ -71,7 +71,7 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Some fields of some entities, with values that fit or do not.
+/// Some fields of some entities, with valid or invalid values.
 fn object() -> BoxedStrategy<Vec<u8>> {
     let names = prop_oneof![20 => text(&FIELDS), 1 => any::<String>()];
     let members = vec((names, value()), 0..8);
@@ -83,7 +83,7 @@ fn object() -> BoxedStrategy<Vec<u8>> {
     object.boxed()
 }
 
-/// A body: right, nearly right, with one byte changed or the end cut off, any bytes, or none.
+/// A body: valid, nearly valid, with one byte changed or the end cut off, any bytes, or none.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let valid = [
         r#"{"total":5.25,"currency":"USD"}"#,
@@ -113,7 +113,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Percent-encodes what may not stand in a target (RFC 3986); what is encoded already stays.
+/// Percent-encodes the characters that a target may not have (RFC 3986); encoded ones stay.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%*+'/".contains(&byte);
     text.bytes().fold(String::new(), |mut out, byte| {
@@ -247,7 +247,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
-/// The beginning of a creation, up to what tells the length of its body.
+/// The beginning of a creation, without the header that tells the length of its body.
 const POST: &str = "POST /api/orders HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n";
 
 const LENGTHS: [&str; 12] = [
@@ -301,7 +301,7 @@ const HEADS: [&str; 23] = [
     "POST /api/orders HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5",
 ];
 
-/// A request to which something happened on its way.
+/// A damaged request.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let damage = (asked(), vec((any::<Index>(), any::<u8>(), 0..3_u8), 1..6));
     damage.prop_map(|(asked, damages)| {
@@ -318,7 +318,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A head that does not end when it should.
+/// A head that is too long.
 fn long() -> impl Strategy<Value = Vec<u8>> {
     (0..4_u8, 1_000..20_000_usize).prop_map(|(what, length)| {
         let long = "x".repeat(length);
@@ -332,7 +332,7 @@ fn long() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Bytes that are no request, or were one before something happened to them.
+/// Bytes that are no request, or a damaged one.
 pub(crate) fn broken() -> impl Strategy<Value = Vec<u8>> {
     let lengths = text(&LENGTHS).prop_map(|length| {
         let body = r#"{"total":1}"#;

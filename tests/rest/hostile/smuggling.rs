@@ -1,17 +1,16 @@
-//! Guards the border between two requests: whoever disagrees with the proxy in front about where a
-//! body ends answers requests that nobody sent.
+//! Guards against request smuggling: a server that disagrees with the proxy in front about the end of a body
+//! answers requests that no client sent.
 
 use crate::common::{Raw, Server};
 
-/// What follows each case. It is a request of its own only where the one before it has ended.
+/// The bytes after each case. They are a request of their own only if the case has ended.
 const NEXT: &str = "GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
 
-/// Where these begin: a request whose body is about to come.
+/// The beginning of each case: a request line, whose headers and body follow.
 const POST: &str =
     "POST /api/auth/login HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n";
 
-/// Heads and what is behind them, with no agreement on how long it is: refused, and nothing that
-/// follows is read.
+/// Heads and bodies with an ambiguous length: they are refused, and nothing after them is read.
 const REFUSED: &[&str] = &[
     // Lengths.
     "Content-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
@@ -78,7 +77,7 @@ const REFUSED_HEADS: &[&str] = &[
     "POST /api/auth/login HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 ];
 
-/// Unusual, and yet everybody agrees where it ends: answered with this, and so is what follows.
+/// Unusual requests with an unambiguous end and their status: the bytes after them are answered, too.
 const ANSWERED: &[(&str, &str, u16)] = &[
     ("GET http://elsewhere/healthz", "\r\n", 200),
     ("GET http://elsewhere/api/orders", "\r\n", 401),
@@ -102,12 +101,12 @@ const ANSWERED: &[(&str, &str, u16)] = &[
     ),
 ];
 
-/// The answers to a case and to what follows it: each one's status, and whether it is the last.
+/// The replies to a case and to the bytes after it: the status of each, and whether the server then closes.
 fn answers(server: &Server, case: &str) -> Vec<(u16, bool)> {
     let mut raw = Raw::connect(server.address()).unwrap();
     let sent = raw.send(format!("{case}{NEXT}").as_bytes());
     let mut answers = Vec::new();
-    // A refusal closes the connection, and what it leaves unread resets it.
+    // A refusal closes the connection, and unread bytes reset it.
     while answers.len() < 2
         && let Ok(Some(answer)) = raw.answer(false)
     {

@@ -1,9 +1,9 @@
-//! Words from which the nearly valid input is made.
+//! The words of nearly valid input.
 
 use proptest::prelude::Strategy;
 use proptest::sample::select;
 
-/// What stands where an id or another plain word should.
+/// Words in place of an id or another plain word.
 pub(crate) const WEIRD: [&str; 22] = [
     "",
     "0",
