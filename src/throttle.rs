@@ -1,5 +1,5 @@
-//! What keeps one client from taking all there is: pools with a share for each, and bounded tables that
-//! limit how often an address or a name may do something.
+//! Keeps one client from taking everything: pools with a share for each owner, and bounded tables
+//! that limit how often an address or a name may do something.
 
 mod address_prefix;
 mod failures;

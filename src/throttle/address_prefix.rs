@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One IPv4 address, or the /64 that one IPv6 network has whole: a device there takes as many addresses as
-/// it likes. An IPv4 address within IPv6 (RFC 4291, section 2.5.5.2) is the IPv4 address.
+/// One IPv4 address, or the /64 of an IPv6 address: a device in that network can use as many
+/// addresses as it likes. An IPv4 address within IPv6 (RFC 4291, section 2.5.5.2) counts as the
+/// IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressPrefix(IpAddr);
 

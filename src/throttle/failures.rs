@@ -9,8 +9,8 @@ use crate::limits::{LOGIN_FAILURES_KEPT, LOGIN_WINDOW};
 
 /// Failures by key. `max` of them within `LOGIN_WINDOW` block the key until the window is over.
 ///
-/// A full table forgets the key with the fewest failures, and never one that is blocked: a key cannot be freed
-/// by failures of others. Where all of them are blocked, a new key is not counted.
+/// A full table forgets the key with the fewest failures, but never a blocked one, so that failures
+/// of other keys cannot free it. If all keys are blocked, a new key is not counted.
 pub struct Failures {
     counts: Box<FnvIndexMap<u64, Count, LOGIN_FAILURES_KEPT>>,
     hasher: RandomState,
@@ -35,7 +35,7 @@ impl Failures {
         Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max }
     }
 
-    /// The key's failures.
+    /// The number of the key's failures.
     pub fn count(&self, key: impl Hash, now: Instant) -> u32 {
         self.find(self.hasher.hash_one(key), now).map_or(0, |count| count.failures)
     }
@@ -53,7 +53,7 @@ impl Failures {
             && self.victim(now).is_none()
     }
 
-    /// Counts a failure. Returns whether the key is blocked by it, and was not before.
+    /// Counts a failure; returns whether this one blocks the key.
     pub fn add(&mut self, key: impl Hash, now: Instant) -> bool {
         let key = self.hasher.hash_one(key);
         let before = self.find(key, now);

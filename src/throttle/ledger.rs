@@ -1,57 +1,59 @@
-//! The books of a pool: who holds how much of it, who waits, and whose turn is next. Nothing here waits or
-//! wakes; `pool.rs` does.
+//! The state of a pool: the units that each owner holds, the owners that wait, and the order of
+//! their turns. This file neither waits nor wakes; `pool.rs` does.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::limits::SHARE;
 use crate::throttle::AddressPrefix;
 
-/// The one whose share it is.
+/// The owner of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
-    /// A user who is logged in, by its id.
+    /// A user who is logged in, by id.
     User(i64),
-    /// Everybody else of one address.
+    /// All clients of one address that are not logged in.
     Address(AddressPrefix),
 }
 
-/// Why there is nothing for an owner.
+/// The reason that an owner gets no units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRoom {
-    /// The owner has its share.
+    /// The owner holds its whole share.
     Share,
-    /// All others together have the rest.
+    /// The other owners together hold the rest.
     Full,
 }
 
-/// The units of a pool, with the turns of those who wait for them: `W` is how to tell one.
+/// The units of a pool, and the turns of the owners that wait for them. `W` is the means to wake a
+/// waiter.
 ///
-/// Owners take turns; within one, whoever came first is first. An owner with its share has no turn, so it
-/// keeps nobody waiting.
+/// Owners take turns; requests of one owner are served in their order. An owner that holds its
+/// share has no turn, so it delays no other.
 pub(super) struct Ledger<W> {
     free: usize,
-    /// Units of one owner.
+    /// The most units of one owner.
     share: usize,
-    /// Places in the line.
+    /// The most waiters.
     line: usize,
     waiting: usize,
-    /// Those that hold or wait; no others.
+    /// The owners that hold units or wait for some.
     accounts: HashMap<Owner, Account<W>>,
-    /// Owners that wait and have less than their share, in the order of their turns.
+    /// The owners that wait and hold less than their share, in the order of their turns.
     turns: BTreeMap<u64, Owner>,
-    /// The number of the next turn, or of the next place in the line.
+    /// The number of the next turn or waiter.
     next: u64,
 }
 
 struct Account<W> {
     held: usize,
-    /// Wanted units by place in the line.
+    /// The wanted units by the waiter's number.
     waiting: BTreeMap<u64, (usize, W)>,
     turn: Option<u64>,
 }
 
 impl<W> Ledger<W> {
-    /// So many units, of which each owner may have its share, and of the places in the line an eighth.
+    /// A pool of `units`, of which each owner may hold `share`. Of the `line` waiters one owner may
+    /// be an eighth.
     pub(super) fn new(units: usize, share: usize, line: usize) -> Self {
         Self {
             free: units,
@@ -64,7 +66,7 @@ impl<W> Ledger<W> {
         }
     }
 
-    /// Takes units that are free, unless others wait for them.
+    /// Takes free units, unless others wait for them.
     pub(super) fn take(&mut self, owner: Owner, units: usize) -> Result<(), NoRoom> {
         let account = self.accounts.get(&owner);
         let held = account.map_or(0, |account| account.held);
@@ -79,7 +81,7 @@ impl<W> Ledger<W> {
         Ok(())
     }
 
-    /// Takes a place in the line; returns its number.
+    /// Adds a waiter; returns its number.
     pub(super) fn line_up(&mut self, owner: Owner, units: usize, waiter: W) -> Result<u64, NoRoom> {
         let line_share = share_of(self.line);
         let own = self.accounts.get(&owner).map_or(0, |account| account.waiting.len());
@@ -96,7 +98,7 @@ impl<W> Ledger<W> {
         Ok(place)
     }
 
-    /// Leaves the line; false if it was over already: the units are the owner's.
+    /// Removes a waiter; returns false if it was served already, so that the owner holds the units.
     pub(super) fn leave(&mut self, owner: Owner, place: u64) -> bool {
         let left = self.account(owner).waiting.remove(&place).is_some();
         self.waiting -= usize::from(left);
@@ -104,14 +106,14 @@ impl<W> Ledger<W> {
         left
     }
 
-    /// Gives units back.
+    /// Releases units.
     pub(super) fn give_back(&mut self, owner: Owner, units: usize) {
         self.free += units;
         self.account(owner).held -= units;
         self.settle(owner);
     }
 
-    /// Gives units to the next in the line, if there are enough for it.
+    /// Gives units to the next waiter if enough are free; returns the waiter to wake.
     pub(super) fn serve(&mut self) -> Option<W> {
         let (&turn, &owner) = self.turns.first_key_value()?;
         let account = self.accounts.get_mut(&owner)?;
@@ -129,7 +131,7 @@ impl<W> Ledger<W> {
         Some(waiter)
     }
 
-    /// Whether somebody waits for what this owner holds: itself, or others that have less than their share.
+    /// Whether this owner or another one with less than its share waits for units.
     pub(super) fn is_wanted_of(&self, owner: Owner) -> bool {
         let own = self.accounts.get(&owner);
         !self.turns.is_empty() || own.is_some_and(|account| !account.waiting.is_empty())
@@ -145,7 +147,7 @@ impl<W> Ledger<W> {
         self.accounts.entry(owner).or_insert_with(new)
     }
 
-    /// Gives an owner a turn, or takes it away, and forgets one that neither holds nor waits.
+    /// Gives an owner a turn or takes it away, and drops one that neither holds units nor waits.
     fn settle(&mut self, owner: Owner) {
         let share = self.share;
         let account = self.account(owner);
@@ -170,7 +172,7 @@ impl<W> Ledger<W> {
     }
 }
 
-/// An owner's share of so many: an eighth, but always one.
+/// An owner's share of `all` units: an eighth, but at least one.
 pub(super) fn share_of(all: usize) -> usize {
     (all / SHARE).max(1)
 }
@@ -181,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// A step of somebody: it takes or waits, gives up, or gives back.
+    /// A step of one owner: it takes units or waits, gives up, or releases units.
     #[derive(Clone, Copy, Debug)]
     enum Act {
         Acquire(i64, usize),
@@ -197,7 +199,7 @@ mod tests {
         ]
     }
 
-    /// A ledger, and what it should hold.
+    /// A ledger, and the state that it should have.
     struct Trial {
         ledger: Ledger<(Owner, usize)>,
         units: usize,
@@ -255,8 +257,8 @@ mod tests {
             let owners = (0..12).map(Owner::User);
             let share = share_of(self.units);
             assert!(owners.clone().all(|owner| self.held_by(owner) <= share));
-            // Nobody that has less than its share waits for units that are free, but behind one who
-            // wants more of them.
+            // No owner with less than its share waits for free units, except behind one that wants
+            // more of them.
             let may = owners.filter_map(|owner| {
                 let own = self.lined_up.iter().filter(|(of, ..)| *of == owner);
                 let (_, units, _) = own.min_by_key(|(.., place)| *place)?;
@@ -280,7 +282,7 @@ mod tests {
                 trial.step(act);
                 trial.check();
             }
-            // When all have given back, everybody has had its turn.
+            // When all units are released, every waiter has been served.
             while !trial.held.is_empty() {
                 trial.step(Act::GiveBack(0));
                 trial.check();

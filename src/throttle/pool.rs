@@ -1,5 +1,5 @@
-//! A bounded pool with a share for each owner: whoever wants more than an eighth of it waits or is refused
-//! alone.
+//! A bounded pool with a share for each owner: an owner that wants more than an eighth of it waits
+//! or is refused, and no other.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,17 +11,17 @@ use tokio::time::timeout;
 use crate::sync;
 use crate::throttle::ledger::{Ledger, NoRoom, Owner, share_of};
 
-/// Units of something that is bounded: places, KiB of memory, turns.
+/// Units of something bounded: slow clients, KiB of memory, turns.
 pub struct Pool(Mutex<Ledger<oneshot::Sender<()>>>);
 
-/// Units of a pool, given back when dropped.
+/// Units of a pool, released when dropped.
 pub struct Permit {
     pool: Arc<Pool>,
     owner: Owner,
     units: usize,
 }
 
-/// A place in the line of a pool, or the units that it has become, until somebody takes them.
+/// A waiter of a pool, or the units that it was given, until a caller takes them.
 struct Waiting<'p> {
     pool: &'p Arc<Pool>,
     owner: Owner,
@@ -30,29 +30,30 @@ struct Waiting<'p> {
 }
 
 impl Pool {
-    /// A pool of so many units, which so many may wait for. Each owner may have an eighth, or else one.
+    /// A pool of `units`, for which at most `line` may wait. Each owner may hold an eighth, but at
+    /// least one.
     pub fn new(units: usize, line: usize) -> Arc<Self> {
         Self::part(units, units, line)
     }
 
-    /// So many units of a whole, of which each owner may have an eighth.
+    /// A pool of `units`, of which each owner may hold an eighth of `whole`.
     pub fn part(units: usize, whole: usize, line: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Ledger::new(units, share_of(whole), line))))
     }
 
-    /// Takes units that are free now.
+    /// Takes units if they are free now.
     ///
     /// # Errors
-    /// The reason why there are none.
+    /// The reason that there are none.
     pub fn try_acquire(self: &Arc<Self>, owner: Owner, units: usize) -> Result<Permit, NoRoom> {
         self.ledger().take(owner, units)?;
         Ok(Permit { pool: Arc::clone(self), owner, units })
     }
 
-    /// Waits for units: owners take turns.
+    /// Waits for units; owners take turns.
     ///
     /// # Errors
-    /// The reason why there are none: at once if the line has no room, else after `patience`.
+    /// The reason that there are none: at once if too many wait, else after `patience`.
     pub async fn acquire(
         self: &Arc<Self>,
         owner: Owner,
@@ -74,12 +75,13 @@ impl Pool {
         }
     }
 
-    /// Whether somebody waits for what this owner holds.
+    /// Whether this owner or another one with less than its share waits for units.
     pub fn is_wanted_of(&self, owner: Owner) -> bool {
         self.ledger().is_wanted_of(owner)
     }
 
-    /// Tells those whose turn has come; whoever has stopped to wait gives the units back itself.
+    /// Wakes the waiters whose turn has come; one that has stopped waiting releases its units
+    /// itself.
     fn serve(ledger: &mut Ledger<oneshot::Sender<()>>) {
         while let Some(waiter) = ledger.serve() {
             let _ = waiter.send(());
@@ -114,7 +116,7 @@ impl Drop for Permit {
 }
 
 impl Waiting<'_> {
-    /// The units, which have been given to it.
+    /// The units that it was given.
     fn into_permit(mut self) -> Permit {
         let units = mem::take(&mut self.units);
         Permit { pool: Arc::clone(self.pool), owner: self.owner, units }
@@ -170,7 +172,7 @@ mod tests {
         let mut second = pin!(pool.acquire(BEN, 1, LONG));
         assert!(waits(first.as_mut()) && waits(second.as_mut()));
         drop(held);
-        // It was served, and is gone before it knows.
+        // The waiter was served, and is dropped before it learns of it.
         drop(first);
         let permit = second.await.unwrap();
         assert!(pool.try_acquire(ANA, 1).is_err());
