@@ -11,7 +11,7 @@ mod failure;
 mod limits;
 mod log_rate_limit;
 mod logging;
-mod ownership;
+mod privileges;
 mod serve;
 mod terminal;
 mod users;
@@ -31,32 +31,16 @@ const EXIT_USAGE: u8 = 2;
 /// The server's disk takes no writes, so that another start would not help.
 const EXIT_READ_ONLY: u8 = 3;
 
-/// The use that a command makes of the data directory.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum DataDir {
-    /// Creates files in it, if there are none.
-    Creates,
-    /// Needs the shop in it: a mistyped path must not become an empty shop.
-    Needs,
-    /// Only reads it, or serves it with the rights of its owner.
-    Leaves,
-}
-
 /// Runs a command, and returns one of the exit codes that the manual page lists.
 pub fn run(command: Command, config: &Config) -> ExitCode {
     let dir = config.data_dir.as_path();
-    let (usage, is_server) = (data_dir_usage(&command), command == Command::Serve);
+    let is_server = command == Command::Serve;
     if !is_server && !matches!(command, Command::Demo { .. }) {
         // SIGHUP is meant for servers with this program's name; other commands have nothing to reload.
         terminal::ignore_hangups();
     }
-    let ready = if usage == DataDir::Needs { require_shop(dir) } else { Ok(()) };
-    let mut done = ready.map_err(Failure::from).and_then(|()| execute(command, config));
-    if usage != DataDir::Leaves {
-        // Also after a failure: the server must be able to open files that the command has created.
-        done = done.and(ownership::restore(dir).map_err(Failure::from));
-    }
-    match done {
+    let ready = if needs_shop(&command) { require_shop(dir) } else { Ok(()) };
+    match ready.map_err(Failure::from).and_then(|()| execute(command, config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(errors)) => reject(&errors),
         Err(Failure::Failed(why)) => {
@@ -73,27 +57,18 @@ pub fn run(command: Command, config: &Config) -> ExitCode {
     }
 }
 
-fn data_dir_usage(command: &Command) -> DataDir {
-    match command {
-        Command::UserAdd { .. } | Command::Restore { .. } | Command::Cert { .. } => {
-            DataDir::Creates
-        }
+/// Whether a command works on the shop that is there: a mistyped path must not become an empty shop.
+fn needs_shop(command: &Command) -> bool {
+    matches!(
+        command,
         Command::UserList
-        | Command::UserPasswd { .. }
-        | Command::UserDisable { .. }
-        | Command::UserEnable { .. }
-        | Command::Backup { .. }
-        | Command::Check
-        | Command::Events { .. } => DataDir::Needs,
-        Command::Serve
-        | Command::Demo { .. }
-        | Command::Doctor
-        | Command::Announce { .. }
-        | Command::Limits
-        | Command::Man { .. }
-        | Command::Help { .. }
-        | Command::Version => DataDir::Leaves,
-    }
+            | Command::UserPasswd { .. }
+            | Command::UserDisable { .. }
+            | Command::UserEnable { .. }
+            | Command::Backup { .. }
+            | Command::Check
+            | Command::Events { .. }
+    )
 }
 
 fn execute(command: Command, config: &Config) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ mod writer;
 
 pub use apply::Changed;
 pub use audit::{Action, AuditEntry, AuditFilter, AuditRecord, AuditSubject, Caller};
-pub use backup::{backup, backup_today, newest_backup};
+pub use backup::{Source, backup, backup_today, newest_backup, write_backup};
 pub use check::check;
 pub use clock::clock;
 pub use console::Console;
@@ -54,7 +54,7 @@ pub use handle::{At, Store};
 pub use idempotency::{IdempotencyKey, StoredResponse};
 pub use list::Query;
 pub use recovery::last_recorded_time;
-pub use restore::restore;
+pub use restore::{Backup, restore};
 pub use session::{
     Credential, NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
 };

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::auth::hosts::machine_names;
+use crate::cli::privileges::within;
 use crate::cli::terminal::{print, program};
 use crate::config::Config;
 use crate::tls::{self, Files};
@@ -11,20 +12,31 @@ use crate::tls::{self, Files};
 /// Issues a certificate for this machine, also under the name of `--mdns` and under `more` names; says
 /// what to do with it.
 pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Result<(), String> {
-    let dir = to.unwrap_or_else(|| config.data_dir.join("tls"));
+    let (folder, below) = to.map_or((config.data_dir.clone(), "tls"), |dir| (dir, ""));
     // The files are named in full: the server may be started elsewhere.
-    let dir = std::path::absolute(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let absolute = std::path::absolute(&folder);
+    let folder = absolute.map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut required = more;
     required.extend(config.mdns.as_ref().map(|name| format!("{name}.local")));
     let mut own = own_names()?;
     own.retain(|name| !required.contains(name));
-    let issued = tls::issue(&dir, &required, &own)?;
+    let issue = |folder: &Path| issue(config, &folder.join(below), required, own);
+    print(&within(&folder, issue)?)
+}
+
+fn issue(
+    config: &Config,
+    dir: &Path,
+    required: Vec<String>,
+    mut own: Vec<String>,
+) -> Result<String, String> {
+    let issued = tls::issue(dir, &required, &own)?;
     own.retain(|name| !issued.left_out.contains(name));
     let authority = issued.authority.display();
     let trust = if issued.authority_kept {
         format!("Tills that trust {authority} already need nothing new.")
     } else {
-        trust_once(&dir, config, &own)
+        trust_once(dir, config, &own)
     };
     let left_out = |name: &String| {
         format!("It is not for {name}, a name of this machine that the authority cannot sign.\n")
@@ -33,7 +45,7 @@ pub(super) fn run(config: &Config, to: Option<PathBuf>, more: Vec<String>) -> Re
     let names = [required, own].concat().join(", ");
     let (program, Files { cert, key }) = (program(), &issued.files);
     let (cert, key) = (cert.display(), key.display());
-    print(&format!(
+    Ok(format!(
         "{cert}\nis a certificate for {names}.\n{left_out}\n\
          1. {trust}\n\n\
          2. Start the server with it:\n     \

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::cli::privileges::within;
 use crate::cli::terminal::{explain, print};
 use crate::domain::EntityKind;
 use crate::limits::PAGE_MAX;
@@ -15,6 +16,11 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// Prints the event log, one event per line. With `follow`, waits for more until the reader has gone.
 pub(super) fn run(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
+    within(data_dir, |data_dir| follow_log(data_dir, follow, since).map(|()| String::new()))
+        .map(drop)
+}
+
+fn follow_log(data_dir: &Path, follow: bool, since: u64) -> Result<(), String> {
     let store = Console::open_to_read(data_dir).map_err(|error| error.to_string())?;
     let reader = Reader { at_terminal: io::stdin().is_terminal() };
     let kinds = EntityKind::ALL.into_iter().collect();

@@ -14,6 +14,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::announce::Announcement;
 use crate::cli::failure::Failure;
 use crate::cli::logging;
+use crate::cli::privileges;
 use crate::cli::terminal::explain;
 use crate::config::{Config, ConfigErrors};
 use crate::domain::Role;
@@ -56,6 +57,7 @@ pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
 
 /// Serves the data directory until a signal.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    privileges::become_owner(&config.data_dir)?;
     let Inherited { sockets, identity } = inherited(config)?;
     let log = logging::start(config);
     let rate_limit = log.rate_limit();

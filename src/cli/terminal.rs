@@ -34,10 +34,18 @@ pub(super) fn print(text: &str) -> Result<(), String> {
     }
 }
 
+/// Begins each line that a command writes to standard error.
+const PREFIX: &str = "tillcast: ";
+
 /// Writes a line to standard error.
 pub(super) fn print_error(text: &impl Display) {
     // If standard error is closed, nothing can report it.
-    drop(writeln!(io::stderr(), "tillcast: {}", with_program(&text.to_string())));
+    drop(writeln!(io::stderr(), "{PREFIX}{}", with_program(&text.to_string())));
+}
+
+/// An error as another process of this program has written it, without the beginning of the line.
+pub(super) fn without_prefix(line: &str) -> String {
+    line.strip_prefix(PREFIX).unwrap_or(line).trim_end().to_owned()
 }
 
 /// Makes this process ignore `SIGHUP` from now on.

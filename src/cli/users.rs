@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::auth::{one_time_password, password};
+use crate::cli::privileges::within;
 use crate::cli::terminal::{explain, print};
 use crate::domain::check::check_line;
 use crate::domain::text::normalize;
@@ -19,17 +20,23 @@ pub(super) fn add(data_dir: &Path, cost: HashCost, name: &str, role: &str) -> Re
     check_line(name, 1, USERNAME_CHARS_MAX).map_err(|why| format!("the name {why}"))?;
     let role = Role::named(role).ok_or("there is no such role")?;
     let hash = read_password(cost)?;
-    let file = store::database_file(data_dir);
-    let is_new = !file.exists();
-    let user = open(data_dir)?.add_user(name, role, &hash).map_err(explain)?;
-    if is_new {
-        print(&format!("new shop created: {}\n", file.display()))?;
-    }
-    print(&format!("user {} added, {}, id {}\n", user.username, user.role.name(), user.id))
+    let text = within(data_dir, |data_dir| {
+        let file = store::database_file(data_dir);
+        let is_new = !file.exists();
+        let user = open(data_dir)?.add_user(name, role, &hash).map_err(explain)?;
+        let made = format!("new shop created: {}\n", file.display());
+        let added = format!("user {} added, {}, id {}\n", user.username, user.role.name(), user.id);
+        Ok(if is_new { made + &added } else { added })
+    });
+    print(&text?)
 }
 
 /// Prints all users, by id.
 pub(super) fn list(data_dir: &Path) -> Result<(), String> {
+    print(&within(data_dir, table)?)
+}
+
+fn table(data_dir: &Path) -> Result<String, String> {
     let store = open(data_dir)?;
     let mut users: Vec<User> = Vec::new();
     loop {
@@ -45,7 +52,7 @@ pub(super) fn list(data_dir: &Path) -> Result<(), String> {
         format!("{id:>6}  {:<8}  {state:<8}  {username}\n", role.name())
     };
     // The store lists the newest first.
-    print(&[heading].into_iter().chain(users.iter().rev().map(row)).collect::<String>())
+    Ok([heading].into_iter().chain(users.iter().rev().map(row)).collect())
 }
 
 /// Sets a user's password and ends the user's sessions. A random one is printed after it is set, and
@@ -56,8 +63,6 @@ pub(super) fn passwd(
     name: &str,
     random: bool,
 ) -> Result<(), String> {
-    let store = open(data_dir)?;
-    let user = find(&store, name)?;
     let made = random.then(|| one_time_password().ok_or(NO_RANDOMNESS)).transpose()?;
     let hash = match &made {
         Some(password) => password::hash(password, cost).ok_or(NO_RANDOMNESS)?,
@@ -65,28 +70,34 @@ pub(super) fn passwd(
     };
     let password = Some(NewPassword { hash, proved: None });
     let patch = UserPatch { password, ..UserPatch::default() };
-    store.update_user(user.id, &patch).map_err(explain)?;
+    let user = change(data_dir, name, &patch)?;
     let shown = made.map(|password| format!(": {}", password.0)).unwrap_or_default();
-    print(&format!("password of {} set{shown}; the user's sessions have ended\n", user.username))
+    print(&format!("password of {user} set{shown}; the user's sessions have ended\n"))
 }
 
 /// Refuses a user's logins and ends the user's sessions.
 pub(super) fn disable(data_dir: &Path, name: &str) -> Result<(), String> {
     let user = set_disabled(data_dir, name, true)?;
-    print(&format!("user {} disabled; the user's sessions have ended\n", user.username))
+    print(&format!("user {user} disabled; the user's sessions have ended\n"))
 }
 
 /// Lets a disabled user log in again.
 pub(super) fn enable(data_dir: &Path, name: &str) -> Result<(), String> {
     let user = set_disabled(data_dir, name, false)?;
-    print(&format!("user {} enabled; the password is the old one\n", user.username))
+    print(&format!("user {user} enabled; the password is the old one\n"))
 }
 
-fn set_disabled(data_dir: &Path, name: &str, disabled: bool) -> Result<User, String> {
-    let store = open(data_dir)?;
-    let user = find(&store, name)?;
-    let patch = UserPatch { disabled: Some(disabled), ..UserPatch::default() };
-    store.update_user(user.id, &patch).map_err(explain)
+fn set_disabled(data_dir: &Path, name: &str, disabled: bool) -> Result<String, String> {
+    change(data_dir, name, &UserPatch { disabled: Some(disabled), ..UserPatch::default() })
+}
+
+/// Changes a user; returns the name as it is stored.
+fn change(data_dir: &Path, name: &str, patch: &UserPatch) -> Result<String, String> {
+    within(data_dir, |data_dir| {
+        let store = open(data_dir)?;
+        let user = find(&store, name)?;
+        store.update_user(user.id, patch).map(|user| user.username).map_err(explain)
+    })
 }
 
 fn find(store: &Console, name: &str) -> Result<User, String> {

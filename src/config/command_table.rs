@@ -153,7 +153,8 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
         operand: FILE,
         summary: "Copy the database to FILE, consistently, also while the server runs.",
         details: "If FILE is an existing folder, the copy is named after today's date, at most one is made a \
-                  day, and the newest --backup-keep of them are kept. A backup never overwrites a file.",
+                  day, and the newest --backup-keep of them are kept. A backup never overwrites a file. - is \
+                  standard output; the copy is then made beside the database first, and needs space there.",
         settings: Some(&["data-dir", "backup-keep", "config"]),
         start: || Command::Backup { file: PathBuf::new() },
     },

@@ -16,6 +16,8 @@ pub const LOG_PATH_CHARS: usize = 200;
 
 /// How often the server checks whether today's backup exists.
 pub const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// The age from which on an unfinished backup is what a power cut has left, and is removed.
+pub const BACKUP_PART_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The earliest time of a clock that is set, in milliseconds since 1970: 1 January 2026, the year
 /// of this program. Before: bad.

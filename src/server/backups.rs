@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
 use crate::limits::BACKUP_CHECK_INTERVAL;
-use crate::store;
+use crate::store::{self, Source};
 
 /// The daily backup's source, target and schedule.
 #[derive(Clone, Debug)]
@@ -30,7 +30,8 @@ pub(super) async fn make_daily(daily: Option<DailyBackup>) {
     loop {
         check.tick().await;
         let DailyBackup { data_dir, folder, keep, .. } = daily.clone();
-        let made = spawn_blocking(move || store::backup_today(&data_dir, &folder, keep)).await;
+        let copy = move || store::backup_today(&Source::DataDir(data_dir), &folder, keep);
+        let made = spawn_blocking(copy).await;
         match made.map_err(|error| error.to_string()) {
             Ok(Ok(Some(file))) => tracing::info!("today's backup is {}", file.display()),
             Ok(Ok(None)) => {}

@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
+use tempfile::NamedTempFile;
 
 use crate::domain::timestamp;
-use crate::limits::{COMMAND_CACHE_KIB, RESERVE_BYTES};
+use crate::limits::{BACKUP_PART_AGE_MAX, COMMAND_CACHE_KIB, RESERVE_BYTES};
 use crate::store::clock::clock;
 use crate::store::data_dir;
 use crate::store::database;
@@ -17,20 +18,14 @@ use crate::store::file_mode;
 
 /// Copies the database, as it is at one moment, into a new file. A server may keep running
 /// meanwhile.
-pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
+pub fn backup(source: &Source, target: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
     if target.exists() {
         return Err(fail(&"the file exists already; a backup never overwrites one"));
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // The copy gets its final name only when it is complete, so no partial file has the name of a
-    // backup.
-    let part = tempfile::Builder::new()
-        .prefix(".tillcast-backup-")
-        .tempfile_in(folder)
-        .map_err(|error| fail(&error))?;
-    copy(data_dir, part.path())?;
+    let part = source.copy_into(folder)?;
     part.persist_noclobber(target).map_err(|error| fail(&error.error))?;
     sync(folder).map_err(|error| fail(&error))
 }
@@ -38,7 +33,7 @@ pub fn backup(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
 /// Makes a backup with today's date in its name and removes all but the newest `keep`. Returns the
 /// new file, or `None` if today's backup exists already.
 pub fn backup_today(
-    data_dir: &Path,
+    source: &Source,
     folder: &Path,
     keep: usize,
 ) -> Result<Option<PathBuf>, OpenError> {
@@ -49,22 +44,79 @@ pub fn backup_today(
         return Ok(None);
     }
     file_mode::create_dir(folder).map_err(fail)?;
-    // The name is always the same, so that a partial copy left by a power cut is overwritten.
-    let part = folder.join(".tillcast-today");
-    file_mode::create_file(&part).and_then(|part| part.set_len(0)).map_err(fail)?;
-    let copied = check_space(data_dir, folder).map_err(fail).and_then(|()| copy(data_dir, &part));
-    if let Err(error) = copied {
-        // A partial copy would only fill the disk.
-        fs::remove_file(&part).map_err(fail)?;
-        return Err(error);
-    }
-    fs::rename(&part, &target).and_then(|()| sync(folder)).map_err(fail)?;
+    remove_parts(folder).map_err(fail)?;
+    check_space(source.data_dir(), folder).map_err(fail)?;
+    let part = source.copy_into(folder)?;
+    part.persist(&target).map_err(|error| fail(error.error))?;
+    sync(folder).map_err(fail)?;
     let mut others = daily_backups(folder).map_err(fail)?;
     others.retain(|other| *other != target);
     for old in others.iter().rev().skip(keep.saturating_sub(1)) {
         fs::remove_file(old).map_err(fail)?;
     }
     Ok(Some(target))
+}
+
+/// Writes a copy of the database to a stream: to one that is no file, whose space nobody checks.
+pub fn write_backup(data_dir: &Path, output: &mut impl io::Write) -> Result<(), OpenError> {
+    let fail = |error: io::Error| OpenError(format!("the copy cannot be written: {error}"));
+    check_space(data_dir, data_dir)
+        .map_err(|error| OpenError(format!("{}: {error}", data_dir.display())))?;
+    let part = Source::DataDir(data_dir.to_owned()).copy_into(data_dir)?;
+    let mut copy = part.reopen().map_err(fail)?;
+    io::copy(&mut copy, output).and_then(|_| output.flush()).map_err(fail)
+}
+
+/// The way in which a copy of a database comes about.
+pub enum Source {
+    /// This process reads the database of a data directory.
+    DataDir(PathBuf),
+    /// The database of the data directory, which another process reads: it writes the copy into the file.
+    Process(PathBuf, Box<dyn Fn(File) -> Result<(), String>>),
+}
+
+impl Source {
+    /// The data directory whose database is copied.
+    pub fn data_dir(&self) -> &Path {
+        match self {
+            Self::DataDir(data_dir) | Self::Process(data_dir, _) => data_dir,
+        }
+    }
+
+    /// Copies the database into a new file beside the place of the backup. The copy gets its final name only
+    /// when it is complete, so no partial file has the name of a backup.
+    fn copy_into(&self, folder: &Path) -> Result<NamedTempFile, OpenError> {
+        let fail = |error: &dyn Display| OpenError(format!("{}: {error}", folder.display()));
+        let part = tempfile::Builder::new().prefix(PART).tempfile_in(folder);
+        let part = part.map_err(|error| fail(&error))?;
+        match self {
+            Self::DataDir(data_dir) => copy(data_dir, part.path())?,
+            Self::Process(_, write) => {
+                part.as_file()
+                    .try_clone()
+                    .map_err(|error| error.to_string())
+                    .and_then(write)
+                    .map_err(OpenError)?;
+            }
+        }
+        part.as_file().sync_all().map_err(|error| fail(&error))?;
+        Ok(part)
+    }
+}
+
+/// Removes what a power cut has left of earlier tries. One of today may be under way.
+fn remove_parts(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_part = entry.file_name().as_encoded_bytes().starts_with(PART.as_bytes());
+        // The server or a command may just have removed or moved it.
+        let Ok(found) = entry.metadata() else { continue };
+        let age = found.modified()?.elapsed().unwrap_or_default();
+        if is_part && found.is_file() && age > BACKUP_PART_AGE_MAX {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a backup that would fill the disk, because the shop needs the space more.
@@ -78,6 +130,8 @@ fn check_space(data_dir: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Begins the name of a copy that is being written; the rest is random.
+const PART: &str = ".tillcast-backup-";
 const BEFORE_DATE: &str = "tillcast-";
 const DATE: &str = "0000-00-00";
 const AFTER_DATE: &str = ".db";
@@ -110,8 +164,7 @@ fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
     let path = database::plain_path(target)?;
     let name = path.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
-    conn.execute("VACUUM INTO ?", [name]).map_err(|error| fail(&error))?;
-    sync(target).map_err(|error| fail(&error))
+    conn.execute("VACUUM INTO ?", [name]).map(drop).map_err(|error| fail(&error))
 }
 
 /// Waits until a file, or the entries of a folder, are on disk.

@@ -3,7 +3,8 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
@@ -16,56 +17,75 @@ use crate::store::data_dir::{self, file_beside};
 use crate::store::database::{self, APPLICATION_ID};
 use crate::store::error::{OpenError, WAY_BACK, unusable};
 use crate::store::numbers::Numbers;
-use crate::store::{integrity, marks};
+use crate::store::{file_mode, integrity, marks};
+
+/// A backup that can be restored: it was opened, and looks like one.
+pub struct Backup {
+    file: File,
+    name: PathBuf,
+}
+
+impl Backup {
+    /// Opens a backup.
+    pub fn open(name: &Path) -> Result<Self, OpenError> {
+        let file = File::open(name);
+        Self::new(file.map_err(|error| OpenError(format!("{}: {error}", name.display())))?, name)
+    }
+
+    /// Takes a file that was opened under this name, and refuses what is no backup of a shop. The header is
+    /// that of <https://sqlite.org/fileformat2.html#the_database_header>.
+    pub fn new(file: File, name: &Path) -> Result<Self, OpenError> {
+        const MAGIC: &[u8] = b"SQLite format 3\0";
+        const APPLICATION_ID_AT: usize = 68;
+        let fail = |why: &str| OpenError(format!("{}: {why}", name.display()));
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(fail("is a folder; name the backup in it"));
+        }
+        let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
+        if file.read_exact_at(&mut header, 0).is_err() || !header.starts_with(MAGIC) {
+            return Err(fail("is not a backup of a shop; `tillcast backup` makes one"));
+        }
+        if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
+            return Err(fail("is a database of another program, not a backup of a shop"));
+        }
+        let rest = file_beside(name, "-wal");
+        if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
+            let text = "a part of the database; make a whole one with `tillcast backup`";
+            return Err(OpenError(format!("{}: holds {text}", rest.display())));
+        }
+        Ok(Self { file, name: name.to_owned() })
+    }
+
+    fn copy_to(&mut self, target: &Path) -> io::Result<()> {
+        let mut copy = file_mode::create_file(target)?;
+        io::copy(&mut self.file, &mut copy)?;
+        copy.sync_all()
+    }
+}
 
 /// Replaces the database by a backup. Returns the new name of the old one, which is kept with its
 /// write-ahead log; `None` if there was none. A server that is started meanwhile is refused or
 /// finds one of the two complete.
-pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, OpenError> {
-    let fail = |error: io::Error| OpenError(format!("{}: {error}", backup.display()));
-    check_backup(backup)?;
+pub fn restore(data_dir: &Path, mut backup: Backup) -> Result<Option<PathBuf>, OpenError> {
+    let name = backup.name.display().to_string();
+    let fail = |error: io::Error| OpenError(format!("{name}: {error}"));
     let _lock = data_dir::lock(data_dir)?;
-    let rest = file_beside(backup, "-wal");
-    if rest.metadata().is_ok_and(|rest| rest.len() > 0) {
-        let text = "a part of the database; make a whole one with `tillcast backup`";
-        return Err(OpenError(format!("{}: holds {text}", rest.display())));
-    }
     // A copy on the same file system is checked and migrated, because the copy is what will be
     // served.
     let folder = tempfile::Builder::new().prefix(".tillcast-restore-").tempdir_in(data_dir);
     let folder = folder.map_err(fail)?;
     let copy = data_dir::database_file(folder.path());
-    fs::copy(backup, &copy).map_err(fail)?;
+    backup.copy_to(&copy).map_err(fail)?;
     prepare_copy(folder.path()).and_then(|()| continue_numbers(data_dir, folder.path())).map_err(
         |OpenError(text)| {
-            let (copy, backup) = (copy.display().to_string(), backup.display().to_string());
             // The usual advice is what has just failed.
-            OpenError(text.replace(&copy, &backup).replace(WAY_BACK, "restore another backup"))
+            let text = text.replace(&*copy.to_string_lossy(), &name);
+            OpenError(text.replace(WAY_BACK, "restore another backup"))
         },
     )?;
     sync(&copy).map_err(fail)?;
     data_dir::mark_created(data_dir)?;
     swap_in(data_dir, &copy).map_err(fail)
-}
-
-/// Refuses a file that is not a backup of a shop, before anything is created for it. The header's
-/// layout is in <https://sqlite.org/fileformat2.html#the_database_header>.
-fn check_backup(backup: &Path) -> Result<(), OpenError> {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    const APPLICATION_ID_AT: usize = 68;
-    let fail = |why: &dyn Display| OpenError(format!("{}: {why}", backup.display()));
-    let mut file = File::open(backup).map_err(|error| fail(&error))?;
-    if file.metadata().is_ok_and(|found| found.is_dir()) {
-        return Err(fail(&"is a folder; name the backup in it"));
-    }
-    let mut header = [0; APPLICATION_ID_AT + size_of::<u32>()];
-    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
-        return Err(fail(&"is not a backup of a shop; `tillcast backup` makes one"));
-    }
-    if header[APPLICATION_ID_AT..] != APPLICATION_ID.to_be_bytes() {
-        return Err(fail(&"is a database of another program, not a backup of a shop"));
-    }
-    Ok(())
 }
 
 /// Migrates the copy, and refuses it if it has a fault.

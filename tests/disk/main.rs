@@ -15,8 +15,9 @@ mod crash;
 mod failing_disk;
 mod full_disk;
 mod migrations;
-mod owner;
+
 mod private_files;
+mod privileges;
 mod restore;
 mod sd_card;
 mod torn_writes;

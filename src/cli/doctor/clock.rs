@@ -10,8 +10,8 @@ use crate::limits::{CLOCK_MIN_MS, CLOCK_STEP_MS};
 const SET: &str = "set it (`timedatectl set-ntp true`, or `date -s`), and give a board without a battery \
                    clock a network";
 
-/// Checks the time against that of the newest event, if there is one, and what sets the clock.
-pub(super) fn check(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding> {
+/// Checks the time against that of the newest event, if there is one.
+pub(super) fn check(now: i64, newest: Option<i64>, source: Source) -> Vec<Finding> {
     let time = timestamp::text(now);
     if now < CLOCK_MIN_MS {
         return vec![bad(format!("it says {time}, before this program was made; {SET}"))];
@@ -23,26 +23,31 @@ pub(super) fn check(now: i64, newest: Option<i64>, system: &Path) -> Vec<Finding
              was wrong then, new events keep the time {newest} until the clock reaches it"
         ))];
     }
-    vec![set_by(&time, system)]
+    vec![source(&time)]
 }
 
+/// What sets the clock, as a finding about a time.
+pub(super) type Source = fn(&str) -> Finding;
+
 /// The service that keeps the clock right. Only systemd's own says whether it has done so.
-fn set_by(time: &str, system: &Path) -> Finding {
+pub(super) fn source(system: &Path) -> Source {
     let there = |file: &str| system.join("run").join(file).exists();
     let others =
         ["chrony/chronyd.pid", "chronyd.pid", "ntpd.pid", "ntpsec/ntpd.pid", "openntpd.pid"];
     if there("systemd/timesync/synchronized") {
-        ok(format!("{time}, set from the network"))
+        |time| ok(format!("{time}, set from the network"))
     } else if others.iter().any(|file| there(file)) {
-        ok(format!("{time}, kept right by a service"))
+        |time| ok(format!("{time}, kept right by a service"))
     } else if there("systemd/timesync") {
-        warn(format!("{time}, not yet set from the network; is the board connected?"))
+        |time| warn(format!("{time}, not yet set from the network; is the board connected?"))
     } else if there("systemd/system") {
-        warn(format!(
-            "{time}, but no service keeps it right; `timedatectl set-ntp true` starts one"
-        ))
+        |time| {
+            warn(format!(
+                "{time}, but no service keeps it right; `timedatectl set-ntp true` starts one"
+            ))
+        }
     } else {
-        ok(format!("{time}; this system does not report what sets it"))
+        |time| ok(format!("{time}; this system does not report what sets it"))
     }
 }
 
@@ -57,7 +62,7 @@ mod tests {
     #[test]
     fn an_impossible_time_is_bad() {
         let system = tempfile::tempdir().unwrap();
-        let verdict = |now, newest| check(now, newest, system.path())[0].verdict;
+        let verdict = |now, newest| check(now, newest, source(system.path()))[0].verdict;
         assert_eq!(verdict(NOW, None), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS)), Verdict::Ok);
         assert_eq!(verdict(NOW, Some(NOW + CLOCK_STEP_MS + 1)), Verdict::Bad);
@@ -77,7 +82,7 @@ mod tests {
             for made in made {
                 fs::create_dir_all(system.path().join("run").join(made)).unwrap();
             }
-            let found = &check(NOW, None, system.path())[0];
+            let found = &check(NOW, None, source(system.path()))[0];
             assert!(found.verdict == verdict && found.text.contains(said), "{made:?}: {found:?}");
         }
     }

@@ -12,8 +12,10 @@ use tillcast::limits::{
 
 use crate::common::run;
 
-/// The greatest exposure that `systemd-analyze security` may report, in tenths.
-const EXPOSURE_MAX: &str = "12";
+/// The greatest exposure that `systemd-analyze security` may report, in tenths. It counts against the backup
+/// that it can give up root's rights, which it does before it opens the database.
+const EXPOSURE_MAX: [(&str, &str); 2] =
+    [("tillcast.service", "11"), ("tillcast-backup.service", "14")];
 /// The kernel's own share of a connection, as `tillcast limits` says.
 const KERNEL_BYTES: u64 = 4 * 1024;
 /// The memory that has to remain for the pages of the database.
@@ -68,10 +70,10 @@ fn systemd_finds_no_fault_in_the_units() {
 
 #[test]
 fn the_sandbox_is_as_tight_as_promised() {
-    for unit in ["tillcast.service", "tillcast-backup.service"] {
+    for (unit, exposure) in EXPOSURE_MAX {
         let path = Path::new("systemd").join(unit);
         let output = Command::new("systemd-analyze")
-            .args(["security", "--offline=true", "--threshold", EXPOSURE_MAX])
+            .args(["security", "--offline=true", "--threshold", exposure])
             .arg(path)
             .output()
             .unwrap();
