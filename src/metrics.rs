@@ -44,6 +44,10 @@ pub struct Metrics {
     pub batch: Histogram,
     /// Bytes that commits added to the write-ahead log.
     pub wal_bytes: Counter,
+    /// Seconds that the writer took to move the write-ahead log into the database, each time.
+    pub checkpoint: Histogram,
+    /// The size of the write-ahead log's file, in bytes.
+    pub wal_size: Gauge,
     /// Bytes that the process wrote to disks, by the kernel's count.
     pub disk_bytes: Counter,
     /// Pages of the log that were read for subscribers behind the ring.
@@ -95,6 +99,14 @@ impl Metrics {
             ),
             batch: histogram(r, "commit_commands", "Commands in one commit", &sizes, None),
             wal_bytes: counter(r, "wal_bytes", "Bytes that commits added to the write-ahead log"),
+            checkpoint: histogram(
+                r,
+                "checkpoint",
+                "Time of moving the write-ahead log into the database",
+                &seconds,
+                Some(Unit::Seconds),
+            ),
+            wal_size: gauge(r, "wal_size_bytes", "Size of the write-ahead log's file"),
             disk_bytes: counter(r, "disk_written_bytes", "Bytes that the process wrote to disks"),
             catch_ups: counter(
                 r,

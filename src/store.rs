@@ -18,14 +18,15 @@ mod erase;
 mod error;
 mod events;
 mod file_mode;
+mod gate;
 mod group_commit;
 mod handle;
 mod idempotency;
 mod integrity;
 mod list;
+mod long_read;
 mod marks;
 mod numbers;
-
 mod readers;
 mod recovery;
 mod repeat_filter;

@@ -58,8 +58,15 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
          {half_open} may be half-open: without a whole request yet.\n\
          The kernel takes about 4 KiB more for each connection.\n\
          A password that was set under another profile takes that profile's memory at each login,\n\
-         until the first login that succeeds: then it is hashed again.\n",
-        "all together", "="
+         until the first login that succeeds: then it is hashed again.\n\n\
+         On the disk, the write-ahead log has at most {wal} MiB: a read ends after {read} s at the latest, and\n\
+         {last} ms after the writer began to wait for it. Only another program that reads the database for\n\
+         long can make the log longer.\n",
+        "all together",
+        "=",
+        wal = l::WAL_BYTES_MAX >> 20,
+        read = l::READ_TIME_MAX.as_secs(),
+        last = l::READ_TIME_LAST.as_millis(),
     ))
 }
 

@@ -71,7 +71,7 @@ pub enum Reject {
     PreconditionFailed,
     /// The `Idempotency-Key` was used for another request.
     KeyReused,
-    /// A queue is full: nothing was done, and a later try may succeed.
+    /// A queue is full, or a read took too long: nothing was done, and a later try may succeed.
     Busy,
     /// The disk is full: nothing was done.
     DiskFull,

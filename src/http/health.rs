@@ -30,6 +30,7 @@ impl Api {
         self.metrics.ring_bytes.set(number(bytes));
         self.metrics.head.set(self.feed.head());
         self.metrics.queue.set(number(self.store.queued()));
+        self.metrics.wal_size.set(i64::try_from(self.store.wal_bytes()).unwrap_or(i64::MAX));
         self.metrics.sessions.set(number(self.auth.sessions.count()));
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         reply::plain(StatusCode::OK, content_type, self.metrics.text())

@@ -24,7 +24,35 @@ pub const CHECK_READ_BYTES: usize = 64 * 1024;
 /// The delay of the background check, so that the clients of the previous run can come back first.
 pub const BACKGROUND_CHECK_DELAY: Duration = Duration::from_secs(1);
 
-/// Bytes that the write-ahead log keeps after a checkpoint.
+/// How long one read may take. A page that looks at `LIST_SCAN_MAX` rows takes a twentieth of that on the
+/// slowest board. A longer read is answered `503`; the next try finds its pages in the system's cache.
+pub const READ_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long reads may go on once the writer waits for them. A longer one is answered `503`.
+pub const READ_TIME_LAST: Duration = Duration::from_millis(200);
+/// How long the writer waits for reads that a slow disk holds up. Then it goes on, and tries again later.
+pub const GATE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Instructions of SQLite's virtual machine between two looks at these times: some 20 µs.
+pub const READ_STEP: i32 = 1000;
+
+/// Pages of the write-ahead log, 4 KiB each. With more, the writer moves them into the database while reads
+/// go on. Then the next commit that finds no read under way overwrites the log from its beginning.
+pub const WAL_CHECKPOINT_PAGES: i32 = 1000;
+/// Pages of the log, 8 MiB. With more, the writer keeps reads out until it has emptied the log.
+pub const WAL_GATE_PAGES: i32 = 2048;
+/// Pages by which the log grows before the writer tries again.
+pub const WAL_RETRY_PAGES: i32 = 256;
+/// Bytes of the write-ahead log: `WAL_GATE_PAGES`, and what is committed until the last long read has ended.
+/// It can grow beyond only while another program reads the database for long; the server warns then.
+pub const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The pause before a backup or a check starts again that stopped because the log grew too long. It doubles
+/// each time.
+pub const LONG_READ_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// The longest such pause.
+pub const LONG_READ_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often a backup or `tillcast check` is tried, which takes a minute. Then it fails; the daily backup is
+/// tried again after `BACKUP_CHECK_INTERVAL`.
+pub const LONG_READ_TRIES: u32 = 8;
+/// Bytes of the log's file that are kept for the next pages once it is overwritten from its beginning.
 pub const WAL_BYTES_KEPT: i64 = 4 * 1024 * 1024;
 /// Bytes of the reserve, a file that is removed when the disk is full: enough to finish a full
 /// queue of orders, and for logins and pruning until the disk has twice that free again. Meanwhile:

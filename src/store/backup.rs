@@ -9,12 +9,13 @@ use rustix::fs::statvfs;
 use tempfile::NamedTempFile;
 
 use crate::domain::timestamp;
-use crate::limits::{BACKUP_PART_AGE_MAX, COMMAND_CACHE_KIB, RESERVE_BYTES};
+use crate::limits::{BACKUP_PART_AGE_MAX, COMMAND_CACHE_KIB, LONG_READ_TRIES, RESERVE_BYTES};
 use crate::store::clock::clock;
 use crate::store::data_dir;
 use crate::store::database;
-use crate::store::error::OpenError;
+use crate::store::error::{OpenError, TOO_BUSY, is_interrupted};
 use crate::store::file_mode;
+use crate::store::long_read;
 
 /// Copies the database, as it is at one moment, into a new file. A server may keep running
 /// meanwhile.
@@ -161,10 +162,19 @@ fn daily_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn copy(data_dir: &Path, target: &Path) -> Result<(), OpenError> {
     let fail = |error: &dyn Display| OpenError(format!("{}: {error}", target.display()));
-    let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
+    let file = data_dir::database_file(data_dir);
+    let mut conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
     let path = database::plain_path(target)?;
     let name = path.to_str().ok_or_else(|| fail(&"the path is not UTF-8"))?;
-    conn.execute("VACUUM INTO ?", [name]).map(drop).map_err(|error| fail(&error))
+    let copied = long_read::run(&mut conn, &file, LONG_READ_TRIES, |conn| {
+        // The target must be empty, and an earlier try may have left something in it.
+        if let Ok(part) = File::options().write(true).open(target) {
+            drop(part.set_len(0));
+        }
+        conn.execute("VACUUM INTO ?", [name])
+    });
+    copied.map_err(|error| if is_interrupted(&error) { fail(&TOO_BUSY) } else { fail(&error) })?;
+    Ok(())
 }
 
 /// Waits until a file, or the entries of a folder, are on disk.

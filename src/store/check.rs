@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::domain::EntityKind;
-use crate::limits::COMMAND_CACHE_KIB;
-use crate::store::error::OpenError;
-use crate::store::{audit, data_dir, database};
+use crate::limits::{COMMAND_CACHE_KIB, LONG_READ_TRIES};
+use crate::store::error::{OpenError, TOO_BUSY, is_interrupted};
+use crate::store::{audit, data_dir, database, long_read};
 
 /// Checks a whole data directory; returns a sentence for each fault.
 pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
@@ -15,28 +15,34 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
     if !file.exists() {
         return Err(OpenError(format!("{}: there is no such file", file.display())));
     }
-    let conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
+    let mut conn = database::open_reader(data_dir, COMMAND_CACHE_KIB)?;
     let mut found = Vec::new();
-    // A statement that fails on a damaged page is a finding too.
-    let mut gather = |what: &str, result: rusqlite::Result<Vec<String>>| match result {
-        Ok(texts) => found.extend(texts.into_iter().map(|text| format!("{what}: {text}"))),
-        Err(error) => found.push(format!("{what}: {error}")),
+    let mut gather = |what: &str, find: &dyn Fn(&Connection) -> rusqlite::Result<Vec<String>>| {
+        match long_read::run(&mut conn, &file, LONG_READ_TRIES, find) {
+            Ok(texts) => found.extend(texts.into_iter().map(|text| format!("{what}: {text}"))),
+            Err(error) if is_interrupted(&error) => {
+                return Err(OpenError(format!("{}: {TOO_BUSY}", file.display())));
+            }
+            // A statement that fails on a damaged page is a finding too.
+            Err(error) => found.push(format!("{what}: {error}")),
+        }
+        Ok(())
     };
-    let pages = texts(&conn, "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'");
-    gather("the file is damaged", pages);
+    let sql = "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
+    gather("the file is damaged", &|conn| texts(conn, sql))?;
     let sql = "SELECT \"table\" || ' row ' || rowid || ' refers to a missing ' || parent FROM pragma_foreign_key_check";
-    gather("a reference leads nowhere", texts(&conn, sql));
+    gather("a reference leads nowhere", &|conn| texts(conn, sql))?;
     let sql =
         "SELECT 'from ' || min(seq) || ' to ' || max(seq) || ' there are ' || count(*) FROM events
                HAVING count(*) > 0 AND count(*) <> max(seq) - min(seq) + 1 -
                    (SELECT iif(min(seq) <= restored_seq AND max(seq) >= first_seq,
                                first_seq - restored_seq - 1, 0) FROM log)";
-    gather("the event log has holes", texts(&conn, sql));
+    gather("the event log has holes", &|conn| texts(conn, sql))?;
     for kind in EntityKind::ALL {
-        gather("an entity without its event", rows_without_event(&conn, kind));
-        gather("an event without its entity", events_without_row(&conn, kind));
+        gather("an entity without its event", &|conn| rows_without_event(conn, kind))?;
+        gather("an event without its entity", &|conn| events_without_row(conn, kind))?;
     }
-    gather("the audit trail and the log differ", audit::check(&conn));
+    gather("the audit trail and the log differ", &audit::check)?;
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use crate::store::{rows, session_table};
 pub struct Store {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) reads: mpsc::Sender<ReadJob>,
+    /// The file of the write-ahead log.
+    pub(super) wal: PathBuf,
     pub(super) status: Arc<WriterStatus>,
     pub(super) log_id: LogId,
     /// The positions that only the log before the restore had.
@@ -70,6 +73,11 @@ impl Store {
     /// up.
     pub fn reaches_back_to(&self, seq: i64) -> bool {
         seq >= self.status.oldest.load(Ordering::Acquire) - 1 && !self.ended.contains(&seq)
+    }
+
+    /// The size of the write-ahead log's file, in bytes.
+    pub fn wal_bytes(&self) -> u64 {
+        self.wal.metadata().map_or(0, |file| file.len())
     }
 
     /// The number of commands in the writer's queue.
@@ -129,14 +137,14 @@ impl Store {
     /// Runs a query on a reader.
     ///
     /// # Errors
-    /// `Busy` if the readers' queue is full, else what `query` returned.
+    /// `Busy` if the readers' queue is full or the query takes too long, else what `query` returned.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (reply, result) = oneshot::channel();
         // A caller that is gone needs no result.
-        let job: ReadJob = Box::new(move |conn| drop(reply.send(query(conn))));
+        let job: ReadJob = Box::new(move |reader| drop(reply.send(reader.query(query))));
         self.reads.try_send(job).map_err(|_| Reject::Busy)?;
         result.await.unwrap_or(Err(Reject::Unavailable))
     }
@@ -262,8 +270,8 @@ impl Store {
         range: EventRange,
         then: impl FnOnce(Result<EventPage, Reject>) + Send + 'static,
     ) -> Result<(), Reject> {
-        let job: ReadJob =
-            Box::new(move |conn| then(snapshot(conn, |conn| events::page(conn, range))));
+        let page = move |conn: &Connection| snapshot(conn, |conn| events::page(conn, range));
+        let job: ReadJob = Box::new(move |reader| then(reader.query(page)));
         self.reads.try_send(job).map_err(|_| Reject::Busy)
     }
 

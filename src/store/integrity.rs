@@ -2,13 +2,13 @@
 //! not closed cleanly, is checked row by row. Of a large one only the form of each page is checked,
 //! which is quick; its rows are checked in the background while the shop is open.
 //!
-//! Invariant: not one byte of the file changes until all of it was checked.
+//! Until all of it was checked, not one byte of the file changes, as long as the write-ahead log has
+//! room for what is written.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{
@@ -18,15 +18,17 @@ use crate::limits::{
 use crate::store::data_dir::{self, file_beside};
 use crate::store::database;
 use crate::store::error::{OpenError, unusable};
-use crate::store::readers;
+use crate::store::{long_read, readers};
 
 /// Checks all rows of all pages.
 pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
     let file = data_dir::database_file(data_dir);
-    let Some(conn) = open_for_check(&file)? else { return Ok(()) };
+    let Some(mut conn) = open_for_check(&file)? else { return Ok(()) };
     let cache = conn.pragma_update(None, "cache_size", -READER_CACHE_KIB);
     cache.map_err(|error| unusable(&file, &error))?;
-    let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let found = long_read::run(&mut conn, &file, u32::MAX, |conn| {
+        conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+    });
     match found.map_err(|error| unusable(&file, &error))?.as_str() {
         "ok" => Ok(()),
         // The first line only names the database.
@@ -108,17 +110,10 @@ fn open_for_check(file: &Path) -> Result<Option<Connection>, OpenError> {
     Ok(Some(conn))
 }
 
-/// With `hold`, writes stay in the write-ahead log; without it, SQLite moves them into the database
-/// again.
-pub(super) fn hold_checkpoints(conn: &Connection, hold: bool) -> rusqlite::Result<()> {
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, hold)?;
-    let pages = if hold { 0 } else { 1000 };
-    conn.pragma_update(None, "wal_autocheckpoint", pages)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::wal;
 
     #[test]
     fn an_unchecked_database_is_not_written_to() {
@@ -135,14 +130,14 @@ mod tests {
             }
         };
         let conn = database::open_writer(data.path(), READER_CACHE_KIB).unwrap();
-        hold_checkpoints(&conn, true).unwrap();
+        wal::take_over(&conn, true).unwrap();
         write_much(&conn);
         assert!(bytes() == before, "a checkpoint");
         drop(conn);
         assert!(bytes() == before, "the close");
         let conn = database::open_writer(data.path(), READER_CACHE_KIB).unwrap();
-        hold_checkpoints(&conn, true).unwrap();
-        hold_checkpoints(&conn, false).unwrap();
+        wal::take_over(&conn, true).unwrap();
+        wal::take_over(&conn, false).unwrap();
         drop(conn);
         assert!(bytes().len() > 2 * 1100 * 2000);
         assert!(!file_beside(&file, "-wal").exists());

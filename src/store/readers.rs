@@ -8,27 +8,59 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use crate::domain::Reject;
-use crate::limits::{READ_QUEUE_MAX, READER_CACHE_KIB, READERS};
+use crate::limits::{READ_QUEUE_MAX, READ_STEP, READER_CACHE_KIB, READERS};
 use crate::store::database;
-use crate::store::error::{OpenError, failed};
+use crate::store::error::{OpenError, failed, unusable};
+use crate::store::gate::Gate;
 use crate::sync;
 
 /// A query for one of the readers.
-pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
+pub(super) type ReadJob = Box<dyn FnOnce(&Reader) + Send>;
+
+/// What a thread that reads works with.
+pub(super) struct Reader {
+    conn: Connection,
+    gate: Arc<Gate>,
+    number: usize,
+}
+
+impl Reader {
+    fn open(data_dir: &Path, gate: &Arc<Gate>, number: usize) -> Result<Self, OpenError> {
+        let mut conn = database::open_reader(data_dir, READER_CACHE_KIB)?;
+        let watched = Arc::clone(gate);
+        let bounded = conn.progress_handler(READ_STEP, Some(move || watched.is_over(number)));
+        bounded.map_err(|error| unusable(data_dir, &error))?;
+        Ok(Self { conn, gate: Arc::clone(gate), number })
+    }
+
+    /// Runs a query inside the gate. Its time is bounded.
+    pub(super) fn query<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Reject>,
+    ) -> Result<T, Reject> {
+        let _pass = self.gate.enter(self.number);
+        let result = query(&self.conn);
+        if !self.conn.is_autocommit() {
+            // The time ended just at the `COMMIT`. No transaction may outlast the stay inside the gate.
+            self.conn.execute_batch("ROLLBACK").map_err(failed)?;
+        }
+        result
+    }
+}
 
 /// Starts the readers; returns the sender of the queue that they share.
 pub(super) fn start_readers(
     data_dir: &Path,
+    gate: &Arc<Gate>,
 ) -> Result<(mpsc::Sender<ReadJob>, Vec<JoinHandle<()>>), OpenError> {
     let (reads, queue) = mpsc::channel::<ReadJob>(READ_QUEUE_MAX);
     let queue = Arc::new(Mutex::new(queue));
-    let start = |_| {
-        let (conn, queue) =
-            (database::open_reader(data_dir, READER_CACHE_KIB)?, Arc::clone(&queue));
+    let start = |number| {
+        let (reader, queue) = (Reader::open(data_dir, gate, number)?, Arc::clone(&queue));
         spawn_thread("reader", move || {
             let next = || sync::lock(&queue).blocking_recv();
             while let Some(job) = next() {
-                job(&conn);
+                job(&reader);
             }
         })
     };

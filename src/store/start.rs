@@ -26,7 +26,7 @@ use crate::store::recovery::StartState;
 use crate::store::repeat_filter::RepeatFilter;
 use crate::store::reserve::Reserve;
 use crate::store::session::StoredSession;
-use crate::store::wal::Wal;
+use crate::store::wal::{self, Wal};
 use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
 use crate::store::{data_dir, database, integrity};
 
@@ -63,8 +63,8 @@ pub fn open(
     let verified = integrity::check_at_start(data_dir)?;
     let mut conn = database::open_writer(data_dir, limits.writer_cache_kib)?;
     let file = data_dir::database_file(data_dir);
-    let held = integrity::hold_checkpoints(&conn, !verified);
-    held.map_err(|error| unusable(&file, &error))?;
+    let taken_over = wal::take_over(&conn, !verified);
+    taken_over.map_err(|error| unusable(&file, &error))?;
     let state = StartState::read(&mut conn, &limits, clock);
     let state = state.map_err(|_| unusable(&file, &"it cannot be read"))?;
     let StartState { log, log_id, sessions, mut clock, data_version } = state;
@@ -110,7 +110,8 @@ impl OpenedStore {
         });
         let ended = self.group.log.ended();
         let (jobs, queue) = mpsc::channel(self.limits.write_queue);
-        let (reads, readers) = start_readers(&self.data_dir)?;
+        let gate = Arc::default();
+        let (reads, readers) = start_readers(&self.data_dir, &gate)?;
         if !self.verified {
             let jobs = jobs.downgrade();
             integrity::check_in_background(&self.data_dir, move |result| {
@@ -119,6 +120,7 @@ impl OpenedStore {
                 drop(jobs.upgrade().map(|jobs| jobs.blocking_send(job)));
             })?;
         }
+        let wal = data_dir::file_beside(&data_dir::database_file(&self.data_dir), "-wal");
         let writer = Writer {
             data_dir: self.data_dir,
             cache_kib: self.limits.writer_cache_kib,
@@ -133,25 +135,30 @@ impl OpenedStore {
             verified: self.verified,
             reopen_errors: RepeatFilter::default(),
             wal: Wal::default(),
+            wal_errors: RepeatFilter::default(),
+            gate,
             data_version: self.data_version,
             polled_at: Instant::now(),
         };
         let writer = spawn_thread("writer", move || writer.run(queue))?;
-        Ok((Store { jobs, reads, status, log_id: self.log_id, ended, _lock: self.lock }, writer))
+        let (log_id, lock) = (self.log_id, self.lock);
+        Ok((Store { jobs, reads, wal, status, log_id, ended, _lock: lock }, writer))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::mpsc::sync_channel;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::time::Duration;
 
     use super::*;
     use crate::domain::event::Event;
     use crate::domain::{EntityKind, Reject, Role, Secret, User};
+    use crate::limits::{COMMAND_CACHE_KIB, ROW_CHECK_BYTES_MAX, WAL_BYTES_MAX, WAL_GATE_PAGES};
     use crate::store::console::Console;
     use crate::store::events;
+    use crate::store::readers::snapshot;
     use crate::store::session::{NewSession, SessionChange, SessionRoom, TokenHash};
     use crate::store::write_tx::WriteTx;
 
@@ -173,6 +180,17 @@ mod tests {
         store.add_session(new, room).await
     }
 
+    /// Sinks that drop everything.
+    fn quiet() -> CommitSinks {
+        CommitSinks {
+            sessions: Box::new(drop),
+            lags: Box::new(|| false),
+            publish: Box::new(drop),
+            reset_to: Box::new(|_| ()),
+            forget: Box::new(|_| ()),
+        }
+    }
+
     /// A started store with the user `ana`.
     fn start(sinks: CommitSinks) -> (tempfile::TempDir, Store) {
         let data = tempfile::tempdir().unwrap();
@@ -187,13 +205,8 @@ mod tests {
     fn started() -> (tempfile::TempDir, Store, Arc<Mutex<Vec<SessionChange>>>) {
         let changes: Arc<Mutex<Vec<SessionChange>>> = Arc::default();
         let taken = Arc::clone(&changes);
-        let sinks = CommitSinks {
-            sessions: Box::new(move |change| taken.lock().unwrap().push(change)),
-            lags: Box::new(|| false),
-            publish: Box::new(drop),
-            reset_to: Box::new(|_| ()),
-            forget: Box::new(|_| ()),
-        };
+        let sessions = Box::new(move |change| taken.lock().unwrap().push(change));
+        let sinks = CommitSinks { sessions, ..quiet() };
         let (data, store) = start(sinks);
         (data, store, changes)
     }
@@ -211,6 +224,80 @@ mod tests {
         ));
     }
 
+    /// Adds an event of so many MiB, and so as much to the write-ahead log.
+    async fn grow(store: &Store, mebibytes: usize) {
+        let event = move |tx: &mut WriteTx<'_>| {
+            let (seq, kind) = (tx.next_seq, EntityKind::Order);
+            events::append(tx, Event { seq, kind, body: "x".repeat(mebibytes << 20) })
+        };
+        store.write(event).await.unwrap();
+    }
+
+    /// Waits until the writer has moved the log, if that was due.
+    async fn settle(store: &Store) {
+        for _ in 0..2 {
+            store.jobs.send(Job::Tick).await.unwrap();
+            store.write(|_| Ok(())).await.unwrap();
+        }
+    }
+
+    /// Sends the head of the log at the beginning of a read, which lasts until `released` is closed, and
+    /// returns the head at its end.
+    async fn read_long(store: &Store, begun: SyncSender<i64>, released: Receiver<()>) -> i64 {
+        let read = move |conn: &Connection| {
+            snapshot(conn, |conn| {
+                begun.send(events::head(conn).unwrap()).unwrap();
+                assert!(released.recv().is_err());
+                Ok(events::head(conn).unwrap())
+            })
+        };
+        store.read(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_log_is_emptied_once_the_last_read_has_ended() {
+        let (_data, store, _) = started();
+        let (begun, begins) = sync_channel(1);
+        let (release, released) = sync_channel(0);
+        let first = read_long(&store, begun.clone(), released);
+        let others = async {
+            assert_eq!(begins.recv(), Ok(0));
+            let mut longest = 0;
+            while longest < wal::bytes(WAL_GATE_PAGES) {
+                grow(&store, 1).await;
+                assert!(store.wal_bytes() > longest, "it was emptied during a read");
+                longest = store.wal_bytes();
+            }
+            settle(&store).await;
+            assert_eq!(store.wal_bytes(), longest, "it was emptied during a read");
+            // Other reads go on, because the gate did not stay closed.
+            let (another, released) = sync_channel(0);
+            drop(another);
+            let head = read_long(&store, begun, released).await;
+            assert!(begins.recv() == Ok(head) && head > 0);
+            drop(release);
+            settle(&store).await;
+            assert_eq!(store.wal_bytes(), 0);
+        };
+        assert_eq!(tokio::join!(first, others), (0, ()));
+    }
+
+    #[tokio::test]
+    async fn the_log_stays_short_while_the_file_is_not_checked_yet() {
+        let data = tempfile::tempdir().unwrap();
+        let conn = database::open_writer(data.path(), COMMAND_CACHE_KIB).unwrap();
+        let sql = "INSERT INTO events (seq, at, kind, body) VALUES (1, 0, 0, hex(zeroblob(?)))";
+        conn.execute(sql, [i64::try_from(ROW_CHECK_BYTES_MAX).unwrap()]).unwrap();
+        drop(conn);
+        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        assert!(!opened.verified);
+        let (store, _) = opened.start(&Arc::default(), quiet()).unwrap();
+        for _ in 0..32 {
+            grow(&store, 1).await;
+            assert!(store.wal_bytes() < WAL_BYTES_MAX);
+        }
+    }
+
     #[tokio::test]
     async fn a_rejected_login_changes_no_session() {
         let (_data, store, changes) = started();
@@ -225,13 +312,8 @@ mod tests {
     #[tokio::test]
     async fn replies_do_not_wait_for_subscribers_that_lag() {
         let (subscribers_caught_up, lag) = sync_channel::<()>(0);
-        let (_data, store) = start(CommitSinks {
-            sessions: Box::new(drop),
-            lags: Box::new(|| true),
-            publish: Box::new(move |_| lag.recv().unwrap()),
-            reset_to: Box::new(|_| ()),
-            forget: Box::new(|_| ()),
-        });
+        let publish = Box::new(move |_| lag.recv().unwrap());
+        let (_data, store) = start(CommitSinks { lags: Box::new(|| true), publish, ..quiet() });
         let event = |tx: &mut WriteTx<'_>| {
             let (seq, kind) = (tx.next_seq, EntityKind::Order);
             events::append(tx, Event { seq, kind, body: "{}".to_owned() })

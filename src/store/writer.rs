@@ -20,13 +20,14 @@ use crate::metrics::Metrics;
 use crate::store::command::{Command, reject_all};
 use crate::store::error::{OpenError, is_disk_full, unusable};
 use crate::store::events::LogBounds;
+use crate::store::gate::Gate;
 use crate::store::group_commit::GroupCommit;
 use crate::store::repeat_filter::RepeatFilter;
 use crate::store::reserve::Reserve;
 use crate::store::session::SessionChange;
-use crate::store::wal::Wal;
+use crate::store::wal::{self, Wal};
 use crate::store::write_tx::Outbox;
-use crate::store::{data_dir, database, integrity, session_table};
+use crate::store::{data_dir, database, session_table};
 
 /// A message to the writer.
 pub(super) enum Job {
@@ -77,10 +78,13 @@ pub(super) struct Writer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<WriterStatus>,
     pub(super) reserve: Reserve,
-    /// Whether all rows were checked. Until then only the write-ahead log is written.
+    /// Whether all rows were checked. Until then only the write-ahead log is written, unless it grows
+    /// too long.
     pub(super) verified: bool,
     pub(super) reopen_errors: RepeatFilter,
     pub(super) wal: Wal,
+    pub(super) wal_errors: RepeatFilter,
+    pub(super) gate: Arc<Gate>,
     /// `PRAGMA data_version` when the sessions were read last.
     pub(super) data_version: i64,
     pub(super) polled_at: Instant,
@@ -99,7 +103,7 @@ impl Writer {
                 match job {
                     Job::Write(command) => commands.push(command),
                     Job::IntegrityChecked(result) => checked = self.integrity_checked(result),
-                    Job::Tick => {}
+                    Job::Tick => self.wal.retry(),
                 }
             }
             if let Err(damage) = checked {
@@ -113,6 +117,7 @@ impl Writer {
             self.poll_external_changes();
             self.reclaim_reserve();
             self.commit(commands);
+            self.checkpoint();
         }
         // The readers end with the last handle, too. The last connection to close must be one that
         // may write, because SQLite then moves the write-ahead log into the database and removes
@@ -130,7 +135,7 @@ impl Writer {
         result?;
         self.verified = true;
         if let Some(conn) = &self.conn {
-            let released = integrity::hold_checkpoints(conn, false);
+            let released = wal::take_over(conn, false);
             released.map_err(|error| unusable(&data_dir::database_file(&self.data_dir), &error))?;
         }
         tracing::info!("all pages of the database are sound");
@@ -207,6 +212,27 @@ impl Writer {
         }
     }
 
+    /// Moves the write-ahead log into the database when it is due, after the replies have left.
+    fn checkpoint(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        if !self.wal.is_due(self.verified) {
+            return;
+        }
+        let begun = Instant::now();
+        let done = self.wal.checkpoint(conn, &self.gate);
+        self.metrics.checkpoint.observe(begun.elapsed().as_secs_f64());
+        let error = match done {
+            Ok(()) if self.wal.is_too_long() => {
+                "another program has been reading the database for long".to_owned()
+            }
+            Ok(()) => return,
+            Err(error) => error.to_string(),
+        };
+        if self.wal_errors.admits(&error, Instant::now()) {
+            tracing::warn!(error, "the write-ahead log cannot be emptied");
+        }
+    }
+
     /// Answers all callers of a batch. This thread would need a system call to wake each of them; a
     /// task of their runtime needs none.
     fn respond(&self, commands: Vec<Box<dyn Command>>) {
@@ -248,7 +274,7 @@ impl Writer {
 
     fn open_and_probe(&self) -> Result<(Connection, LogBounds), OpenError> {
         let conn = database::open_writer(&self.data_dir, self.cache_kib)?;
-        let log = integrity::hold_checkpoints(&conn, !self.verified)
+        let log = wal::take_over(&conn, !self.verified)
             .and_then(|()| probe_commit(&conn))
             .and_then(|()| LogBounds::read(&conn));
         let log = log.map_err(|error| OpenError(error.to_string()))?;

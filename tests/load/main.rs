@@ -13,6 +13,7 @@ mod common;
 mod login_flood;
 mod login_time;
 mod open_files;
+mod scanners;
 mod shares;
 mod slow_clients;
 mod strangers;
