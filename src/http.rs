@@ -39,6 +39,7 @@ pub use cors::{allow_origin, may_act, origin_of};
 pub use headers::{cookie_lines, header_text};
 pub use problem::Problem;
 pub use reply::{Reply, redirect, switching_protocols, to_raw};
+pub use request::owner;
 
 use query::{Query, QueryReader};
 use request::ApiRequest;

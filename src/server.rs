@@ -11,6 +11,7 @@ mod head;
 mod http_permits;
 mod listen;
 mod maintenance;
+mod pace;
 mod parse_errors;
 mod proxy;
 mod redirect;

@@ -4,23 +4,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::domain::Reject;
 use crate::feed::Feed;
 use crate::http::problem::Problem;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Limits, PAGE_WAIT, SLOW_AFTER, SLOW_EIGHTHS_MAX, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::throttle::{Owner, Pool};
+use crate::throttle::{Owner, Permit, Pool};
 use crate::tls::Identity;
 
 /// A permit for a large response; `None` for a small one.
-pub(super) type ResponsePermit = Option<OwnedSemaphorePermit>;
+pub(super) type ResponsePermit = Option<Permit>;
 
 /// Everything that handlers need to answer a request.
 pub struct Api {
@@ -50,7 +48,8 @@ pub struct Pools {
     pub(super) bodies: Arc<Pool>,
     /// Places of clients that the server waits for.
     pub(super) slow: Arc<Pool>,
-    pages: Arc<Semaphore>,
+    /// Pages, and responses as large, that are being made or sent.
+    pages: Arc<Pool>,
 }
 
 impl Pools {
@@ -60,7 +59,7 @@ impl Pools {
         Self {
             bodies: Pool::new(limits.bodies_kib, places),
             slow: Pool::part(places * SLOW_EIGHTHS_MAX / 8, places, 0),
-            pages: Arc::new(Semaphore::new(limits.pages_at_once)),
+            pages: Pool::new(limits.pages_at_once, places),
         }
     }
 
@@ -75,8 +74,18 @@ impl Pools {
         if let Ok(all) = timeout(SLOW_AFTER, bytes.as_mut()).await {
             return Some(all);
         }
-        let _slow = self.slow.try_acquire(owner, 1).ok()?;
+        let _slow = self.slow_place(owner)?;
         timeout(patience, bytes).await.ok()
+    }
+
+    /// A place of a client that the server waits for, if its owner may have another.
+    pub fn slow_place(&self, owner: Owner) -> Option<Permit> {
+        self.slow.try_acquire(owner, 1).ok()
+    }
+
+    /// Whether a page waits until this owner's are sent.
+    pub fn page_is_wanted_of(&self, owner: Owner) -> bool {
+        self.pages.is_wanted_of(owner)
     }
 }
 
@@ -84,18 +93,21 @@ impl Api {
     /// Waits for a permit to make and send a page.
     ///
     /// # Errors
-    /// `Busy` after `PAGE_WAIT`.
-    pub(super) async fn page_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let permit = Arc::clone(&self.pools.pages).acquire_owned();
-        let busy = || Problem::from(Reject::Busy);
-        tokio::time::timeout(PAGE_WAIT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
+    /// `Busy` after `PAGE_WAIT`, or `TooManyRequests` if the owner has its share.
+    pub(super) async fn page_permit(&self, owner: Owner) -> Result<Permit, Problem> {
+        let permit = self.pools.pages.acquire(owner, 1, PAGE_WAIT).await;
+        permit.map_err(|reason| Problem::no_room(reason, "large responses"))
     }
 
     /// Waits for a permit to make and send a response of about `bytes`, if that is large.
-    pub(super) async fn response_permit(&self, bytes: usize) -> Result<ResponsePermit, Problem> {
+    pub(super) async fn response_permit(
+        &self,
+        owner: Owner,
+        bytes: usize,
+    ) -> Result<ResponsePermit, Problem> {
         match bytes {
             0..=SMALL_RESPONSE_BYTES_MAX => Ok(None),
-            _ => self.page_permit().await.map(Some),
+            _ => self.page_permit(owner).await.map(Some),
         }
     }
 }

@@ -30,7 +30,7 @@ impl Api {
             }),
         };
         query.finish()?;
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (entries, next) } = self.store.audit(filter).await?;
         Ok(reply::page(entries.iter().map(entry_json), next).with_permit(permit).with_seq(seq))
     }

@@ -19,6 +19,7 @@ use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX};
 use crate::shop::{Change, Operation};
 use crate::store::{At, Caller, Changed, Query, StoredResponse};
+use crate::throttle::Owner;
 
 impl Api {
     /// `GET /api/{kind}`.
@@ -28,12 +29,12 @@ impl Api {
         let ids = query.read("ids", parse_ids);
         let mut query = read_query(query, kind)?;
         if let Some(ids) = ids {
-            return self.get_many(kind, ids, &query, &session).await;
+            return self.get_many(request.owner(), kind, ids, &query, &session).await;
         }
         if only_own_orders(kind, &session) {
             query.filters.push((order::KIOSK_ID, own_id(&session)));
         }
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (rows, next) } = self.store.list(kind, query).await?;
         Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
     }
@@ -41,12 +42,13 @@ impl Api {
     /// `GET /api/{kind}?ids=`: those that exist, may be seen and pass the filters, in the order of the ids.
     async fn get_many(
         &self,
+        owner: Owner,
         kind: EntityKind,
         ids: Vec<i64>,
         query: &Query,
         session: &Session,
     ) -> Result<Reply, Problem> {
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(owner).await?;
         let At { seq, value: (mut rows, next) } = self.store.get_many(kind, ids).await?;
         rows.retain(|row| may_see(row, session) && passes(row, query));
         Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
@@ -60,7 +62,8 @@ impl Api {
         let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
         let operation = Operation::Create(Input::read(kind, Purpose::Create, body)?);
         let change = Change { kind, operation, precondition: request.precondition() };
-        let permit = self.response_permit(bytes.len() + lines * LINE_RESPONSE_BYTES).await?;
+        let bytes_max = bytes.len() + lines * LINE_RESPONSE_BYTES;
+        let permit = self.response_permit(request.owner(), bytes_max).await?;
         let caller = self.caller(request)?;
         let At { seq, value } = self.store.create(caller, change, key).await?;
         Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
@@ -69,7 +72,8 @@ impl Api {
     /// `GET /api/{kind}/{id}`.
     pub(super) async fn get(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let (session, kind) = (request.session()?, request.kind()?);
-        let (At { seq, value: row }, permit) = self.read_entity(kind, request.id()?).await?;
+        let (At { seq, value: row }, permit) =
+            self.read_entity(request.owner(), kind, request.id()?).await?;
         if !may_see(&row, &session) {
             return Err(Problem::not_found());
         }
@@ -86,7 +90,7 @@ impl Api {
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let operation = Operation::Update(id, Input::read(kind, Purpose::Patch, body)?);
         let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
-        let (At { seq, value: row }, permit) = self.update(self.caller(request)?, change).await?;
+        let (At { seq, value: row }, permit) = self.update(request, change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
         Ok(reply.with_permit(permit).with_seq(seq))
     }
@@ -105,7 +109,7 @@ impl Api {
         let (kind, id) = (request.kind()?, request.id()?);
         let (operation, precondition) = (Operation::Erase(id), request.precondition());
         let change = Arc::new(Change { kind, operation, precondition });
-        let (At { seq, value: row }, permit) = self.update(self.caller(request)?, change).await?;
+        let (At { seq, value: row }, permit) = self.update(request, change).await?;
         let reply = reply::versioned(StatusCode::OK, event::entity(&row)?, row.seq);
         Ok(reply.with_permit(permit).with_seq(seq))
     }
@@ -119,14 +123,14 @@ impl Api {
     /// large, so the change is first tried without a permit.
     async fn update(
         &self,
-        caller: Caller,
+        request: &ApiRequest,
         change: Arc<Change>,
     ) -> Result<(At<Row>, ResponsePermit), Problem> {
-        let bytes_max = SMALL_RESPONSE_BYTES_MAX;
+        let (caller, bytes_max) = (self.caller(request)?, SMALL_RESPONSE_BYTES_MAX);
         let At { seq, value } = self.store.change(caller, Arc::clone(&change), bytes_max).await?;
         let (At { seq, value }, permit) = match value {
             Changed::TooLarge => {
-                let permit = self.page_permit().await?;
+                let permit = self.page_permit(request.owner()).await?;
                 (self.store.change(caller, change, usize::MAX).await?, Some(permit))
             }
             value => (At { seq, value }, None),
@@ -140,6 +144,7 @@ impl Api {
     /// Reads an entity; returns it with a permit for its response, if that is large.
     async fn read_entity(
         &self,
+        owner: Owner,
         kind: EntityKind,
         id: i64,
     ) -> Result<(At<Row>, ResponsePermit), Problem> {
@@ -147,7 +152,7 @@ impl Api {
         if let Some(value) = value {
             return Ok((At { seq, value }, None));
         }
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(owner).await?;
         let At { seq, value } = self.store.get(kind, id, usize::MAX).await?;
         let value = value.ok_or_else(Problem::not_found)?;
         Ok((At { seq, value }, Some(permit)))

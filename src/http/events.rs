@@ -24,7 +24,7 @@ impl Api {
         });
         query.finish()?;
         let kinds = readable_kinds(role, channel)?;
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(request.owner()).await?;
         let after = after.unwrap_or(if newest_first { i64::MAX } else { 0 });
         let range = EventRange { after, kinds, limit, bytes: PAGE_BYTES_MAX };
         let page = if newest_first {

@@ -10,9 +10,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::http::etag::{etag, has_version};
+use crate::throttle::Permit;
 
 /// The headers of every reply. They tell a browser not to cache, run, frame or sniff it, not to let another
 /// site embed it, and not to send it as a referrer.
@@ -92,18 +92,15 @@ pub fn to_raw(reply: &Reply) -> Vec<u8> {
 /// Additions to a reply beside its body.
 pub(super) trait ReplyExt {
     /// Keeps a permit, if there is one, until the reply is sent or its connection is gone.
-    fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self;
+    fn with_permit(self, permit: impl Into<Option<Permit>>) -> Self;
     /// Adds the position in the event log that the reply reflects.
     fn with_seq(self, seq: i64) -> Self;
 }
 
 impl ReplyExt for Reply {
-    fn with_permit(self, permit: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
+    fn with_permit(self, permit: impl Into<Option<Permit>>) -> Self {
         /// The bytes own the permit, because hyper drops the body once its bytes wait to be sent.
-        struct Held(
-            Bytes,
-            #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit,
-        );
+        struct Held(Bytes, #[expect(dead_code, reason = "dropped with the bytes")] Permit);
         impl AsRef<[u8]> for Held {
             fn as_ref(&self) -> &[u8] {
                 &self.0

@@ -192,7 +192,7 @@ impl ApiRequest {
 }
 
 /// The one whose share a request takes.
-pub(super) fn owner(session: &SessionLookup, client: ClientAddr) -> Owner {
+pub fn owner(session: &SessionLookup, client: ClientAddr) -> Owner {
     let user = session.as_ref().ok().and_then(|session| session.principal.user_id());
     user.map_or_else(|| Owner::Address(client.address.into()), Owner::User)
 }

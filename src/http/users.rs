@@ -32,7 +32,7 @@ impl Api {
         let mut query = mem::take(&mut request.query);
         let (limit, after) = (query.limit(), query.number("after", 0));
         query.finish()?;
-        let permit = self.page_permit().await?;
+        let permit = self.page_permit(request.owner()).await?;
         let mut users = self.store.users(after, limit + 1).await?;
         let more = users.len() > limit;
         users.truncate(limit);

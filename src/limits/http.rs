@@ -15,8 +15,9 @@ pub const LOGIN_BYTES_MAX: usize = 4 * 1024;
 pub const LOGIN_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long bytes of a body wait for memory. Then `503`, or `429` if the owner holds its share.
 pub const BODY_WAIT: Duration = Duration::from_secs(1);
-/// How late the rest of a body may be before its client counts as slow and takes one of the places
-/// of `SLOW_EIGHTHS_MAX`. Most bodies arrive with their head.
+/// How long the server waits for a client, for the rest of a body or for room to send a response, before the
+/// client counts as slow: it then takes one of the places of `SLOW_EIGHTHS_MAX`. Most bodies come with their
+/// head, and most responses fit into the kernel's buffer.
 pub const SLOW_AFTER: Duration = Duration::from_millis(50);
 /// Bytes a second of a slow client, once `SLOW_GRACE` is over. Below: `408`, and the connection is closed.
 pub const SLOW_BYTES_PER_SECOND: u32 = 1024;
@@ -47,7 +48,10 @@ pub const IDS_MAX: usize = 100;
 /// Bytes of the entries of one page, before they are JSON. Above: the page ends early, and `next`
 /// continues it.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
-/// How long a page waits for its permit. Then `503`.
+/// Bytes that a client must take of its response in each `SLOW_AFTER` while another page waits: 80 KiB a
+/// second. Below: its connection is closed.
+pub const WANTED_BYTES_MIN: u32 = 4 * 1024;
+/// How long a page waits for its permit. Then `503`, or `429` if its owner has its share.
 pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of the largest response with one entity that needs no permit: the longest notes have 8 KB, and
 /// only an order with many lines is larger. That one waits for a permit as a page does, before anything is

@@ -20,8 +20,10 @@ use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
 use crate::server::dispatch::dispatch;
 use crate::server::head::await_request;
+use crate::server::pace::{Paced, Peer};
 use crate::server::parse_errors::WithProblems;
 use crate::server::stream::Stream;
+use crate::throttle::Owner;
 
 /// Serves a connection until it ends or becomes a WebSocket.
 #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
@@ -62,9 +64,10 @@ async fn serve_http(
 ) -> hyper::Result<()> {
     let permit = Arc::new(permit);
     let sender = ClientAddr { address: from.to_canonical(), secure: stream.is_secure() };
+    let peer = Arc::new(Peer::new(Owner::Address(from.into())));
     let service = service_fn(|request| {
-        let (context, permit) = (Arc::clone(context), Arc::clone(&permit));
-        async move { Ok::<_, Infallible>(dispatch(&context, request, sender, permit).await) }
+        let (context, permit, peer) = (Arc::clone(context), Arc::clone(&permit), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(dispatch(&context, request, sender, permit, &peer).await) }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -72,8 +75,9 @@ async fn serve_http(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HTTP_BUFFER_BYTES)
         .max_header_size(HEAD_BYTES_MAX);
-    let stream = TokioIo::new(WithProblems::new(stream, Arc::clone(&context.api.origins)));
-    let connection = builder.serve_connection(stream, service).with_upgrades();
+    let stream = WithProblems::new(stream, Arc::clone(&context.api.origins));
+    let stream = Paced::new(stream, Arc::clone(&context.api.pools), Arc::clone(&peer));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
         served = connection.as_mut() => served,

@@ -12,10 +12,13 @@ use tokio::time::timeout;
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::domain::text::shorten;
-use crate::http::{AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, may_act, origin_of};
+use crate::http::{
+    AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, may_act, origin_of, owner,
+};
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_HOST_CHARS, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
+use crate::server::pace::Peer;
 use crate::server::redirect::redirect;
 use crate::server::upgrade::upgrade;
 
@@ -25,6 +28,7 @@ pub(super) async fn dispatch(
     mut request: Request<Incoming>,
     sender: ClientAddr,
     permit: Arc<ConnectionPermit>,
+    peer: &Peer,
 ) -> Reply {
     let session = context.api.auth.session(cookie_lines(request.headers()));
     let has_session = session.is_ok();
@@ -38,6 +42,7 @@ pub(super) async fn dispatch(
     {
         context.api.origins.warn_refused(origin);
     }
+    peer.set(owner(&session, client.as_ref().map_or(sender, |client| *client)));
     let mut reply = match client {
         Err(problem) => closing(problem.into_reply()),
         Ok(_) if needs_tls(context, &request) && !secure => closing(redirect(&request)),

@@ -17,7 +17,7 @@ use crate::domain::Code;
 use crate::http::{Problem, Reply, may_act, switching_protocols};
 use crate::server::admission::ConnectionPermit;
 use crate::server::context::Context;
-use crate::server::parse_errors::WithProblems;
+use crate::server::pace::Paced;
 use crate::server::stream::Parts;
 use crate::ws;
 
@@ -163,7 +163,7 @@ async fn continue_as_websocket(
     let Ok(upgraded) = upgrade.await else {
         return;
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<WithProblems>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<Paced>>() else {
         return;
     };
     let (mut stream, mut early) = (parts.io.into_inner().into_inner(), parts.read_buf);

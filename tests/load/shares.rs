@@ -1,10 +1,12 @@
 //! Guards the share of each: a device, or an address, that takes all that it can get takes its eighth, is
 //! told so, and keeps nobody else from anything.
 
-use crate::common::{Client, PATIENCE, Raw, Server, json_request, product};
+use crate::common::{Client, PATIENCE, Raw, Server, json_request, password_of, product};
 use serde_json::json;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+use socket2::{Domain, Type};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// More than there are places in the HTTP phase.
@@ -128,4 +130,86 @@ fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
     let mut whole = connect(&json_request("POST", "/api/orders", staff.cookie(), "", &long));
     whole.set_patience(PATIENCE);
     whole.answer(false).unwrap().expect("an answer").expect(201);
+}
+
+/// Orders that make a page which the kernel does not hold for its reader.
+fn fill(admin: &Client) {
+    let note = json!({"total": 1, "currency": "USD", "notes": "x".repeat(1_500)});
+    for _ in 0..150 {
+        admin.post("/api/orders", &note).expect(201);
+    }
+}
+
+/// Asks for a page, and reads no more than its first bytes.
+fn stuck_reader(client: &Client) -> TcpStream {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&client.address().into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let cookie = client.cookie().unwrap();
+    let request = format!("GET {PAGE} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+const PAGE: &str = "/api/orders?limit=200";
+const READERS: usize = 50;
+
+#[test]
+fn readers_that_stop_keep_nobody_from_a_page() {
+    for (profile, displays) in [("default", 1), ("tiny", 10)] {
+        let server = Server::with_users(&["staff"], &["--profile", profile]);
+        let admin = server.admin();
+        let tea = product(&admin, 2.5, 100);
+        fill(&admin);
+        let displays: Vec<Client> = (0..displays)
+            .map(|number| {
+                let name = format!("display{number}");
+                let user =
+                    json!({"username": name, "password": password_of(&name), "role": "display"});
+                admin.post("/api/users", &user).expect(201);
+                server.login(&name)
+            })
+            .collect();
+        let staff = server.login("staff");
+        let mut stuck = VecDeque::new();
+        for at in 0..READERS {
+            stuck.push_back(stuck_reader(&displays[at % displays.len()]));
+        }
+        for at in 0..20 {
+            others_are_served(&server, &staff, tea);
+            staff.get("/api/events?limit=200").expect(200);
+            // Whoever was closed comes again.
+            stuck.pop_front();
+            stuck.push_back(stuck_reader(&displays[at % displays.len()]));
+        }
+    }
+}
+
+#[test]
+fn a_slow_reader_has_its_page_while_nobody_waits_for_it() {
+    let server = Server::with_users(&["staff", "display"], &[]);
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 100);
+    fill(&admin);
+    let (staff, display) = (server.login("staff"), server.login("display"));
+    let whole = display.separate().get(PAGE).expect(200).body.len();
+    let mut slow = stuck_reader(&display);
+    slow.read_exact(&mut [0; 12]).unwrap();
+    // Meanwhile it counts as slow, and others have the pages that are left.
+    others_are_served(&server, &staff, tea);
+    let mut rest = [0; 4096];
+    let mut missing = whole;
+    while missing > 0 {
+        let bytes = slow.read(&mut rest).unwrap();
+        assert!(bytes > 0, "{missing} of {whole} bytes never came");
+        missing = missing.saturating_sub(bytes);
+    }
+    // One that never reads on is not waited for.
+    let _stuck = stuck_reader(&display);
+    let begun = Instant::now();
+    while admin.metric("connections") > 2 {
+        assert!(begun.elapsed() < PATIENCE, "it is still waited for");
+    }
 }
