@@ -36,6 +36,7 @@ use crate::auth::{Auth, SessionCookie};
 use crate::http::{Api, Pools};
 use crate::metrics::Metrics;
 use crate::store;
+use crate::throttle::OrderRate;
 use crate::ws::{self, EventLoop, Hub};
 
 pub use backups::DailyBackup;
@@ -190,6 +191,7 @@ fn api(
         lifecycle: Arc::default(),
         identity: settings.identity.clone(),
         pools: Arc::new(Pools::new(&limits)),
+        kiosk_orders: OrderRate::new(),
         asyncapi: ws::asyncapi::document,
     };
     (api, writer)

@@ -4,6 +4,7 @@
 mod address_prefix;
 mod failures;
 mod ledger;
+mod order_rate;
 mod pool;
 
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -16,6 +17,7 @@ use crate::limits::{CONNECT_BURST_SECONDS, RATE_ADDRESSES_MAX};
 pub use address_prefix::AddressPrefix;
 pub use failures::Failures;
 pub use ledger::{NoRoom, Owner};
+pub use order_rate::OrderRate;
 pub use pool::{Permit, Pool};
 
 /// A token bucket for each address.

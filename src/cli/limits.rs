@@ -35,6 +35,8 @@ const COMMAND_BYTES: usize = 2 * KIB + l::SMALL_RESPONSE_BYTES_MAX;
 const WORKER_BYTES: usize = 512 * KIB;
 /// An entry in the table of sessions.
 const SESSION_BYTES: usize = 256;
+/// The times of a kiosk's orders in their table.
+const KIOSK_BYTES: usize = 4 * l::KIOSK_ORDERS_MAX + 48;
 /// A counter in a throttle's table, with its key.
 const COUNTER_BYTES: usize = 48;
 /// The program itself: 5.1 MiB of touched code, and 1.3 MiB of stacks, tables and schemas.
@@ -102,6 +104,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("sessions", limits.sessions, SESSION_BYTES),
         bound("login failures, in four tables", 4 * l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
+        bound("recent orders of kiosks", l::KIOSKS_MAX, KIOSK_BYTES),
         bound("commands waiting for the writer", limits.write_queue, COMMAND_BYTES),
         bound("catch-up pages of the log", l::CATCH_UPS_MAX, 2 * l::WRITE_BYTES),
         bound("page cache of the writer", 1, kib(limits.writer_cache_kib)),

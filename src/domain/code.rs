@@ -61,6 +61,7 @@ codes! {
     Overpaid, "overpaid", "The payment is more than what is still due.";
     TooManyTransactions, "too_many_transactions", "The order has the maximum number of transactions.";
     TooManyShipments, "too_many_shipments", "The order has the maximum number of shipments.";
+    TooManyOpenOrders, "too_many_open_orders", "The kiosk has as many open, unpaid orders as a kiosk may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";

@@ -14,7 +14,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::{Limits, PAGE_WAIT, SLOW_AFTER, SLOW_EIGHTHS_MAX, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::throttle::{Owner, Permit, Pool};
+use crate::throttle::{OrderRate, Owner, Permit, Pool};
 use crate::tls::Identity;
 
 /// A permit for a large response; `None` for a small one.
@@ -38,6 +38,8 @@ pub struct Api {
     pub identity: Option<Arc<Identity>>,
     /// What requests may hold at the same time.
     pub pools: Arc<Pools>,
+    /// The newest orders of kiosks.
+    pub kiosk_orders: OrderRate,
     /// Makes the description of the WebSocket for a session cookie of this name.
     pub asyncapi: fn(&str) -> String,
 }

@@ -10,15 +10,19 @@ use crate::auth::session::Session;
 use crate::domain::check::{check_text, normalize_text};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, FieldRef, Input, Row, Violation, event, order};
+use crate::domain::{
+    Cell, Code, EntityKind, Field, FieldRef, Input, Principal, Row, Violation, event, order,
+};
 use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
 use crate::http::query::{QueryReader, parse_ids, parse_number};
 use crate::http::reply::{self, Reply, ReplyExt};
 use crate::http::request::ApiRequest;
-use crate::limits::{BODY_BYTES_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, KIOSK_ORDERS_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX,
+};
 use crate::shop::{Change, Operation};
-use crate::store::{At, Caller, Changed, Query, StoredResponse};
+use crate::store::{At, Caller, Changed, IdempotencyKey, Query, StoredResponse};
 use crate::throttle::Owner;
 
 impl Api {
@@ -31,7 +35,7 @@ impl Api {
         if let Some(ids) = ids {
             return self.get_many(request.owner(), kind, ids, &query, &session).await;
         }
-        if only_own_orders(kind, &session) {
+        if only_own_orders(kind, session.principal) {
             query.filters.push((order::KIOSK_ID, own_id(&session)));
         }
         let permit = self.page_permit(request.owner()).await?;
@@ -65,8 +69,30 @@ impl Api {
         let bytes_max = bytes.len() + lines * LINE_RESPONSE_BYTES;
         let permit = self.response_permit(request.owner(), bytes_max).await?;
         let caller = self.caller(request)?;
-        let At { seq, value } = self.store.create(caller, change, key).await?;
+        let At { seq, value } = self.create_within_rate(caller, change, key).await?;
         Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
+    }
+
+    /// Makes an entity; an order of a kiosk counts, unless it is refused.
+    async fn create_within_rate(
+        &self,
+        caller: Caller,
+        change: Change,
+        key: Option<IdempotencyKey>,
+    ) -> Result<At<StoredResponse>, Problem> {
+        let is_counted = only_own_orders(change.kind, caller.principal);
+        let Some(user_id) = caller.principal.user_id().filter(|_| is_counted) else {
+            return Ok(self.store.create(caller, change, key).await?);
+        };
+        self.kiosk_orders.take(user_id).map_err(|wait| {
+            let detail = format!("a kiosk may make {KIOSK_ORDERS_MAX} orders a minute");
+            Problem::retry_after(Code::TooManyRequests, detail, wait)
+        })?;
+        let made = self.store.create(caller, change, key).await;
+        if made.is_err() {
+            self.kiosk_orders.give_back(user_id);
+        }
+        Ok(made?)
     }
 
     /// `GET /api/{kind}/{id}`.
@@ -207,7 +233,7 @@ fn passes(row: &Row, query: &Query) -> bool {
 
 /// Whether a session may see an entity. A kiosk does not see the orders of other kiosks.
 fn may_see(row: &Row, session: &Session) -> bool {
-    !only_own_orders(row.kind, session) || *row.cell(order::KIOSK_ID) == own_id(session)
+    !only_own_orders(row.kind, session.principal) || *row.cell(order::KIOSK_ID) == own_id(session)
 }
 
 /// The `kiosk_id` of the orders of the session's principal.
@@ -215,6 +241,6 @@ fn own_id(session: &Session) -> Cell {
     session.principal.user_id().map_or(Cell::Null, Cell::Int)
 }
 
-fn only_own_orders(kind: EntityKind, session: &Session) -> bool {
-    kind == EntityKind::Order && session.principal.role().sees_only_own_orders()
+fn only_own_orders(kind: EntityKind, principal: Principal) -> bool {
+    kind == EntityKind::Order && principal.role().sees_only_own_orders()
 }

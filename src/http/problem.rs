@@ -136,6 +136,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::RefundTooLarge
         | Code::TooManyTransactions
         | Code::TooManyShipments
+        | Code::TooManyOpenOrders
         | Code::InUse
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,

@@ -27,7 +27,7 @@ pub(super) static ROUTES: &[Route] = &[
         request: RequestBody::Json("New{Kind}"), response: ResponseBody::Created("{Kind}"),
         rules: &[
             Code::OutOfStock, Code::NotForSale, Code::OrderEnded, Code::Overpaid, Code::RefundTooLarge,
-            Code::TooManyTransactions, Code::TooManyShipments, Code::Duplicate,
+            Code::TooManyTransactions, Code::TooManyShipments, Code::TooManyOpenOrders, Code::Duplicate,
         ],
         id: "create{Kind}", summary: "Create a {noun}",
         handler: |api, request| Box::pin(api.create(request)),

@@ -1,6 +1,7 @@
 //! The bounds of one entity's fields.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Amounts in minor units: below 2^53, so that a JavaScript client reads every total exactly.
 /// Above: `422`.
@@ -39,3 +40,15 @@ pub const USERNAME_CHARS_MAX: usize = 64;
 /// Characters of a password. argon2 would hash any length, but one request could then cost seconds.
 /// Outside: `422`.
 pub const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
+
+/// Orders of one kiosk user that are neither paid nor ended. Above: `409`, until one is paid, completed or
+/// cancelled: a kiosk stands in the open, and its orders take goods from the stock.
+pub const KIOSK_UNPAID_ORDERS_MAX: i64 = 20;
+/// Pieces of one order of a kiosk, all lines together. Above: `422`.
+pub const KIOSK_PIECES_MAX: i64 = 1_000;
+/// Orders that one kiosk user makes within `KIOSK_ORDERS_WINDOW`. Above: `429`.
+pub const KIOSK_ORDERS_MAX: usize = 30;
+/// How long an order of a kiosk counts for that.
+pub const KIOSK_ORDERS_WINDOW: Duration = Duration::from_secs(60);
+/// Kiosk users whose orders are counted. Above, the one that ordered the longest ago is forgotten.
+pub const KIOSKS_MAX: usize = 32;

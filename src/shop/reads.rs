@@ -17,6 +17,9 @@ pub trait Reads {
     fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject>;
     /// The states of the parcels of an order.
     fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject>;
+    /// The number of a kiosk's orders that are neither paid nor ended; not counted above
+    /// `KIOSK_UNPAID_ORDERS_MAX`.
+    fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject>;
 }
 
 pub(super) fn all_found(errors: Vec<FieldError>) -> Result<(), Reject> {

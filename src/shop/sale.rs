@@ -9,7 +9,7 @@ use crate::domain::order::{
 use crate::domain::order_line::OrderLine;
 use crate::domain::product::{NAME, PRICE, SKU};
 use crate::domain::{Cell, Code, EntityKind, FieldError, Principal, Reject, Row};
-use crate::limits::AMOUNT_MINOR_MAX;
+use crate::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::order::Order;
 use crate::shop::product;
 use crate::shop::reads::{Reads, all_found, missing_references};
@@ -26,7 +26,7 @@ pub(super) fn create(
     if let Principal::User { id, role } = principal
         && role.sees_only_own_orders()
     {
-        check_kiosk(input)?;
+        check_kiosk(reads, id, input)?;
         row.set(KIOSK_ID, Cell::Int(id));
     }
     let mut errors = missing_references(reads, input)?;
@@ -59,21 +59,30 @@ pub(super) fn create(
 
 /// Refuses fields that a kiosk may not set. Anyone can use a kiosk, so it may set neither the price
 /// nor the status of an order, and it may not probe which customers exist.
-fn check_kiosk(input: &Input) -> Result<(), Reject> {
-    if input.get(ITEMS).is_none() {
+fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject> {
+    let Some(Provided::Lines(lines)) = input.get(ITEMS) else {
         return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
-    }
+    };
     if input.id(CUSTOMER_ID).is_some() {
         let message = "must not be given by a kiosk";
         return Err(Reject::field(CUSTOMER_ID.name, Code::RoleNotAllowed, message));
     }
-    match OrderStatus::from_word(input.text(STATUS)) {
-        None | Some(OrderStatus::Pending) => Ok(()),
-        Some(_) => {
-            let message = format!("must be {} from a kiosk", OrderStatus::Pending.word());
-            Err(Reject::field(STATUS.name, Code::UnknownValue, message))
-        }
+    if !matches!(OrderStatus::from_word(input.text(STATUS)), None | Some(OrderStatus::Pending)) {
+        let message = format!("must be {} from a kiosk", OrderStatus::Pending.word());
+        return Err(Reject::field(STATUS.name, Code::UnknownValue, message));
     }
+    if lines.iter().map(|line| line.quantity).sum::<i64>() > KIOSK_PIECES_MAX {
+        let message = format!("must have at most {KIOSK_PIECES_MAX} pieces in all from a kiosk");
+        return Err(Reject::field(ITEMS.name, Code::TooLarge, message));
+    }
+    if reads.unpaid_orders(id)? >= KIOSK_UNPAID_ORDERS_MAX {
+        let text = format!(
+            "this kiosk has {KIOSK_UNPAID_ORDERS_MAX} open orders that are not paid; pay, complete or \
+             cancel one first"
+        );
+        return Err(Reject::conflict(Code::TooManyOpenOrders, text));
+    }
+    Ok(())
 }
 
 /// The product of each line; adds an error for each that does not exist.

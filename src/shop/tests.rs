@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::input::Purpose;
+use crate::domain::order::{self, OrderStatus, PaymentStatus};
 use crate::domain::shipment::{self, ShipmentStatus};
 use crate::domain::transaction;
 use crate::domain::{
-    Code, EntityKind, FieldRef, Input, Precondition, Principal, Reject, Role, Row,
+    Cell, Code, EntityKind, FieldRef, Input, Precondition, Principal, Reject, Role, Row,
 };
 use crate::shop::{Change, Operation, Payment, Reads, Step, follow, plan};
 
@@ -131,6 +132,20 @@ impl Reads for MemoryShop {
             ShipmentStatus::from_word(row.text(shipment::STATUS)?).ok_or(Reject::Unavailable)
         };
         self.of_order(EntityKind::Shipment, shipment::ORDER_ID, order_id).map(status).collect()
+    }
+
+    fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject> {
+        let orders = self.rows.values().filter(|row| row.kind == EntityKind::Order);
+        let of_kiosk = orders.filter(|row| *row.cell(order::KIOSK_ID) == Cell::Int(kiosk_id));
+        let is_unpaid = |row: &&Row| {
+            let status = PaymentStatus::from_word(row.text(order::PAYMENT_STATUS).unwrap());
+            matches!(status.unwrap(), PaymentStatus::Pending | PaymentStatus::Failed)
+        };
+        let is_open = |row: &&Row| {
+            let status = OrderStatus::from_word(row.text(order::STATUS).unwrap()).unwrap();
+            !status.is_ended() && status != OrderStatus::Completed
+        };
+        Ok(i64::try_from(of_kiosk.filter(is_unpaid).filter(is_open).count()).unwrap())
     }
 }
 

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 
 use rusqlite::Connection;
 
+use crate::domain::order::{OrderStatus, PaymentStatus};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::{EntityKind, Reject, Row};
-use crate::limits::CHANGE_STEPS_MAX;
+use crate::limits::{CHANGE_STEPS_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
 use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
 use crate::store::error::failed;
@@ -89,6 +90,24 @@ pub(super) fn apply(
 /// The rules' view of the open transaction.
 struct TxReads<'c>(&'c Connection);
 
+/// Counts a kiosk's orders that are neither paid nor ended. The condition is that of the index
+/// `orders_unpaid_of_kiosk`, word for word.
+fn unpaid_orders_sql() -> String {
+    let [pending, failed] =
+        [PaymentStatus::Pending, PaymentStatus::Failed].map(PaymentStatus::word);
+    let [completed, cancelled, refunded] =
+        [OrderStatus::Completed, OrderStatus::Cancelled, OrderStatus::Refunded]
+            .map(OrderStatus::word);
+    format!(
+        "SELECT count(*) FROM (
+            SELECT 1 FROM orders
+            WHERE kiosk_id = ?
+              AND (payment_status = '{pending}' OR payment_status = '{failed}')
+              AND status <> '{completed}' AND status <> '{cancelled}' AND status <> '{refunded}'
+            LIMIT ?)"
+    )
+}
+
 impl Reads for TxReads<'_> {
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
         rows::load(self.0, kind, id)
@@ -121,6 +140,11 @@ impl Reads for TxReads<'_> {
         let parcels = statement.query_map([order_id], |row| row.get(0));
         parcels.and_then(Iterator::collect).map_err(failed)
     }
+
+    fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject> {
+        let mut statement = self.0.prepare_cached(&unpaid_orders_sql()).map_err(failed)?;
+        statement.query_row((kiosk_id, KIOSK_UNPAID_ORDERS_MAX), |row| row.get(0)).map_err(failed)
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +160,21 @@ mod tests {
     fn product(purpose: Purpose, body: Value) -> Input {
         let Value::Object(body) = body else { panic!("no object: {body}") };
         Input::read(EntityKind::Product, purpose, body).unwrap()
+    }
+
+    /// Otherwise each order of a kiosk would look through all that it ever made.
+    #[test]
+    fn unpaid_orders_of_a_kiosk_are_found_in_their_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            conn.execute_batch(migration).unwrap();
+        }
+        let mut statement =
+            conn.prepare(&format!("EXPLAIN QUERY PLAN {}", unpaid_orders_sql())).unwrap();
+        let plan = statement.query_map((1, 20), |row| row.get::<_, String>(3)).unwrap();
+        let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        let uses = |step: &String| step.contains("orders_unpaid_of_kiosk (kiosk_id=?)");
+        assert!(plan.iter().any(uses), "{plan:?}");
     }
 
     /// The caller then waits for memory and tries again.

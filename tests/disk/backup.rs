@@ -204,6 +204,11 @@ fn a_damaged_file_is_reported_and_not_touched() {
         let page: i64 = conn.query_row(sql, [table], |row| row.get(0)).unwrap();
         (usize::try_from(page).unwrap() - 1) * PAGE_BYTES
     };
+    let is_full = |page: &usize| {
+        let middle = &sound[page * PAGE_BYTES + PAGE_BYTES / 2..][..1024];
+        middle.iter().filter(|byte| **byte != 0).count() > 512
+    };
+    let full = (0..sound.len() / PAGE_BYTES).rfind(is_full).unwrap();
     let places = [
         head_of("orders"),
         head_of("events"),
@@ -211,7 +216,7 @@ fn a_damaged_file_is_reported_and_not_touched() {
         // The schema, after the file's header.
         100,
         // Rows, in the middle of one page.
-        sound.len() / PAGE_BYTES / 2 * PAGE_BYTES + PAGE_BYTES / 2,
+        full * PAGE_BYTES + PAGE_BYTES / 2,
     ];
     for place in places {
         let mut damaged = sound.clone();

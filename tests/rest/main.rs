@@ -30,6 +30,7 @@ mod pages;
 mod payments;
 mod position;
 mod proxy;
+mod quotas;
 mod refusals;
 mod rights;
 mod roles;
