@@ -36,8 +36,8 @@ pub struct Store {
     pub(super) log_id: LogId,
     /// The positions that only the log before the restore had.
     pub(super) ended: Range<i64>,
-    /// The lock of the data directory, held as long as the handle.
-    pub(super) _lock: File,
+    /// The lock of the data directory, which the writer holds as well.
+    pub(super) _lock: Arc<File>,
 }
 
 /// A value with its position in the event log.

@@ -140,8 +140,15 @@ impl OpenedStore {
             data_version: self.data_version,
             polled_at: Instant::now(),
         };
-        let writer = spawn_thread("writer", move || writer.run(queue))?;
-        let (log_id, lock) = (self.log_id, self.lock);
+        // The last to release it may be the writer, which moves the log into the database at the end.
+        let lock = Arc::new(self.lock);
+        let writers_lock = Arc::clone(&lock);
+        let run = move || {
+            writer.run(queue);
+            drop(writers_lock);
+        };
+        let writer = spawn_thread("writer", run)?;
+        let log_id = self.log_id;
         Ok((Store { jobs, reads, wal, status, log_id, ended, _lock: lock }, writer))
     }
 }
@@ -321,5 +328,24 @@ mod tests {
         let reply = tokio::time::timeout(Duration::from_secs(10), store.write(event));
         reply.await.expect("the reply waits for `publish`").unwrap();
         subscribers_caught_up.send(()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_directory_is_locked_until_the_writer_has_ended() {
+        let (release, held) = sync_channel::<()>(0);
+        let publish = Box::new(move |_| assert!(held.recv().is_err()));
+        let sinks = CommitSinks { lags: Box::new(|| true), publish, ..quiet() };
+        let data = tempfile::tempdir().unwrap();
+        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        let (store, writer) = opened.start(&Arc::default(), sinks).unwrap();
+        grow(&store, 0).await;
+        drop(store);
+        assert!(
+            data_dir::lock(data.path()).is_err(),
+            "another server could start beside the writer"
+        );
+        drop(release);
+        writer.join().unwrap();
+        assert!(data_dir::lock(data.path()).is_ok());
     }
 }
