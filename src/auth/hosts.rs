@@ -1,7 +1,7 @@
-//! The hosts that clients may ask this server for.
+//! The hosts that clients may name in `Host`.
 //!
-//! The owner of a page can let the page's own name lead to this server's address (DNS rebinding). For a browser,
-//! page and server are one origin then, and nothing but the name in `Host` tells that they are not.
+//! The owner of a page can make the page's name resolve to this server's address (DNS rebinding). A browser then
+//! takes page and server for one origin, and only the name in `Host` shows that they are not.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The addresses, `localhost`, the machine's own names, these names in lower case, and those of the certificate
-    /// that the server has at the time.
+    /// Creates the set of all addresses, `localhost`, the machine's own names, these names in lower case, and those
+    /// of the present certificate.
     pub fn new(listed: Vec<String>, identity: Option<Arc<Identity>>) -> Self {
         Self { listed, identity }
     }
@@ -35,7 +35,8 @@ impl Hosts {
     }
 }
 
-/// No page can have an address as its name, unless it comes from there.
+/// Whether a host is an address. Every address is allowed, because a page whose host is an address comes from
+/// there.
 fn is_address(host: &str) -> bool {
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match in_brackets {
@@ -44,7 +45,7 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// The names of this machine in lower case: without its domain, with `.local`, and as it is called.
+/// The names of this machine in lower case: without its domain, with `.local`, and in full.
 pub fn machine_names() -> Vec<String> {
     names_of(&rustix::system::uname().nodename().to_string_lossy())
 }

@@ -1,9 +1,9 @@
-//! The brakes on guessing passwords: which try is refused, which one waits, and which goes on at once.
+//! The limits on guessing passwords: they allow, delay or refuse each attempt.
 //!
-//! Failures are counted for a name from one address, for an address over all names, and for a name from
-//! anywhere. The last ones only delay: anybody may make them in a user's name. A client that has proved
-//! itself to be the user's, by a token that only it has, is counted by itself alone (OWASP, "Slow Down Online
-//! Guessing Attacks with Device Cookies"). Names that do not exist are counted like those that do.
+//! Failures are counted for a name from one address, for an address over all names, and for a name from all
+//! addresses. The last ones only delay, because anybody can make them in a user's name. A client with a token
+//! of the user is counted separately (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names
+//! that do not exist are counted like those that do.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ use crate::throttle::{AddressPrefix, Failures};
 /// The client that tries a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    /// The user's own: the token of a session, or of a browser from which the user has logged in before.
+    /// The user's own client: the token of a session, or of a browser in which the user has logged in before.
     Own(TokenHash),
-    /// Any other, by its address.
+    /// Any other client, by its address.
     Address(AddressPrefix),
 }
 
-/// One try of a password.
+/// One attempt to log in.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// The user's name, as the failures are counted: without regard to case, as in the database.
+    /// The user's name in lower case: failures count without regard to case, as in the database.
     name: String,
     source: Source,
 }
@@ -37,15 +37,15 @@ pub(super) struct Attempt {
 /// Whether a password may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// At once.
+    /// The attempt may run at once.
     Go,
-    /// After this time.
+    /// The attempt may run after this time.
     Delay(Duration),
-    /// Not before this time is over.
+    /// The attempt is refused; the client may try again after this time.
     Refuse(Duration),
 }
 
-/// The recent failures, and the tries that wait.
+/// The recent failures, and the attempts that wait.
 pub(super) struct LoginThrottle(Mutex<State>);
 
 struct State {
@@ -77,7 +77,7 @@ impl LoginThrottle {
         }))
     }
 
-    /// Whether this try may go on.
+    /// Whether this attempt may run.
     pub(super) fn check(&self, Attempt { name, source }: &Attempt, now: Instant) -> Verdict {
         let state = self.lock();
         match source {
@@ -92,8 +92,8 @@ impl LoginThrottle {
         }
     }
 
-    /// A place for a try that waits, until it is dropped; `None` if too many wait already, in all, for this name
-    /// or from this address.
+    /// A place for an attempt that waits, until it is dropped; `None` if too many wait already: in all, for this
+    /// name, or from this address.
     pub(super) fn delay<'t>(&'t self, attempt: &Attempt) -> Option<DelayPlace<'t>> {
         let Source::Address(address) = attempt.source else { return None };
         let mut state = self.lock();
@@ -108,7 +108,7 @@ impl LoginThrottle {
         })
     }
 
-    /// Counts a failure. Returns whether the next tries are refused because of this one.
+    /// Counts a failure; returns whether it makes the next attempts refused.
     pub(super) fn record_failure(&self, Attempt { name, source }: &Attempt, now: Instant) -> bool {
         let mut state = self.lock();
         match source {
@@ -121,8 +121,8 @@ impl LoginThrottle {
         }
     }
 
-    /// Forgets the client's failures for the name after a login. The address's stay, because it may guess other
-    /// names, and the name's, because others made them.
+    /// Clears the client's failures for the name after a login. Those of the address stay, because it may guess
+    /// at other names, and those of the name, because other clients made them.
     pub(super) fn record_success(&self, Attempt { name, source }: &Attempt) {
         let mut state = self.lock();
         match source {
@@ -137,8 +137,8 @@ impl LoginThrottle {
 }
 
 impl State {
-    /// Where a failure could not be counted, because a table is full of blocked ones, the try waits as long as a
-    /// try may.
+    /// If a table is full of blocked entries, a failure could not be counted, so the attempt gets the longest
+    /// delay.
     fn check_stranger(&self, name: &String, address: AddressPrefix, now: Instant) -> Verdict {
         let client = (name, address);
         let blocked = self.clients.blocked(client, now).max(self.addresses.blocked(address, now));
@@ -157,14 +157,14 @@ impl State {
     }
 }
 
-/// How long a try waits after so many failures of its name more than are free: twice as long after each
+/// The delay of an attempt whose name has `excess` failures above the limit. It doubles at each
 /// `LOGIN_DELAY_STEP`.
 fn delay(excess: u32) -> Duration {
     let factor = 2_u32.saturating_pow(excess / LOGIN_DELAY_STEP);
     LOGIN_DELAY_FIRST.saturating_mul(factor).min(LOGIN_DELAY_MAX)
 }
 
-/// The place of a try that waits.
+/// The place of an attempt that waits.
 pub(super) struct DelayPlace<'t> {
     throttle: &'t LoginThrottle,
     name: String,

@@ -62,8 +62,8 @@ impl Sessions {
         }
     }
 
-    /// The room of the table, for a login. A session that is not in it yet was used just now; an open socket
-    /// counts as use.
+    /// The table's capacity and last uses, for a login. A session that is not in the table yet counts as just
+    /// used, and so does one with an open socket.
     pub fn room(self: &Arc<Self>) -> SessionRoom {
         let sessions = Arc::clone(self);
         let last_used = Box::new(move |token_hash: &TokenHash| {

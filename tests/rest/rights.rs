@@ -1,5 +1,5 @@
-//! Guards the last request of somebody who was just shown the door: begun while the session lived, it must
-//! change nothing once the session has ended, whether it waited for its body or for the writer.
+//! Guards the last request of a session: begun while the session lived, it must change nothing once the session
+//! has ended, whether it waited for its body or for the writer.
 
 use crate::common::{
     Client, PATIENCE, Raw, Server, customer, head, json_request, order, outside_order, password_of,
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 const NEW_PASSWORD: &str = "quite another one";
 
-/// A request that changes something; without a body, it waits for the writer only.
+/// A request that changes something. Without a body, it waits only for the writer.
 struct Request {
     method: &'static str,
     path: String,
@@ -43,7 +43,7 @@ impl Leaver {
         self.path.rsplit('/').next().unwrap()
     }
 
-    /// Each method of each path that changes anything, on rows that can be changed like that.
+    /// Every request that changes something, on rows that allow the change.
     fn requests(&self, boss: &Client) -> Vec<Request> {
         let (tea, ana, sale) = (product(boss, 2.5, 9), customer(boss), outside_order(boss, 9.0));
         let colleague = json!({
@@ -92,7 +92,7 @@ impl Leaver {
         all.map(|(method, path, body)| Request { method, path, body }).collect()
     }
 
-    /// Sends a request but for the second half of its body; returns once the server waits for that.
+    /// Sends a request without the second half of its body; returns once the server waits for that half.
     fn begin<'r>(&self, server: &Server, request: &'r Request) -> Begun<'r> {
         let body = request.body.as_ref().unwrap().to_string();
         let half = body.len() / 2;
@@ -112,7 +112,7 @@ impl Leaver {
 /// Blanks before the JSON of a body: with them it may take 5 s.
 const PADDING: usize = 3 * 1024;
 
-/// A request of which the server has the head and half of the body.
+/// A request whose head and half of whose body have arrived.
 struct Begun<'r> {
     request: &'r Request,
     raw: Raw,
@@ -146,7 +146,7 @@ const ENDS: &[End] = &[
     }),
 ];
 
-/// Those that come from another process.
+/// The ways that come from another process.
 const CONSOLE_ENDS: &[End] = &[
     ("console: disabled", |server, _, leaver| {
         assert!(server.cli(&["user", "disable", &leaver.name], "").status.success());
@@ -156,14 +156,14 @@ const CONSOLE_ENDS: &[End] = &[
     }),
 ];
 
-/// The status of a request that came too late: with a narrower role, what that role may not do is
-/// forbidden; a new password is nobody's to set but the session's own.
+/// The status of a request that came too late. With a narrower role, only what that role may not do is
+/// forbidden. A new password can only be set by a living session.
 fn refusal(end: &str, request: &Request) -> u16 {
     if end == "role" && request.path != "/api/auth/password" { 403 } else { 401 }
 }
 
-/// All that a request could leave behind: events, users with their passwords, kept responses, and
-/// entries of the audit trail, but for those of logins.
+/// Everything that a request could leave behind: events, users with their passwords, stored responses, and
+/// entries of the audit trail, without those of logins.
 fn traces(server: &Server) -> Vec<String> {
     let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     let sql = "
@@ -221,7 +221,7 @@ fn a_request_that_waits_behind_the_end_does_nothing() {
             entries.filter(|entry| entry["entity"] != "session").count()
         };
         let events = head(&boss);
-        // The database is another program's for a moment: one sale waits for it, and all else for that.
+        // Another program locks the database for a moment: one sale waits for it, and everything else for the sale.
         let held = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         std::thread::scope(|scope| {
             let sale = scope.spawn(|| order(&boss.separate(), tea, 1));
@@ -259,7 +259,7 @@ fn a_request_that_waits_behind_the_end_does_nothing() {
     }
 }
 
-/// Waits until so many commands wait for the writer, which is held up by the one before them.
+/// Waits until `count` commands wait for the writer, which the command before them blocks.
 #[track_caller]
 fn waits<T>(client: &Client, count: usize, running: &ScopedJoinHandle<'_, T>) {
     let deadline = Instant::now() + PATIENCE;
@@ -310,7 +310,7 @@ fn a_request_whose_session_expires_under_way_does_nothing() {
     }
 }
 
-/// Nothing is read out to somebody whose session ended while the request waited for its turn.
+/// A request whose session ended while it waited for its turn must read nothing.
 #[test]
 fn a_read_that_waits_longer_than_its_session_lives_shows_nothing() {
     const ROUNDS: usize = 100;
@@ -345,7 +345,7 @@ fn a_read_that_waits_longer_than_its_session_lives_shows_nothing() {
     }
 }
 
-/// A page that the server has begun to send, and that is too long for the buffers in between.
+/// Reads the beginning of a page that is too long for the buffers between the server and the client.
 fn unread_page(client: &Client) -> TcpStream {
     let mut stream = TcpStream::connect(client.address()).unwrap();
     let request = json_request("GET", "/api/orders?limit=200", client.cookie(), "", "");

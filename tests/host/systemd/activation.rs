@@ -28,7 +28,7 @@ fn is_served(address: SocketAddr) {
         std::thread::yield_now();
     };
     let mut raw = Raw::over(stream).unwrap();
-    raw.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
+    raw.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(raw.answer(false).unwrap().expect("an answer").status, 200);
 }
 
@@ -55,7 +55,7 @@ fn a_passed_socket_speaks_tls_where_there_is_a_certificate() {
     running.line_with("Listening on");
     keys.curl(address, "/healthz", &[]).expect(200);
     let mut plain = Raw::connect(address).unwrap();
-    plain.send(b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n").unwrap();
+    plain.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(plain.answer(false).unwrap().expect("an answer").status, 308);
     assert_eq!(running.end(Signal::TERM), Some(0));
 }
