@@ -75,7 +75,7 @@ pub(crate) fn bodies(bytes: &[u8]) {
 pub(crate) fn cookies(line: &[u8]) {
     let cookie = SessionCookie::new(3001);
     let tokens = |lines: &[&[u8]]| -> Vec<String> {
-        cookie.tokens(lines.iter().copied()).map(|Secret(token)| token).collect()
+        cookie.tokens(false, lines.iter().copied()).map(|Secret(token)| token).collect()
     };
     let found = tokens(&[line]);
     for token in &found {

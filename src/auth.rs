@@ -28,9 +28,25 @@ use session::{EndReason, Lifetimes, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
 
-/// The session of a request's cookie. The error is the reason why it has ended, or `None` if the request
-/// has no known session.
-pub type SessionLookup = Result<Arc<Session>, Option<EndReason>>;
+/// The session of a request's cookie.
+pub type SessionLookup = Result<Arc<Session>, NoSession>;
+
+/// The reason why a request has no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSession {
+    /// No token of its cookie is known.
+    Unknown,
+    /// Its session has ended.
+    Ended(EndReason),
+    /// Its cookie has tokens of two users: another page of the host's, or of its domain's, may have set one.
+    Ambiguous,
+}
+
+impl From<Option<EndReason>> for NoSession {
+    fn from(ended: Option<EndReason>) -> Self {
+        ended.map_or(Self::Unknown, Self::Ended)
+    }
+}
 
 /// The client behind a request.
 #[derive(Clone, Copy, Debug)]
@@ -94,9 +110,9 @@ impl Auth {
         }
     }
 
-    /// The session cookie's name.
-    pub fn cookie_name(&self) -> &str {
-        self.cookie.name()
+    /// The session cookie's name, for clients that come over TLS or not.
+    pub fn cookie_name(&self, secure: bool) -> &str {
+        self.cookie.name(secure)
     }
 
     /// Checks a name and a password; returns the user and the value of `Set-Cookie`. Ends the sessions that
@@ -108,8 +124,7 @@ impl Auth {
         from: ClientAddr,
         cookie_lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<(User, String), Denied> {
-        let replaced: Vec<TokenHash> =
-            self.cookie.tokens(cookie_lines).map(|token| token::hash(&token)).collect();
+        let replaced = self.token_hashes(from.secure, cookie_lines).collect();
         let source = Source::Address(from.address.into());
         let (_, (password_hash, renewed_hash)) =
             self.verify_credentials(&username, password, source, from.address).await?;
@@ -125,9 +140,15 @@ impl Auth {
         Ok((user, self.cookie.set(&token, self.lifetimes.max, from.secure)))
     }
 
-    /// Ends a session; returns the value of `Set-Cookie` that removes the cookie.
-    pub async fn logout(&self, session: &Session, secure: bool) -> Result<String, Reject> {
-        self.store.remove_sessions(vec![session.token_hash]).await?;
+    /// Ends the sessions of a request's cookie; returns the value of `Set-Cookie` that removes the cookie.
+    pub async fn logout<'h>(
+        &self,
+        secure: bool,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> Result<String, Reject> {
+        let tokens = self.token_hashes(secure, cookie_lines);
+        let live = tokens.filter(|token_hash| self.sessions.find(token_hash).is_ok()).collect();
+        self.store.remove_sessions(live).await?;
         Ok(self.cookie.clear(secure))
     }
 
@@ -199,17 +220,32 @@ impl Auth {
         Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
-    /// Looks up the session of a request. Any valid one counts: a browser may also bring a stale cookie of
-    /// the same name.
-    pub fn session<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h [u8]>) -> SessionLookup {
-        let mut ended = None;
-        for token in self.cookie.tokens(cookie_lines) {
-            match self.sessions.find(&token::hash(&token)) {
-                Ok(session) => return Ok(session),
-                Err(reason) => ended = ended.or(reason),
-            }
+    /// Looks up the session of a request. All values of the cookie are tried: a browser may also bring stale ones.
+    pub fn session<'h>(
+        &self,
+        secure: bool,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> SessionLookup {
+        let mut found: SessionLookup = Err(NoSession::Unknown);
+        for token_hash in self.token_hashes(secure, cookie_lines) {
+            found = match (self.sessions.find(&token_hash), found) {
+                (Ok(one), Ok(other)) if one.principal != other.principal => {
+                    return Err(NoSession::Ambiguous);
+                }
+                (Ok(one), Err(_)) => Ok(one),
+                (Err(ended), Err(NoSession::Unknown)) => Err(ended.into()),
+                (_, found) => found,
+            };
         }
-        Err(ended)
+        found
+    }
+
+    fn token_hashes<'h>(
+        &self,
+        secure: bool,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> impl Iterator<Item = TokenHash> {
+        self.cookie.tokens(secure, cookie_lines).map(|token| token::hash(&token))
     }
 
     /// Ends expired sessions and stores when the others were last used.

@@ -5,49 +5,52 @@ use std::time::Duration;
 use crate::auth::token;
 use crate::domain::Secret;
 
-/// The name at the default port; earlier versions had it at every port.
-const NAME: &str = "tillcast_session";
+/// The name over TLS: a browser takes a cookie of this prefix from nobody but the host itself, over TLS.
+const SECURE_NAME: &str = "__Host-tillcast_session";
+/// The name over plain HTTP at the default port.
+const PLAIN_NAME: &str = "tillcast_session";
 const DEFAULT_PORT: u16 = 3000;
 
 /// The session cookie of one server.
 pub struct SessionCookie {
-    name: String,
+    plain_name: String,
 }
 
 impl SessionCookie {
     /// Names the cookie after the server's first port: a browser sends a host's cookies to all of its
     /// ports, so the servers of one host would overwrite each other's.
     pub fn new(port: u16) -> Self {
-        let name = if port == DEFAULT_PORT { NAME.to_owned() } else { format!("{NAME}_{port}") };
-        Self { name }
+        let plain_name = match port {
+            DEFAULT_PORT => PLAIN_NAME.to_owned(),
+            port => format!("{PLAIN_NAME}_{port}"),
+        };
+        Self { plain_name }
     }
 
-    /// The name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// The name, for clients that come over TLS or not.
+    pub fn name(&self, secure: bool) -> &str {
+        if secure { SECURE_NAME } else { &self.plain_name }
     }
 
-    /// The well-formed tokens in a request's `Cookie` lines, the current name's and the older one's.
+    /// The well-formed tokens in a request's `Cookie` lines.
     ///
-    /// The lines are read as bytes: other cookies of the host may hold any. A name may occur several times,
+    /// The lines are read as bytes: other cookies of the host may hold any. The name may occur several times,
     /// because a browser keeps one cookie for each path and domain.
     pub fn tokens<'h>(
         &self,
+        secure: bool,
         lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> impl Iterator<Item = Secret> {
-        lines.into_iter().flat_map(Pairs).filter_map(|pair| self.token_in(pair))
-    }
-
-    fn token_in(&self, pair: &[u8]) -> Option<Secret> {
-        let (name, value) = split_at_byte(pair, b'=')?;
-        let name = name.trim_ascii();
-        let is_ours = name == self.name.as_bytes() || name == NAME.as_bytes();
-        if is_ours { token::parse(unquoted(value.trim_ascii())) } else { None }
+        let own = self.name(secure).as_bytes();
+        lines.into_iter().flat_map(Pairs).filter_map(move |pair| {
+            let (name, value) = split_at_byte(pair, b'=')?;
+            if name.trim_ascii() == own { token::parse(unquoted(value.trim_ascii())) } else { None }
+        })
     }
 
     /// The value of `Set-Cookie` that stores a token.
     pub fn set(&self, Secret(token): &Secret, max_age: Duration, secure: bool) -> String {
-        let (name, seconds) = (&self.name, max_age.as_secs());
+        let (name, seconds) = (self.name(secure), max_age.as_secs());
         let secure = if secure { "; Secure" } else { "" };
         format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}")
     }
@@ -90,7 +93,8 @@ mod tests {
     use super::*;
 
     fn tokens(port: u16, lines: &[&[u8]]) -> Vec<char> {
-        let found = SessionCookie::new(port).tokens(lines.iter().copied()).collect::<Vec<_>>();
+        let cookie = SessionCookie::new(port);
+        let found: Vec<_> = cookie.tokens(false, lines.iter().copied()).collect();
         found.iter().map(|Secret(token)| token.chars().next().unwrap()).collect()
     }
 
@@ -126,5 +130,25 @@ mod tests {
         assert_eq!(tokens(3002, &[both.as_bytes()]), ['b']);
         let at_default_port = set(&SessionCookie::new(3000), &a);
         assert!(at_default_port.starts_with("tillcast_session=aaaa"), "{at_default_port}");
+        assert!(tokens(3001, &[at_default_port.as_bytes()]).is_empty());
+    }
+
+    #[test]
+    fn over_tls_the_cookie_is_the_hosts_own() {
+        let cookie = SessionCookie::new(3000);
+        let [a, b] = ["a", "b"].map(|digit| Secret(digit.repeat(64)));
+        let [plain, secure] = [(&a, false), (&b, true)]
+            .map(|(token, secure)| cookie.set(token, Duration::ZERO, secure));
+        assert!(secure.starts_with("__Host-tillcast_session=bbbb"), "{secure}");
+        // What the prefix asks for: Secure, this path, and no Domain.
+        assert!(
+            secure.ends_with("; Path=/; Max-Age=0; Secure") && !secure.contains("Domain"),
+            "{secure}"
+        );
+        let both = format!("{plain}; {secure}");
+        for (over_tls, Secret(own)) in [(false, a), (true, b)] {
+            let found: Vec<_> = cookie.tokens(over_tls, [both.as_bytes()]).collect();
+            assert!(matches!(&found[..], [Secret(token)] if *token == own));
+        }
     }
 }

@@ -49,6 +49,7 @@ codes! {
     // Permission.
     NotLoggedIn, "not_logged_in", "The request has no valid session.";
     SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or a new role.";
+    AmbiguousSession, "ambiguous_session", "The cookie has valid sessions of two users; a login ends both.";
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
     OriginNotAllowed, "origin_not_allowed", "Pages of this origin have no right to do this; see --allow-origin.";

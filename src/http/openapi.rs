@@ -10,13 +10,19 @@ use crate::domain::EntityKind;
 use crate::http::api::Api;
 use crate::http::openapi::names::path_of;
 use crate::http::reply::{self, Reply};
+use crate::http::request::ApiRequest;
 use crate::http::route::{ResponseBody, Route};
 use crate::http::routes::ROUTES;
 
 impl Api {
     /// `GET /openapi.json`.
-    pub(super) fn openapi(&self) -> Reply {
-        reply::json(document(self.auth.cookie_name()).to_string())
+    pub(super) fn openapi(&self, request: &ApiRequest) -> Reply {
+        reply::json(document(self.auth.cookie_name(request.client.secure)).to_string())
+    }
+
+    /// `GET /asyncapi.json`.
+    pub(super) fn asyncapi(&self, request: &ApiRequest) -> Reply {
+        reply::json((self.asyncapi)(self.auth.cookie_name(request.client.secure)))
     }
 }
 

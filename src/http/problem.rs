@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 
-use crate::auth::Denied;
 use crate::auth::session::EndReason;
+use crate::auth::{Denied, NoSession};
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::reply::{Reply, plain, to_json};
 use crate::throttle::NoRoom;
@@ -121,9 +121,11 @@ impl Problem {
 /// The status of a problem with this code.
 pub(super) fn status(code: Code) -> StatusCode {
     match code {
-        Code::MalformedRequest | Code::NotJson | Code::TooDeep | Code::NoHandshake => {
-            StatusCode::BAD_REQUEST
-        }
+        Code::MalformedRequest
+        | Code::NotJson
+        | Code::TooDeep
+        | Code::NoHandshake
+        | Code::AmbiguousSession => StatusCode::BAD_REQUEST,
         Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials => StatusCode::UNAUTHORIZED,
         Code::RoleNotAllowed | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
@@ -205,6 +207,21 @@ impl From<Reject> for Problem {
                 Code::Unavailable,
                 "the store could not do it; repeat it with the same Idempotency-Key",
                 soon,
+            ),
+        }
+    }
+}
+
+impl From<NoSession> for Problem {
+    fn from(none: NoSession) -> Self {
+        match none {
+            NoSession::Unknown => {
+                Self::new(Code::NotLoggedIn, "log in first: POST /api/auth/login")
+            }
+            NoSession::Ended(reason) => Self::session_ended(reason),
+            NoSession::Ambiguous => Self::new(
+                Code::AmbiguousSession,
+                "the cookie has sessions of two users; log in again, which ends both",
             ),
         }
     }

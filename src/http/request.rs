@@ -71,10 +71,7 @@ impl ApiRequest {
 
     /// The session of the request's cookie.
     pub(super) fn session(&self) -> Result<Arc<Session>, Problem> {
-        self.session.clone().map_err(|ended| match ended {
-            Some(ended) => Problem::session_ended(ended),
-            None => Problem::new(Code::NotLoggedIn, "log in first: POST /api/auth/login"),
-        })
+        self.session.clone().map_err(Problem::from)
     }
 
     /// The one whose share of all pools the request takes.

@@ -30,12 +30,12 @@ pub(super) async fn dispatch(
     permit: Arc<ConnectionPermit>,
     peer: &Peer,
 ) -> Reply {
-    let session = context.api.auth.session(cookie_lines(request.headers()));
-    let has_session = session.is_ok();
     let client =
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
     let client = client.and_then(|client| check_host(context, &request).map(|()| client));
     let secure = client.as_ref().is_ok_and(|client| client.secure);
+    let session = context.api.auth.session(secure, cookie_lines(request.headers()));
+    let has_session = session.is_ok();
     let origin = origin_of(request.headers()).map(ToOwned::to_owned);
     if let Some(origin) = &origin
         && !may_act(request.headers(), &context.api.origins, secure)

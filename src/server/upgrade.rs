@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::auth::session::EndReason;
 use crate::auth::sessions::{AttachError, SessionGuard};
-use crate::auth::{ClientAddr, SessionLookup};
+use crate::auth::{ClientAddr, NoSession, SessionLookup};
 use crate::domain::Code;
 use crate::http::{Problem, Reply, may_act, switching_protocols};
 use crate::server::admission::ConnectionPermit;
@@ -144,7 +144,9 @@ fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgr
                 }
             }
         }
-        Err(reason) => Ok(rejection(reason)),
+        Err(NoSession::Unknown) => Ok(rejection(None)),
+        Err(NoSession::Ended(reason)) => Ok(rejection(Some(reason))),
+        Err(ambiguous @ NoSession::Ambiguous) => Err(ambiguous.into()),
     }
 }
 

@@ -212,7 +212,8 @@ impl Answer {
     #[track_caller]
     pub(crate) fn session_cookie(&self) -> String {
         let pair = self.header("set-cookie").split(';').next().unwrap_or_default();
-        assert!(pair.starts_with("tillcast_session"), "no session in {:?}", self.headers);
+        let name = pair.strip_prefix("__Host-").unwrap_or(pair);
+        assert!(name.starts_with("tillcast_session"), "no session in {:?}", self.headers);
         pair.to_owned()
     }
 }

@@ -17,7 +17,11 @@ fn a_shop_is_served_over_tls_from_the_login_to_the_event() {
     let keys = Keys::make();
     let server = keys.server(&[]);
     let login = keys.log_in_answer(&server);
-    assert!(login.header("set-cookie").contains("; Secure"), "{:?}", login.headers);
+    let cookie = login.header("set-cookie");
+    assert!(
+        cookie.starts_with("__Host-tillcast_session=") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
     let cookie = login.session_cookie();
     let mut socket = keys.ws(server.address(), &cookie);
     let seq = socket.subscribe("order_changes");

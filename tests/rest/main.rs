@@ -13,6 +13,7 @@ mod api_documents;
 mod audit;
 mod bodies;
 mod conditions;
+mod cookies;
 mod entities;
 mod erasure;
 mod event_log;

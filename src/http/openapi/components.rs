@@ -99,6 +99,7 @@ fn responses() -> Value {
     let of_requests = [
         Code::NotJson,
         Code::TooDeep,
+        Code::AmbiguousSession,
         Code::NotLoggedIn,
         Code::SessionEnded,
         Code::WrongCredentials,

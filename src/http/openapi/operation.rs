@@ -194,7 +194,13 @@ fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     let is_write = route.method != Method::GET;
     let mut codes = vec![Code::MisdirectedRequest, Code::TooManyRequests];
     if route.access != Access::Public {
-        codes.extend([Code::NotLoggedIn, Code::SessionEnded, Code::Busy, Code::Unavailable]);
+        codes.extend([
+            Code::AmbiguousSession,
+            Code::NotLoggedIn,
+            Code::SessionEnded,
+            Code::Busy,
+            Code::Unavailable,
+        ]);
     }
     if !matches!(route.access, Access::Public | Access::LoggedIn) {
         codes.push(Code::RoleNotAllowed);
