@@ -54,6 +54,8 @@ pub(crate) struct Server {
 pub(crate) struct Memory {
     pub(crate) resident: f64,
     pub(crate) anonymous: f64,
+    /// The most that was ever resident.
+    pub(crate) peak: f64,
 }
 
 impl Server {
@@ -199,7 +201,7 @@ impl Server {
             let value = line.and_then(|value| value.trim().strip_suffix(" kB")).ok_or("no size")?;
             Ok(value.parse()?)
         };
-        Ok(Memory { resident: kib("VmRSS:")?, anonymous: kib("RssAnon:")? })
+        Ok(Memory { resident: kib("VmRSS:")?, anonymous: kib("RssAnon:")?, peak: kib("VmHWM:")? })
     }
 }
 

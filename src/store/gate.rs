@@ -63,6 +63,12 @@ impl Gate {
         Some(closed)
     }
 
+    /// Whether a read is inside.
+    #[cfg(test)]
+    pub(super) fn has_read_inside(&self) -> bool {
+        sync::lock(&self.state).inside.iter().any(Option::is_some)
+    }
+
     /// Whether this reader's read has to end, because it takes too long or because the writer waits.
     pub(super) fn is_over(&self, reader: usize) -> bool {
         let state = sync::lock(&self.state);

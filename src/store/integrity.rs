@@ -12,8 +12,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{
-    BACKGROUND_CHECK_DELAY, CHECK_MAPPED_BYTES, CHECK_READ_BYTES, READER_CACHE_KIB,
-    ROW_CHECK_BYTES_MAX,
+    BACKGROUND_CHECK_DELAY, CHECK_READ_BYTES, READER_CACHE_KIB, ROW_CHECK_BYTES_MAX,
 };
 use crate::store::data_dir::{self, file_beside};
 use crate::store::database;
@@ -24,8 +23,6 @@ use crate::store::{long_read, readers};
 pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
     let file = data_dir::database_file(data_dir);
     let Some(mut conn) = open_for_check(&file)? else { return Ok(()) };
-    let cache = conn.pragma_update(None, "cache_size", -READER_CACHE_KIB);
-    cache.map_err(|error| unusable(&file, &error))?;
     let found = long_read::run(&mut conn, &file, u32::MAX, |conn| {
         conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
     });
@@ -53,8 +50,8 @@ pub(super) fn check_at_start(data_dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Reads a file to its end. A card that cannot be read gives an error here; for a page that is
-/// mapped it would raise a signal.
+/// Reads a file to its end, so that its pages are in the kernel's cache: a card is many times slower
+/// in the order of a tree.
 fn read_whole(file: &Path) -> io::Result<()> {
     let mut file = File::open(file)?;
     let mut buffer = vec![0; CHECK_READ_BYTES];
@@ -66,8 +63,6 @@ fn read_whole(file: &Path) -> io::Result<()> {
 /// positions.
 fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cell_size_check", true)?;
-    // This pragma returns a row even when it sets the value.
-    conn.pragma_update_and_check(None, "mmap_size", CHECK_MAPPED_BYTES, |_| Ok(()))?;
     let trees = "SELECT format('SELECT count(*) FROM \"%w\" ', tbl_name)
                      || iif(type = 'table', 'NOT INDEXED', format('INDEXED BY \"%w\"', name))
                  FROM sqlite_schema WHERE rootpage > 0";
@@ -107,6 +102,8 @@ fn open_for_check(file: &Path) -> Result<Option<Connection>, OpenError> {
     }
     let conn = database::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database::check_identity(&conn, file)?;
+    let cache = conn.pragma_update(None, "cache_size", -READER_CACHE_KIB);
+    cache.map_err(|error| unusable(file, &error))?;
     Ok(Some(conn))
 }
 

@@ -88,3 +88,44 @@ pub(super) fn spawn_thread(
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     started.map_err(|error| OpenError(format!("no thread can be started: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, scope};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::limits::{READ_TIME_LAST, READ_TIME_MAX};
+
+    /// A query that never ends by itself.
+    fn endless(reader: &Reader) -> Result<i64, Reject> {
+        let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n)
+                   SELECT count(*) FROM n, log";
+        reader.query(|conn| {
+            snapshot(conn, |conn| conn.query_row(sql, [], |row| row.get(0)).map_err(failed))
+        })
+    }
+
+    #[test]
+    fn a_read_ends_when_its_time_is_over_or_the_writer_waits() {
+        let data = tempfile::tempdir().unwrap();
+        drop(database::open_writer(data.path(), READER_CACHE_KIB).unwrap());
+        let gate = Arc::new(Gate::default());
+        let reader = Reader::open(data.path(), &gate, 0).unwrap();
+        let begun = Instant::now();
+        assert_eq!(endless(&reader), Err(Reject::Busy));
+        assert!(begun.elapsed() >= READ_TIME_MAX);
+        scope(|threads| {
+            let read = threads.spawn(|| (endless(&reader), reader));
+            while !gate.has_read_inside() {
+                thread::yield_now();
+            }
+            let begun = Instant::now();
+            assert!(gate.close().is_some());
+            assert!(begun.elapsed() >= READ_TIME_LAST);
+            let (result, reader) = read.join().unwrap();
+            assert_eq!(result, Err(Reject::Busy));
+            assert_eq!(reader.query(|conn| Ok(conn.is_autocommit())), Ok(true));
+        });
+    }
+}
