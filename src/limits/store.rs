@@ -41,6 +41,12 @@ pub const WAL_RETRY_PAGES: i32 = 256;
 /// Bytes of the write-ahead log: `WAL_GATE_PAGES`, and what is committed until the last long read has ended.
 /// It can grow beyond only while another program reads the database for long; the server warns then.
 pub const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Rows that one commit changes, or little more; each takes three pages of the log at most. An order of 100
+/// lines changes 300. With more, the commands that follow get a commit of their own.
+pub const COMMIT_CHANGES_MAX: u64 = 2048;
+/// Bytes of the events of one commit, or little more; the rows and the stored responses have as many each.
+/// With more, the commands that follow get a commit of their own.
+pub const COMMIT_EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// The pause before a backup or a check starts again that stopped because the log grew too long. It doubles
 /// each time.
 pub const LONG_READ_PAUSE_MIN: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ffi};
 
 use crate::domain::Reject;
-use crate::limits::IDEMPOTENCY_KEPT;
+use crate::limits::{COMMIT_CHANGES_MAX, COMMIT_EVENT_BYTES_MAX, IDEMPOTENCY_KEPT};
 use crate::store::clock::{ShopClock, clock};
 use crate::store::command::Command;
 use crate::store::error::failed;
@@ -58,13 +58,14 @@ impl GroupCommit {
             || self.log.needs_pruning(now, self.retention)
     }
 
-    /// Runs all commands in one transaction and commits it; returns its outbox. After an error
-    /// nothing is stored, unless `COMMIT` itself failed: its changes may be on disk all the same.
+    /// Runs commands in one transaction until it is full, and commits it; returns its outbox and the
+    /// number of commands that ran. After an error nothing is stored, unless `COMMIT` itself failed:
+    /// its changes may be on disk all the same.
     pub(super) fn commit(
         &mut self,
         conn: &Connection,
         commands: &mut [Box<dyn Command>],
-    ) -> rusqlite::Result<Outbox> {
+    ) -> rusqlite::Result<(Outbox, usize)> {
         if !conn.is_autocommit() {
             execute(conn, "ROLLBACK")?; // the last transaction found the disk full
         }
@@ -77,15 +78,16 @@ impl GroupCommit {
             Ok(WriteTx { conn, now, uptime, head, next_seq, outbox: Outbox::default() })
         };
         let mut tx = begin()?;
-        let complete = run_optimistic(&mut tx, commands);
+        let ran = run_until_full(&mut tx, commands, run_optimistic);
         check_disk_full(commands)?;
-        if !complete {
+        let ran = if let Ok(ran) = ran {
+            ran
+        } else {
             execute(conn, "ROLLBACK")?;
             tx = begin()?;
-            let done =
-                commands.iter_mut().try_for_each(|command| run_in_savepoint(&mut tx, command));
-            check_disk_full(commands).and(done)?;
-        }
+            let ran = run_until_full(&mut tx, commands, run_in_savepoint);
+            check_disk_full(commands).and(ran)?
+        };
         let WriteTx { outbox, head, .. } = tx;
         let mut log = self.log;
         log.head = head;
@@ -101,27 +103,71 @@ impl GroupCommit {
         if now >= self.audit_due {
             self.audit_due = audit::prune(conn, now, self.retention.audit)?;
         }
-        self.marks.reserve(conn, outbox.events.len().max(commands.len()))?;
+        self.marks.reserve(conn, outbox.events.len().max(ran))?;
         execute(conn, "COMMIT")?;
         self.clock.accept_step(step);
         self.log = log;
-        Ok(outbox)
+        Ok((outbox, ran))
     }
 }
 
-/// Runs the commands one after the other; returns false if one was rejected after it had changed
-/// something. That is rare, whereas a savepoint for each command would copy every page that the
-/// command touches.
-fn run_optimistic(tx: &mut WriteTx<'_>, commands: &mut [Box<dyn Command>]) -> bool {
-    commands.iter_mut().all(|command| {
-        let before = tx.conn.total_changes();
-        // A full disk may have ended the transaction.
-        command.run(tx) || (tx.conn.total_changes() == before && !tx.conn.is_autocommit())
-    })
+/// The size of a transaction. One that grows too large ends early, because the write-ahead log cannot
+/// be emptied before its end.
+struct Size {
+    changes_before: u64,
+    events: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn new(tx: &WriteTx<'_>) -> Self {
+        Self { changes_before: tx.conn.total_changes(), events: 0, bytes: 0 }
+    }
+
+    /// Whether the transaction has room for no further command.
+    fn is_full(&mut self, tx: &WriteTx<'_>) -> bool {
+        let events = &tx.outbox.events;
+        let new = events.get(self.events..).unwrap_or_default();
+        self.bytes += new.iter().map(|event| event.body.len()).sum::<usize>();
+        self.events = events.len();
+        let changes = tx.conn.total_changes() - self.changes_before;
+        changes >= COMMIT_CHANGES_MAX || self.bytes >= COMMIT_EVENT_BYTES_MAX
+    }
+}
+
+/// Runs commands one after the other until the transaction is full; returns their number.
+fn run_until_full<'c, E>(
+    tx: &mut WriteTx<'c>,
+    commands: &mut [Box<dyn Command>],
+    run: impl Fn(&mut WriteTx<'c>, &mut dyn Command) -> Result<(), E>,
+) -> Result<usize, E> {
+    let mut size = Size::new(tx);
+    for (ran, command) in (1..).zip(commands.iter_mut()) {
+        run(tx, &mut **command)?;
+        if size.is_full(tx) {
+            return Ok(ran);
+        }
+    }
+    Ok(commands.len())
+}
+
+/// A command was rejected after it had changed something.
+struct LateRejection;
+
+/// Runs one command, whose changes a rejection leaves. That is rare, whereas a savepoint for each
+/// command would copy every page that the command touches.
+fn run_optimistic(tx: &mut WriteTx<'_>, command: &mut dyn Command) -> Result<(), LateRejection> {
+    let before = tx.conn.total_changes();
+    // A full disk may have ended the transaction.
+    if command.run(tx) || (tx.conn.total_changes() == before && !tx.conn.is_autocommit()) {
+        Ok(())
+    } else {
+        Err(LateRejection)
+    }
 }
 
 /// Runs one command so that its rejection undoes only its own changes.
-fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut Box<dyn Command>) -> rusqlite::Result<()> {
+fn run_in_savepoint(tx: &mut WriteTx<'_>, command: &mut dyn Command) -> rusqlite::Result<()> {
     execute(tx.conn, "SAVEPOINT command")?;
     let savepoint = tx.savepoint();
     if !command.run(tx) {
@@ -175,25 +221,48 @@ mod tests {
 
     /// A command that appends an event, and is rejected after that unless `keep` is set.
     fn command(keep: bool) -> Box<dyn Command> {
+        appending(format!("kept: {keep}"), keep)
+    }
+
+    fn appending(body: String, keep: bool) -> Box<dyn Command> {
         let work = move |tx: &mut WriteTx<'_>| {
-            let body = format!("kept: {keep}");
+            let body = body.clone();
             events::append(tx, Event { seq: tx.next_seq, kind: EntityKind::Order, body })?;
             if keep { Ok(()) } else { Err(Reject::NotFound) }
         };
         PendingCommand::new(work).0
     }
 
-    #[test]
-    fn late_rejection_keeps_the_rest_of_the_batch() {
+    fn new_shop() -> (tempfile::TempDir, Connection, GroupCommit) {
         let data = tempfile::tempdir().unwrap();
         let conn = database::open_writer(data.path(), COMMAND_CACHE_KIB).unwrap();
         let minute = Duration::from_secs(60);
         let retention = Retention { age: minute, count: 100, audit: minute };
         let log = LogBounds::read(&conn).unwrap();
-        let mut group =
-            GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, Marks::new(data.path()));
+        let marks = Marks::new(data.path());
+        let group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, marks);
+        (data, conn, group)
+    }
+
+    #[test]
+    fn a_large_batch_takes_several_commits() {
+        let (_data, conn, mut group) = new_shop();
+        let third = "x".repeat(COMMIT_EVENT_BYTES_MAX / 3 + 1);
+        for (keep, told) in [([true; 5], 3), ([true, false, true, true, true], 3)] {
+            let mut commands = keep.map(|keep| appending(third.clone(), keep));
+            let (Outbox { events, .. }, ran) = group.commit(&conn, &mut commands).unwrap();
+            assert_eq!((events.len(), ran), (told, keep[..ran].len()));
+            let (Outbox { events, .. }, rest) = group.commit(&conn, &mut commands[ran..]).unwrap();
+            assert_eq!((events.len(), ran + rest), (5 - ran, 5));
+        }
+    }
+
+    #[test]
+    fn late_rejection_keeps_the_rest_of_the_batch() {
+        let (_data, conn, mut group) = new_shop();
         let mut commands = [true, false, true].map(command);
-        let Outbox { events, .. } = group.commit(&conn, &mut commands).unwrap();
+        let (Outbox { events, .. }, ran) = group.commit(&conn, &mut commands).unwrap();
+        assert_eq!(ran, 3);
         let told: Vec<_> = events.into_iter().map(|event| (event.seq, event.body)).collect();
         let kept = |seq| (seq, "kept: true".to_owned());
         assert_eq!((told, group.log.head), (vec![kept(1), kept(2)], 2));

@@ -116,8 +116,12 @@ impl Writer {
             }
             self.poll_external_changes();
             self.reclaim_reserve();
-            self.commit(commands);
+            let mut commands = self.commit(commands);
             self.checkpoint();
+            while !commands.is_empty() {
+                commands = self.commit(commands);
+                self.checkpoint();
+            }
         }
         // The readers end with the last handle, too. The last connection to close must be one that
         // may write, because SQLite then moves the write-ahead log into the database and removes
@@ -142,14 +146,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits one batch in one transaction, and then delivers its events and replies.
-    fn commit(&mut self, mut commands: Vec<Box<dyn Command>>) {
+    /// Commits one batch in one transaction, and then delivers its events and replies. Returns the
+    /// commands for which the transaction had no room.
+    fn commit(&mut self, mut commands: Vec<Box<dyn Command>>) -> Vec<Box<dyn Command>> {
         let Some(conn) = self.conn.take() else {
-            return reject_all(commands, &Reject::Unavailable);
+            reject_all(commands, &Reject::Unavailable);
+            return Vec::new();
         };
         if commands.is_empty() && !self.group.has_upkeep() {
             self.conn = Some(conn);
-            return;
+            return commands;
         }
         let begun = Instant::now();
         let mut done = self.group.commit(&conn, &mut commands);
@@ -161,10 +167,12 @@ impl Writer {
             done = self.group.commit(&conn, &mut commands);
         }
         match done {
-            Ok(outbox) => {
-                self.count_commit(&conn, begun, commands.len());
+            Ok((outbox, ran)) => {
+                let rest = commands.split_off(ran);
+                self.count_commit(&conn, begun, ran);
                 self.conn = Some(conn);
                 self.deliver(outbox, commands);
+                return rest;
             }
             Err(error) if is_disk_full(&error) => {
                 self.conn = Some(conn); // still usable: the next commit begins with a rollback
@@ -177,6 +185,7 @@ impl Writer {
                 reject_all(commands, &Reject::Unavailable);
             }
         }
+        Vec::new()
     }
 
     /// Delivers the results of a commit. Session changes come first, so that a login or a
