@@ -34,6 +34,7 @@ mod reserve;
 mod restore;
 mod rows;
 mod save;
+mod schema;
 mod session;
 mod session_table;
 mod start;

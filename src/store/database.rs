@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{BUSY_TIMEOUT, WAL_BYTES_KEPT};
 use crate::store::data_dir::{database_file, file_beside, mark_created, was_created};
 use crate::store::error::{OpenError, unusable};
 use crate::store::file_mode;
+use crate::store::schema::Schema;
 
 /// `TLCS`: marks a SQLite file as the database of this program.
 pub(super) const APPLICATION_ID: u32 = 0x544C_4353;
@@ -96,7 +99,8 @@ pub(super) fn open_immutable(data_dir: &Path, cache_kib: i64) -> Result<Connecti
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn =
         Connection::open_with_flags(immutable_uri(&file), flags | OpenFlags::SQLITE_OPEN_URI);
-    for_reading(conn.map_err(|error| unusable(&file, &error))?, &file, cache_kib)
+    let conn = conn.and_then(confined).map_err(|error| unusable(&file, &error))?;
+    for_reading(conn, &file, cache_kib)
 }
 
 /// The URI of a file that no process writes (<https://sqlite.org/uri.html>).
@@ -125,8 +129,24 @@ pub(super) fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenE
     check_wal(file)?;
     let path = plain_path(file)?;
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    let conn = conn.map_err(|error| unusable(file, &error))?;
+    let conn = conn.and_then(confined).map_err(|error| unusable(file, &error))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|error| unusable(file, &error))?;
+    Ok(conn)
+}
+
+/// A connection that takes a file for data only: it runs no trigger and no view, lets the schema call only
+/// functions without side effects, and writes to no table of SQLite's own
+/// (<https://sqlite.org/security.html>). This build of SQLite loads no extensions.
+fn confined(conn: Connection) -> rusqlite::Result<Connection> {
+    for (setting, value) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        conn.set_db_config(setting, value)?;
+    }
+    conn.pragma_update(None, "cell_size_check", true)?;
     Ok(conn)
 }
 
@@ -149,8 +169,23 @@ fn check_wal(file: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The schema version of a database of this program; 0 for a new one.
+/// The schema version of a database of this program; 0 for a new one. Refuses a database with any other
+/// table, index, trigger or view than that version has.
 pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
+    let fail = |error| unusable(file, &error);
+    // Both are of one moment: another process may be migrating the database.
+    let moment = conn.unchecked_transaction().map_err(fail)?;
+    let version = check_version(&moment, file)?;
+    match difference(&moment, version).map_err(fail)? {
+        None => Ok(version),
+        Some(text) => Err(OpenError(format!(
+            "{}: {text}, and nothing was touched; `tillcast restore FILE` puts a backup in its place",
+            file.display()
+        ))),
+    }
+}
+
+fn check_version(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<_> {
         Ok((
@@ -175,6 +210,20 @@ pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, Op
     }
 }
 
+/// What in a database is not of the schema of this version.
+fn difference(conn: &Connection, version: usize) -> rusqlite::Result<Option<String>> {
+    // Each process opens several connections, nearly always to a database of the newest version.
+    static NEWEST: OnceLock<Schema> = OnceLock::new();
+    if version < MIGRATIONS.len() {
+        return Schema::of(&MIGRATIONS[..version])?.difference(conn);
+    }
+    if let Some(newest) = NEWEST.get() {
+        return newest.difference(conn);
+    }
+    let made = Schema::of(MIGRATIONS)?;
+    NEWEST.get_or_init(|| made).difference(conn)
+}
+
 fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
@@ -189,18 +238,51 @@ fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
 }
 
 fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    // A migration may edit the schema's text. The schema that it begins with was checked.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
     for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(version) {
         let step = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         step.execute_batch(sql)?;
         step.pragma_update(None, "user_version", number)?;
         step.commit()?;
     }
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_connection_takes_a_file_for_data_only() {
+        let data = tempfile::tempdir().unwrap();
+        let writer = open_writer(data.path(), 64).unwrap();
+        let reader = open_reader(data.path(), 64).unwrap();
+        writer
+            .execute("INSERT INTO events (seq, at, kind, body) VALUES (1, 0, 0, '')", [])
+            .unwrap();
+        writer
+            .execute_batch("CREATE TRIGGER t AFTER DELETE ON events BEGIN SELECT 1/0; END")
+            .unwrap();
+        writer.execute("UPDATE sqlite_schema SET sql = ''", []).unwrap_err();
+        drop((writer, reader));
+        let file = database_file(data.path());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let conn = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let immutable = Connection::open_with_flags(&file, flags).and_then(confined).unwrap();
+        for conn in [&conn, &immutable] {
+            let config = |setting| conn.db_config(setting).unwrap();
+            assert!(config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE));
+            for off in [
+                DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+                DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+            ] {
+                assert!(!config(off));
+            }
+        }
+    }
 
     #[test]
     fn an_unsafe_sqlite_is_refused() {

@@ -14,6 +14,7 @@ mod clock;
 mod crash;
 mod failing_disk;
 mod full_disk;
+mod hostile_databases;
 mod migrations;
 
 mod private_files;
