@@ -300,7 +300,8 @@ impl Auth {
         }
     }
 
-    /// Waits until a password may be tried: a while if others failed too often with the name, then for a hash.
+    /// Waits until a password may be checked: for the delay, if others failed too often with the name, and then
+    /// for a permit to hash.
     ///
     /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
     /// than sequential ones.
@@ -321,7 +322,7 @@ impl Auth {
         }
     }
 
-    /// How long a try has to wait, unless it has waited already.
+    /// The delay of an attempt; `None` if it may run now, because it needs no delay or has had it.
     fn check_failures(
         &self,
         attempt: &Attempt,

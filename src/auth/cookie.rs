@@ -61,7 +61,7 @@ impl SessionCookie {
     }
 }
 
-/// What is left of a line of `Cookie`: pairs between semicolons. `split` would call its closure for each byte.
+/// The rest of a `Cookie` line: pairs between semicolons. `split` would call its closure for each byte.
 struct Pairs<'h>(&'h [u8]);
 
 impl<'h> Iterator for Pairs<'h> {
@@ -77,7 +77,7 @@ impl<'h> Iterator for Pairs<'h> {
     }
 }
 
-/// The bytes before the first of this value, and those behind it.
+/// The bytes before and after the first byte of this value.
 fn split_at_byte(bytes: &[u8], value: u8) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|byte| *byte == value)?;
     Some((&bytes[..at], &bytes[at + 1..]))

@@ -48,14 +48,14 @@ pub struct Api {
 pub struct Pools {
     /// Bodies, KiB.
     pub(super) bodies: Arc<Pool>,
-    /// Places of clients that the server waits for.
+    /// Permits for clients that the server waits for.
     pub(super) slow: Arc<Pool>,
     /// Pages, and responses as large, that are being made or sent.
     pages: Arc<Pool>,
 }
 
 impl Pools {
-    /// For the bounds of a profile.
+    /// Creates the pools with the bounds of a profile.
     pub fn new(limits: &Limits) -> Self {
         let places = limits.http_connections;
         Self {
@@ -65,7 +65,8 @@ impl Pools {
         }
     }
 
-    /// Waits for a client's bytes: as a slow one after a moment, if its owner may have another.
+    /// Waits for a client's bytes. After a moment the client counts as slow, if its owner may have another slow
+    /// one.
     pub async fn wait_for<T>(
         &self,
         owner: Owner,

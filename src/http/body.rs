@@ -1,4 +1,4 @@
-//! Reads a body: its memory is taken as its bytes arrive, and a slow one takes a place of its owner's share.
+//! Reads a body. It takes memory as its bytes arrive, and a place of its owner's share if it is slow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,18 +23,18 @@ pub(super) struct BodyReader {
     pools: Arc<Pools>,
     owner: Owner,
     bytes: Vec<u8>,
-    /// The memory of `bytes`.
+    /// The permit for the memory of `bytes`.
     memory: Option<Permit>,
-    /// The place of a client that the server waits for.
+    /// The permit of a client that the server waits for.
     slow: Option<Permit>,
-    /// When the server began to wait; the time in which the client waited for memory does not count.
+    /// When the server began to wait for the client. Time in which the client waits for memory does not count.
     begun: Instant,
-    /// How long the body may take, if it is not too slow before.
+    /// The longest time that the body may take.
     time: Duration,
 }
 
 impl BodyReader {
-    /// Of a body with at most so many bytes, which may take so long.
+    /// Creates a reader of a body with at most `most` bytes, which may take at most this time.
     pub(super) fn new(
         body: Incoming,
         most: usize,
@@ -55,7 +55,7 @@ impl BodyReader {
         }
     }
 
-    /// The whole body, and the right to its memory.
+    /// Reads the whole body; returns it with the permit for its memory.
     pub(super) async fn read(mut self) -> Result<(Bytes, Option<Permit>), Problem> {
         if self.body.size_hint().lower() > self.most as u64 {
             return Err(self.too_large());
@@ -66,8 +66,8 @@ impl BodyReader {
                 return Err(self.too_large());
             }
             self.make_room(length).await?;
-            // Whoever kept a piece would keep the whole buffer that it came in: a body that came byte by
-            // byte held 8 KiB for each.
+            // The piece is copied, because it would keep the whole buffer that it came in: 8 KiB even for
+            // one byte.
             self.bytes.extend_from_slice(&piece);
         }
         Ok((Bytes::from(self.bytes), self.memory))
@@ -100,14 +100,15 @@ impl BodyReader {
         Ok(None)
     }
 
-    /// When the next byte has to be there.
+    /// The time at which the next byte has to have arrived.
     fn due(&self) -> Instant {
         self.begun + patience(self.bytes.len()).min(self.time)
     }
 
     /// Takes the memory for a body of this length.
     ///
-    /// Two bodies may wait for what the other holds: the first that has waited for `BODY_WAIT` is given up.
+    /// Two bodies may each wait for memory that the other holds. The first that has waited for `BODY_WAIT` is
+    /// refused.
     async fn make_room(&mut self, length: usize) -> Result<(), Problem> {
         let held = self.memory.as_ref().map_or(0, Permit::units);
         let wanted = length.div_ceil(KIB);
@@ -132,13 +133,13 @@ impl BodyReader {
     }
 }
 
-/// How long the byte behind so many may be waited for.
+/// The time within which more than this many bytes have to have arrived.
 fn patience(bytes: usize) -> Duration {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     SLOW_GRACE + Duration::from_secs(1) * bytes / SLOW_BYTES_PER_SECOND
 }
 
-/// Reads a body away; false where it is too long or broken.
+/// Discards a body; returns whether it was complete and not too long.
 pub(super) async fn skip(mut body: Incoming) -> bool {
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {

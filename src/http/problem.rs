@@ -65,7 +65,7 @@ impl Problem {
         Self::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
-    /// There is no more of something for the one who asks.
+    /// A pool has no more of `what` for this client.
     pub fn no_room(reason: NoRoom, what: &str) -> Self {
         let soon = Duration::from_secs(1);
         match reason {

@@ -74,7 +74,7 @@ impl ApiRequest {
         self.session.clone().map_err(Problem::from)
     }
 
-    /// The one whose share of all pools the request takes.
+    /// The owner of the request's share of all pools.
     pub(super) fn owner(&self) -> Owner {
         owner(&self.session, self.client)
     }
@@ -102,7 +102,7 @@ impl ApiRequest {
         self.json_object_within(most, Duration::MAX).await
     }
 
-    /// The same of a body that may take only so long, however long it is.
+    /// The same for a body that may take at most this time, however long it is.
     pub(super) async fn json_object_within(
         &mut self,
         most: usize,
@@ -188,7 +188,7 @@ impl ApiRequest {
     }
 }
 
-/// The one whose share a request takes.
+/// The owner of a request's share.
 pub fn owner(session: &SessionLookup, client: ClientAddr) -> Owner {
     let user = session.as_ref().ok().and_then(|session| session.principal.user_id());
     user.map_or_else(|| Owner::Address(client.address.into()), Owner::User)

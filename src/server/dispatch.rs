@@ -126,8 +126,8 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     Err(Problem::new(Code::MalformedRequest, "a body comes in chunks or with its length"))
 }
 
-/// Rejects a request for a host that is not this server (RFC 9110, section 7.4). A client without any is no
-/// browser.
+/// Rejects a request for a host that is not this server (RFC 9110, section 7.4). A request without a host does
+/// not come from a browser, and is allowed.
 fn check_host(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
     let check = |host: &str| match context.hosts.include(host) {
         true => Ok(()),

@@ -345,7 +345,7 @@ fn a_read_that_waits_longer_than_its_session_lives_shows_nothing() {
     }
 }
 
-/// Reads the beginning of a page that is too long for the buffers between the server and the client.
+/// Requests a page that does not fit the buffers between server and client, and reads only its first byte.
 fn unread_page(client: &Client) -> TcpStream {
     let mut stream = TcpStream::connect(client.address()).unwrap();
     let request = json_request("GET", "/api/orders?limit=200", client.cookie(), "", "");
