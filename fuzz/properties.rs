@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each fuzz target uses its own of these")]
 
 use serde_json::{Number, Value};
-use tillcast::auth::SessionCookie;
+use tillcast::auth::Cookie;
 use tillcast::domain::decimal::{self, Decimal};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::json::{self, JsonError};
@@ -73,7 +73,7 @@ pub(crate) fn bodies(bytes: &[u8]) {
 
 /// Every token is a part of the header, and a second line appends its tokens to those of the first.
 pub(crate) fn cookies(line: &[u8]) {
-    let cookie = SessionCookie::new(3001);
+    let cookie = Cookie::session(3001);
     let tokens = |lines: &[&[u8]]| -> Vec<String> {
         cookie.tokens(false, lines.iter().copied()).map(|Secret(token)| token).collect()
     };

@@ -17,11 +17,14 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::domain::{Precondition, Reject, Secret, User};
-use crate::limits::HashCost;
+use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
 use crate::metrics::Metrics;
-use crate::store::{Caller, NewPassword, NewSession, Store, TokenHash, UserPatch, UserUpdate};
+use crate::store::{
+    Caller, KnownClient, LoginClient, NewPassword, NewSession, Store, TokenHash, UserPatch,
+    UserUpdate,
+};
 
-pub use cookie::SessionCookie;
+pub use cookie::Cookie;
 use login_throttle::{Attempt, LoginThrottle, Source, Verdict};
 use password::{HashPermit, Hasher};
 use session::{EndReason, Lifetimes, Session};
@@ -83,17 +86,18 @@ pub struct Auth {
     /// Picks the user whose hash an unknown name is checked against, by a key that no client knows.
     decoy_hash_picker: RandomState,
     throttle: LoginThrottle,
-    cookie: SessionCookie,
+    cookie: Cookie,
+    device_cookie: Cookie,
     lifetimes: Lifetimes,
     metrics: Arc<Metrics>,
 }
 
 impl Auth {
-    /// Creates the handle on a store and a table of sessions.
+    /// Creates the handle on a store and a table of sessions, of a server whose first port this is.
     pub fn new(
         store: Arc<Store>,
         sessions: Arc<Sessions>,
-        cookie: SessionCookie,
+        port: u16,
         lifetimes: Lifetimes,
         hash_cost: HashCost,
         metrics: Arc<Metrics>,
@@ -104,7 +108,8 @@ impl Auth {
             hasher: Hasher::new(hash_cost),
             decoy_hash_picker: RandomState::new(),
             throttle: LoginThrottle::new(),
-            cookie,
+            cookie: Cookie::session(port),
+            device_cookie: Cookie::device(port),
             lifetimes,
             metrics,
         }
@@ -115,29 +120,44 @@ impl Auth {
         self.cookie.name(secure)
     }
 
-    /// Checks a name and a password; returns the user and the value of `Set-Cookie`. Ends the sessions that
-    /// the same browser had before, so that no token from before the login stays valid.
-    pub async fn login<'h>(
+    /// Checks a name and a password; returns the user and the values of `Set-Cookie`: of the session, and of the
+    /// browser, by which it will be known. Ends the sessions that the same browser had before, so that no token
+    /// from before the login stays valid.
+    pub async fn login(
         &self,
         username: String,
         password: Secret,
         from: ClientAddr,
-        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
-    ) -> Result<(User, String), Denied> {
-        let replaced = self.token_hashes(from.secure, cookie_lines).collect();
-        let source = Source::Address(from.address.into());
+        cookie_lines: &[&[u8]],
+    ) -> Result<(User, [String; 2]), Denied> {
+        let hashes = |cookie: &Cookie| -> Vec<TokenHash> {
+            let tokens = cookie.tokens(from.secure, cookie_lines.iter().copied());
+            tokens.map(|token| token::hash(&token)).collect()
+        };
+        let browser = hashes(&self.device_cookie);
+        let client = LoginClient { address: from.address.into(), browser };
+        let source = match self.store.known_client(username.clone(), client.clone()).await? {
+            KnownClient::Browser(token) => Source::Own(token),
+            KnownClient::Address => Source::Known(client.address),
+            KnownClient::Unknown => Source::Stranger(client.address),
+        };
         let (_, (password_hash, renewed_hash)) =
             self.verify_credentials(&username, password, source, from.address).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
+        let browser_token = token::generate().ok_or(Reject::Unavailable)?;
         let new = NewSession {
             token_hash: token::hash(&token),
             username,
             password_hash,
             renewed_hash,
-            replaced,
+            replaced: hashes(&self.cookie),
+            client,
+            browser_token: token::hash(&browser_token),
         };
         let user = self.store.add_session(new, self.sessions.room()).await?.ok_or(Denied::Wrong)?;
-        Ok((user, self.cookie.set(&token, self.lifetimes.max, from.secure)))
+        let session = self.cookie.set(&token, self.lifetimes.max, from.secure);
+        let device = self.device_cookie.set(&browser_token, DEVICE_COOKIE_AGE, from.secure);
+        Ok((user, [session, device]))
     }
 
     /// Ends the sessions of a request's cookie; returns the value of `Set-Cookie` that removes the cookie.

@@ -31,8 +31,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::auth::{Auth, SessionCookie};
 use crate::http::{Api, Pools};
 use crate::metrics::Metrics;
 use crate::store;
@@ -82,8 +82,8 @@ impl Server {
             Arc::clone(&metrics),
             settings.connections_max,
         );
-        let cookie = SessionCookie::new(addresses.first().map_or(0, SocketAddr::port));
-        let (api, writer) = api(settings, storage, cookie, metrics);
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let (api, writer) = api(settings, storage, port, metrics);
         Ok(Self {
             context: Arc::new(Context::new(settings, api, hub)),
             addresses,
@@ -169,19 +169,13 @@ impl Signals {
 fn api(
     settings: &Settings,
     storage: Storage,
-    cookie: SessionCookie,
+    port: u16,
     metrics: Arc<Metrics>,
 ) -> (Api, JoinHandle<()>) {
     let Storage { store, writer, sessions, feed } = storage;
     let (limits, lifetimes) = (settings.limits, settings.lifetimes);
-    let auth = Auth::new(
-        Arc::clone(&store),
-        sessions,
-        cookie,
-        lifetimes,
-        limits.hash,
-        Arc::clone(&metrics),
-    );
+    let auth =
+        Auth::new(Arc::clone(&store), sessions, port, lifetimes, limits.hash, Arc::clone(&metrics));
     let api = Api {
         store,
         auth: Arc::new(auth),

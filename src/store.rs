@@ -23,6 +23,7 @@ mod group_commit;
 mod handle;
 mod idempotency;
 mod integrity;
+mod known_clients;
 mod list;
 mod long_read;
 mod marks;
@@ -54,11 +55,13 @@ pub use error::OpenError;
 pub use events::{EventPage, EventRange, Retention};
 pub use handle::{At, Store};
 pub use idempotency::{IdempotencyKey, StoredResponse};
+pub use known_clients::KnownClient;
 pub use list::Query;
 pub use recovery::last_recorded_time;
 pub use restore::{Backup, restore};
 pub use session::{
-    Credential, NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
+    Credential, LoginClient, NewSession, Revocation, SessionChange, SessionRoom, StoredSession,
+    TokenHash,
 };
 pub use start::{OpenedStore, open};
 pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};

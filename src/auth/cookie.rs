@@ -1,35 +1,43 @@
-//! The session cookie (RFC 6265): its name, its attributes, and the tokens that requests bring in it.
+//! The cookies (RFC 6265): their names, their attributes, and the tokens that requests bring in them.
 
 use std::time::Duration;
 
 use crate::auth::token;
 use crate::domain::Secret;
 
-/// The name over TLS: a browser takes a cookie of this prefix from nobody but the host itself, over TLS.
-const SECURE_NAME: &str = "__Host-tillcast_session";
-/// The name over plain HTTP at the default port.
-const PLAIN_NAME: &str = "tillcast_session";
 const DEFAULT_PORT: u16 = 3000;
 
-/// The session cookie of one server.
-pub struct SessionCookie {
+/// A cookie of one server that holds a token.
+pub struct Cookie {
     plain_name: String,
+    /// The name over TLS: a browser takes a cookie of this prefix from nobody but the host itself, over TLS.
+    secure_name: String,
 }
 
-impl SessionCookie {
+impl Cookie {
+    /// The cookie of a session.
+    pub fn session(port: u16) -> Self {
+        Self::new("tillcast_session", port)
+    }
+
+    /// The cookie by which a browser is known from earlier logins while it has no session.
+    pub fn device(port: u16) -> Self {
+        Self::new("tillcast_device", port)
+    }
+
     /// Names the cookie after the server's first port: a browser sends a host's cookies to all of its
     /// ports, so the servers of one host would overwrite each other's.
-    pub fn new(port: u16) -> Self {
+    fn new(name: &str, port: u16) -> Self {
         let plain_name = match port {
-            DEFAULT_PORT => PLAIN_NAME.to_owned(),
-            port => format!("{PLAIN_NAME}_{port}"),
+            DEFAULT_PORT => name.to_owned(),
+            port => format!("{name}_{port}"),
         };
-        Self { plain_name }
+        Self { plain_name, secure_name: format!("__Host-{name}") }
     }
 
     /// The name, for clients that come over TLS or not.
     pub fn name(&self, secure: bool) -> &str {
-        if secure { SECURE_NAME } else { &self.plain_name }
+        if secure { &self.secure_name } else { &self.plain_name }
     }
 
     /// The well-formed tokens in a request's `Cookie` lines.
@@ -93,7 +101,7 @@ mod tests {
     use super::*;
 
     fn tokens(port: u16, lines: &[&[u8]]) -> Vec<char> {
-        let cookie = SessionCookie::new(port);
+        let cookie = Cookie::session(port);
         let found: Vec<_> = cookie.tokens(false, lines.iter().copied()).collect();
         found.iter().map(|Secret(token)| token.chars().next().unwrap()).collect()
     }
@@ -122,20 +130,20 @@ mod tests {
 
     #[test]
     fn servers_of_one_host_have_cookies_of_their_own() {
-        let [own, other] = [3001, 3002].map(SessionCookie::new);
+        let [own, other] = [3001, 3002].map(Cookie::session);
         let [a, b] = ["a", "b"].map(|digit| Secret(digit.repeat(64)));
-        let set = |cookie: &SessionCookie, token| cookie.set(token, Duration::from_secs(60), false);
+        let set = |cookie: &Cookie, token| cookie.set(token, Duration::from_secs(60), false);
         let both = format!("{}; {}", set(&own, &a), set(&other, &b));
         assert_eq!(tokens(3001, &[both.as_bytes()]), ['a']);
         assert_eq!(tokens(3002, &[both.as_bytes()]), ['b']);
-        let at_default_port = set(&SessionCookie::new(3000), &a);
+        let at_default_port = set(&Cookie::session(3000), &a);
         assert!(at_default_port.starts_with("tillcast_session=aaaa"), "{at_default_port}");
         assert!(tokens(3001, &[at_default_port.as_bytes()]).is_empty());
     }
 
     #[test]
     fn over_tls_the_cookie_is_the_hosts_own() {
-        let cookie = SessionCookie::new(3000);
+        let cookie = Cookie::session(3000);
         let [a, b] = ["a", "b"].map(|digit| Secret(digit.repeat(64)));
         let [plain, secure] = [(&a, false), (&b, true)]
             .map(|(token, secure)| cookie.set(token, Duration::ZERO, secure));

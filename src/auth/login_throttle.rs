@@ -22,8 +22,10 @@ use crate::throttle::{AddressPrefix, Failures};
 pub(super) enum Source {
     /// The user's own client: the token of a session, or of a browser in which the user has logged in before.
     Own(TokenHash),
-    /// Any other client, by its address.
-    Address(AddressPrefix),
+    /// An address from which the user has logged in before.
+    Known(AddressPrefix),
+    /// Any other address.
+    Stranger(AddressPrefix),
 }
 
 /// One attempt to log in.
@@ -88,14 +90,18 @@ impl LoginThrottle {
                 }
                 None => Verdict::Go,
             },
-            Source::Address(address) => state.check_stranger(name, *address, now),
+            Source::Known(address) => {
+                let own = state.own.blocked((name, address), now);
+                own.max(state.addresses.blocked(address, now)).map_or(Verdict::Go, Verdict::Refuse)
+            }
+            Source::Stranger(address) => state.check_stranger(name, *address, now),
         }
     }
 
     /// A place for an attempt that waits, until it is dropped; `None` if too many wait already: in all, for this
     /// name, or from this address.
     pub(super) fn delay<'t>(&'t self, attempt: &Attempt) -> Option<DelayPlace<'t>> {
-        let Source::Address(address) = attempt.source else { return None };
+        let Source::Stranger(address) = attempt.source else { return None };
         let mut state = self.lock();
         let of_name = state.delayed.iter().filter(|(name, _)| *name == attempt.name).count();
         let of_address = state.delayed.iter().filter(|(_, from)| *from == address).count();
@@ -113,7 +119,11 @@ impl LoginThrottle {
         let mut state = self.lock();
         match source {
             Source::Own(token) => state.own.add((name, token), now),
-            Source::Address(address) => {
+            Source::Known(address) => {
+                let client = state.own.add((name, address), now);
+                state.addresses.add(address, now) || client
+            }
+            Source::Stranger(address) => {
                 state.names.add(name, now);
                 let client = state.clients.add((name, address), now);
                 state.addresses.add(address, now) || client
@@ -127,7 +137,8 @@ impl LoginThrottle {
         let mut state = self.lock();
         match source {
             Source::Own(token) => state.own.clear((name, token)),
-            Source::Address(address) => state.clients.clear((name, address)),
+            Source::Known(address) => state.own.clear((name, address)),
+            Source::Stranger(address) => state.clients.clear((name, address)),
         }
     }
 
@@ -193,11 +204,15 @@ mod tests {
     use crate::limits::{LOGIN_FAILURES_KEPT, LOGIN_WINDOW};
 
     fn stranger(name: &str, number: u32) -> Attempt {
-        Attempt::new(name, Source::Address(IpAddr::from(number.to_be_bytes()).into()))
+        Attempt::new(name, Source::Stranger(IpAddr::from(number.to_be_bytes()).into()))
     }
 
     fn own(name: &str, number: u8) -> Attempt {
         Attempt::new(name, Source::Own(TokenHash([number; 32])))
+    }
+
+    fn known(name: &str, number: u32) -> Attempt {
+        Attempt::new(name, Source::Known(IpAddr::from(number.to_be_bytes()).into()))
     }
 
     fn fail(throttle: &LoginThrottle, attempt: &Attempt, times: u32, now: Instant) {
@@ -233,8 +248,12 @@ mod tests {
             fail(&throttle, &stranger(&name.to_string(), 1), 1, now);
         }
         let refused = Verdict::Refuse(LOGIN_WINDOW);
-        assert_eq!(throttle.check(&stranger("ana", 1), now), refused);
-        assert_eq!(throttle.check(&stranger("ana", 2), now), Verdict::Go);
+        for refuses in [stranger("ana", 1), known("ana", 1)] {
+            assert_eq!(throttle.check(&refuses, now), refused);
+        }
+        for other in [stranger("ana", 2), own("ana", 1)] {
+            assert_eq!(throttle.check(&other, now), Verdict::Go);
+        }
     }
 
     #[test]
@@ -251,8 +270,9 @@ mod tests {
         }
         let at = [0, 49, 50, 59, 60, 70, 80, 119].map(|failures| delays[failures]);
         assert_eq!(at, [0, 0, 1, 1, 2, 4, 8, 8]);
-        assert_eq!(throttle.check(&own("ana", 1), now), Verdict::Go);
-        assert_eq!(throttle.check(&stranger("ben", 1), now), Verdict::Go);
+        for other in [own("ana", 1), known("ana", 1), stranger("ben", 1)] {
+            assert_eq!(throttle.check(&other, now), Verdict::Go, "{other:?}");
+        }
     }
 
     /// Whoever has a great many networks can block as many keys as the table has. Strangers then wait.
@@ -296,8 +316,9 @@ mod tests {
             others in vec((0..3_u8, 1..400_u32, 0..3_u64), 0..3_000),
         ) {
             let (throttle, begun) = (LoginThrottle::new(), Instant::now());
-            let (till, blocked) = (own("name0", 7), stranger("name0", 0));
+            let (till, shop, blocked) = (own("name0", 7), known("name0", 1_000), stranger("name0", 0));
             fail(&throttle, &till, 4, begun);
+            fail(&throttle, &shop, 4, begun);
             fail(&throttle, &blocked, 5, begun);
             let mut now = begun;
             for (name, address, seconds) in others {
@@ -308,6 +329,7 @@ mod tests {
                 throttle.record_failure(&own(&name, 8), now);
                 throttle.record_success(&own(&name, 9));
                 prop_assert_eq!(throttle.check(&till, now), Verdict::Go);
+                prop_assert_eq!(throttle.check(&shop, now), Verdict::Go);
                 let left = LOGIN_WINDOW.saturating_sub(now - begun);
                 if !left.is_zero() {
                     prop_assert_eq!(throttle.check(&blocked, now), Verdict::Refuse(left));

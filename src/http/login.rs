@@ -20,10 +20,12 @@ impl Api {
     pub(super) async fn login(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let [username, password] = self.two_texts(request, ["username", "password"]).await?;
         let (username, password) = (normalize(username), Secret(normalize(password)));
-        let cookies = cookie_lines(&request.parts.headers);
-        let (user, cookie) = self.auth.login(username, password, request.client, cookies).await?;
+        let lines: Vec<&[u8]> = cookie_lines(&request.parts.headers).collect();
+        let (user, cookies) = self.auth.login(username, password, request.client, &lines).await?;
         let mut reply = reply::json(show(&user));
-        reply::set(&mut reply, header::SET_COOKIE, &cookie);
+        for cookie in cookies {
+            reply::append(&mut reply, header::SET_COOKIE, &cookie);
+        }
         Ok(reply)
     }
 

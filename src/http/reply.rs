@@ -193,3 +193,10 @@ pub(super) fn set(reply: &mut Reply, name: HeaderName, value: &str) {
         reply.headers_mut().insert(name, value);
     }
 }
+
+/// Adds a header line beside those of the same name.
+pub(super) fn append(reply: &mut Reply, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().append(name, value);
+    }
+}

@@ -15,6 +15,11 @@ pub const LOGIN_FAILURES_PER_ADDRESS: u32 = 20;
 /// Failed logins for one user name within `LOGIN_WINDOW`, from anywhere. Then each further try waits, because to
 /// refuse it would let anybody keep the user out.
 pub const LOGIN_FAILURES_PER_NAME: u32 = 50;
+/// Browsers and addresses of one user that are known from earlier logins. Above, those that came only once are
+/// dropped first, then those unused for the longest.
+pub const KNOWN_CLIENTS_PER_USER: i64 = 64;
+/// How long a browser keeps the cookie by which it is known: as long as browsers keep any.
+pub const DEVICE_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// How long a failed login counts.
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Keys of each table of failures. Above, the key with the fewest failures is dropped, but none that is blocked:

@@ -4,7 +4,8 @@ use crate::domain::{Precondition, Reject, User};
 use crate::store::audit::{AuditSubject, Caller};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
-use crate::store::session::{NewSession, SessionRoom, TokenHash};
+use crate::store::known_clients::{self, KnownClient};
+use crate::store::session::{LoginClient, NewSession, SessionRoom, TokenHash};
 use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 
@@ -63,6 +64,15 @@ impl Store {
         self.write_for(caller, move |tx| users::remove(tx, id, &precondition, caller)).await
     }
 
+    /// How a client is known as that user's.
+    pub async fn known_client(
+        &self,
+        username: String,
+        client: LoginClient,
+    ) -> Result<KnownClient, Reject> {
+        self.read(move |conn| known_clients::find(conn, &username, &client)).await
+    }
+
     /// Stores a new session and returns its user. Returns `None` if the user may not log in, or has
     /// another password hash by now. When this returns, the session is valid, and those have ended
     /// for which there is no more room.
@@ -79,6 +89,7 @@ impl Store {
                 users::replace_hash(tx, user.id, renewed)?;
             }
             session_table::add(tx, user.clone(), &new, &room)?;
+            known_clients::note(tx, user.id, &new.client, new.browser_token)?;
             Ok(Some(user))
         })
         .await

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::domain::{Role, Secret};
+use crate::throttle::AddressPrefix;
 
 /// SHA-256 of a session's token. It identifies the session but gives no access.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +55,19 @@ pub struct NewSession {
     pub renewed_hash: Option<Secret>,
     /// The sessions that the same browser had before.
     pub replaced: Vec<TokenHash>,
+    /// The client that logs in.
+    pub client: LoginClient,
+    /// SHA-256 of the token by which its browser will be known.
+    pub browser_token: TokenHash,
+}
+
+/// The client that logs in.
+#[derive(Clone, Debug)]
+pub struct LoginClient {
+    /// Its network.
+    pub address: AddressPrefix,
+    /// SHA-256 of the tokens that its browser has from earlier logins.
+    pub browser: Vec<TokenHash>,
 }
 
 /// The room for sessions, and what decides which of them end where it is too small.

@@ -196,9 +196,12 @@ pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), R
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::domain::{Role, Secret};
     use crate::store::database::MIGRATIONS;
+    use crate::store::session::LoginClient;
     use crate::store::users::{self, NewUser};
     use crate::store::write_tx::Outbox;
 
@@ -247,6 +250,8 @@ mod tests {
                 password_hash: Secret::default(),
                 renewed_hash: None,
                 replaced: Vec::new(),
+                client: LoginClient { address: Ipv4Addr::LOCALHOST.into(), browser: Vec::new() },
+                browser_token: hash(self.logins),
             };
             let time = self.used;
             let last_used = Box::new(move |one: &TokenHash| time(number(one)));

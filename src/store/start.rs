@@ -155,6 +155,7 @@ impl OpenedStore {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::time::Duration;
@@ -166,7 +167,7 @@ mod tests {
     use crate::store::console::Console;
     use crate::store::events;
     use crate::store::readers::snapshot;
-    use crate::store::session::{NewSession, SessionChange, SessionRoom, TokenHash};
+    use crate::store::session::{LoginClient, NewSession, SessionChange, SessionRoom, TokenHash};
     use crate::store::write_tx::WriteTx;
 
     const RETENTION: Retention =
@@ -179,6 +180,8 @@ mod tests {
             password_hash: Secret(password_hash.to_owned()),
             renewed_hash: None,
             replaced: Vec::new(),
+            client: LoginClient { address: Ipv4Addr::LOCALHOST.into(), browser: Vec::new() },
+            browser_token: TokenHash([number; 32]),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The unit by which clients without a login are counted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One IPv4 address, or the /64 of an IPv6 address: a device in that network can use as many
 /// addresses as it likes. An IPv4 address within IPv6 (RFC 4291, section 2.5.5.2) counts as the
@@ -17,6 +17,19 @@ impl From<IpAddr> for AddressPrefix {
                 Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
             }
         })
+    }
+}
+
+impl From<Ipv4Addr> for AddressPrefix {
+    fn from(address: Ipv4Addr) -> Self {
+        IpAddr::V4(address).into()
+    }
+}
+
+impl AddressPrefix {
+    /// Its first address, which stands for it.
+    pub fn first(self) -> IpAddr {
+        self.0
     }
 }
 

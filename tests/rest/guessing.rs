@@ -113,3 +113,79 @@ fn failed_logins_keep_nobody_from_changing_a_password() {
     is_refused(&elsewhere.post("/api/auth/password", &change(&old)));
     staff.post("/api/auth/password", &change(&old)).expect(204);
 }
+
+/// A login's cookies: of the session, and of the browser.
+fn cookies(answer: &Answer) -> [String; 2] {
+    let cookies = answer.headers.get_all("set-cookie").iter();
+    let cookies: Vec<_> = cookies.map(|line| line.to_str().unwrap().to_owned()).collect();
+    cookies.try_into().unwrap()
+}
+
+fn pair(cookie: &str) -> &str {
+    cookie.split(';').next().unwrap()
+}
+
+/// A login from an address by a browser with this cookie.
+fn browse(server: &Server, cookie: &str, address: &str, name: &str, password: &str) -> Answer {
+    let body = json!({"username": name, "password": password});
+    let browser = server.anonymous().with_cookie(Some(pair(cookie)));
+    browser.post_with("/api/auth/login", &body, &[("x-forwarded-for", address)])
+}
+
+/// Strangers on the same address, where the address and the name are refused, do not keep out a browser from
+/// which the user has logged in before.
+#[test]
+fn a_known_browser_is_never_kept_out_by_others() {
+    let mut server = behind_proxy();
+    let here = "192.0.2.1";
+    let [session, device] = cookies(&try_from(&server, here, "staff", &password_of("staff")));
+    assert!(pair(&session).starts_with("tillcast_session"), "{session}");
+    assert!(pair(&device).starts_with("tillcast_device"), "{device}");
+    for attribute in ["; HttpOnly", "; SameSite=Strict", "; Max-Age=34560000"] {
+        assert!(device.contains(attribute), "{device}");
+    }
+    for name in 0..20 {
+        try_from(&server, here, if name < 5 { "staff" } else { "nobody" }, WRONG);
+        try_from(&server, here, &name.to_string(), WRONG);
+    }
+    is_refused(&try_from(&server, here, "staff", &password_of("staff")));
+    // It is the cookie of that user's browser, and of no other's.
+    is_refused(&browse(&server, &device, here, "admin", &password_of("admin")));
+    let answer = browse(&server, &device, here, "staff", &password_of("staff")).expect(200);
+    let [_, renewed] = cookies(&answer);
+    // Each login gives the browser another token: a copy is worth nothing then.
+    is_refused(&browse(&server, &device, here, "staff", &password_of("staff")));
+
+    // A stolen one has tries of its own, and too few.
+    for _ in 0..5 {
+        browse(&server, &renewed, "192.0.2.9", "staff", WRONG).expect(401);
+    }
+    is_refused(&browse(&server, &renewed, "192.0.2.9", "staff", &password_of("staff")));
+    try_from(&server, "192.0.2.9", "staff", &password_of("staff")).expect(200);
+
+    server.kill();
+    let server = server.again();
+    let other = server.address().port();
+    let token = pair(&renewed).split_once('=').unwrap().1;
+    let moved = format!("tillcast_device_{other}={token}");
+    for _ in 0..5 {
+        try_from(&server, here, "staff", WRONG).expect(401);
+    }
+    browse(&server, &moved, here, "staff", &password_of("staff")).expect(200);
+}
+
+#[test]
+fn a_known_address_does_not_wait_for_the_failures_of_others() {
+    let server = behind_proxy();
+    let own = "2001:db8::1";
+    try_from(&server, own, "staff", &password_of("staff")).expect(200);
+    for number in 0..50 {
+        try_from(&server, &format!("192.0.2.{number}"), "staff", WRONG).expect(401);
+    }
+    let begun = Instant::now();
+    try_from(&server, "2001:db8::2", "staff", &password_of("staff")).expect(200);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    try_from(&server, "192.0.2.200", "staff", &password_of("staff")).expect(200);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+}
