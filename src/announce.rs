@@ -4,6 +4,8 @@
 //! mdns-sd parses packets from anybody in the network and caches them without a bound. So it runs in a
 //! process of its own, which has a memory limit and may die.
 
+mod sandbox;
+
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
 
@@ -37,6 +39,9 @@ pub fn announce(
     report: impl Fn(Report),
     end: impl FnOnce() + Send + 'static,
 ) -> Result<(), String> {
+    if let Err(missing) = sandbox::confine() {
+        report(Report::Warning(missing));
+    }
     if_addrs::get_if_addrs().map_err(|error| format!("no network can be seen: {error}"))?;
     let service = service(name, addresses, secure)?;
     let (daemon, events) = start_daemon(service, addresses).map_err(|error| error.to_string())?;

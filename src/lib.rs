@@ -32,7 +32,7 @@
 //! | 1 | [`throttle`] | bounded tables of callers that do something too often | `heapless` |
 //! | 1 | [`tls`] | certificates, and TLS sessions without a socket | `rustls`, `rcgen` |
 //! | 1 | [`memory`] | the allocator's settings; the only module with unsafe code | `libc` |
-//! | 1 | [`announce`] | multicast DNS, in a process of its own | `mdns-sd` |
+//! | 1 | [`announce`] | multicast DNS, in a process of its own | `mdns-sd`, `landlock` |
 //! | 2 | [`shop`] | the rules as pure functions: orders, stock, payments, parcels | |
 //! | 3 | [`store`] | the writer, the readers, the event log, backups | `rusqlite` |
 //! | 3 | [`feed`] | the ring, and the cursors on it | `heapless` |

@@ -109,6 +109,34 @@ fn addresses(first: u32, count: u16) -> Vec<u8> {
     packet
 }
 
+/// The sandbox that the unit tests of `announce` try out is on in each thread that packets reach, and not in
+/// the server.
+#[test]
+fn the_process_that_reads_the_network_is_confined() {
+    if !is_root() {
+        return;
+    }
+    let (till, shop) = (Network::make(), Network::enter());
+    shop.connect(SHOP, &till, TILL);
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _) = serve(&["--mdns", "tillcast"], folder.path());
+    server.line_with("announced in the network");
+    let read = |file: String| fs::read_to_string(file).unwrap();
+    let threads = |pid: u32| -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        tasks.map(|task| task.unwrap().path().to_str().unwrap().to_owned()).collect()
+    };
+    let children: String =
+        threads(server.pid()).iter().map(|task| read(format!("{task}/children"))).collect();
+    let child = children.trim().parse().unwrap();
+    // Landlock takes every way to more rights first, and nothing else in the program does.
+    let confined = |task: &String| read(format!("{task}/status")).contains("NoNewPrivs:\t1");
+    assert!(threads(child).iter().all(confined));
+    assert!(!threads(server.pid()).iter().any(confined));
+    assert!(!server.seen().contains("Landlock"), "{}", server.seen());
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
 /// The anonymous memory of a process, in KiB.
 fn memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
