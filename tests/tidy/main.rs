@@ -26,7 +26,7 @@ const MODULES: &[Module] = &[
     ("throttle", 1, &["heapless"]),
     ("tls", 1, &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", 1, &["libc"]),
-    ("announce", 1, &["if_addrs", "landlock", "mdns_sd"]),
+    ("announce", 1, &["if_addrs", "landlock", "mdns_sd", "tempfile"]),
     ("shop", 2, &[]),
     ("store", 3, &["rusqlite", "rustix", "tempfile"]),
     ("feed", 3, &["heapless"]),
