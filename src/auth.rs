@@ -23,6 +23,7 @@ use crate::store::{
     Caller, KnownClient, LoginClient, NewPassword, NewSession, Store, TokenHash, UserPatch,
     UserUpdate,
 };
+use crate::throttle::Owner;
 
 pub use cookie::Cookie;
 use login_throttle::{Attempt, LoginThrottle, Source, Verdict};
@@ -141,8 +142,9 @@ impl Auth {
             KnownClient::Address => Source::Known(client.address),
             KnownClient::Unknown => Source::Stranger(client.address),
         };
+        let owner = Owner::Address(client.address);
         let (_, (password_hash, renewed_hash)) =
-            self.verify_credentials(&username, password, source, from.address).await?;
+            self.verify_credentials(&username, password, source, owner, from.address).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
         let browser_token = token::generate().ok_or(Reject::Unavailable)?;
         let new = NewSession {
@@ -206,10 +208,10 @@ impl Auth {
         from: IpAddr,
     ) -> Result<(), Denied> {
         let user = self.user(session).await?;
-        let source = Source::Own(session.token_hash);
+        let (source, owner) = (Source::Own(session.token_hash), Owner::User(user.id));
         let (_, (proved, _)) =
-            self.verify_credentials(&user.username, current, source, from).await?;
-        let password = NewPassword { hash: self.hash(new).await?, proved: Some(proved) };
+            self.verify_credentials(&user.username, current, source, owner, from).await?;
+        let password = NewPassword { hash: self.hash(new, owner).await?, proved: Some(proved) };
         let patch = UserPatch { password: Some(password), ..UserPatch::default() };
         let caller = self.caller(session, from)?;
         match self.update_user(user.id, patch, Precondition::default(), caller).await {
@@ -233,10 +235,10 @@ impl Auth {
     }
 
     /// Hashes a new password.
-    pub async fn hash(&self, password: Secret) -> Result<Secret, Denied> {
+    pub async fn hash(&self, password: Secret, owner: Owner) -> Result<Secret, Denied> {
         password::check(&password).map_err(|wrong| Reject::Invalid(vec![wrong.at("password")]))?;
-        let permit =
-            self.hasher.acquire().await.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
+        let permit = self.hasher.acquire(owner).await;
+        let permit = permit.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
         Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
@@ -289,10 +291,11 @@ impl Auth {
         username: &str,
         password: Secret,
         source: Source,
+        owner: Owner,
         from: IpAddr,
     ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
         let attempt = Attempt::new(username, source);
-        let permit = self.admit(&attempt).await.inspect_err(|_| {
+        let permit = self.admit(&attempt, owner).await.inspect_err(|_| {
             self.metrics.logins_rejected.inc();
         })?;
         let pick = self.decoy_hash_picker.hash_one(username.to_lowercase());
@@ -325,7 +328,7 @@ impl Auth {
     ///
     /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
     /// than sequential ones.
-    async fn admit(&self, attempt: &Attempt) -> Result<HashPermit<'_>, Denied> {
+    async fn admit(&self, attempt: &Attempt, owner: Owner) -> Result<HashPermit, Denied> {
         let mut has_waited = false;
         loop {
             if let Some(wait) = self.check_failures(attempt, has_waited)? {
@@ -334,7 +337,7 @@ impl Auth {
                 drop(place);
                 has_waited = true;
             }
-            let permit = self.hasher.acquire().await;
+            let permit = self.hasher.acquire(owner).await;
             let permit = permit.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
             if self.check_failures(attempt, has_waited)?.is_none() {
                 return Ok(permit);

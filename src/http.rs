@@ -37,6 +37,7 @@ pub use api::{Api, Pools};
 pub use authority::AUTHORITY_PATH;
 pub use cors::{allow_origin, may_act, origin_of};
 pub use headers::{cookie_lines, header_text};
+pub use health::{is_probe, probe_in};
 pub use problem::Problem;
 pub use reply::{Reply, redirect, switching_protocols, to_raw};
 pub use request::owner;

@@ -1,24 +1,23 @@
 //! Passwords: argon2id, a bounded number at a time. No other file uses argon2.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::domain::{Code, Secret, Violation};
-use crate::limits::{HASH_QUEUE_MAX, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
+use crate::limits::{HASH_QUEUE_MAX, HASH_WAIT, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
+use crate::throttle::{NoRoom, Owner, Permit, Pool};
 
 /// Hashes and checks passwords; each takes megabytes while it runs, so only a few run at once.
 pub struct Hasher {
     cost: HashCost,
-    permits: Semaphore,
-    waiting: AtomicUsize,
+    turns: Arc<Pool>,
 }
 
 /// The right to run one hash.
-pub struct HashPermit<'h> {
+pub struct HashPermit {
     cost: HashCost,
-    _permit: SemaphorePermit<'h>,
+    _turn: Permit,
 }
 
 /// The result of a password check.
@@ -30,39 +29,23 @@ pub struct Checked {
     pub renewed: Option<Secret>,
 }
 
-/// Too many requests wait for a permit already.
-#[derive(Debug, PartialEq, Eq)]
-pub struct QueueFull;
-
 impl Hasher {
     /// Creates a hasher of this cost.
     pub fn new(cost: HashCost) -> Self {
-        Self { cost, permits: Semaphore::new(HASHES_AT_ONCE), waiting: AtomicUsize::new(0) }
+        Self { cost, turns: Pool::new(HASHES_AT_ONCE, HASH_QUEUE_MAX) }
     }
 
-    /// Waits for a permit.
+    /// Waits for a permit; owners take turns.
     ///
     /// # Errors
-    /// `QueueFull` at once if `HASH_QUEUE_MAX` requests wait already.
-    pub async fn acquire(&self) -> Result<HashPermit<'_>, QueueFull> {
-        /// Leaves the queue even if the waiting request is dropped.
-        struct Waiting<'a>(&'a AtomicUsize);
-        impl Drop for Waiting<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
-        let ahead = self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _waiting = Waiting(&self.waiting);
-        if ahead >= HASH_QUEUE_MAX {
-            return Err(QueueFull);
-        }
-        let permit = self.permits.acquire().await.map_err(|_| QueueFull)?;
-        Ok(HashPermit { cost: self.cost, _permit: permit })
+    /// `NoRoom` at once if `HASH_QUEUE_MAX` requests wait already, or an eighth of them for this owner.
+    pub async fn acquire(&self, owner: Owner) -> Result<HashPermit, NoRoom> {
+        let turn = self.turns.acquire(owner, 1, HASH_WAIT).await?;
+        Ok(HashPermit { cost: self.cost, _turn: turn })
     }
 }
 
-impl HashPermit<'_> {
+impl HashPermit {
     /// Hashes a password on a blocking thread.
     pub async fn hash(&self, password: Secret) -> Option<Secret> {
         let cost = self.cost;
@@ -136,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_of_another_cost_fits_and_is_renewed() {
         let hasher = Hasher::new(COSTS[1]);
-        let permit = hasher.acquire().await.unwrap();
+        let permit = hasher.acquire(Owner::User(1)).await.unwrap();
         let old = || hash(&secret("correct horse"), COSTS[0]).unwrap();
         let check = |password: &str, stored| permit.check(secret(password), stored, true);
         assert_eq!(check("correct house", old()).await, Checked::default());

@@ -7,7 +7,36 @@ use crate::http::api::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply};
 
+/// The paths that are answered whatever else the server has to do.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Whether a path is one that is always answered.
+pub fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
+}
+
+/// The probe that a request's head asks for, if it does.
+pub fn probe_in(head: &[u8]) -> Option<&'static str> {
+    let target = head.strip_prefix(b"GET ")?;
+    let ends = |rest: &[u8]| matches!(rest.first(), Some(b' ' | b'?'));
+    PROBES.into_iter().find(|path| target.strip_prefix(path.as_bytes()).is_some_and(ends))
+}
+
+/// `GET /healthz`: the process lives.
+pub(super) fn health() -> Reply {
+    reply::json("{\"status\":\"ok\"}".to_owned())
+}
+
 impl Api {
+    /// Answers the probe that a head asks for, without hyper.
+    pub fn probe(&self, head: &[u8]) -> Option<Reply> {
+        let reply = match probe_in(head)? {
+            "/readyz" => self.readiness().unwrap_or_else(Problem::into_reply),
+            _ => health(),
+        };
+        Some(reply)
+    }
+
     /// `GET /readyz`: whether the shop can take orders.
     pub(super) fn readiness(&self) -> Result<Reply, Problem> {
         if self.lifecycle.is_stopping() {
@@ -34,5 +63,21 @@ impl Api {
         self.metrics.sessions.set(number(self.auth.sessions.count()));
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         reply::plain(StatusCode::OK, content_type, self.metrics.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_known_by_its_request_line() {
+        let of = |line: &str| probe_in(line.as_bytes());
+        assert_eq!(of("GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n"), Some("/healthz"));
+        assert_eq!(of("GET /readyz?from=monitor HTTP/1.1"), Some("/readyz"));
+        for other in ["", "GET", "GET /healthz", "GET /healthzz HTTP/1.1", "POST /healthz HTTP/1.1"]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 }

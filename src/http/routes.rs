@@ -9,7 +9,7 @@ use crate::http::authority::AUTHORITY_PATH;
 use crate::http::path::{self, PathParameters};
 use crate::http::query::{AFTER, LIMIT, ORDER, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
-use crate::http::{pages, reply};
+use crate::http::{health, pages, reply};
 
 const NO_QUERY: Query = Query::Parameters(&[]);
 
@@ -156,7 +156,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
         id: "getHealth", summary: "Check whether the process lives",
-        handler: |_, _| Box::pin(ready(Ok(reply::json("{\"status\":\"ok\"}".to_owned())))),
+        handler: |_, _| Box::pin(ready(Ok(health::health()))),
     },
     Route {
         method: Method::GET, path: "/readyz", access: Access::Public, query: Query::Ignored,

@@ -51,7 +51,7 @@ impl Api {
         else {
             return Err(Problem::not_found()); // unreachable: `read` has refused a missing field
         };
-        let password_hash = self.auth.hash(password).await?;
+        let password_hash = self.auth.hash(password, request.owner()).await?;
         let (new, caller) = (NewUser { username, role, password_hash }, self.caller(request)?);
         Ok(created("users", self.store.create_user(caller, new, key).await?))
     }
@@ -69,9 +69,10 @@ impl Api {
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let UserFields { username, role, password, disabled } = read(body, false)?;
         let password = match password {
-            Some(password) => {
-                Some(NewPassword { hash: self.auth.hash(password).await?, proved: None })
-            }
+            Some(password) => Some(NewPassword {
+                hash: self.auth.hash(password, request.owner()).await?,
+                proved: None,
+            }),
             None => None,
         };
         let patch = UserPatch { username, role, disabled, password };

@@ -39,6 +39,8 @@ pub const LOGIN_DELAYS_PER_NAME: usize = 8;
 pub const LOGIN_DELAYS_PER_ADDRESS: usize = 2;
 /// Password hashes that run at once; each takes the memory of `Limits::hash`. Above, logins wait.
 pub const HASHES_AT_ONCE: usize = 1;
+/// How long a login waits for its hash: longer than the whole queue takes on the slowest board. Then `429`.
+pub const HASH_WAIT: Duration = Duration::from_secs(60);
 /// Logins that wait for a hash. Above: `429`.
 pub const HASH_QUEUE_MAX: usize = 32;
 /// How long further requests of the same refused origin are not logged.

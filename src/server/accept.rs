@@ -50,7 +50,7 @@ pub(super) async fn accept_connections(
                 admission.set_abort_handle(number, tokio::spawn(serving).abort_handle());
             }
             Err(refusal) => {
-                tokio::spawn(refuse(Arc::clone(&context), stream, refusal));
+                tokio::spawn(refuse(Arc::clone(&context), stream, from.ip(), refusal));
             }
         }
     }

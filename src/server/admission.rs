@@ -68,7 +68,7 @@ impl From<&Refusal> for Problem {
     }
 }
 
-const FULL: Refusal = Refusal {
+pub(super) const FULL: Refusal = Refusal {
     reason: "the server has as many connections as it may have",
     retry_after: RETRY_AFTER,
 };

@@ -16,12 +16,13 @@ use crate::auth::ClientAddr;
 use crate::limits::{
     HEAD_BYTES_MAX, HEAD_TIMEOUT, HTTP_BUFFER_BYTES, KERNEL_STALL_MAX, SEND_BUFFER_BYTES,
 };
-use crate::server::admission::ConnectionPermit;
+use crate::server::admission::{ConnectionPermit, FULL};
 use crate::server::context::Context;
 use crate::server::dispatch::dispatch;
-use crate::server::head::await_request;
+use crate::server::head::{await_request, is_probe};
 use crate::server::pace::{Paced, Peer};
 use crate::server::parse_errors::WithProblems;
+use crate::server::refuse::refuse;
 use crate::server::stream::Stream;
 use crate::throttle::Owner;
 
@@ -42,6 +43,10 @@ pub(super) fn serve_connection(
         let Ok(Ok(tls)) = tls else {
             return;
         };
+        // A monitor does not wait for a permit.
+        if context.http_permits.are_taken() && tls.is_none() && is_probe(&stream) {
+            return Box::pin(refuse(Arc::clone(&context), stream, from, FULL)).await;
+        }
         let stream = Stream::new(stream, tls);
         let Some(http_permit) = context.http_permits.acquire().await else {
             return;

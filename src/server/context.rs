@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::header::HeaderValue;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::auth::hosts::Hosts;
 use crate::http::Api;
@@ -13,6 +13,7 @@ use crate::server::admission::Admission;
 use crate::server::http_permits::HttpPermits;
 use crate::server::proxy::Proxies;
 use crate::server::settings::Settings;
+use crate::throttle::Pool;
 use crate::ws::Hub;
 
 /// The server as its parts see it.
@@ -30,7 +31,7 @@ pub(super) struct Context {
     pub(super) proxies: Proxies,
     pub(super) http_permits: HttpPermits,
     /// Permits to tell a refused connection the reason.
-    pub(super) refusals: Semaphore,
+    pub(super) refusals: Arc<Pool>,
     /// Notified to see whether the accept loops still make progress.
     pub(super) accept_probe: Notify,
     pub(super) sockets_per_user_max: usize,
@@ -49,7 +50,7 @@ impl Context {
             hosts: Hosts::new(settings.allow_host.clone(), settings.identity.clone()),
             proxies: Proxies(settings.proxies.clone()),
             http_permits: HttpPermits::new(settings.limits.http_connections),
-            refusals: Semaphore::new(REFUSALS_MAX),
+            refusals: Pool::new(REFUSALS_MAX, 0),
             accept_probe: Notify::new(),
             sockets_per_user_max: settings.sockets_per_user_max,
         }

@@ -13,7 +13,7 @@ use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::domain::text::shorten;
 use crate::http::{
-    AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, may_act, origin_of, owner,
+    AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, is_probe, may_act, origin_of, owner,
 };
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_HOST_CHARS, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
@@ -74,7 +74,7 @@ async fn route(
     session: SessionLookup,
     permit: Arc<ConnectionPermit>,
 ) -> Reply {
-    if session.is_err() && permit.reserved {
+    if session.is_err() && permit.reserved && !is_probe(request.uri().path()) {
         skip_body(request.into_body()).await;
         return closing(Problem::from(&RESERVED).into_reply());
     }

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::http::probe_in;
 use crate::limits::{HANDSHAKE_PIECES_MAX, HEAD_BYTES_MAX};
 use crate::tls::{Identity, TlsConnection};
 
@@ -110,6 +111,13 @@ fn peek<T>(
             }
         }
     }
+}
+
+/// Whether a connection's first bytes, which stay in the kernel, ask for a probe of a monitor.
+pub(super) fn is_probe(stream: &TcpStream) -> bool {
+    let mut bytes = [0; 16];
+    let peeked = recv(stream, &mut bytes[..], RecvFlags::PEEK);
+    peeked.is_ok_and(|(_, seen)| probe_in(&bytes[..seen]).is_some())
 }
 
 /// Whether a head is complete: it ends with an empty line (RFC 9112, section 2.1). A bare line feed is an

@@ -21,6 +21,11 @@ impl HttpPermits {
         self.connections.acquire().await.ok()
     }
 
+    /// Whether a connection has to wait for its permit.
+    pub(super) fn are_taken(&self) -> bool {
+        self.connections.available_permits() == 0
+    }
+
     /// Whether a connection may keep its permit for another request. Permits become scarce for connections
     /// without a session before they do for others.
     pub(super) fn allow_keep_alive(&self, has_session: bool) -> bool {

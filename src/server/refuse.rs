@@ -1,22 +1,30 @@
 //! Refused connections: each gets a `429` with the reason, written without hyper.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::http::{Problem, allow_origin, to_raw};
+use crate::http::{Problem, Reply, allow_origin, to_raw};
 use crate::limits::{CLOSE_WAIT, REFUSED_HEAD_BYTES};
 use crate::server::admission::Refusal;
 use crate::server::context::Context;
 use crate::server::head::{await_request, origin_in};
 use crate::server::stream::Stream;
+use crate::throttle::Owner;
 
-/// Sends a refused connection the reason, unless `REFUSALS_MAX` others are being told already.
-pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Refusal) {
-    let Ok(_permit) = context.refusals.try_acquire() else {
+/// Sends a refused connection the reason, or the answer to a monitor, unless `REFUSALS_MAX` others are
+/// being told already, or an eighth of them of its address.
+pub(super) async fn refuse(
+    context: Arc<Context>,
+    stream: TcpStream,
+    from: IpAddr,
+    refusal: Refusal,
+) {
+    let Ok(_permit) = context.refusals.try_acquire(Owner::Address(from.into()), 1) else {
         return;
     };
     if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, &refusal)).await {
@@ -27,9 +35,7 @@ pub(super) async fn refuse(context: Arc<Context>, stream: TcpStream, refusal: Re
 async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
     let tls = await_request(&stream, context.api.identity.as_deref()).await?;
     let mut stream = Stream::new(stream, tls);
-    let origin = read_origin(&mut stream).await?;
-    let mut reply = Problem::from(refusal).into_reply();
-    allow_origin(&mut reply, origin.as_deref(), &context.api.origins);
+    let reply = reply_to(&read_head(&mut stream).await?, context, refusal);
     stream.write_all(&to_raw(&reply)).await?;
     drop(reply);
     stream.shutdown().await?;
@@ -39,9 +45,17 @@ async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Re
     Ok(())
 }
 
-/// Reads the origin from the beginning of the head. Frees the buffer before the reply is made.
-async fn read_origin(stream: &mut Stream) -> io::Result<Option<String>> {
+/// Reads the beginning of the head.
+async fn read_head(stream: &mut Stream) -> io::Result<Vec<u8>> {
     let mut head = vec![0; REFUSED_HEAD_BYTES];
     let length = stream.read(&mut head).await?;
-    Ok(origin_in(&head[..length]).map(ToOwned::to_owned))
+    head.truncate(length);
+    Ok(head)
+}
+
+fn reply_to(head: &[u8], context: &Context, refusal: &Refusal) -> Reply {
+    let refuse = || Problem::from(refusal).into_reply();
+    let mut reply = context.api.probe(head).unwrap_or_else(refuse);
+    allow_origin(&mut reply, origin_in(head), &context.api.origins);
+    reply
 }

@@ -2,6 +2,7 @@
 //! told so, and keeps nobody else from anything.
 
 use crate::common::{Client, PATIENCE, Raw, Server, json_request, password_of, product};
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 use socket2::{Domain, Type};
 use std::collections::VecDeque;
@@ -212,4 +213,56 @@ fn a_slow_reader_has_its_page_while_nobody_waits_for_it() {
     while admin.metric("connections") > 2 {
         assert!(begun.elapsed() < PATIENCE, "it is still waited for");
     }
+}
+
+/// More logins at once than may wait for a hash.
+const LOGINS: u8 = 40;
+
+#[test]
+fn logins_of_one_address_do_not_fill_the_queue_of_hashes() {
+    let server = Server::with_users(&["staff"], &[]);
+    let body = json!({"username": "staff", "password": password_of("staff")}).to_string();
+    let login = json_request("POST", "/api/auth/login", None, "", &body);
+    let logins: Vec<Raw> = (0..LOGINS)
+        .map(|_| {
+            let mut raw = Raw::connect_from([127, 0, 0, 7], server.address()).unwrap();
+            raw.send(&login).unwrap();
+            raw
+        })
+        .collect();
+    // Another address comes last, and neither is refused nor waits for all of them.
+    server.login("staff");
+    let statuses = logins.into_iter().map(|mut raw| raw.answer(false).unwrap().unwrap().status);
+    let statuses: Vec<u16> = statuses.collect();
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    assert!(refused > usize::from(LOGINS) / 2, "{refused} of {LOGINS} were too many");
+}
+
+/// Requests that hold all places of the smallest profile, and some that wait for one.
+const IN_FLIGHT: usize = 100;
+
+#[test]
+fn monitors_need_no_place() {
+    let server = Server::with(&["--profile", "tiny"]);
+    let admin = server.admin();
+    let order = json!({"total": 1, "currency": "USD"}).to_string();
+    let order = json_request("POST", "/api/orders", admin.cookie(), "", &order);
+    // A transaction of another program holds up the writer, and thus all who wait for it.
+    let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let mut waiting: Vec<Raw> = (0..IN_FLIGHT)
+        .map(|_| {
+            let mut raw = Raw::connect(server.address()).unwrap();
+            raw.send(&order).unwrap();
+            raw.set_patience(Duration::from_millis(1));
+            raw
+        })
+        .collect();
+    for path in ["/healthz", "/readyz"] {
+        server.anonymous().get(path).expect(200);
+    }
+    let unanswered = waiting.iter_mut().filter_map(|raw| raw.answer(false).err()).count();
+    assert!(unanswered > 64, "only {unanswered} still wait, so there were places");
+    drop(transaction);
 }

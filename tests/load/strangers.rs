@@ -90,6 +90,19 @@ fn is_full_for_strangers(server: &Server) {
         answer.problem(429);
         assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
     }
+    monitors_are_answered(server);
+}
+
+/// Checks that a monitor gets its answer, whatever else is refused.
+#[track_caller]
+fn monitors_are_answered(server: &Server) {
+    for path in ["/healthz", "/readyz"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n");
+        assert_eq!(
+            ask(server, request.as_bytes()).expect(200).header("content-type"),
+            "application/json"
+        );
+    }
 }
 
 const SOCKETS: usize = 5_000;
@@ -223,18 +236,20 @@ fn logins_that_never_end_do_not_keep_an_order_waiting() {
 #[test]
 fn only_a_client_that_connects_in_a_loop_is_told_to_wait() {
     let server = Server::with(&["--connect-rate", "2/s"]);
-    let health = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
-    let from = |number| {
+    let get = |path: &str, number| {
         let mut raw = Raw::over(connect_from(number, &server)).unwrap();
-        raw.send(health).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+        raw.send(request.as_bytes()).unwrap();
         raw.answer(false).unwrap().expect("an answer")
     };
+    let from = |number| get("/style.css", number);
     // A burst of ten seconds' worth, and what the rate allows meanwhile.
     let begun = Instant::now();
     let refused = (0..).map(|_| from(1)).take(100).find(|answer| answer.status != 200);
     let refused = refused.expect("a burst of 100 is too much");
     refused.problem(429);
     assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(get("/healthz", 1).status, 200, "a monitor at that address");
     assert_eq!(from(2).status, 200, "another address");
     while from(1).status == 429 {
         assert!(begun.elapsed() < PATIENCE, "it never gets in again");
