@@ -80,7 +80,7 @@ const REFUSED_HEADS: &[&str] = &[
 /// Unusual requests with an unambiguous end and their status: the bytes after them are answered, too.
 const ANSWERED: &[(&str, &str, u16)] = &[
     ("GET http://shop/healthz", "\r\n", 200),
-    ("GET http://elsewhere/api/orders", "\r\n", 401),
+    ("GET http://shop/api/orders", "\r\n", 401),
     ("GET /healthz", "X: y\n\n", 200),
     (
         "GET /healthz",
