@@ -61,12 +61,9 @@ pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection,
         return Err(lost());
     }
     check_sqlite(rusqlite::version_number())?;
-    let restrict = || {
-        let made = file_mode::create_database(&file);
-        made.map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))
-    };
     if !file.exists() {
-        restrict()?;
+        let made = file_mode::create_file(&file);
+        made.map_err(|error| OpenError(format!("{}: cannot be used: {error}", file.display())))?;
     }
     let mut conn =
         connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -75,7 +72,7 @@ pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection,
         return Err(lost());
     }
     // Only now is the file known to be ours, so that its permissions may be changed.
-    restrict()?;
+    file_mode::restrict_database(&file);
     configure(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
     mark_created(data_dir)?;

@@ -24,13 +24,16 @@ pub(super) fn create_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Like `create_file`, for a database. SQLite gives new files beside it the same permissions.
-pub(super) fn create_database(path: &Path) -> io::Result<()> {
-    create_file(path)?;
+/// Takes the access of others to a database away. SQLite gives new files beside it the same permissions.
+///
+/// No file is opened: closing one would release the locks that SQLite holds on it in this process, and
+/// another program would take the write-ahead log for one that nobody uses, and remove it
+/// (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+pub(super) fn restrict_database(path: &Path) {
+    restrict_to_owner(path);
     for beside in ["db-wal", "db-shm"] {
         restrict_to_owner(&path.with_extension(beside));
     }
-    Ok(())
 }
 
 fn restrict_to_owner(path: &Path) {

@@ -7,9 +7,10 @@
 //! cargo test --test disk ten_power_cuts` makes 200 of them instead of ten.
 
 use crate::common::{
-    Client, Disk, PATIENCE, Raw, Server, Socket, head, is_root, json_request, log_after, product,
-    unique,
+    Client, Disk, PATIENCE, Raw, Server, Socket, head, is_root, json_request, log_after, order,
+    product, unique,
 };
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -314,4 +315,28 @@ fn an_event_is_in_the_database_before_it_is_sent() {
             after = told["seq"].as_u64().unwrap();
         }
     });
+}
+
+/// A program that closes a database removes the write-ahead log, if it holds that nobody else uses it.
+#[test]
+fn a_program_that_closes_the_database_leaves_the_log() {
+    let mut server = Server::start();
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, STOCK);
+    let file = server.data_dir().join("tillcast.db");
+    let mut orders = Vec::new();
+    for made in 1..=3 {
+        orders.push(order(&admin, tea, 1)["id"].clone());
+        let database = Connection::open(&file).unwrap();
+        let sql = "SELECT count(*) FROM orders";
+        assert_eq!(database.query_row(sql, [], |row| row.get(0)), Ok(made));
+        drop(database);
+        assert!(file.with_extension("db-wal").exists(), "the log is gone");
+    }
+    server.kill();
+    let server = server.again();
+    let admin = server.adopt(&admin);
+    for id in orders {
+        admin.get(&format!("/api/orders/{id}")).expect(200);
+    }
 }
