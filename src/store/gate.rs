@@ -79,8 +79,11 @@ impl Gate {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        sync::lock(&self.gate.state).inside[self.reader] = None;
-        self.gate.changed.notify_all();
+        let mut state = sync::lock(&self.gate.state);
+        state.inside[self.reader] = None;
+        if state.closed.is_some() {
+            self.gate.changed.notify_all();
+        }
     }
 }
 
