@@ -19,6 +19,16 @@ pub fn text(payload: &str) -> Vec<u8> {
     frame
 }
 
+/// The payload of a whole frame.
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let header_bytes = match frame.get(1) {
+        Some(127) => HEADER_BYTES_MAX,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.get(header_bytes..).unwrap_or_default()
+}
+
 /// Appends a text message.
 pub fn put_text(out: &mut Vec<u8>, payload: &str) {
     put(out, 0x1, payload.as_bytes());
@@ -87,7 +97,7 @@ mod tests {
             let mut frame = Vec::new();
             put_binary(&mut frame, &vec![7; length]);
             assert_eq!(&frame[..header.len()], header, "{length} bytes");
-            assert_eq!(frame.len(), header.len() + length);
+            assert_eq!(payload(&frame), vec![7; length]);
         }
     }
 

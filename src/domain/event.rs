@@ -1,8 +1,10 @@
 //! The JSON that clients read: an entity, and the envelope of an event.
 
+use std::borrow::Cow;
+
 use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, Reject, Row, decimal, order, timestamp};
+use crate::domain::{Cell, EntityKind, Field, KindSet, Reject, Row, decimal, order, timestamp};
 
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +85,26 @@ pub fn envelope(
     write_integer(&mut out, seq, 1);
     out.push('}');
     Ok(Some(Event { seq, kind: state.kind, body: out }))
+}
+
+/// The body of an event of this kind; where the kind is among `narrowed`, without changed fields that are
+/// not keys of the event, such as an order's notes. All that sends events to clients asks here.
+pub fn narrow(kind: EntityKind, body: &str, narrowed: KindSet) -> Cow<'_, str> {
+    // A quote inside a text is escaped, so neither of these is in a text of a client.
+    const START: &str = ",\"changed_fields\":{\"";
+    const END: &str = "}},\"timestamp\":";
+    let whole = Cow::Borrowed(body);
+    if !narrowed.contains(kind) {
+        return whole;
+    }
+    let Some((data, changed)) = body.split_once(START) else { return whole };
+    let first = changed.split('"').next().unwrap_or_default();
+    // The fields are all keys of the event, or none is: see `changes`.
+    if kind.schema().fields.iter().any(|field| field.event && field.name == first) {
+        return whole;
+    }
+    let end = changed.rfind(END).map_or("", |end| &changed[end..]);
+    Cow::Owned([data, ",\"changed_fields\":{", end].concat())
 }
 
 /// The fields whose values differ, with the indices of their cells. A field that is not in the
@@ -172,5 +194,36 @@ pub fn put_text(out: &mut String, text: &str) {
         out.extend(["\"", text, "\""]);
     } else {
         out.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fields_beside_the_keys_are_taken_out() {
+        let orders = KindSet::of(EntityKind::Order);
+        let event = |changed: &str| {
+            let data = format!(r#"{{"id":1,"status":"pending","changed_fields":{{{changed}}}}}"#);
+            format!(r#"{{"event":"order:updated","data":{data},"timestamp":"2026","seq":5}}"#)
+        };
+        let narrowed = |body: &str| narrow(EntityKind::Order, body, orders).into_owned();
+        for secret in [
+            r#""notes":"tel 0123""#,
+            r#""notes":null"#,
+            r#""notes":"}},\"timestamp\":\"x\",\"changed_fields\":{\"status\":1}}""#,
+            r#""items":[{"product_id":1,"name":"}},"}],"notes":"x""#,
+        ] {
+            assert_eq!(narrowed(&event(secret)), event(""), "{secret}");
+            let whole = narrow(EntityKind::Order, &event(secret), KindSet::EMPTY).into_owned();
+            assert_eq!(whole, event(secret));
+        }
+        let shown = event(r#""status":"ready","total":1.50"#);
+        assert_eq!(narrowed(&shown), shown);
+        let other = narrow(EntityKind::Customer, &event(r#""phone":"1""#), orders).into_owned();
+        assert_eq!(other, event(r#""phone":"1""#));
+        let created = r#"{"event":"order:created","data":{"id":1},"timestamp":"2026","seq":5}"#;
+        assert_eq!(narrowed(created), created);
     }
 }

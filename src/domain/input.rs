@@ -48,7 +48,8 @@ impl Input {
     ) -> Result<Self, Reject> {
         let mut errors = Vec::new();
         let mut read = |field: &Field| {
-            let value = body.remove(field.name).filter(|_| field.visible());
+            // A hidden field stays in the body, where it is as unknown as any other.
+            let value = if field.visible() { body.remove(field.name) } else { None };
             let given = match (value, purpose, field.origin) {
                 (None, Purpose::Create, Origin::Required) => {
                     Err(Violation::new(Code::Required, "is required"))

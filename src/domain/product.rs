@@ -3,7 +3,7 @@
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
 use crate::domain::words::words;
-use crate::domain::{EntitySchema, Field, FieldRef};
+use crate::domain::{EntityKind, EntitySchema, Field, FieldRef, Reject, Row};
 use crate::limits::{NAME_CHARS_MAX, SKU_CHARS_MAX};
 
 words! {
@@ -60,6 +60,11 @@ pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
 pub const PRICE: FieldRef = FieldRef::of(FIELDS, "price");
 /// The number of pieces that can be sold.
 pub const STOCK: FieldRef = FieldRef::of(FIELDS, "stock");
+
+/// Whether a row is a product that is not yet for sale.
+pub fn is_draft(row: &Row) -> Result<bool, Reject> {
+    Ok(row.kind == EntityKind::Product && row.text(STATUS)? == ProductStatus::Draft.word())
+}
 
 /// The names and fields of a product.
 pub const SCHEMA: EntitySchema = EntitySchema {

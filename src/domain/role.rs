@@ -1,6 +1,6 @@
 //! Roles and their rights.
 
-use crate::domain::EntityKind;
+use crate::domain::{EntityKind, KindSet};
 
 /// The rights of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,17 @@ impl Role {
     /// Whether the role sees only the orders that it created itself.
     pub fn sees_only_own_orders(self) -> bool {
         self == Self::Kiosk
+    }
+
+    /// The kinds of which the role follows all events, but may not read each entity. Its events of these
+    /// kinds are narrowed: see `event::narrow`.
+    pub fn narrowed_kinds(self) -> KindSet {
+        if self.sees_only_own_orders() { KindSet::of(EntityKind::Order) } else { KindSet::EMPTY }
+    }
+
+    /// Whether the role sees products that are not yet for sale.
+    pub fn sees_drafts(self) -> bool {
+        matches!(self, Self::Admin | Self::Staff)
     }
 
     /// Whether the role may manage users.

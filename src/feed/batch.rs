@@ -1,8 +1,8 @@
 //! The frames of one write.
 
-use crate::domain::KindSet;
-use crate::domain::event::Event;
-use crate::feed::cursor::Cursor;
+use crate::domain::event::{self, Event};
+use crate::domain::{EntityKind, KindSet};
+use crate::feed::cursor::{Cursor, SharedKey};
 use crate::frame;
 use crate::limits::WRITE_BYTES;
 
@@ -15,7 +15,7 @@ pub struct Batch {
     /// The offset at which each frame ends, with its `seq`.
     pub ends: Vec<(usize, i64)>,
     /// The position and the kinds for which it was filled; `None` if it fits no other cursor.
-    pub(super) from: Option<(i64, KindSet)>,
+    pub(super) from: Option<SharedKey>,
     /// The position after it.
     pub(super) to: i64,
     /// The feed's edition from which it was filled.
@@ -36,9 +36,14 @@ impl Batch {
     }
 
     /// Adds an event that was read from the log.
-    pub fn add(&mut self, event: &Event) {
-        frame::put_text(&mut self.frames, &event.body);
-        self.ends.push((self.frames.len(), event.seq));
+    pub fn add(&mut self, event: &Event, narrowed: KindSet) {
+        self.add_text(event.kind, event.seq, &event.body, narrowed);
+    }
+
+    /// Adds an event as a frame of its own.
+    pub(super) fn add_text(&mut self, kind: EntityKind, seq: i64, body: &str, narrowed: KindSet) {
+        frame::put_text(&mut self.frames, &event::narrow(kind, body, narrowed));
+        self.ends.push((self.frames.len(), seq));
     }
 
     /// Whether it holds the frames that this cursor would get.

@@ -12,14 +12,30 @@ pub struct Cursor {
     channel_floors: Option<Box<ChannelFloors>>,
     /// The subscribed kinds.
     kinds: KindSet,
+    /// The kinds whose events it gets narrowed.
+    narrowed: KindSet,
 }
+
+/// The position, the subscribed kinds, and those that are narrowed.
+pub(super) type SharedKey = (i64, KindSet, KindSet);
 
 type ChannelFloors = [i64; EntityKind::ALL.len()];
 
 impl Cursor {
     /// A cursor without a subscription.
     pub fn new(position: i64) -> Self {
-        Self { position, channel_floors: None, kinds: KindSet::EMPTY }
+        Self { position, channel_floors: None, kinds: KindSet::EMPTY, narrowed: KindSet::EMPTY }
+    }
+
+    /// The cursor of a subscriber that gets events of these kinds narrowed.
+    #[must_use]
+    pub fn narrowed_to(self, narrowed: KindSet) -> Self {
+        Self { narrowed, ..self }
+    }
+
+    /// The kinds whose events it gets narrowed.
+    pub fn narrowed(&self) -> KindSet {
+        self.narrowed
     }
 
     /// Whether an event of this kind is wanted and was not sent yet.
@@ -47,13 +63,13 @@ impl Cursor {
 
     /// The position and the kinds, if no floor is set: cursors with the same key get the same
     /// frames.
-    pub(super) fn shared_key(&self) -> Option<(i64, KindSet)> {
-        self.channel_floors.is_none().then_some((self.position, self.kinds))
+    pub(super) fn shared_key(&self) -> Option<SharedKey> {
+        self.channel_floors.is_none().then_some((self.position, self.kinds, self.narrowed))
     }
 
     /// Skips events of other kinds up to `to`, if the cursor was up to date at `from`.
     pub fn skip(&mut self, from: i64, to: i64) {
-        if self.shared_key().is_some_and(|(position, _)| position == from) {
+        if self.shared_key().is_some_and(|(position, ..)| position == from) {
             self.position = to;
         }
     }

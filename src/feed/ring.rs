@@ -103,8 +103,16 @@ impl Ring {
             if let Some(slot) = self.slots.get(index)
                 && cursor.wants(slot.kind, cursor.position)
             {
-                batch.frames.extend_from_slice(&slot.frame);
-                batch.ends.push((batch.frames.len(), cursor.position));
+                let narrowed = cursor.narrowed();
+                match str::from_utf8(frame::payload(&slot.frame)) {
+                    Ok(body) if narrowed.contains(slot.kind) => {
+                        batch.add_text(slot.kind, cursor.position, body, narrowed);
+                    }
+                    _ => {
+                        batch.frames.extend_from_slice(&slot.frame);
+                        batch.ends.push((batch.frames.len(), cursor.position));
+                    }
+                }
             }
         }
         batch.to = cursor.position;

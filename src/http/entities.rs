@@ -12,6 +12,7 @@ use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::{
     Cell, Code, EntityKind, Field, FieldRef, Input, Principal, Row, Violation, event, order,
+    product,
 };
 use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
@@ -36,11 +37,11 @@ impl Api {
             return self.get_many(request.owner(), kind, ids, &query, &session).await;
         }
         if only_own_orders(kind, session.principal) {
-            query.filters.push((order::KIOSK_ID, own_id(&session)));
+            query.filters.push((order::KIOSK_ID, own_id(session.principal)));
         }
         let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (rows, next) } = self.store.list(kind, query).await?;
-        Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
+        Ok(page(&seen(rows, session.principal)?, next)?.with_permit(permit).with_seq(seq))
     }
 
     /// `GET /api/{kind}?ids=`: those that exist, may be seen and pass the filters, in the order of the ids.
@@ -54,8 +55,8 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let permit = self.page_permit(owner).await?;
         let At { seq, value: (mut rows, next) } = self.store.get_many(kind, ids).await?;
-        rows.retain(|row| may_see(row, session) && passes(row, query));
-        Ok(page(&rows, next)?.with_permit(permit).with_seq(seq))
+        rows.retain(|row| passes(row, query));
+        Ok(page(&seen(rows, session.principal)?, next)?.with_permit(permit).with_seq(seq))
     }
 
     /// `POST /api/{kind}`.
@@ -100,7 +101,7 @@ impl Api {
         let (session, kind) = (request.session()?, request.kind()?);
         let (At { seq, value: row }, permit) =
             self.read_entity(request.owner(), kind, request.id()?).await?;
-        if !may_see(&row, &session) {
+        if !may_see(&row, session.principal)? {
             return Err(Problem::not_found());
         }
         let reply = match reply::not_modified(&request.parts.headers, row.seq) {
@@ -231,14 +232,29 @@ fn passes(row: &Row, query: &Query) -> bool {
         && query.filters.iter().all(|(field, cell)| row.cell(*field) == cell)
 }
 
-/// Whether a session may see an entity. A kiosk does not see the orders of other kiosks.
-fn may_see(row: &Row, session: &Session) -> bool {
-    !only_own_orders(row.kind, session.principal) || *row.cell(order::KIOSK_ID) == own_id(session)
+/// The rows of which a principal may know.
+fn seen(rows: Vec<Row>, principal: Principal) -> Result<Vec<Row>, Problem> {
+    let mut seen = Vec::with_capacity(rows.len());
+    for row in rows {
+        if may_see(&row, principal)? {
+            seen.push(row);
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether a principal may know of an entity: for a kiosk, another's order does not exist, and a draft
+/// exists for the staff only.
+fn may_see(row: &Row, principal: Principal) -> Result<bool, Problem> {
+    if only_own_orders(row.kind, principal) {
+        return Ok(*row.cell(order::KIOSK_ID) == own_id(principal));
+    }
+    Ok(principal.role().sees_drafts() || !product::is_draft(row)?)
 }
 
 /// The `kiosk_id` of the orders of the session's principal.
-fn own_id(session: &Session) -> Cell {
-    session.principal.user_id().map_or(Cell::Null, Cell::Int)
+fn own_id(principal: Principal) -> Cell {
+    principal.user_id().map_or(Cell::Null, Cell::Int)
 }
 
 fn only_own_orders(kind: EntityKind, principal: Principal) -> bool {

@@ -3,6 +3,7 @@
 use std::mem;
 
 use crate::domain::check::one_of;
+use crate::domain::event::{self, Event};
 use crate::domain::{Code, EntityKind, KindSet, Role};
 use crate::http::api::Api;
 use crate::http::problem::Problem;
@@ -32,8 +33,9 @@ impl Api {
         } else {
             self.store.events(range).await?
         };
-        let data =
-            page.events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>().join(",");
+        let narrowed = role.narrowed_kinds();
+        let body = |event: &Event| event::narrow(event.kind, &event.body, narrowed).into_owned();
+        let data = page.events.iter().map(body).collect::<Vec<_>>().join(",");
         let (scanned, oldest, head) = (page.scanned, page.oldest, page.head);
         let has_more = if newest_first { scanned > oldest } else { scanned < head };
         let next = if has_more { scanned.to_string() } else { "null".to_owned() };

@@ -7,8 +7,8 @@ use crate::domain::order::{
     self, CURRENCY, CUSTOMER_ID, ITEMS, Item, KIOSK_ID, OrderStatus, STATUS, TOTAL,
 };
 use crate::domain::order_line::OrderLine;
-use crate::domain::product::{NAME, PRICE, SKU};
-use crate::domain::{Cell, Code, EntityKind, FieldError, Principal, Reject, Row};
+use crate::domain::product::{NAME, PRICE, SKU, is_draft};
+use crate::domain::{Cell, Code, EntityKind, FieldError, Principal, Reject, Role, Row};
 use crate::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::order::Order;
 use crate::shop::product;
@@ -34,7 +34,7 @@ pub(super) fn create(
         Some(Provided::Lines(lines)) => lines.as_slice(),
         _ => &[],
     };
-    let products = load_products(reads, lines, &mut errors)?;
+    let products = load_products(reads, principal.role(), lines, &mut errors)?;
     all_found(errors)?;
     order::set_items(&mut row, &[])?;
     if lines.is_empty() {
@@ -88,14 +88,15 @@ fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject>
 /// The product of each line; adds an error for each that does not exist.
 fn load_products(
     reads: &impl Reads,
+    role: Role,
     lines: &[OrderLine],
     errors: &mut Vec<FieldError>,
 ) -> Result<Vec<Row>, Reject> {
     let mut products = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         match reads.load(EntityKind::Product, line.product_id)? {
-            Some(product) => products.push(product),
-            None => errors.push(FieldError::new(
+            Some(product) if role.sees_drafts() || !is_draft(&product)? => products.push(product),
+            _ => errors.push(FieldError::new(
                 format!("items[{at}].product_id"),
                 Code::UnknownReference,
                 format!("there is no product {}", line.product_id),

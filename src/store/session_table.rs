@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Principal, Reject, User};
+use crate::domain::{Reject, User};
 use crate::limits::SESSIONS_PER_USER_MAX;
 use crate::store::audit::Caller;
 use crate::store::error::failed;
@@ -32,26 +32,22 @@ pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
     sessions.and_then(Iterator::collect).map_err(failed)
 }
 
-/// Rejects a caller whose session has ended or whose role has changed. The writer also ends
-/// sessions, so a command comes either before that end or after it.
+/// Rejects a caller whose session has ended. The writer also ends sessions, so a command comes either
+/// before that end or after it. A user's new role, like the user's end, removes the sessions in its own
+/// transaction, so a session that is there has its principal's role.
 pub(super) fn check_caller(conn: &Connection, caller: &Caller) -> Result<(), Reject> {
-    if caller.principal == Principal::Console {
-        return Ok(());
-    }
+    let Some(user_id) = caller.principal.user_id() else { return Ok(()) };
     let credential = caller.credential.filter(|credential| credential.expires > Instant::now());
     let credential = credential.ok_or(Reject::SessionEnded)?;
-    // Without a join, of which SQLite would make a new plan for each value.
-    let sql = "
-        SELECT id, role FROM users
-        WHERE id = (SELECT user_id FROM sessions WHERE token_hash = ?) AND NOT disabled";
+    // Not a join with the users: SQLite would make a new plan of it for each value.
+    let sql = "SELECT user_id FROM sessions WHERE token_hash = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let principal = statement.query_row([credential.token_hash.0], |row| {
-        Ok(Principal::User { id: row.get(0)?, role: row.get(1)? })
-    });
-    if principal.optional().map_err(failed)? == Some(caller.principal) {
-        return Ok(());
+    let owner = statement.query_row([credential.token_hash.0], |row| row.get::<_, i64>(0));
+    if owner.optional().map_err(failed)? == Some(user_id) {
+        Ok(())
+    } else {
+        Err(Reject::SessionEnded)
     }
-    Err(Reject::SessionEnded)
 }
 
 /// Removes all sessions but the `most` that were used last: an earlier run may have allowed more.

@@ -75,13 +75,14 @@ impl Connection {
     /// Creates a connection and queues its first message.
     pub(super) fn new(socket: NewSocket, number: u32, context: &LoopContext) -> Self {
         let now = context.now_secs;
+        let narrowed = socket.session.principal.role().narrowed_kinds();
         let mut connection = Self {
             socket: Socket::new(socket.stream, socket.tls),
             awaits_page: false,
             session: socket.session,
             permit: socket.permit,
             decoder: MessageDecoder::default(),
-            subscriptions: Subscriptions::new(context.feed.head()),
+            subscriptions: Subscriptions::new(context.feed.head(), narrowed),
             number,
             last_proof_secs: now,
             last_write_secs: now,
@@ -323,7 +324,8 @@ impl Connection {
         }
         context.batch.clear();
         let wanted = |event: &&Event| self.subscriptions.cursor.wants(event.kind, event.seq);
-        page.events.iter().filter(wanted).for_each(|event| context.batch.add(event));
+        let narrowed = self.subscriptions.cursor.narrowed();
+        page.events.iter().filter(wanted).for_each(|event| context.batch.add(event, narrowed));
         let start = self.subscriptions.cursor.position;
         self.subscriptions.cursor.position = page.scanned;
         self.send(context, start)?;

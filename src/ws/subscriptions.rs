@@ -23,8 +23,9 @@ pub(super) struct Subscriptions {
 
 impl Subscriptions {
     /// Creates an empty set of subscriptions at this position.
-    pub(super) fn new(position: i64) -> Self {
-        Self { cursor: Cursor::new(position), unanswered: KindSet::EMPTY, unanswered_since_ms: 0 }
+    pub(super) fn new(position: i64, narrowed: KindSet) -> Self {
+        let cursor = Cursor::new(position).narrowed_to(narrowed);
+        Self { cursor, unanswered: KindSet::EMPTY, unanswered_since_ms: 0 }
     }
 
     /// Whether replies wait for the feed.

@@ -26,6 +26,7 @@ mod hosts;
 mod idempotency;
 mod lists;
 mod money;
+mod narrowing;
 mod origins;
 mod pages;
 mod payments;
