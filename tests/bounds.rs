@@ -228,7 +228,9 @@ fn server_with_sessions(bounds: &Bounds, flags: &[&str]) -> Server {
     for number in 0..i64::try_from((bounds.sessions + 100).div_ceil(OF_ONE)).unwrap() {
         all.execute(user, [number]).unwrap();
         let id = all.last_insert_rowid();
-        (0..OF_ONE).for_each(|_| drop(all.execute(session, [id]).unwrap()));
+        for _ in 0..OF_ONE {
+            all.execute(session, [id]).unwrap();
+        }
     }
     all.commit().unwrap();
     server.again()

@@ -17,6 +17,7 @@ mod memory;
 mod orders;
 mod programs;
 mod scale;
+mod shares;
 mod sqlite;
 mod start;
 mod stream;
@@ -53,6 +54,7 @@ const ROWS: &[Row] = &[
     ("promptness", orders::promptness),
     ("lists", lists::lists),
     ("scale", scale::scale),
+    ("shares", shares::shares),
     ("disk", disk::disk),
     ("idle", idle::idle),
 ];

@@ -9,7 +9,7 @@ use crate::http::authority::AUTHORITY_PATH;
 use crate::http::path::{self, PathParameters};
 use crate::http::query::{AFTER, LIMIT, ORDER, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, Handler, RequestBody, ResponseBody, Route};
-use crate::http::{health, pages, reply};
+use crate::http::{health, pages};
 
 const NO_QUERY: Query = Query::Parameters(&[]);
 
