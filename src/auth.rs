@@ -28,29 +28,12 @@ use crate::throttle::Owner;
 pub use cookie::Cookie;
 use login_throttle::{Attempt, LoginThrottle, Source, Verdict};
 use password::{HashPermit, Hasher};
-use session::{EndReason, Lifetimes, Session};
+use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
 
 /// The session of a request's cookie.
 pub type SessionLookup = Result<Arc<Session>, NoSession>;
-
-/// The reason why a request has no session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoSession {
-    /// No token of its cookie is known.
-    Unknown,
-    /// Its session has ended.
-    Ended(EndReason),
-    /// Its cookie has tokens of two users: another page of the host's, or of its domain's, may have set one.
-    Ambiguous,
-}
-
-impl From<Option<EndReason>> for NoSession {
-    fn from(ended: Option<EndReason>) -> Self {
-        ended.map_or(Self::Unknown, Self::Ended)
-    }
-}
 
 /// The client behind a request.
 #[derive(Clone, Copy, Debug)]

@@ -33,7 +33,7 @@ use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::limits::LOG_PATH_CHARS;
 
-pub use api::{Api, Pools};
+pub use api::{Api, MetricsReaders, Pools};
 pub use authority::AUTHORITY_PATH;
 pub use cors::{allow_origin, may_act, origin_of};
 pub use headers::{cookie_lines, header_text};

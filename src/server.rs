@@ -183,6 +183,7 @@ fn api(
         metrics,
         origins: Arc::new(Origins::new(settings.allow_origin.clone())),
         lifecycle: Arc::default(),
+        metrics_readers: settings.metrics_readers,
         identity: settings.identity.clone(),
         pools: Arc::new(Pools::new(&limits)),
         kiosk_orders: OrderRate::new(),

@@ -3,7 +3,7 @@
 //! The owner of a page can make the page's name resolve to this server's address (DNS rebinding). A browser then
 //! takes page and server for one origin, and only the name in `Host` shows that they are not.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::tls::Identity;
@@ -48,6 +48,12 @@ fn is_address(host: &str) -> bool {
 /// The names of this machine in lower case: without its domain, with `.local`, and in full.
 pub fn machine_names() -> Vec<String> {
     names_of(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+/// Whether a client runs on this machine: it has one of the machine's own addresses.
+pub fn is_this_machine(client: IpAddr) -> bool {
+    let own = || if_addrs::get_if_addrs().unwrap_or_default();
+    client.is_loopback() || own().iter().any(|interface| interface.ip() == client)
 }
 
 fn names_of(machine: &str) -> Vec<String> {
@@ -118,6 +124,16 @@ mod tests {
             "example",
         ] {
             assert!(!hosts.include(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_the_addresses_of_its_interfaces() {
+        for interface in if_addrs::get_if_addrs().unwrap() {
+            assert!(is_this_machine(interface.ip()), "{interface:?}");
+        }
+        for other in ["203.0.113.9", "2001:db8::7", "0.0.0.0", "::"] {
+            assert!(!is_this_machine(other.parse().unwrap()), "{other}");
         }
     }
 

@@ -6,6 +6,23 @@ use std::time::Duration;
 use crate::domain::Principal;
 use crate::store::{Revocation, TokenHash};
 
+/// The reason why a request has no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSession {
+    /// No token of its cookie is known.
+    Unknown,
+    /// Its session has ended.
+    Ended(EndReason),
+    /// Its cookie has tokens of two users: another page of the host's, or of its domain's, may have set one.
+    Ambiguous,
+}
+
+impl From<Option<EndReason>> for NoSession {
+    fn from(ended: Option<EndReason>) -> Self {
+        ended.map_or(Self::Unknown, Self::Ended)
+    }
+}
+
 /// Why a session ended; its text becomes the close reason of the session's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

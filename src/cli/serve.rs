@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::auth::session::Lifetimes;
 use crate::auth::{one_time_password, password};
+use crate::cli::address::is_in_the_clear;
 use crate::cli::announce::Announcement;
 use crate::cli::failure::Failure;
 use crate::cli::logging;
@@ -66,6 +67,12 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets)?;
         make_first_admin(config)?;
+        if is_in_the_clear(config, &opened.addresses) {
+            tracing::warn!(
+                "passwords and sessions cross the network in the clear: tillcast cert issues a certificate for \
+                 --tls-cert, and --trusted-proxy names a proxy that speaks TLS"
+            );
+        }
         let announced = announce(config, &opened.addresses, identity.is_some());
         tokio::spawn(log.maintain(config.clone(), identity));
         let served = opened.run().await;
@@ -103,6 +110,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         connect_rate: config.connect_rate.per_second,
         allow_origin: config.allow_origin.clone(),
         allow_host: allowed_hosts(config),
+        metrics_readers: config.metrics,
         drain: config.drain,
         retention: Retention {
             age: config.event_retention,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
+use crate::http::MetricsReaders;
 use crate::limits::Limits;
 
 /// One field per setting; the table in `config/settings_table.rs` gives each one's default and reason.
@@ -36,6 +37,8 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// Hosts that clients may ask for, in lower case, beside those that are the server's by themselves.
     pub allow_host: Vec<String>,
+    /// The clients that may read `/metrics`.
+    pub metrics: MetricsReaders,
     /// The certificate that makes every address speak TLS; `Some` if `tls_key` is.
     pub tls_cert: Option<PathBuf>,
     /// Its private key.
@@ -101,6 +104,7 @@ impl Config {
             connect_rate: Rate { per_second: 0 },
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
+            metrics: MetricsReaders::Local,
             tls_cert: None,
             tls_key: None,
             hsts: None,

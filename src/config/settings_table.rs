@@ -11,6 +11,7 @@ use crate::config::settings::{Config, LogFormat};
 use crate::config::values::{
     choice, duration, host, integer, label, network, origin, path, profile, rate, socket,
 };
+use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use Fallback::{Computed, Nothing, Text};
 
@@ -178,6 +179,16 @@ pub(super) static SETTINGS: &[Setting] = &[
         same: |a, b| a.allow_host == b.allow_host,
     },
     Setting {
+        flag: "metrics",
+        value: "READERS",
+        default: Text("local"),
+        reason: "The clients that may read /metrics: local (programs of this machine), admin (users who are \
+                 admins) or open (everybody).",
+        many: false,
+        set: |config, value| choice(value, METRICS).map(|readers| config.metrics = readers),
+        same: |a, b| a.metrics == b.metrics,
+    },
+    Setting {
         flag: "tls-cert",
         value: "FILE",
         default: Nothing,
@@ -330,6 +341,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, value| path(value).map(|file| config.config = Some(file)),
         same: |a, b| a.config == b.config,
     },
+];
+
+const METRICS: &[(&str, MetricsReaders)] = &[
+    ("local", MetricsReaders::Local),
+    ("admin", MetricsReaders::Admin),
+    ("open", MetricsReaders::Open),
 ];
 
 const LEVELS: &[(&str, LevelFilter)] = &[

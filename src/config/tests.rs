@@ -14,6 +14,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Command, Config, ConfigErrors, LogFormat, Rate, read};
+use crate::http::MetricsReaders;
 use crate::limits::Limits;
 
 type Outcome = Result<(Command, Config), ConfigErrors>;
@@ -85,6 +86,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         connect_rate: Rate { per_second: 20 },
         allow_origin: vec![],
         allow_host: vec![],
+        metrics: MetricsReaders::Local,
         tls_cert: None,
         tls_key: None,
         hsts: None,
@@ -110,7 +112,7 @@ fn each_flag_sets_its_own_field() {
         "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
          --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --mdns Shop.local --allow-origin http://a --allow-origin=http://b --drain 0s \
-         --allow-host Shop.example \
+         --allow-host Shop.example --metrics ADMIN \
          --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
          --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
          --audit-retention 2s --backup-dir /b \
@@ -129,6 +131,7 @@ fn each_flag_sets_its_own_field() {
         connect_rate: Rate { per_second: 5 },
         allow_origin: vec!["http://a".into(), "http://b".into()],
         allow_host: vec!["shop.example".into()],
+        metrics: MetricsReaders::Admin,
         tls_cert: Some("/c.pem".into()),
         tls_key: Some("/k.pem".into()),
         hsts: Some(Duration::from_secs(3600)),

@@ -52,6 +52,7 @@ codes! {
     AmbiguousSession, "ambiguous_session", "The cookie has valid sessions of two users; a login ends both.";
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
+    MetricsNotAllowed, "metrics_not_allowed", "The metrics are not for this client; see --metrics.";
     OriginNotAllowed, "origin_not_allowed", "Pages of this origin have no right to do this; see --allow-origin.";
     // Rules of the shop.
     OutOfStock, "out_of_stock", "Less is in stock than the order needs.";

@@ -20,6 +20,17 @@ use crate::tls::Identity;
 /// A permit for a large response; `None` for a small one.
 pub(super) type ResponsePermit = Option<Permit>;
 
+/// The clients that may read `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsReaders {
+    /// Programs of this machine.
+    Local,
+    /// Users who are admins.
+    Admin,
+    /// Everybody.
+    Open,
+}
+
 /// Everything that handlers need to answer a request.
 pub struct Api {
     /// The shop.
@@ -34,6 +45,8 @@ pub struct Api {
     pub origins: Arc<Origins>,
     /// Tells whether the server is stopping and thus no longer ready.
     pub lifecycle: Arc<Lifecycle>,
+    /// The clients that may read `/metrics`.
+    pub metrics_readers: MetricsReaders,
     /// The server's certificate; `None` if it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
     /// What requests may hold at the same time.

@@ -2,10 +2,13 @@
 
 use hyper::StatusCode;
 
+use crate::auth::hosts::is_this_machine;
 use crate::domain::Code;
-use crate::http::api::Api;
+use crate::http::api::{Api, MetricsReaders};
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply};
+use crate::http::request::ApiRequest;
+use crate::http::route::Access;
 
 /// The paths that are answered whatever else the server has to do.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
@@ -52,7 +55,8 @@ impl Api {
     }
 
     /// `GET /metrics`, in the text format of OpenMetrics.
-    pub(super) fn metrics_page(&self) -> Reply {
+    pub(super) fn metrics_page(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        self.check_reader(request)?;
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (events, bytes) = self.feed.size();
         self.metrics.ring_events.set(number(events));
@@ -62,7 +66,20 @@ impl Api {
         self.metrics.wal_size.set(i64::try_from(self.store.wal_bytes()).unwrap_or(i64::MAX));
         self.metrics.sessions.set(number(self.auth.sessions.count()));
         let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        reply::plain(StatusCode::OK, content_type, self.metrics.text())
+        Ok(reply::plain(StatusCode::OK, content_type, self.metrics.text()))
+    }
+
+    /// The metrics tell how much the shop sells, so that not everybody in its network may read them.
+    fn check_reader(&self, request: &ApiRequest) -> Result<(), Problem> {
+        match self.metrics_readers {
+            MetricsReaders::Open => Ok(()),
+            MetricsReaders::Admin => Access::Admin.check(request.session()?.principal.role(), None),
+            MetricsReaders::Local if is_this_machine(request.client.address) => Ok(()),
+            MetricsReaders::Local => {
+                let detail = "the metrics are for this machine alone; see --metrics";
+                Err(Problem::new(Code::MetricsNotAllowed, detail))
+            }
+        }
     }
 }
 

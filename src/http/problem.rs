@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 
-use crate::auth::session::EndReason;
-use crate::auth::{Denied, NoSession};
+use crate::auth::Denied;
+use crate::auth::session::{EndReason, NoSession};
 use crate::domain::{Code, FieldError, Reject};
 use crate::http::reply::{Reply, plain, to_json};
 use crate::throttle::NoRoom;
@@ -127,7 +127,9 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::NoHandshake
         | Code::AmbiguousSession => StatusCode::BAD_REQUEST,
         Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials => StatusCode::UNAUTHORIZED,
-        Code::RoleNotAllowed | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
+        Code::RoleNotAllowed | Code::OriginNotAllowed | Code::MetricsNotAllowed => {
+            StatusCode::FORBIDDEN
+        }
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

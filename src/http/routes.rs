@@ -168,9 +168,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::GET, path: "/metrics", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None,
-        response: ResponseBody::Text("application/openmetrics-text"), rules: &[],
+        response: ResponseBody::Text("application/openmetrics-text"), rules: &[Code::MetricsNotAllowed],
         id: "getMetrics", summary: "Read the metrics",
-        handler: |api, _| Box::pin(ready(Ok(api.metrics_page()))),
+        handler: |api, request| Box::pin(ready(api.metrics_page(request))),
     },
     Route {
         method: Method::GET, path: "/openapi.json", access: Access::Public, query: Query::Ignored,

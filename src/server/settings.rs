@@ -9,6 +9,7 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
 use crate::auth::session::Lifetimes;
+use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use crate::server::admission::AdmissionLimits;
 use crate::server::backups::DailyBackup;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub allow_origin: Vec<String>,
     /// Hosts that the server is asked for, beside its addresses, the machine's names and the certificate's.
     pub allow_host: Vec<String>,
+    /// The clients that may read `/metrics`.
+    pub metrics_readers: MetricsReaders,
     /// Upper bound of the time that a stop takes.
     pub drain: Duration,
     /// How long events are kept.

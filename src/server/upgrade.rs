@@ -10,9 +10,9 @@ use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use crate::auth::session::EndReason;
+use crate::auth::session::{EndReason, NoSession};
 use crate::auth::sessions::{AttachError, SessionGuard};
-use crate::auth::{ClientAddr, NoSession, SessionLookup};
+use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::http::{Problem, Reply, may_act, switching_protocols};
 use crate::server::admission::ConnectionPermit;

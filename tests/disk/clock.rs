@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 use tillcast::auth::{password, session::Lifetimes};
 use tillcast::domain::{Role, Secret};
+use tillcast::http::MetricsReaders;
 use tillcast::limits::Limits;
 use tillcast::server::{self, Settings};
 use tillcast::store::{self, Console, Retention};
@@ -150,6 +151,7 @@ impl Shop {
             connect_rate: 10_000,
             allow_origin: Vec::new(),
             allow_host: Vec::new(),
+            metrics_readers: MetricsReaders::Local,
             drain: Duration::from_secs(1),
             retention: Retention {
                 age: Duration::from_secs(30 * 86_400),

@@ -240,6 +240,25 @@ fn the_program_at_each_address_is_named() {
         .has("warn", "port", &format!("{nobody}: nobody answers"));
 }
 
+/// Whoever has the Wi-Fi's key reads passwords that come over plain HTTP.
+#[test]
+fn passwords_in_the_clear_are_a_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let look =
+        |flags: &[&str]| doctor(folder.path(), &[&["--listen", "192.0.2.1:3999"], flags].concat());
+    look(&[]).has("warn", "certificate", "in the clear").has(
+        "warn",
+        "certificate",
+        "tillcast cert",
+    );
+    look(&["--trusted-proxy", "192.0.2.2"]).has("ok", "certificate", "none is configured");
+    doctor(folder.path(), &["--listen", "127.0.0.1:3999"]).has(
+        "ok",
+        "certificate",
+        "none is configured",
+    );
+}
+
 #[test]
 fn a_server_at_capacity_is_recognised() {
     let server = Server::with(&["--max-connections", "2"]);

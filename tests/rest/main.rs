@@ -25,6 +25,7 @@ mod hostile;
 mod hosts;
 mod idempotency;
 mod lists;
+mod metrics;
 mod money;
 mod narrowing;
 mod origins;

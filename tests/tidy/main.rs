@@ -30,7 +30,7 @@ const MODULES: &[Module] = &[
     ("shop", 2, &[]),
     ("store", 3, &["rusqlite", "rustix", "tempfile"]),
     ("feed", 3, &["heapless"]),
-    ("auth", 4, &["argon2", "getrandom", "rustix", "sha2"]),
+    ("auth", 4, &["argon2", "getrandom", "if_addrs", "rustix", "sha2"]),
     ("http", 5, &["bytes", "form_urlencoded", "http_body_util", "hyper", "serde"]),
     ("ws", 5, &["bytes", "mio", "serde", "slab", "socket2", "tungstenite"]),
     (

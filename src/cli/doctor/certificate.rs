@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use crate::cli::address::is_in_the_clear;
 use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
 use crate::config::Config;
 use crate::tls::{Files, Identity};
@@ -12,6 +13,12 @@ const RENEW: &str = "`tillcast cert` issues a new one, and `systemctl reload til
 /// Checks the files that the settings name.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let Some((cert, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else {
+        if is_in_the_clear(config, &config.listen) {
+            return vec![warn(
+                "none is configured, so that passwords and sessions cross the network in the clear; `tillcast cert` \
+                 issues one, and a proxy that speaks TLS is named by --trusted-proxy",
+            )];
+        }
         return vec![ok("none is configured; clients come over plain HTTP")];
     };
     let hidden = [&cert, &key].into_iter().find_map(|file| {

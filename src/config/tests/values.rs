@@ -22,6 +22,7 @@ max-connections-per-user => 0, -1, 1.5, ten, 1000001
 connect-rate => 0, 0/s, /s, 20/m, 100001, 1.5/s, 20/s/s
 allow-origin => *, null, shop.example, ftp://a, http://, http://a/
 allow-host => *, *.shop.example, http://shop.example, shop.example:80, [::1], a b
+metrics => none, local admin, 127.0.0.1
 tls-cert =>
 tls-key =>
 hsts => 12, -1s, 101years

@@ -105,6 +105,7 @@ fn responses() -> Value {
         Code::WrongCredentials,
         Code::RoleNotAllowed,
         Code::OriginNotAllowed,
+        Code::MetricsNotAllowed,
         Code::NotFound,
         Code::RequestTimeout,
         Code::PreconditionFailed,
