@@ -1,6 +1,8 @@
 //! The server's counters and gauges, which `/metrics` prints. No other module uses
 //! prometheus-client.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
@@ -64,6 +66,8 @@ pub struct Metrics {
     pub rss: Gauge<i64>,
     /// Resident memory without mapped files.
     pub rss_anon: Gauge<i64>,
+    /// `/proc/self/io`, opened while the process may still open it.
+    counts: Option<File>,
 }
 
 impl Metrics {
@@ -119,13 +123,14 @@ impl Metrics {
             sessions: gauge(r, "sessions", "Live sessions"),
             rss: gauge(r, "resident_memory_bytes", "Resident memory"),
             rss_anon: gauge(r, "resident_anonymous_bytes", "Resident memory without mapped files"),
+            counts: File::open("/proc/self/io").ok(),
             registry,
         }
     }
 
     /// All metrics as OpenMetrics text; those of the process are read now.
     pub fn text(&self) -> String {
-        self.disk_bytes.inner().store(written_bytes(), Ordering::Relaxed);
+        self.disk_bytes.inner().store(written_bytes(self.counts.as_ref()), Ordering::Relaxed);
         self.rss.set(memory_bytes("VmRSS:"));
         self.rss_anon.set(memory_bytes("RssAnon:"));
         let mut text = String::with_capacity(8192);
@@ -179,8 +184,10 @@ fn memory_bytes(line: &str) -> i64 {
 
 /// The kernel's count of the pages that this process changed in files on disks, in bytes, without
 /// the file system's own journal; 0 if the kernel does not count them.
-fn written_bytes() -> u64 {
-    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+fn written_bytes(counts: Option<&File>) -> u64 {
+    let mut bytes = [0; 512];
+    let length = counts.and_then(|counts| counts.read_at(&mut bytes, 0).ok()).unwrap_or(0);
+    let counts = String::from_utf8_lossy(&bytes[..length]);
     let value = counts.lines().find_map(|text| text.strip_prefix("write_bytes: "));
     value.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

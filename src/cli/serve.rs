@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit};
 use tokio::runtime::Runtime;
 
 use crate::auth::session::Lifetimes;
@@ -66,6 +66,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets)?;
+        hide_memory();
         make_first_admin(config)?;
         if is_in_the_clear(config, &opened.addresses) {
             tracing::warn!(
@@ -82,6 +83,14 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let ended = end(runtime, served);
     rate_limit.report();
     Ok(ended?)
+}
+
+/// Keeps passwords and tokens from core dumps, and from other programs of the same user: they can no longer read
+/// the process. Its own files under `/proc` are root's from now on.
+fn hide_memory() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other programs of this user can read the server's memory");
+    }
 }
 
 /// Announces the server under the name of `--mdns`, if there is one. The shop opens even if this fails.

@@ -15,5 +15,6 @@ mod certificates;
 mod commands;
 mod demo;
 mod doctor;
+mod memory;
 mod systemd;
 mod tls;
