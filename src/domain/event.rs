@@ -40,6 +40,16 @@ pub fn entity(row: &Row) -> Result<String, Reject> {
     Ok(out)
 }
 
+/// The lines of an order as they are in the order's JSON.
+///
+/// # Errors
+/// `Unavailable` if the stored row is damaged.
+pub fn lines(order: &Row) -> Result<String, Reject> {
+    let mut json = JsonWriter::new(order, 512)?;
+    json.put_items()?;
+    Ok(json.out)
+}
+
 /// The event of a change; `None` if no visible field changed. One side is `None` for a creation or
 /// a deletion; with neither there is no event.
 ///

@@ -39,6 +39,9 @@ pub const QUOTED_CHARS_MAX: usize = 100;
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 /// How long the response to an `Idempotency-Key` is kept. Later, a repeat is a new request.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of a response to an order that is kept whole. A longer one is kept without the order's lines, which
+/// its row has: an order of 100 lines is not stored twice.
+pub const RESPONSE_COPY_BYTES_MAX: usize = 4 * 1024;
 /// Entries of one page of a list or of the event log. Above: `422`.
 pub const PAGE_MAX: usize = 200;
 /// Entries of a page if the client names no limit.

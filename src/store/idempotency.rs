@@ -1,12 +1,16 @@
 //! Idempotency: the first response to a request with an `Idempotency-Key`, stored in the
 //! transaction of the change and returned again for each repeat.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Principal, Reject};
-use crate::limits::PRUNE_STEP;
+use crate::domain::{EntityKind, Principal, Reject, Row, event};
+use crate::limits::{PRUNE_STEP, RESPONSE_COPY_BYTES_MAX};
 use crate::store::audit::AuditSubject;
 use crate::store::error::failed;
+use crate::store::rows;
 use crate::store::write_tx::WriteTx;
 
 /// Identifies a request, and tells it from another one with the same key.
@@ -55,21 +59,29 @@ pub(super) fn run_once(
 
 /// The first response to this key; `None` if the key is new.
 fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
-    let sql =
-        "SELECT request_hash, row_id, version, body FROM responses WHERE user_id = ? AND key = ?";
+    let sql = "
+        SELECT request_hash, row_id, version, body, lines_at FROM responses
+        WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let found = statement.query_row((key.principal.user_id(), &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
-        Ok((hash, StoredResponse { id: row.get(1)?, version: row.get(2)?, body: row.get(3)? }))
+        let response = StoredResponse { id: row.get(1)?, version: row.get(2)?, body: row.get(3)? };
+        Ok((hash, response, row.get::<_, Option<i64>>(4)?))
     });
-    match found.optional().map_err(failed)? {
-        Some((hash, _)) if hash != key.request_hash => Err(Reject::KeyReused),
-        Some((_, response)) => Ok(Some(response)),
-        None => Ok(None),
+    let Some((hash, mut response, lines_at)) = found.optional().map_err(failed)? else {
+        return Ok(None);
+    };
+    if hash != key.request_hash {
+        return Err(Reject::KeyReused);
     }
+    if let Some(at) = lines_at.and_then(|at| usize::try_from(at).ok()) {
+        let order = rows::load(conn, EntityKind::Order, response.id)?.ok_or(Reject::Unavailable)?;
+        response.body.insert_str(at, &event::lines(&order)?);
+    }
+    Ok(Some(response))
 }
 
-/// Stores the first response to a key.
+/// Stores the first response to a key; that to a large order without the lines, which its row has.
 fn keep(
     tx: &WriteTx<'_>,
     key: &IdempotencyKey,
@@ -77,23 +89,48 @@ fn keep(
     response: &StoredResponse,
 ) -> Result<(), Reject> {
     let sql = "
-        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, lines_at, at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let (hash, StoredResponse { id, version, body }) = (&key.request_hash[..], response);
-    statement
-        .execute((
-            key.principal.user_id(),
-            &key.key,
-            hash,
-            subject.number(),
-            id,
-            version,
-            body,
-            tx.uptime,
-        ))
-        .map_err(failed)?;
-    Ok(())
+    let StoredResponse { id, version, body } = response;
+    let lines = lines_of(tx.conn, subject, response)?;
+    let (body, lines_at) = match lines {
+        Some(Range { start, end }) => {
+            let rest = [&body[..start], &body[end..]].concat();
+            (Cow::Owned(rest), i64::try_from(start).ok())
+        }
+        None => (Cow::Borrowed(body.as_str()), None),
+    };
+    let (user_id, hash) = (key.principal.user_id(), &key.request_hash[..]);
+    let kind = subject.number();
+    let values = (user_id, &key.key, hash, kind, id, version, body, lines_at, tx.uptime);
+    statement.execute(values).map(drop).map_err(failed)
+}
+
+/// The place of the lines in the response to a large order; `None` if the response is kept whole.
+fn lines_of(
+    conn: &Connection,
+    subject: AuditSubject,
+    response: &StoredResponse,
+) -> Result<Option<Range<usize>>, Reject> {
+    let StoredResponse { id, body, .. } = response;
+    if subject != AuditSubject::Entity(EntityKind::Order) || body.len() <= RESPONSE_COPY_BYTES_MAX {
+        return Ok(None);
+    }
+    let Some(order) = rows::load(conn, EntityKind::Order, *id)? else { return Ok(None) };
+    let lines = event::lines(&order)?;
+    Ok(body.find(&lines).map(|start| start..start + lines.len()))
+}
+
+/// Completes the responses without lines to an order whose row is about to lose these lines.
+pub(super) fn complete(conn: &Connection, order: &Row) -> Result<(), Reject> {
+    // The fields before the lines are ASCII, so that SQLite's characters are bytes there.
+    let sql = "
+        UPDATE responses
+        SET body = substr(body, 1, lines_at) || ?2 || substr(body, lines_at + 1), lines_at = NULL
+        WHERE row_id = ?1 AND lines_at IS NOT NULL";
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
+    statement.execute((order.id, event::lines(order)?)).map(drop).map_err(failed)
 }
 
 /// The uptime in milliseconds at which the newest response was stored.

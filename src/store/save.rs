@@ -6,7 +6,7 @@ use crate::domain::{EntityKind, Reject, Row, event, order};
 use crate::shop::Step;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
-use crate::store::{events, rows};
+use crate::store::{events, idempotency, rows};
 
 /// Saves a step with its event, and sets the row's id, version and times. A step that changes
 /// nothing makes no event and is not stored; one that changes only hidden fields is stored, but
@@ -23,11 +23,17 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
         Step::Update { before, after } => {
             let visible = after.changes(&before).any(|(_, field)| field.visible());
             let after = if visible { Row { seq, updated_at: now, ..after } } else { after };
+            if is_order(&before) && before.cell(order::ITEMS) != after.cell(order::ITEMS) {
+                idempotency::complete(tx.conn, &before)?;
+            }
             rows::update(tx.conn, &before, &after)?;
             Step::Update { before, after }
         }
         Step::Delete(row) => {
-            unlink_products(tx.conn, &row)?;
+            if is_order(&row) {
+                idempotency::complete(tx.conn, &row)?;
+                unlink_products(tx.conn, &row)?;
+            }
             rows::delete(tx.conn, &row)?;
             Step::Delete(row)
         }
@@ -36,6 +42,10 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
         events::append(tx, event)?;
     }
     Ok(saved)
+}
+
+fn is_order(row: &Row) -> bool {
+    row.kind == EntityKind::Order
 }
 
 /// Records the products to which a new order refers, so that they cannot be deleted.
@@ -53,9 +63,6 @@ fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(
 
 /// Removes the links of a deleted order to its products.
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
-    if row.kind != EntityKind::Order {
-        return Ok(());
-    }
     let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     for product_id in order::quantities(row)?.into_keys() {

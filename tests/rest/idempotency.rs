@@ -4,6 +4,7 @@
 use crate::common::{
     Answer, Client, Server, happened, head, outside_order, password_of, product, unique,
 };
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 /// A creation with a key.
@@ -205,4 +206,51 @@ fn a_user_is_made_once_and_the_password_is_in_no_answer() {
     let other = json!({"username": "eva", "password": "another one 1", "role": "staff"});
     post(&admin, "/api/users", &other, "eva").problem(422);
     server.login("eva");
+}
+
+/// The bytes of the kept responses.
+fn kept_bytes(server: &Server) -> usize {
+    let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let sql = "SELECT sum(length(CAST(body AS BLOB))) FROM responses";
+    let bytes: u32 = database.query_row(sql, [], |row| row.get(0)).unwrap();
+    bytes.try_into().unwrap()
+}
+
+/// Otherwise each large order is on the disk twice.
+#[test]
+fn a_large_order_is_kept_once_and_repeated_byte_for_byte() {
+    let mut server = Server::start();
+    let admin = server.admin();
+    let tea = |number: usize| {
+        let name = format!(r#"{number}: "}},]\ {}"#, "🫖".repeat(150));
+        let body = json!({"name": name, "sku": unique("TEA"), "price": 1.25, "stock": 1_000});
+        admin.post("/api/products", &body).expect(201).id()
+    };
+    let teas: Vec<i64> = (0..50).map(tea).collect();
+    let lines: Vec<Value> = teas
+        .iter()
+        .cycle()
+        .take(100)
+        .map(|tea| json!({"product_id": tea, "quantity": 2}))
+        .collect();
+    let body = json!({"items": lines, "notes": r#"grün, "items":[]"#});
+    let made: Vec<Answer> = (0..3)
+        .map(|number| post(&admin, "/api/orders", &body, &format!("large-{number}")).expect(201))
+        .collect();
+    let whole: usize = made.iter().map(|answer| answer.body.len()).sum();
+    assert!(kept_bytes(&server) < whole / 50, "{} of {whole}", kept_bytes(&server));
+    // What comes later changes nothing of the first answer: work, other names, the end of the order.
+    let [path, gone] = [0, 1].map(|at: usize| made[at].header("location").to_owned());
+    admin.patch(&path, &json!({"status": "ready", "notes": null})).expect(200);
+    admin.patch(&format!("/api/products/{}", teas[0]), &json!({"name": "Tea"})).expect(200);
+    admin.delete(&gone).expect(204);
+    for _ in 0..2 {
+        let again = server.adopt(&admin);
+        for (number, first) in made.iter().enumerate() {
+            are_the_same(first, &post(&again, "/api/orders", &body, &format!("large-{number}")));
+        }
+        again.get(&gone).expect(404);
+        assert_eq!(server.stop(), Some(0));
+        server = server.again();
+    }
 }
