@@ -1,7 +1,9 @@
 //! Authentication: logins, sessions, cookies, origins, and the limits on guessing.
 
 mod cookie;
+mod credentials;
 pub mod hosts;
+mod login_journal;
 mod login_throttle;
 pub mod origin;
 pub mod password;
@@ -9,25 +11,24 @@ pub mod session;
 pub mod sessions;
 mod token;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
-
-use crate::domain::{Precondition, Reject, Secret, User};
+use crate::domain::{Precondition, Principal, Reject, Secret, User};
 use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
 use crate::metrics::Metrics;
 use crate::store::{
-    Caller, KnownClient, LoginClient, NewPassword, NewSession, Store, TokenHash, UserPatch,
+    Action, Caller, KnownClient, LoginClient, NewPassword, NewSession, Store, TokenHash, UserPatch,
     UserUpdate,
 };
 use crate::throttle::Owner;
 
 pub use cookie::Cookie;
-use login_throttle::{Attempt, LoginThrottle, Source, Verdict};
-use password::{HashPermit, Hasher};
+use login_journal::LoginJournal;
+use login_throttle::{LoginThrottle, Source};
+use password::Hasher;
 use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
@@ -70,6 +71,7 @@ pub struct Auth {
     /// Picks the user whose hash an unknown name is checked against, by a key that no client knows.
     decoy_hash_picker: RandomState,
     throttle: LoginThrottle,
+    journal: LoginJournal,
     cookie: Cookie,
     device_cookie: Cookie,
     lifetimes: Lifetimes,
@@ -92,6 +94,7 @@ impl Auth {
             hasher: Hasher::new(hash_cost),
             decoy_hash_picker: RandomState::new(),
             throttle: LoginThrottle::new(),
+            journal: LoginJournal::new(),
             cookie: Cookie::session(port),
             device_cookie: Cookie::device(port),
             lifetimes,
@@ -140,6 +143,8 @@ impl Auth {
             browser_token: token::hash(&browser_token),
         };
         let user = self.store.add_session(new, self.sessions.room()).await?.ok_or(Denied::Wrong)?;
+        let principal = Principal::User { id: user.id, role: user.role };
+        self.journal.note(Action::Login, user.id, principal, from.address, Instant::now());
         let session = self.cookie.set(&token, self.lifetimes.max, from.secure);
         let device = self.device_cookie.set(&browser_token, DEVICE_COOKIE_AGE, from.secure);
         Ok((user, [session, device]))
@@ -148,13 +153,19 @@ impl Auth {
     /// Ends the sessions of a request's cookie; returns the value of `Set-Cookie` that removes the cookie.
     pub async fn logout<'h>(
         &self,
-        secure: bool,
+        from: ClientAddr,
         cookie_lines: impl IntoIterator<Item = &'h [u8]>,
     ) -> Result<String, Reject> {
-        let tokens = self.token_hashes(secure, cookie_lines);
-        let live = tokens.filter(|token_hash| self.sessions.find(token_hash).is_ok()).collect();
-        self.store.remove_sessions(live).await?;
-        Ok(self.cookie.clear(secure))
+        let tokens = self.token_hashes(from.secure, cookie_lines);
+        let live: Vec<_> = tokens.filter_map(|hash| self.sessions.find(&hash).ok()).collect();
+        self.store.remove_sessions(live.iter().map(|one| one.token_hash).collect()).await?;
+        let now = Instant::now();
+        for principal in live.iter().map(|one| one.principal) {
+            if let Some(user_id) = principal.user_id() {
+                self.journal.note(Action::Logout, user_id, principal, from.address, now);
+            }
+        }
+        Ok(self.cookie.clear(from.secure))
     }
 
     /// The principal of a session that still lives, to make a change.
@@ -253,8 +264,20 @@ impl Auth {
         self.cookie.tokens(secure, cookie_lines).map(|token| token::hash(&token))
     }
 
+    /// Stores the entries about logins in the audit trail.
+    pub async fn store_login_entries(&self) {
+        let entries = self.journal.take();
+        if entries.is_empty() {
+            return;
+        }
+        if let Err(reject) = self.store.note_logins(entries).await {
+            tracing::warn!(?reject, "entries about logins could not be stored in the audit trail");
+        }
+    }
+
     /// Ends expired sessions and stores when the others were last used.
     pub async fn sweep(&self, stopping: bool) {
+        self.store_login_entries().await;
         let swept = self.sessions.sweep(stopping);
         let mut result = Ok(());
         if !swept.expired.is_empty() {
@@ -265,79 +288,6 @@ impl Auth {
         }
         if let Err(reject) = result {
             tracing::warn!(?reject, "the use of sessions could not be stored");
-        }
-    }
-
-    /// Checks a user's password. Returns the user, the hash, and a new hash if that one has another cost.
-    async fn verify_credentials(
-        &self,
-        username: &str,
-        password: Secret,
-        source: Source,
-        owner: Owner,
-        from: IpAddr,
-    ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
-        let attempt = Attempt::new(username, source);
-        let permit = self.admit(&attempt, owner).await.inspect_err(|_| {
-            self.metrics.logins_rejected.inc();
-        })?;
-        let pick = self.decoy_hash_picker.hash_one(username.to_lowercase());
-        let pick = u32::try_from(pick >> 32).unwrap_or(0);
-        // Unknown and disabled users are checked all the same: the time must not tell which users exist.
-        let found =
-            self.store.login_candidate(username.to_owned(), pick).await?.ok_or(Denied::Wrong)?;
-        let user = found.user.filter(|user| !user.disabled);
-        let hash = found.password_hash;
-        let checked = permit.check(password, hash.clone(), user.is_some()).await;
-        match user {
-            Some(user) if checked.fits => {
-                self.throttle.record_success(&attempt);
-                Ok((user, (hash, checked.renewed)))
-            }
-            user => {
-                self.metrics.logins_rejected.inc();
-                if self.throttle.record_failure(&attempt, Instant::now()) {
-                    // Not the name: it may be a password in the wrong field.
-                    let user_id = user.map(|user| user.id);
-                    tracing::warn!(address = %from, user_id, "too many wrong passwords: refused for a while");
-                }
-                Err(Denied::Wrong)
-            }
-        }
-    }
-
-    /// Waits until a password may be checked: for the delay, if others failed too often with the name, and then
-    /// for a permit to hash.
-    ///
-    /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
-    /// than sequential ones.
-    async fn admit(&self, attempt: &Attempt, owner: Owner) -> Result<HashPermit, Denied> {
-        let mut has_waited = false;
-        loop {
-            if let Some(wait) = self.check_failures(attempt, has_waited)? {
-                let place = self.throttle.delay(attempt).ok_or(Denied::TooMany(wait))?;
-                sleep(wait).await;
-                drop(place);
-                has_waited = true;
-            }
-            let permit = self.hasher.acquire(owner).await;
-            let permit = permit.map_err(|_| Denied::TooMany(Duration::from_secs(1)))?;
-            if self.check_failures(attempt, has_waited)?.is_none() {
-                return Ok(permit);
-            }
-        }
-    }
-
-    /// The delay of an attempt; `None` if it may run now, because it needs no delay or has had it.
-    fn check_failures(
-        &self,
-        attempt: &Attempt,
-        has_waited: bool,
-    ) -> Result<Option<Duration>, Denied> {
-        match self.throttle.check(attempt, Instant::now()) {
-            Verdict::Refuse(wait) => Err(Denied::TooMany(wait)),
-            Verdict::Delay(wait) if !has_waited => Ok(Some(wait)),
-            Verdict::Delay(_) | Verdict::Go => Ok(None),
         }
     }
 }

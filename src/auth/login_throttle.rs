@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{
     LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_DELAY_STEP, LOGIN_DELAYS_MAX,
-    LOGIN_DELAYS_PER_ADDRESS, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_PER_ADDRESS,
-    LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME,
+    LOGIN_DELAYS_PER_ADDRESS, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_KEPT,
+    LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME,
+    OWN_FAILURES_KEPT,
 };
 use crate::store::TokenHash;
 use crate::sync;
@@ -52,13 +53,13 @@ pub(super) struct LoginThrottle(Mutex<State>);
 
 struct State {
     /// By name and source.
-    clients: Failures,
+    clients: Failures<LOGIN_FAILURES_KEPT>,
     /// By address.
-    addresses: Failures,
+    addresses: Failures<LOGIN_FAILURES_KEPT>,
     /// By name.
-    names: Failures,
+    names: Failures<LOGIN_FAILURES_KEPT>,
     /// By name and token: a table that only a user's own clients can fill.
-    own: Failures,
+    own: Failures<OWN_FAILURES_KEPT>,
     delayed: Vec<(String, AddressPrefix)>,
 }
 
@@ -201,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::limits::{LOGIN_FAILURES_KEPT, LOGIN_WINDOW};
+    use crate::limits::LOGIN_WINDOW;
 
     fn stranger(name: &str, number: u32) -> Attempt {
         Attempt::new(name, Source::Stranger(IpAddr::from(number.to_be_bytes()).into()))

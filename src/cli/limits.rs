@@ -39,6 +39,8 @@ const SESSION_BYTES: usize = 256;
 const KIOSK_BYTES: usize = 4 * l::KIOSK_ORDERS_MAX + 48;
 /// A counter in a throttle's table, with its key.
 const COUNTER_BYTES: usize = 48;
+/// An entry of the audit trail that waits to be stored.
+const LOGIN_ENTRY_BYTES: usize = 192;
 /// The program itself: 5.1 MiB of touched code, and 1.3 MiB of stacks, tables and schemas.
 const BASE_BYTES: usize = 6528 * KIB;
 
@@ -102,7 +104,11 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),
         bound("sessions", limits.sessions, SESSION_BYTES),
-        bound("login failures, in four tables", 4 * l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
+        bound("login failures, by client", 2 * l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
+        bound("login failures, by name", l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
+        bound("login failures, of own clients", l::OWN_FAILURES_KEPT, COUNTER_BYTES),
+        bound("entries about logins, counted", l::LOGIN_ENTRIES_KEPT, COUNTER_BYTES),
+        bound("entries about logins, pending", l::LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRY_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
         bound("recent orders of kiosks", l::KIOSKS_MAX, KIOSK_BYTES),
         bound("commands waiting for the writer", limits.write_queue, COMMAND_BYTES),

@@ -30,6 +30,7 @@ impl Api {
             }),
         };
         query.finish()?;
+        self.auth.store_login_entries().await;
         let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (entries, next) } = self.store.audit(filter).await?;
         Ok(reply::page(entries.iter().map(entry_json), next).with_permit(permit).with_seq(seq))
@@ -55,7 +56,7 @@ fn entry_json(entry: &AuditEntry) -> String {
     let record = &entry.record;
     let fields = match &record.action {
         Action::Update(fields) => fields.iter().map(|name| &**name).collect(),
-        Action::Create | Action::Delete | Action::Erase | Action::Restore => Vec::new(),
+        _ => Vec::new(),
     };
     to_json(&Shown {
         id: entry.id,

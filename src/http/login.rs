@@ -32,7 +32,7 @@ impl Api {
     /// `POST /api/auth/logout`.
     pub(super) async fn logout(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let cookies = cookie_lines(&request.parts.headers);
-        let cookie = self.auth.logout(request.client.secure, cookies).await?;
+        let cookie = self.auth.logout(request.client, cookies).await?;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)

@@ -25,6 +25,8 @@ pub const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Keys of each table of failures. Above, the key with the fewest failures is dropped, but none that is blocked:
 /// if all are, a key that cannot be counted waits `LOGIN_DELAY_MAX`.
 pub const LOGIN_FAILURES_KEPT: usize = 512;
+/// The same of the table of users' own clients, which strangers cannot fill.
+pub const OWN_FAILURES_KEPT: usize = 256;
 /// How long a login waits after `LOGIN_FAILURES_PER_NAME`; twice as long after each `LOGIN_DELAY_STEP` more.
 pub const LOGIN_DELAY_FIRST: Duration = Duration::from_secs(1);
 /// Failures of a user name that double the wait.
@@ -37,6 +39,12 @@ pub const LOGIN_DELAYS_MAX: usize = 16;
 pub const LOGIN_DELAYS_PER_NAME: usize = 8;
 /// Of these, the logins from one address. Above: `429`.
 pub const LOGIN_DELAYS_PER_ADDRESS: usize = 2;
+/// Entries of the audit trail about one user's logins within `LOGIN_WINDOW`, of each kind. Above, they are left out.
+pub const LOGIN_ENTRIES_PER_USER: u32 = 50;
+/// Such entries that wait to be stored, for `SWEEP_INTERVAL` at most. Above, they are left out.
+pub const LOGIN_ENTRIES_PENDING_MAX: usize = 32;
+/// Users and kinds whose entries are counted. Above, the one with the fewest is dropped.
+pub const LOGIN_ENTRIES_KEPT: usize = 128;
 /// Password hashes that run at once; each takes the memory of `Limits::hash`. Above, logins wait.
 pub const HASHES_AT_ONCE: usize = 1;
 /// How long a login waits for its hash: longer than the whole queue takes on the slowest board. Then `429`.

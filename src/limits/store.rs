@@ -77,6 +77,11 @@ pub const LIST_SCAN_MAX: i64 = 8 * 1024;
 /// Events that a list of recent changes scans backwards: some weeks of a small shop. Above, it
 /// scans the rows themselves.
 pub const LIST_EVENTS_MAX: i64 = 8 * 1024;
+/// Entries that the audit trail keeps, some 100 MB. Above, the oldest are removed, even before
+/// `--audit-retention`.
+pub const AUDIT_ENTRIES_MAX: i64 = 1_000_000;
+/// How often the audit trail is searched for entries above that bound.
+pub const AUDIT_PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Entries of the audit trail that one page scans for those that match: some megabytes to read.
 /// Then the page ends, and `next` continues it.
 pub const AUDIT_SCAN_MAX: i64 = 32 * 1024;

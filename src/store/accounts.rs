@@ -1,13 +1,14 @@
 //! The handle's functions for users and their sessions.
 
 use crate::domain::{Precondition, Reject, User};
-use crate::store::audit::{AuditSubject, Caller};
+use crate::store::audit::{self, AuditRecord, AuditSubject, Caller};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::known_clients::{self, KnownClient};
 use crate::store::session::{LoginClient, NewSession, SessionRoom, TokenHash};
 use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
+use crate::store::write_tx::WriteTx;
 
 impl Store {
     /// Returns the user of that name and the password hash to verify the login against; `None` if
@@ -98,6 +99,14 @@ impl Store {
     /// Removes sessions. They have ended when this returns, even if the caller stops waiting.
     pub async fn remove_sessions(&self, token_hashes: Vec<TokenHash>) -> Result<(), Reject> {
         self.write(move |tx| session_table::remove(tx, &token_hashes)).await
+    }
+
+    /// Adds entries about logins to the audit trail.
+    pub async fn note_logins(&self, entries: Vec<(Caller, AuditRecord)>) -> Result<(), Reject> {
+        let note = move |tx: &mut WriteTx<'_>| {
+            entries.iter().try_for_each(|(caller, record)| audit::note(tx, *caller, record))
+        };
+        self.write(note).await
     }
 
     /// Records when sessions were last used, each in milliseconds before now.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::types::Type;
 
 use crate::domain::{EntityKind, Principal, Reject};
-use crate::limits::{AUDIT_SCAN_MAX, PRUNE_STEP};
+use crate::limits::{AUDIT_ENTRIES_MAX, AUDIT_PRUNE_INTERVAL, AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::error::failed;
 use crate::store::session::Credential;
 use crate::store::write_tx::WriteTx;
@@ -45,11 +45,29 @@ pub enum Action {
     Erase,
     /// A backup replaced the shop.
     Restore,
+    /// The user with this id logged in.
+    Login,
+    /// The user with this id logged out.
+    Logout,
+    /// Somebody gave a wrong password for the user with this id.
+    FailedLogin,
+    /// Further passwords for that user are refused for a while, from that address at least.
+    Lockout,
 }
 
 impl Action {
     /// The names of all actions.
-    pub const NAMES: [&str; 5] = ["create", "update", "delete", "erase", "restore"];
+    pub const NAMES: [&str; 9] = [
+        "create",
+        "update",
+        "delete",
+        "erase",
+        "restore",
+        "login",
+        "logout",
+        "failed_login",
+        "lockout",
+    ];
 
     /// The action's name.
     pub fn name(&self) -> &'static str {
@@ -59,6 +77,10 @@ impl Action {
             Self::Delete => "delete",
             Self::Erase => "erase",
             Self::Restore => "restore",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::FailedLogin => "failed_login",
+            Self::Lockout => "lockout",
         }
     }
 
@@ -70,6 +92,10 @@ impl Action {
             Self::Delete => 2,
             Self::Erase => 3,
             Self::Restore => 4,
+            Self::Login => 5,
+            Self::Logout => 6,
+            Self::FailedLogin => 7,
+            Self::Lockout => 8,
         }
     }
 
@@ -77,7 +103,7 @@ impl Action {
     fn fields(&self) -> Option<String> {
         match self {
             Self::Update(fields) => Some(fields.join(",")),
-            Self::Create | Self::Delete | Self::Erase | Self::Restore => None,
+            _ => None,
         }
     }
 
@@ -94,6 +120,10 @@ impl Action {
             2 => Some(Self::Delete),
             3 => Some(Self::Erase),
             4 => Some(Self::Restore),
+            5 => Some(Self::Login),
+            6 => Some(Self::Logout),
+            7 => Some(Self::FailedLogin),
+            8 => Some(Self::Lockout),
             _ => None,
         }
     }
@@ -106,6 +136,8 @@ pub enum AuditSubject {
     Entity(EntityKind),
     /// A user.
     User,
+    /// The logins of a user; its `row_id` is the user's.
+    Session,
     /// The shop as a whole; its `row_id` is 1.
     Shop,
 }
@@ -113,7 +145,7 @@ pub enum AuditSubject {
 impl AuditSubject {
     /// All subjects.
     pub fn all() -> impl Iterator<Item = Self> {
-        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Shop])
+        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Session, Self::Shop])
     }
 
     /// The subject's name, such as `order` or `user`.
@@ -121,6 +153,7 @@ impl AuditSubject {
         match self {
             Self::Entity(kind) => kind.schema().noun,
             Self::User => "user",
+            Self::Session => "session",
             Self::Shop => "shop",
         }
     }
@@ -130,7 +163,9 @@ impl AuditSubject {
         match self {
             Self::Entity(kind) => kind.number(),
             Self::User => 5,
-            Self::Shop => 255, // far above the numbers of future kinds
+            // Far above the numbers of future kinds.
+            Self::Session => 254,
+            Self::Shop => 255,
         }
     }
 
@@ -280,9 +315,14 @@ fn read_address(bytes: &[u8]) -> rusqlite::Result<IpAddr> {
 pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Result<i64> {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     let sql = "
-        DELETE FROM audit WHERE id < (SELECT min(id) FROM audit) + ? AND at < ?
-                            AND id < (SELECT max(id) FROM audit)";
-    let removed = conn.prepare_cached(sql)?.execute((PRUNE_STEP, now.saturating_sub(kept)))?;
+        DELETE FROM audit WHERE id < (SELECT min(id) FROM audit) + ?1
+            AND (at < ?2 OR id <= (SELECT max(id) FROM audit) - ?3)
+            AND id < (SELECT max(id) FROM audit)";
+    let removed = conn.prepare_cached(sql)?.execute((
+        PRUNE_STEP,
+        now.saturating_sub(kept),
+        AUDIT_ENTRIES_MAX,
+    ))?;
     if i64::try_from(removed) == Ok(PRUNE_STEP) {
         return Ok(now);
     }
@@ -291,7 +331,9 @@ pub(super) fn prune(conn: &Connection, now: i64, kept: Duration) -> rusqlite::Re
     let mut rows = statement.query([])?;
     let oldest = rows.next()?.map_or(Ok(now), |row| row.get(0))?;
     // The hundredth of `kept` keeps an idle shop from writing for every entry that expires.
-    Ok(oldest.saturating_add(kept.saturating_add(kept / 100)))
+    let due = oldest.saturating_add(kept.saturating_add(kept / 100));
+    let interval = i64::try_from(AUDIT_PRUNE_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+    Ok(due.min(now.saturating_add(interval)))
 }
 
 /// The contradictions between the trail and the log: each event belongs to exactly one entry, an
@@ -325,14 +367,14 @@ mod tests {
     /// Existing databases hold these numbers; changing one would give old entries another meaning.
     #[test]
     fn numbers_are_pinned() {
-        let update = Action::Update(vec![Cow::Borrowed("name")]);
-        let actions = [Action::Create, update, Action::Delete, Action::Erase, Action::Restore];
-        for ((number, name), action) in (0..).zip(Action::NAMES).zip(actions) {
+        let names = "create update delete erase restore login logout failed_login lockout";
+        assert_eq!(Action::NAMES.join(" "), names);
+        for (number, name) in (0..).zip(Action::NAMES) {
+            let action = Action::from_stored(number, Some("name")).unwrap();
             assert_eq!((action.number(), action.name()), (number, name));
-            let fields = action.fields();
-            assert_eq!(Action::from_stored(number, fields.as_deref()), Some(action));
+            assert_eq!(action.fields().as_deref(), (number == 1).then_some("name"));
         }
-        assert_eq!(Action::from_stored(5, None), None, "a number of a later version");
+        assert_eq!(Action::from_stored(9, None), None, "a number of a later version");
         let subjects: Vec<_> =
             AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
         let pinned = [
@@ -342,6 +384,7 @@ mod tests {
             ("shipment", 3),
             ("transaction", 4),
             ("user", 5),
+            ("session", 254),
             ("shop", 255),
         ];
         assert_eq!(subjects, pinned);

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use heapless::index_map::FnvIndexMap;
 
-use crate::limits::{LOGIN_FAILURES_KEPT, LOGIN_WINDOW};
+use crate::limits::LOGIN_WINDOW;
 
-/// Failures by key. `max` of them within `LOGIN_WINDOW` block the key until the window is over.
+/// Failures by `KEPT` keys at most. `max` of them within `LOGIN_WINDOW` block the key until the window is over.
 ///
 /// A full table forgets the key with the fewest failures, but never a blocked one, so that failures
 /// of other keys cannot free it. If all keys are blocked, a new key is not counted.
-pub struct Failures {
-    counts: Box<FnvIndexMap<u64, Count, LOGIN_FAILURES_KEPT>>,
+pub struct Failures<const KEPT: usize> {
+    counts: Box<FnvIndexMap<u64, Count, KEPT>>,
     hasher: RandomState,
     max: u32,
 }
@@ -29,7 +29,7 @@ impl Count {
     }
 }
 
-impl Failures {
+impl<const KEPT: usize> Failures<KEPT> {
     /// Creates a table that blocks a key after `max` failures.
     pub fn new(max: u32) -> Self {
         Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max }
@@ -96,9 +96,11 @@ impl Failures {
 mod tests {
     use super::*;
 
+    const KEPT: usize = 64;
+
     #[test]
     fn failures_block_their_key_and_no_other() {
-        let (mut failures, now) = (Failures::new(3), Instant::now());
+        let (mut failures, now) = (Failures::<KEPT>::new(3), Instant::now());
         for _ in 0..3 {
             assert_eq!(failures.blocked("ana", now), None);
             failures.add("ana", now);
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_block_ends_with_its_window_and_is_told_once() {
-        let (mut failures, begun) = (Failures::new(2), Instant::now());
+        let (mut failures, begun) = (Failures::<KEPT>::new(2), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!([1, 2, 3].map(|at| failures.add("ana", after(at))), [false, true, false]);
         assert_eq!(failures.blocked("ana", after(900)), Some(Duration::from_secs(1)));
@@ -125,26 +127,26 @@ mod tests {
 
     #[test]
     fn a_full_table_forgets_whoever_failed_least_and_never_a_blocked_key() {
-        let (mut failures, now) = (Failures::new(3), Instant::now());
-        let fail = |failures: &mut Failures, key: usize, times| {
+        let (mut failures, now) = (Failures::<KEPT>::new(3), Instant::now());
+        let fail = |failures: &mut Failures<KEPT>, key: usize, times| {
             for _ in 0..times {
                 failures.add(key, now);
             }
         };
         fail(&mut failures, 0, 3);
         fail(&mut failures, 1, 2);
-        for key in 2..10 * LOGIN_FAILURES_KEPT {
+        for key in 2..10 * KEPT {
             fail(&mut failures, key, 1);
         }
         assert!(failures.blocked(0_usize, now).is_some());
         assert_eq!([0_usize, 1].map(|key| failures.count(key, now)), [3, 2]);
-        let kept = (2..10 * LOGIN_FAILURES_KEPT).filter(|key| failures.count(key, now) > 0);
-        assert_eq!(kept.count(), LOGIN_FAILURES_KEPT - 2);
-        for key in 0..LOGIN_FAILURES_KEPT {
+        let kept = (2..10 * KEPT).filter(|key| failures.count(key, now) > 0);
+        assert_eq!(kept.count(), KEPT - 2);
+        for key in 0..KEPT {
             assert!(!failures.is_full_for(key, now));
             fail(&mut failures, key, 3);
         }
-        let last = LOGIN_FAILURES_KEPT;
+        let last = KEPT;
         assert!(failures.is_full_for(last, now) && !failures.is_full_for(0_usize, now));
         fail(&mut failures, last, 3);
         assert_eq!(failures.count(last, now), 0);

@@ -1,0 +1,95 @@
+//! The entries about logins on their way to the audit trail.
+//!
+//! They are stored later than the reply, which must not tell by its time which user names exist. Only names of
+//! users get entries, and only so many of each kind: a stranger can neither fill the disk nor push other entries
+//! out of the trail.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+use crate::domain::Principal;
+use crate::limits::{LOGIN_ENTRIES_KEPT, LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRIES_PER_USER};
+use crate::store::{Action, AuditRecord, AuditSubject, Caller};
+use crate::sync;
+use crate::throttle::Failures;
+
+/// The entries that are not stored yet.
+pub(super) struct LoginJournal(Mutex<State>);
+
+struct State {
+    pending: Vec<(Caller, AuditRecord)>,
+    /// Entries by user and action.
+    counts: Failures<LOGIN_ENTRIES_KEPT>,
+}
+
+impl LoginJournal {
+    pub(super) fn new() -> Self {
+        let counts = Failures::new(LOGIN_ENTRIES_PER_USER);
+        Self(Mutex::new(State { pending: Vec::new(), counts }))
+    }
+
+    /// Notes what a principal did with a user's login, unless there are too many such entries lately. `Console`
+    /// stands for whoever has not logged in.
+    pub(super) fn note(
+        &self,
+        action: Action,
+        user_id: i64,
+        principal: Principal,
+        from: IpAddr,
+        now: Instant,
+    ) {
+        let mut state = self.lock();
+        let key = (user_id, action.name());
+        let is_full = state.pending.len() >= LOGIN_ENTRIES_PENDING_MAX
+            || state.counts.blocked(key, now).is_some()
+            || state.counts.is_full_for(key, now);
+        if is_full {
+            return;
+        }
+        state.counts.add(key, now);
+        let caller = Caller { principal, address: Some(from), credential: None };
+        let subject = AuditSubject::Session;
+        state.pending.push((caller, AuditRecord { action, subject, row_id: user_id, seqs: None }));
+    }
+
+    /// Takes the entries to be stored.
+    pub(super) fn take(&self) -> Vec<(Caller, AuditRecord)> {
+        std::mem::take(&mut self.lock().pending)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        sync::lock(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::limits::LOGIN_WINDOW;
+
+    #[test]
+    fn each_user_has_few_entries_of_each_kind() {
+        let (journal, begun) = (LoginJournal::new(), Instant::now());
+        let stored = |action: Action, user_id, times: u32, now| {
+            let from = Ipv4Addr::LOCALHOST.into();
+            let note = |_| {
+                journal.note(action.clone(), user_id, Principal::Console, from, now);
+                journal.take().len()
+            };
+            (0..times).map(note).sum::<usize>()
+        };
+        let most = LOGIN_ENTRIES_PER_USER as usize;
+        assert_eq!(stored(Action::FailedLogin, 1, 1_000, begun), most);
+        assert_eq!(stored(Action::Login, 1, 1, begun), 1, "a flood of failures hides no login");
+        assert_eq!(stored(Action::FailedLogin, 2, 1_000, begun), most);
+        assert_eq!(stored(Action::FailedLogin, 1, 1_000, begun + LOGIN_WINDOW), most);
+        let from = Ipv4Addr::LOCALHOST.into();
+        for user_id in 10..1_000 {
+            journal.note(Action::Lockout, user_id, Principal::Console, from, begun);
+        }
+        assert_eq!(journal.take().len(), LOGIN_ENTRIES_PENDING_MAX);
+    }
+}
