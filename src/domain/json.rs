@@ -1,7 +1,7 @@
 //! The only parser for JSON from clients (RFC 8259). It is stricter than the format where the
 //! format is ambiguous: a key that is given twice in one object is an error that names it.
 //!
-//! Numbers keep their digits, and no object passes for a number, as it would in serde_json. The
+//! Numbers keep their digits, and no object passes for a number, as it would in `serde_json`. The
 //! input is bounded while it is parsed: at most `JSON_VALUES_MAX` values, at most `JSON_DEPTH_MAX`
 //! levels deep.
 

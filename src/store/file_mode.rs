@@ -45,7 +45,7 @@ fn restrict_to_owner(path: &Path) {
     match fs::set_permissions(path, Permissions::from_mode(OWNER)) {
         Ok(()) => tracing::warn!("{file}: others had access to it; now only its owner has"),
         Err(error) => {
-            tracing::warn!("{file}: others have access to it, and that cannot be changed: {error}")
+            tracing::warn!("{file}: others have access to it, and that cannot be changed: {error}");
         }
     }
 }
