@@ -104,14 +104,13 @@ impl Ring {
                 && cursor.wants(slot.kind, cursor.position)
             {
                 let narrowed = cursor.narrowed();
-                match str::from_utf8(frame::payload(&slot.frame)) {
-                    Ok(body) if narrowed.contains(slot.kind) => {
-                        batch.add_text(slot.kind, cursor.position, body, narrowed);
-                    }
-                    _ => {
-                        batch.frames.extend_from_slice(&slot.frame);
-                        batch.ends.push((batch.frames.len(), cursor.position));
-                    }
+                if narrowed.contains(slot.kind)
+                    && let Ok(body) = str::from_utf8(frame::payload(&slot.frame))
+                {
+                    batch.add_text(slot.kind, cursor.position, body, narrowed);
+                } else {
+                    batch.frames.extend_from_slice(&slot.frame);
+                    batch.ends.push((batch.frames.len(), cursor.position));
                 }
             }
         }
