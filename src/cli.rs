@@ -72,21 +72,21 @@ fn needs_shop(command: &Command) -> bool {
 }
 
 fn execute(command: Command, config: &Config) -> Result<(), Failure> {
-    let (dir, cost) = (&config.data_dir, config.limits.hash);
+    let (data_dir, cost) = (&config.data_dir, config.limits.hash);
     let done = match command {
         Command::Serve => return serve::run(config),
         Command::Demo { rate } => demo::run(config, rate),
-        Command::UserAdd { name, role } => users::add(dir, cost, &name, &role),
-        Command::UserList => users::list(dir),
-        Command::UserPasswd { name, random } => users::passwd(dir, cost, &name, random),
-        Command::UserDisable { name } => users::disable(dir, &name),
-        Command::UserEnable { name } => users::enable(dir, &name),
-        Command::Backup { file } => backup::backup(dir, &file, config.backup_keep),
-        Command::Restore { file } => backup::restore(dir, &file),
-        Command::Check => backup::check(dir),
+        Command::UserAdd { name, role } => users::add(data_dir, cost, &name, &role),
+        Command::UserList => users::list(data_dir),
+        Command::UserPasswd { name, random } => users::passwd(data_dir, cost, &name, random),
+        Command::UserDisable { name } => users::disable(data_dir, &name),
+        Command::UserEnable { name } => users::enable(data_dir, &name),
+        Command::Backup { file } => backup::backup(data_dir, &file, config.backup_keep),
+        Command::Restore { file } => backup::restore(data_dir, &file),
+        Command::Check => backup::check(data_dir),
         Command::Doctor => doctor::run(config),
-        Command::Events { follow, since } => events::run(dir, follow, since),
-        Command::Cert { dir: to, names } => cert::run(config, to, names),
+        Command::Events { follow, since } => events::run(data_dir, follow, since),
+        Command::Cert { dir, authority, names } => cert::run(config, dir, authority, names),
         Command::Announce { secure } => announce::run(config, secure),
         Command::Limits => limits::run(config),
         Command::Man { settings: false } => print(&config::program_page()),

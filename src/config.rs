@@ -6,6 +6,7 @@
 
 mod args;
 mod command;
+mod command_flags;
 mod command_parser;
 mod command_table;
 mod env;

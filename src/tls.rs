@@ -4,8 +4,9 @@
 mod authority;
 mod connection;
 mod identity;
+mod names;
 
-pub use authority::{Issued, issue};
+pub use authority::{Issued, check_no_other, issue};
 pub use connection::TlsConnection;
 pub use identity::{Files, Identity};
 
@@ -14,11 +15,14 @@ pub use identity::{Files, Identity};
 pub(crate) fn connection_for_tests() -> TlsConnection {
     use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
     use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
+    use std::os::unix::fs::MetadataExt as _;
     use std::sync::Arc;
 
     let folder = tempfile::tempdir().unwrap();
-    let issued = issue(folder.path(), &["shop.local".to_owned()], &[]).unwrap();
-    let mut connection = Identity::load(&issued.files).unwrap().accept().unwrap();
+    let owner = std::fs::metadata(folder.path()).unwrap().uid();
+    let issued = issue(folder.path(), owner, &["shop.local".to_owned()], &[]).unwrap();
+    let files = issued.write(folder.path()).unwrap();
+    let mut connection = Identity::load(&files).unwrap().accept().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(issued.authority).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use lexopt::{Arg, Parser};
 
 use crate::config::command::Command;
+use crate::config::command_flags::{COMMAND_FLAGS, CommandFlag};
 use crate::config::command_parser::{self, RawFlag};
-use crate::config::command_table::{COMMAND_FLAGS, CommandFlag};
 use crate::config::raw_value::{RawValue, Source};
 use crate::config::settings::Config;
 use crate::config::settings_table::{SETTINGS, Setting};

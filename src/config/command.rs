@@ -56,6 +56,8 @@ pub enum Command {
     Cert {
         /// The folder; `None` for `tls` in the data directory.
         dir: Option<PathBuf>,
+        /// The folder of the authority; `None` for root's own, or for that of the certificate.
+        authority: Option<PathBuf>,
         /// Names and addresses in addition to this machine's.
         names: Vec<String>,
     },

@@ -3,7 +3,8 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::config::command::Command;
-use crate::config::command_table::{COMMANDS, CommandFlag, CommandSpec};
+use crate::config::command_flags::CommandFlag;
+use crate::config::command_table::{COMMANDS, CommandSpec};
 use crate::config::values::alternatives;
 
 /// A command's own flag as it was given, with its value if there is one.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::config::command_table::{CommandFlag, CommandSpec, about};
+use crate::config::command_flags::CommandFlag;
+use crate::config::command_table::{CommandSpec, about};
 use crate::config::settings_table::{Fallback, SETTINGS, Setting};
 
 /// The pages are readable in a terminal of this width.
@@ -128,7 +129,8 @@ impl Row {
     /// The row with the usage in the left column and the rest, wrapped, in the right one.
     fn laid_out(&self, indent: usize) -> String {
         let start = format!("{:<indent$}", format!("  {}", self.usage));
-        wrap(start, self.text.split(' ').chain(self.remark.as_deref()), indent)
+        let remark = self.remark.iter().flat_map(|remark| remark.split(' '));
+        wrap(start, self.text.split(' ').chain(remark), indent)
     }
 }
 

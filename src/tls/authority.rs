@@ -3,14 +3,13 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -20,13 +19,16 @@ use time::OffsetDateTime;
 
 use crate::limits::{AUTHORITY_LIFETIME, CERTIFICATE_LIFETIME};
 use crate::tls::identity::{Files, not_after, verify};
+use crate::tls::names;
 
-/// An issued certificate.
+/// An issued certificate, which is not written yet.
 #[derive(Debug)]
 pub struct Issued {
-    /// The certificate and its key.
-    pub files: Files,
-    /// The authority's certificate, which the tills import.
+    cert: String,
+    key: String,
+    /// The authority's certificate as PEM.
+    authority_cert: String,
+    /// The file of the authority's certificate, which the tills import.
     pub authority: PathBuf,
     /// Whether the authority existed before.
     pub authority_kept: bool,
@@ -34,28 +36,47 @@ pub struct Issued {
     pub left_out: Vec<String>,
 }
 
+impl Issued {
+    /// Writes the certificate and its key into a folder, and beside them the authority's certificate, which
+    /// the server gives to tills. The authority's key stays where it is.
+    pub fn write(&self, dir: &Path) -> Result<Files, String> {
+        make_private(dir)?;
+        let files = Files { cert: dir.join("cert.pem"), key: dir.join("key.pem") };
+        write(&files.key, &self.key, 0o600)?;
+        write(&files.cert, &self.cert, 0o644)?;
+        write(&dir.join("ca.pem"), &self.authority_cert, 0o644)?;
+        Ok(files)
+    }
+}
+
+/// Refuses to begin with a new authority where one of an earlier time lies beside the certificate.
+pub fn check_no_other(dir: &Path, authority: &Path) -> Result<(), String> {
+    let key = dir.join("ca-key.pem");
+    if dir == authority || fs::symlink_metadata(&key).is_err() {
+        return Ok(());
+    }
+    let (key, dir, authority) = (key.display(), dir.display(), authority.display());
+    Err(format!(
+        "{key}: an authority lies with the server, which must not have its key. If you trust everybody who \
+         could read it, keep it: move ca.pem and ca-key.pem from {dir} to {authority}, with root as their \
+         owner. Else remove both, to begin with a new authority, which every till must then import"
+    ))
+}
+
 /// How far the clocks of tills may lag behind.
 const BACKDATED: Duration = Duration::from_secs(24 * 60 * 60);
-/// Domains that no public web site has (RFC 6761, 6762, 8375, and ICANN's `internal`).
-const LOCAL_NAMES: [&str; 5] = ["local", "localhost", "lan", "home.arpa", "internal"];
-/// IPv4 networks that no public web site has (RFC 1918, 3927, 6890).
-const LOCAL_V4: [(Ipv4Addr, u8); 5] = [
-    (Ipv4Addr::new(10, 0, 0, 0), 8),
-    (Ipv4Addr::new(172, 16, 0, 0), 12),
-    (Ipv4Addr::new(192, 168, 0, 0), 16),
-    (Ipv4Addr::new(169, 254, 0, 0), 16),
-    (Ipv4Addr::new(127, 0, 0, 0), 8),
-];
-/// IPv6 networks that no public web site has (RFC 4193, 4291).
-const LOCAL_V6: [(Ipv6Addr, u8); 2] =
-    [(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), (Ipv6Addr::LOCALHOST, 128)];
-
-/// Issues a certificate for these names and addresses into a folder, and first creates an authority if
-/// the folder has none. Optional names are left out where an older authority cannot sign them.
+/// Issues a certificate for these names and addresses with the authority of a folder, and first creates an
+/// authority if the folder has none. Optional names are left out where an older authority cannot sign them.
+/// An authority is refused if it is not the caller's (a user's id) alone, or could sign more names.
 ///
 /// # Errors
 /// A sentence for the operator.
-pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Issued, String> {
+pub fn issue(
+    dir: &Path,
+    caller: u32,
+    required: &[String],
+    optional: &[String],
+) -> Result<Issued, String> {
     let now = OffsetDateTime::now_utc();
     if now.year() < 2026 {
         return Err(format!(
@@ -63,44 +84,95 @@ pub fn issue(dir: &Path, required: &[String], optional: &[String]) -> Result<Iss
             now.date()
         ));
     }
-    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    required.iter().try_for_each(|name| names::check(name))?;
+    make_private(dir)?;
+    check_own(dir, caller, 0o022)?;
+    let asked = [required, optional].concat();
     let sans = |names: &[String]| {
         let params = CertificateParams::new(names).map_err(|error| format!("names: {error}"));
         params.map(|params| params.subject_alt_names)
     };
     let (required, optional) = (sans(required)?, sans(optional)?);
     let (file, key_file) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
-    let authority_kept = match (file.exists(), key_file.exists()) {
-        (true, true) => true,
-        (false, false) => false,
-        (has_file, _) => {
-            let (found, missing) = if has_file { (&file, &key_file) } else { (&key_file, &file) };
-            let (found, missing) = (found.display(), missing.display());
-            return Err(format!(
-                "{missing} is missing; put it back, or remove {found} to begin with a new \
-                 authority, which every till must then import"
-            ));
-        }
-    };
+    let authority_kept = exists(&file, &key_file)?;
     if !authority_kept {
         create_authority(&file, &key_file, &[&required[..], &optional].concat(), now)?;
     }
+    check_own(&file, caller, 0o022)?;
+    check_own(&key_file, caller, 0o077)?;
     let key = read(&key_file)?;
     let key =
         KeyPair::from_pem(&key).map_err(|error| format!("{}: {error}", key_file.display()))?;
-    let cert = CertificateDer::from_pem_file(&file)
+    let authority_cert = read(&file)?;
+    let cert = CertificateDer::from_pem_slice(authority_cert.as_bytes())
         .map_err(|error| format!("{}: {error}", file.display()))?;
+    refuse_excess(&file, &names::excess(&cert, &asked))?;
     let issuer = Issuer::new(authority_params(&key), key);
     let authority = Authority { cert, issuer, now };
-    let files = Files { cert: dir.join("cert.pem"), key: dir.join("key.pem") };
     let (mut sans, left_out): (Vec<_>, Vec<_>) =
         optional.into_iter().partition(|san| authority.accepts(san));
     sans.extend(required);
     let (cert, key) = authority.certificate(&sans).map_err(|why| why.explained(dir))?;
-    write(&files.key, &key.serialize_pem(), 0o600)?;
-    write(&files.cert, &cert.pem(), 0o644)?;
     let left_out = left_out.iter().map(name).collect();
-    Ok(Issued { files, authority: file, authority_kept, left_out })
+    let (cert, key) = (cert.pem(), key.serialize_pem());
+    Ok(Issued { cert, key, authority_cert, authority: file, authority_kept, left_out })
+}
+
+/// Whether the authority exists, with its certificate and its key.
+fn exists(file: &Path, key_file: &Path) -> Result<bool, String> {
+    let (found, missing) = match (file.exists(), key_file.exists()) {
+        (has_file, has_key) if has_file == has_key => return Ok(has_file),
+        (true, _) => (file, key_file),
+        (false, _) => (key_file, file),
+    };
+    let (found, missing) = (found.display(), missing.display());
+    Err(format!(
+        "{missing} is missing; put it back, or remove {found} to begin with a new authority, which every \
+         till must then import"
+    ))
+}
+
+/// Refuses a file or a folder of the authority that another user owns, or in which others have these rights:
+/// a key that they could have exchanged signs for every till that trusts it.
+fn check_own(path: &Path, caller: u32, others: u32) -> Result<(), String> {
+    let name = path.display();
+    let found = fs::symlink_metadata(path).map_err(|error| format!("{name}: {error}"))?;
+    let (owner, mode) = (found.uid(), found.mode());
+    if found.is_symlink() {
+        Err(format!("{name}: is a link; an authority has no links"))
+    } else if owner != caller {
+        Err(format!(
+            "{name}: belongs to user {owner}, not to you, so that the authority is not yours alone; remove \
+             ca.pem and ca-key.pem to begin with a new one, or give another folder with --ca"
+        ))
+    } else if mode & others != 0 {
+        let right = if others == 0o077 { "go-rwx" } else { "go-w" };
+        Err(format!(
+            "{name}: others had rights in the authority; if you trust them, chmod {right} {name}, else \
+             remove ca.pem and ca-key.pem to begin with a new one"
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+fn refuse_excess(file: &Path, excess: &[String]) -> Result<(), String> {
+    if excess.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: can also sign for {}. Give each of these as --name if it is meant; else remove ca.pem and \
+         ca-key.pem to begin with a new authority, which every till must then import",
+        file.display(),
+        excess.join(", ")
+    ))
+}
+
+/// Makes a folder for its owner alone, in folders as usual; one that exists stays as it is.
+fn make_private(dir: &Path) -> Result<(), String> {
+    let above = dir.parent().map_or(Ok(()), fs::create_dir_all);
+    let made = above.and_then(|()| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir));
+    made.map_err(|error| format!("{}: {error}", dir.display()))
 }
 
 /// Creates the authority. It can sign only local names and `sans`, so that a stolen key cannot impersonate a
@@ -118,7 +190,7 @@ fn create_authority(
     params.not_after = now + AUTHORITY_LIFETIME;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: permitted_subtrees(sans),
+        permitted_subtrees: names::permitted_subtrees(sans),
         excluded_subtrees: Vec::new(),
     });
     let cert = params.self_signed(&key).map_err(failed)?;
@@ -136,23 +208,6 @@ fn authority_params(key: &KeyPair) -> CertificateParams {
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, format!("Tillcast shop authority {id:08x}"));
     params
-}
-
-/// Local names and networks, and `sans`.
-fn permitted_subtrees(sans: &[SanType]) -> Vec<GeneralSubtree> {
-    let names = LOCAL_NAMES.map(|name| GeneralSubtree::DnsName(name.to_owned()));
-    let v4 = LOCAL_V4.map(|(address, bits)| CidrSubnet::from_addr_prefix(address.into(), bits));
-    let v6 = LOCAL_V6.map(|(address, bits)| CidrSubnet::from_addr_prefix(address.into(), bits));
-    let local = names.into_iter().chain(v4.into_iter().chain(v6).map(GeneralSubtree::IpAddress));
-    let asked = sans.iter().filter_map(|san| match san {
-        SanType::DnsName(name) => Some(GeneralSubtree::DnsName(name.to_string())),
-        SanType::IpAddress(address) => {
-            let bits = if address.is_ipv4() { 32 } else { 128 };
-            Some(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(*address, bits)))
-        }
-        _ => None,
-    });
-    local.chain(asked).collect()
 }
 
 /// A name or an address as it was given.

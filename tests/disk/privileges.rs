@@ -56,7 +56,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["backup", "SHOP/backups"],
     &["restore", "OUT/whole.db"],
     &["restore", "SHOP/backups/mine.db"],
-    &["cert"],
+    &["cert", "--ca", "OUT/ca"],
 ];
 
 /// How often each command runs beside a swapping owner.

@@ -3,11 +3,13 @@
 //!
 //! Needs curl, a Debian package that `tests/run` installs.
 
-use crate::common::{Keys, certificate_in, curl, run, shown_certificate};
+use crate::common::{
+    Keys, certificate_in, create_shop, curl, is_root, program, run, shown_certificate,
+};
 use rustix::process::Signal;
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 #[test]
@@ -177,4 +179,99 @@ fn an_authority_is_created_once_and_signs_only_its_names() {
     .unwrap();
     assert!(said.contains("bank.example") && said.contains("10.1.2.3"), "{said}");
     assert!(!said.contains("PRIVATE"));
+}
+
+/// `tillcast cert` in a folder, with more flags: whether it succeeded, and its words.
+fn cert(folder: &Path, flags: &[&str]) -> (bool, String) {
+    let output = run(&[&["cert"], flags].concat(), &[], folder);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn an_authority_that_is_not_the_callers_alone_is_refused() {
+    let keys = Keys::make();
+    let (authority, key) = (keys.file("ca.pem"), keys.file("ca-key.pem"));
+    let folder = authority.parent().unwrap();
+    let again = |flags: &[&str]| cert(folder, &[&["--dir", text(folder)], flags].concat());
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (path, open, closed) in
+        [(&key, 0o640, 0o600), (&authority, 0o666, 0o644), (&folder.to_owned(), 0o770, 0o700)]
+    {
+        mode(path, open);
+        let (done, said) = again(&[]);
+        assert!(
+            !done && said.contains(&format!("{}: others had rights", path.display())),
+            "{said}"
+        );
+        mode(path, closed);
+    }
+    let moved = folder.join("moved.pem");
+    fs::rename(&key, &moved).unwrap();
+    symlink(&moved, &key).unwrap();
+    let (done, said) = again(&[]);
+    assert!(!done && said.contains("is a link"), "{said}");
+    fs::rename(&moved, &key).unwrap();
+    assert!(again(&[]).0);
+    if is_root() {
+        chown(&key, Some(64_711), None).unwrap();
+        let (done, said) = again(&[]);
+        assert!(!done && said.contains("belongs to user 64711"), "{said}");
+    }
+}
+
+#[test]
+fn an_authority_signs_for_no_more_than_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = ["--dir", text(folder.path())];
+    for everybodys in ["com", "co.uk", "de", "shop"] {
+        let (done, said) = cert(folder.path(), &[&dir[..], &["--name", everybodys]].concat());
+        assert!(!done && said.contains(&format!("{everybodys}: ")), "{said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let bank = [&dir[..], &["--name", "bank.example"]].concat();
+    assert!(cert(folder.path(), &bank).0);
+    let (done, said) = cert(folder.path(), &dir);
+    assert!(!done && said.contains("can also sign for bank.example. Give"), "{said}");
+    assert!(cert(folder.path(), &bank).0);
+}
+
+/// In a `/etc` of its own.
+#[test]
+fn roots_authority_stays_with_root() {
+    const ALONE: &str = "mount -t tmpfs none /etc && \"$0\" \"$@\" && \"$0\" \"$@\" && \
+                         stat -c '%a %u %n' /etc/tillcast /etc/tillcast/ca /etc/tillcast/ca/*";
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("shop");
+    create_shop(&shop);
+    for name in ["", "tillcast.db", "tillcast.lock"] {
+        chown(shop.join(name), Some(64_711), Some(64_711)).unwrap();
+    }
+    let mut command = program(&["unshare", "--mount", "sh", "-c", ALONE], folder.path());
+    let output = command.args(["cert", "--data-dir", text(&shop)]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let kept = "Tills that trust /etc/tillcast/ca/ca.pem already need nothing new.";
+    assert!(said.contains(kept), "{said}");
+    let made = "755 0 /etc/tillcast\n700 0 /etc/tillcast/ca\n600 0 /etc/tillcast/ca/ca-key.pem\n\
+                644 0 /etc/tillcast/ca/ca.pem\n";
+    assert!(said.ends_with(made), "{said}");
+    let tls = shop.join("tls");
+    let mut names: Vec<_> =
+        fs::read_dir(&tls).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["ca.pem", "cert.pem", "key.pem"]);
+    assert_eq!(fs::metadata(tls.join("key.pem")).unwrap().uid(), 64_711);
+
+    // One of an earlier time is explained, not used.
+    fs::write(tls.join("ca-key.pem"), "").unwrap();
+    let ca = folder.path().join("ca");
+    let (done, said) = cert(folder.path(), &["--data-dir", text(&shop), "--ca", text(&ca)]);
+    assert!(!done && said.contains("an authority lies with the server"), "{said}");
+    assert!(!ca.exists());
 }
