@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::server::admission::{ConnectionPermit, FULL};
 use crate::server::context::Context;
 use crate::server::dispatch::dispatch;
-use crate::server::head::{await_request, is_probe};
+use crate::server::head::await_request;
 use crate::server::pace::{Paced, Peer};
 use crate::server::parse_errors::WithProblems;
 use crate::server::refuse::refuse;
@@ -43,11 +43,9 @@ pub(super) fn serve_connection(
         let Ok(Ok(tls)) = tls else {
             return;
         };
-        // A monitor does not wait for a permit.
-        if context.http_permits.are_taken() && tls.is_none() && is_probe(&stream) {
-            return Box::pin(refuse(Arc::clone(&context), stream, from, FULL)).await;
-        }
-        let stream = Stream::new(stream, tls);
+        let Some(stream) = answer_probe(&context, Stream::new(stream, tls), from) else {
+            return;
+        };
         let Some(http_permit) = context.http_permits.acquire().await else {
             return;
         };
@@ -59,6 +57,15 @@ pub(super) fn serve_connection(
             tracing::debug!(%error, %from, "connection ended");
         }
     }
+}
+
+/// Answers a monitor at once if all others have to wait; returns any other stream.
+fn answer_probe(context: &Arc<Context>, stream: Stream, from: IpAddr) -> Option<Stream> {
+    if !context.http_permits.are_taken() || !stream.is_probe() {
+        return Some(stream);
+    }
+    tokio::spawn(refuse(Arc::clone(context), stream.into_parts().tcp, from, FULL));
+    None
 }
 
 async fn serve_http(
@@ -110,14 +117,16 @@ fn set_socket_options(stream: &TcpStream) {
 mod tests {
     use super::*;
 
+    const fn size<F: Future>(
+        _: &fn(Arc<Context>, TcpStream, IpAddr, ConnectionPermit) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
     /// A connection's heap while it waits for its head, without its socket's registration. The runtime
     /// adds 104 bytes and rounds up to a multiple of 128.
     #[test]
     fn the_task_of_a_waiting_connection_stays_small() {
-        fn size<F: Future>(_: fn(Arc<Context>, TcpStream, IpAddr, ConnectionPermit) -> F) -> usize {
-            size_of::<F>()
-        }
-        let bytes = size(serve_connection);
-        assert!(bytes <= 536, "{bytes} bytes");
+        const { assert!(size(&(serve_connection as fn(_, _, _, _) -> _)) <= 536) };
     }
 }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::limits::TLS_WRITE_BYTES;
+use crate::server::head::is_probe;
 use crate::tls::TlsConnection;
 
 /// Encrypted bytes that are read from the kernel at once.
@@ -47,6 +48,11 @@ impl Stream {
     /// Whether the client speaks TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Whether the first bytes, which stay in the kernel, ask for a probe of a monitor.
+    pub(super) fn is_probe(&self) -> bool {
+        self.tls.is_none() && is_probe(&self.tcp)
     }
 
     /// Takes the stream apart. Everything must have been flushed.
