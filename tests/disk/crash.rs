@@ -321,6 +321,9 @@ fn an_event_is_in_the_database_before_it_is_sent() {
 #[test]
 fn a_program_that_closes_the_database_leaves_the_log() {
     let mut server = Server::start();
+    // A database that is there already is opened in another way than a new one.
+    assert_eq!(server.stop(), Some(0));
+    let mut server = server.again();
     let admin = server.admin();
     let tea = product(&admin, 2.5, STOCK);
     let file = server.data_dir().join("tillcast.db");
