@@ -76,13 +76,20 @@ fn probe(address: SocketAddr) -> Probe {
     };
     match status(&health) {
         Some("308") if health.contains("location: https://") => Probe::Tls,
-        Some("429") if health.contains("application/problem+json") => Probe::AtCapacity,
         Some("200") if health.ends_with("{\"status\":\"ok\"}") => match get(address, "/readyz") {
-            Ok(ready) if status(&ready) == Some("200") => Probe::Ready,
+            Ok(ready) if status(&ready) == Some("200") => probe_capacity(address),
             Ok(ready) => Probe::NotReady(detail(&ready)),
             Err(there) => there,
         },
         _ => Probe::OtherProgram,
+    }
+}
+
+/// Asks a server for a page, which unlike the probes needs one of its connections.
+fn probe_capacity(address: SocketAddr) -> Probe {
+    match get(address, "/") {
+        Ok(page) if status(&page) == Some("429") => Probe::AtCapacity,
+        _ => Probe::Ready,
     }
 }
 
