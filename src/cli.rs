@@ -86,7 +86,9 @@ fn execute(command: Command, config: &Config) -> Result<(), Failure> {
         Command::Check => backup::check(data_dir),
         Command::Doctor => doctor::run(config),
         Command::Events { follow, since } => events::run(data_dir, follow, since),
-        Command::Cert { dir, authority, names } => cert::run(config, dir, authority, names),
+        Command::Cert { dir, authority, names } => {
+            cert::run(config, dir.as_deref(), authority.as_deref(), names)
+        }
         Command::Announce { secure } => announce::run(config, secure),
         Command::Limits => limits::run(config),
         Command::Man { settings: false } => print(&config::program_page()),

@@ -73,6 +73,8 @@ const CATCHERS: usize = 12;
 const ROUNDS: usize = 3;
 /// Clients that each use their whole share of a pool; together they fill it.
 const TILLS: usize = 8;
+/// Sessions of each user; the most is 64.
+const SESSIONS_PER_USER: usize = 50;
 /// Threads of this test that each serve a share of its connections.
 const HANDS: usize = 4;
 
@@ -219,16 +221,14 @@ fn server_with_sessions(bounds: &Bounds, flags: &[&str]) -> Server {
     assert_eq!(server.stop(), Some(0));
     let mut database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     let all = database.transaction().unwrap();
-    // As many as a user may have, or fewer.
-    const OF_ONE: usize = 50;
     let user = "INSERT INTO users (username, role, password_hash, created_at, updated_at)
                 SELECT 'holder' || ?, 'display', '', updated_at, updated_at FROM users WHERE id = 1";
     let session = "INSERT INTO sessions SELECT randomblob(32), ?, updated_at, updated_at
                    FROM users WHERE id = 1";
-    for number in 0..i64::try_from((bounds.sessions + 100).div_ceil(OF_ONE)).unwrap() {
+    for number in 0..i64::try_from((bounds.sessions + 100).div_ceil(SESSIONS_PER_USER)).unwrap() {
         all.execute(user, [number]).unwrap();
         let id = all.last_insert_rowid();
-        for _ in 0..OF_ONE {
+        for _ in 0..SESSIONS_PER_USER {
             all.execute(session, [id]).unwrap();
         }
     }

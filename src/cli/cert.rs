@@ -18,11 +18,11 @@ const ROOTS: &str = "/etc/tillcast/ca";
 /// what to do with it.
 pub(super) fn run(
     config: &Config,
-    to: Option<PathBuf>,
-    authority: Option<PathBuf>,
+    to: Option<&Path>,
+    authority: Option<&Path>,
     more: Vec<String>,
 ) -> Result<(), String> {
-    let (folder, below) = to.as_ref().map_or((&config.data_dir, Some("tls")), |dir| (dir, None));
+    let (folder, below) = to.map_or((config.data_dir.as_path(), Some("tls")), |dir| (dir, None));
     // The files are named in full: the server may be started elsewhere.
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
@@ -30,9 +30,11 @@ pub(super) fn run(
     let target = |folder: &Path| below.map_or(folder.to_owned(), |name| folder.join(name));
     let folder = absolute(folder)?;
     let authority = match authority {
-        Some(authority) => absolute(&authority)?,
+        Some(authority) => absolute(authority)?,
         // Never with a server that is not root's: whoever takes that over would sign for every till.
-        None if geteuid().is_root() && (to.is_none() || is_foreign(&folder)?) => ROOTS.into(),
+        None if geteuid().is_root() && (to.is_none() || is_foreign(&folder)?) => {
+            PathBuf::from(ROOTS)
+        }
         None => target(&folder),
     };
     tls::check_no_other(&target(&folder), &authority)?;

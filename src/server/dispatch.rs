@@ -129,15 +129,15 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
 /// Rejects a request for a host that is not this server (RFC 9110, section 7.4). A request without a host does
 /// not come from a browser, and is allowed.
 fn check_host(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
-    let check = |host: &str| match context.hosts.include(host) {
-        true => Ok(()),
-        false => {
-            let shown = shorten(host, REJECTED_HOST_CHARS);
-            let detail = format!(
-                "this server is not {shown:?}; if it is, start it with --allow-host and this name"
-            );
-            Err(Problem::new(Code::MisdirectedRequest, detail))
+    let check = |host: &str| {
+        if context.hosts.include(host) {
+            return Ok(());
         }
+        let shown = shorten(host, REJECTED_HOST_CHARS);
+        let detail = format!(
+            "this server is not {shown:?}; if it is, start it with --allow-host and this name"
+        );
+        Err(Problem::new(Code::MisdirectedRequest, detail))
     };
     if let Some(target) = request.uri().authority() {
         check(target.host())?;

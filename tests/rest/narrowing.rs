@@ -60,7 +60,9 @@ fn the_notes_of_an_order_reach_only_who_may_read_it() {
             // Nothing else is missing.
             let without = |events: &[Value]| {
                 let mut events = events.to_vec();
-                events.iter_mut().for_each(|event| event["data"]["changed_fields"] = json!({}));
+                for event in &mut events {
+                    event["data"]["changed_fields"] = json!({});
+                }
                 events
             };
             assert_eq!(without(&read), without(&all), "{from}");
