@@ -16,9 +16,6 @@ pub const COMMAND_CACHE_KIB: i64 = 128;
 /// in a few milliseconds. Of a larger one only the pages are checked then, and the rows while the
 /// shop is open; after a crash all rows are checked first.
 pub const ROW_CHECK_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Bytes of the database that are mapped into memory for that check, which is then twice as quick; the
-/// rest is read page by page. With the program itself they stay below the 24 MiB of the smallest board.
-pub const CHECK_MAPPED_BYTES: i64 = 16 * 1024 * 1024;
 /// Bytes of the buffer with which the file is read from end to end before that check.
 pub const CHECK_READ_BYTES: usize = 64 * 1024;
 /// The delay of the background check, so that the clients of the previous run can come back first.

@@ -12,8 +12,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::limits::{
-    BACKGROUND_CHECK_DELAY, CHECK_MAPPED_BYTES, CHECK_READ_BYTES, READER_CACHE_KIB,
-    ROW_CHECK_BYTES_MAX,
+    BACKGROUND_CHECK_DELAY, CHECK_READ_BYTES, READER_CACHE_KIB, ROW_CHECK_BYTES_MAX,
 };
 use crate::store::data_dir::{self, file_beside};
 use crate::store::database;
@@ -52,8 +51,7 @@ pub(super) fn check_at_start(data_dir: &Path) -> Result<bool, OpenError> {
 }
 
 /// Reads a file to its end, so that its pages are in the kernel's cache: a card is many times slower
-/// in the order of a tree. A card that cannot be read gives an error here; for a page that is mapped it
-/// would raise a signal.
+/// in the order of a tree.
 fn read_whole(file: &Path) -> io::Result<()> {
     let mut file = File::open(file)?;
     let mut buffer = vec![0; CHECK_READ_BYTES];
@@ -65,8 +63,6 @@ fn read_whole(file: &Path) -> io::Result<()> {
 /// positions.
 fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cell_size_check", true)?;
-    // This pragma returns a row even when it sets the value.
-    conn.pragma_update_and_check(None, "mmap_size", CHECK_MAPPED_BYTES, |_| Ok(()))?;
     let trees = "SELECT format('SELECT count(*) FROM \"%w\" ', tbl_name)
                      || iif(type = 'table', 'NOT INDEXED', format('INDEXED BY \"%w\"', name))
                  FROM sqlite_schema WHERE rootpage > 0";
