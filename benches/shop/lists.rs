@@ -36,9 +36,14 @@ const TIMES: [&str; 3] = ["2000-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2025-
 pub(crate) fn lists(bench: &Bench<'_>) -> Outcome<Vec<Line>> {
     let seed = Seed::make(&bench.programs.tillcast, ORDERS, 0)?;
     fill(&Connection::open(seed.path().join("tillcast.db"))?)?;
-    let mut tiny = Command::new(&bench.programs.tillcast);
-    tiny.args(["--profile", "tiny"]);
-    let server = Server::of_data(tiny, seed.path())?;
+    let start = || {
+        let mut tiny = Command::new(&bench.programs.tillcast);
+        tiny.args(["--profile", "tiny"]);
+        Server::of_data(tiny, seed.path())
+    };
+    // The first login hashes the seed's password with the memory of the default profile once more.
+    drop(start()?);
+    let server = start()?;
     let mut lines = Vec::new();
     for (plural, filters) in LISTS {
         let mut slowest = (0.0, String::new());
