@@ -4,6 +4,7 @@
 use crate::common::{
     Client, Running, Server, customer, head, log_after, order, outside_order, pay, product, run,
 };
+use crate::stopped_shop::{files, succeeds};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use std::fs;
@@ -310,4 +311,37 @@ fn a_running_shop_is_sound() {
     is_sound(&server.data_dir());
     outside_order(&admin, 5.25);
     is_sound(&server.data_dir());
+}
+
+#[test]
+fn a_backup_is_made_every_day_and_old_ones_are_removed() {
+    let backups = tempdir().unwrap();
+    let old: Vec<String> = (1..6).map(|day| format!("tillcast-2020-01-0{day}.db")).collect();
+    for name in old.iter().map(String::as_str).chain(["tillcast-mine.db", "notes.txt"]) {
+        fs::write(backups.path().join(name), name).unwrap();
+    }
+    let folder = backups.path().to_str().unwrap();
+    let flags = ["--backup-dir", folder, "--backup-keep", "3"];
+    let mut server = Server::with(&flags);
+    let made = server.wait_for_log("today's backup is ");
+    let made = PathBuf::from(made.rsplit(' ').next().unwrap());
+    let names = || -> Vec<String> {
+        let files = files(backups.path());
+        files
+            .iter()
+            .map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect()
+    };
+    let today = made.file_name().unwrap().to_str().unwrap().to_owned();
+    let expected = ["notes.txt", &old[3], &old[4], &today, "tillcast-mine.db"];
+    assert_eq!(names(), expected);
+    assert_eq!(server.stop(), Some(0));
+    // The backup is a whole shop, and the next start on the same day makes no other.
+    let bytes = fs::read(&made).unwrap();
+    succeeds(&server.cli(&["restore", made.to_str().unwrap()], ""));
+    let mut server = server.again();
+    server.admin();
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(names(), expected);
+    assert!(fs::read(&made).unwrap() == bytes);
 }

@@ -12,14 +12,15 @@ mod common;
 mod backup;
 mod clock;
 mod crash;
+mod damage;
 mod failing_disk;
 mod full_disk;
 mod hostile_databases;
 mod migrations;
-
 mod private_files;
 mod privileges;
 mod restore;
 mod sd_card;
+mod stopped_shop;
 mod torn_writes;
 mod year_2038;

@@ -2,10 +2,12 @@
 //! and password hashes if the umask allowed it.
 
 use crate::common::{Server, outside_order, program};
+use crate::stopped_shop::{files, succeeds};
 use rustix::process::Signal;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::tempdir;
 
 /// Starts the program with a umask that removes no permission.
 const OPEN_UMASK: [&str; 3] = ["sh", "-c", "umask 0; exec \"$0\" \"$@\""];
@@ -80,4 +82,37 @@ fn access_of_other_users_is_revoked() {
     }
     server.adopt(&admin).get("/api/auth/me").expect(200);
     server.signal(Signal::TERM);
+}
+
+/// The files that other users may read or write.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = files(folder).into_iter().map(|(path, _)| path).collect();
+    paths.retain(|path| path.metadata().unwrap().permissions().mode() & 0o077 != 0);
+    paths
+}
+
+#[test]
+fn files_are_their_owners_alone() {
+    let backups = tempdir().unwrap();
+    let folder = backups.path().join("daily");
+    let mut server = Server::with(&["--backup-dir", folder.to_str().unwrap()]);
+    server.wait_for_log("today's backup is ");
+    outside_order(&server.admin(), 5.25);
+    let backup = folder.join("shop.db");
+    succeeds(&server.cli(&["backup", backup.to_str().unwrap()], ""));
+    let data = server.data_dir();
+    for name in ["", "-wal", "-shm"] {
+        assert!(data.join(format!("tillcast.db{name}")).exists());
+    }
+    assert!(data.join("tillcast.lock").exists() && data.join("tillcast.reserve").exists());
+    assert_eq!(files(&folder).len(), 2);
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
+    assert_eq!(open_to_others(&folder), Vec::<PathBuf>::new());
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o077, 0);
+    assert_eq!(server.stop(), Some(0));
+
+    // The backup's mode does not carry over to the shop.
+    fs::set_permissions(&backup, Permissions::from_mode(0o644)).unwrap();
+    succeeds(&server.cli(&["restore", backup.to_str().unwrap()], ""));
+    assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
 }
