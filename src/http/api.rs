@@ -49,7 +49,7 @@ pub struct Api {
     pub metrics_readers: MetricsReaders,
     /// The server's certificate; `None` if it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
-    /// What requests may hold at the same time.
+    /// The pools that all requests share.
     pub pools: Arc<Pools>,
     /// The newest orders of kiosks.
     pub kiosk_orders: OrderRate,
@@ -57,7 +57,7 @@ pub struct Api {
     pub asyncapi: fn(&str) -> String,
 }
 
-/// What requests may hold at the same time.
+/// The pools from which each request takes memory and turns.
 pub struct Pools {
     /// Bodies, KiB.
     pub(super) bodies: Arc<Pool>,

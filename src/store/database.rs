@@ -209,7 +209,7 @@ fn check_version(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
     }
 }
 
-/// What in a database is not of the schema of this version.
+/// Returns a text about the first object that differs from the schema of this version, if one does.
 fn difference(conn: &Connection, version: usize) -> rusqlite::Result<Option<String>> {
     // Each process opens several connections, nearly always to a database of the newest version.
     static NEWEST: OnceLock<Schema> = OnceLock::new();

@@ -17,7 +17,7 @@ use crate::sync;
 /// A query for one of the readers.
 pub(super) type ReadJob = Box<dyn FnOnce(&Reader) + Send>;
 
-/// What a thread that reads works with.
+/// The connection of a reader thread, and the gate before it.
 pub(super) struct Reader {
     conn: Connection,
     gate: Arc<Gate>,

@@ -43,7 +43,7 @@ const FOREIGN: [(&str, &str); 16] = [
     ),
     (
         "PRAGMA writable_schema = ON;
-         UPDATE sqlite_schema SET sql = replace(sql, 'ORD-', 'XXX-') WHERE name = 'orders'",
+         UPDATE sqlite_schema SET sql = replace(sql, 'ORD-', 'BILL-') WHERE name = 'orders'",
         "its table orders is not",
     ),
     (

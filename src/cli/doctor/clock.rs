@@ -26,7 +26,7 @@ pub(super) fn check(now: i64, newest: Option<i64>, source: Source) -> Vec<Findin
     vec![source(&time)]
 }
 
-/// What sets the clock, as a finding about a time.
+/// Makes a finding from a text about the time; each source of the clock has its own.
 pub(super) type Source = fn(&str) -> Finding;
 
 /// The service that keeps the clock right. Only systemd's own says whether it has done so.
