@@ -39,6 +39,8 @@ mod schema;
 mod session;
 mod session_table;
 mod start;
+#[cfg(test)]
+mod test_shop;
 mod users;
 mod wal;
 mod write_tx;

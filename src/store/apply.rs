@@ -154,8 +154,7 @@ mod tests {
     use super::*;
     use crate::domain::input::Purpose;
     use crate::domain::{Input, Precondition};
-    use crate::store::database::MIGRATIONS;
-    use crate::store::write_tx::Outbox;
+    use crate::store::test_shop;
 
     fn product(purpose: Purpose, body: Value) -> Input {
         let Value::Object(body) = body else { panic!("no object: {body}") };
@@ -165,10 +164,7 @@ mod tests {
     /// Otherwise each order of a kiosk would look through all that it ever made.
     #[test]
     fn unpaid_orders_of_a_kiosk_are_found_in_their_index() {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
+        let conn = test_shop::new();
         let mut statement =
             conn.prepare(&format!("EXPLAIN QUERY PLAN {}", unpaid_orders_sql())).unwrap();
         let plan = statement.query_map((1, 20), |row| row.get::<_, String>(3)).unwrap();
@@ -180,12 +176,8 @@ mod tests {
     /// The caller then waits for memory and tries again.
     #[test]
     fn a_change_that_would_be_too_large_does_nothing() {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
-        let outbox = Outbox::default();
-        let mut tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
+        let conn = test_shop::new();
+        let mut tx = test_shop::transaction(&conn);
         let mut apply = |operation, bytes_max| {
             let change = Change {
                 kind: EntityKind::Product,

@@ -97,11 +97,8 @@ pub(super) fn note(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Role, Secret};
-    use crate::store::audit::Caller;
-    use crate::store::database::MIGRATIONS;
-    use crate::store::users::{self, NewUser};
-    use crate::store::write_tx::Outbox;
+    use crate::domain::Role;
+    use crate::store::test_shop;
 
     fn token(number: u8) -> TokenHash {
         TokenHash([number; 32])
@@ -113,16 +110,10 @@ mod tests {
     }
 
     fn with_users(test: impl FnOnce(&WriteTx<'_>)) {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
-        let outbox = Outbox::default();
-        let tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
+        let conn = test_shop::new();
+        let tx = test_shop::transaction(&conn);
         for name in ["ana", "ben"] {
-            let (username, password_hash) = (name.to_owned(), Secret("hash".to_owned()));
-            let new = NewUser { username, role: Role::Admin, password_hash };
-            users::add(&tx, &new, Caller::CONSOLE).unwrap();
+            test_shop::add_user(&tx, name, Role::Admin);
         }
         test(&tx);
     }

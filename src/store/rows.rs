@@ -195,15 +195,12 @@ fn refused(row: &Row, error: &rusqlite::Error) -> Reject {
 mod tests {
     use super::*;
     use crate::domain::schema::Type;
-    use crate::store::database::MIGRATIONS;
+    use crate::store::test_shop;
 
     /// The table and the schema cannot drift apart.
     #[test]
     fn schemas_match_their_tables() {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
+        let conn = test_shop::new();
         for kind in EntityKind::ALL {
             let sql = "SELECT name FROM pragma_table_xinfo(?)
                        WHERE name NOT IN ('id', 'seq', 'created_at', 'updated_at')";
@@ -221,10 +218,7 @@ mod tests {
     /// If a table refused a word of the enum, the first client to use it would get an error.
     #[test]
     fn tables_accept_exactly_the_words_of_their_choices() {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
+        let conn = test_shop::new();
         conn.pragma_update(None, "foreign_keys", false).unwrap();
         let fits = |kind: EntityKind, index: usize, word: &str| {
             let mut row = Row::blank(kind);

@@ -30,10 +30,7 @@ impl Schema {
     /// The schema that these migrations make, one after the other. Its texts are those of an upgraded
     /// database, too, because each version of the program ran the same migrations.
     pub(super) fn of(migrations: &[&str]) -> rusqlite::Result<Self> {
-        let conn = Connection::open_in_memory()?;
-        for sql in migrations {
-            conn.execute_batch(sql)?;
-        }
+        let conn = database(migrations)?;
         let mut statement = conn.prepare(OBJECTS)?;
         let objects = statement.query_map([], Object::read)?.collect::<rusqlite::Result<_>>();
         objects.map(Self)
@@ -57,6 +54,15 @@ impl Schema {
         }
         Ok(missing.first().map(|object| format!("it lacks the {}", object.shown())))
     }
+}
+
+/// A database in memory that these migrations have made.
+pub(super) fn database(migrations: &[&str]) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_in_memory()?;
+    for sql in migrations {
+        conn.execute_batch(sql)?;
+    }
+    Ok(conn)
 }
 
 const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema";

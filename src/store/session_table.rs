@@ -196,10 +196,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{Role, Secret};
-    use crate::store::database::MIGRATIONS;
     use crate::store::session::LoginClient;
-    use crate::store::users::{self, NewUser};
-    use crate::store::write_tx::Outbox;
+    use crate::store::test_shop;
 
     /// Logs users in, each session used after those before it but where `used` says otherwise.
     struct Shop<'c> {
@@ -221,16 +219,8 @@ mod tests {
     }
 
     fn shop<'c>(conn: &'c Connection, names: &[&str], capacity: usize) -> Shop<'c> {
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
-        let outbox = Outbox::default();
-        let tx = WriteTx { conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
-        let add = |name: &&str| {
-            let (username, password_hash) = ((*name).to_owned(), Secret("hash".to_owned()));
-            let new = NewUser { username, role: Role::Admin, password_hash };
-            users::add(&tx, &new, Caller::CONSOLE).unwrap()
-        };
+        let tx = test_shop::transaction(conn);
+        let add = |name: &&str| test_shop::add_user(&tx, name, Role::Admin);
         let users = names.iter().map(add).collect();
         Shop { tx, users, capacity, used: u64::from, logins: 0 }
     }
@@ -270,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_user_above_the_bound_loses_the_session_unused_the_longest() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = test_shop::new();
         let mut shop = shop(&conn, &["kiosk", "admin"], 1_000);
         assert_eq!(shop.log_in(1), None);
         // The second session is the user's oldest, and the one that is used most lately.
@@ -284,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_full_table_makes_room_within_the_user_with_the_most() {
-        let conn = Connection::open_in_memory().unwrap();
+        let conn = test_shop::new();
         let mut shop = shop(&conn, &["kiosk", "admin", "staff"], 9);
         let mut log_in = |users: &[usize]| users.iter().map(|user| shop.log_in(*user)).collect();
         let none: Vec<Option<u32>> = log_in(&[1, 1, 2, 0, 0, 0, 0, 0, 0]);

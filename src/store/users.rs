@@ -274,8 +274,7 @@ fn duplicate_name(error: &rusqlite::Error) -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::database::MIGRATIONS;
-    use crate::store::write_tx::Outbox;
+    use crate::store::test_shop;
 
     fn hash(text: &str) -> Secret {
         Secret(text.to_owned())
@@ -284,15 +283,9 @@ mod tests {
     /// While an intruder's change waits for its hash, an admin sets another password.
     #[test]
     fn a_password_changes_only_if_the_verified_one_is_still_current() {
-        let conn = Connection::open_in_memory().unwrap();
-        for migration in MIGRATIONS {
-            conn.execute_batch(migration).unwrap();
-        }
-        let outbox = Outbox::default();
-        let mut tx = WriteTx { conn: &conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox };
-        let ana =
-            NewUser { username: "ana".to_owned(), role: Role::Admin, password_hash: hash("old") };
-        let id = add(&tx, &ana, Caller::CONSOLE).unwrap().id;
+        let conn = test_shop::new();
+        let mut tx = test_shop::transaction(&conn);
+        let id = test_shop::add_user(&tx, "ana", Role::Admin).id;
         let mut set = |proved: Option<&str>, new: &str| {
             let password = Some(NewPassword { hash: hash(new), proved: proved.map(hash) });
             let patch = UserPatch { password, ..UserPatch::default() };
@@ -304,7 +297,7 @@ mod tests {
         };
         assert_eq!(set(None, "from the admin"), (Ok(()), "from the admin".to_owned(), 1));
         let refused = Err(Reject::PreconditionFailed);
-        assert_eq!(set(Some("old"), "known"), (refused, "from the admin".to_owned(), 1));
+        assert_eq!(set(Some("hash"), "known"), (refused, "from the admin".to_owned(), 1));
         assert_eq!(set(Some("from the admin"), "own"), (Ok(()), "own".to_owned(), 2));
     }
 }

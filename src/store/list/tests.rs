@@ -6,15 +6,7 @@ use super::*;
 use crate::domain::order::{OrderStatus, PaymentStatus};
 use crate::domain::{Field, order};
 use crate::limits::LIST_SCAN_MAX;
-use crate::store::database::MIGRATIONS;
-
-fn database() -> Connection {
-    let conn = Connection::open_in_memory().unwrap();
-    for migration in MIGRATIONS {
-        conn.execute_batch(migration).unwrap();
-    }
-    conn
-}
+use crate::store::test_shop;
 
 /// SQLite's plan for a statement, its lines joined.
 fn plan(conn: &Connection, sql: &str) -> String {
@@ -62,7 +54,7 @@ fn queries(kind: EntityKind) -> impl Iterator<Item = Query> {
 /// Lists stay as quick in a large shop as in a new one.
 #[test]
 fn every_list_is_found_by_an_index_in_its_order() {
-    let conn = database();
+    let conn = test_shop::new();
     for kind in EntityKind::ALL {
         for query in queries(kind) {
             let leading = query.filters.iter().position(|(field, _)| !is_choice(kind, *field));
@@ -122,7 +114,7 @@ fn walk(conn: &Connection, query: &Query) -> Vec<i64> {
 /// The pages of a list together are the whole list, however each page is found.
 #[test]
 fn pages_that_end_early_leave_nothing_out() {
-    let conn = database();
+    let conn = test_shop::new();
     let count = 2 * LIST_SCAN_MAX + LIST_EVENTS_MAX;
     let statuses: Vec<OrderStatus> = (0..count)
         .map(|at| if at % 1000 == 7 { OrderStatus::Ready } else { OrderStatus::Pending })
@@ -159,7 +151,7 @@ fn pages_that_end_early_leave_nothing_out() {
 /// A row whose event was pruned is still found by its own time.
 #[test]
 fn a_pruned_log_hides_no_change() {
-    let conn = database();
+    let conn = test_shop::new();
     fill(&conn, &[OrderStatus::Pending; 20]);
     conn.execute("DELETE FROM events WHERE seq <= 15", []).unwrap();
     for (since, is_known) in [(3, false), (16, false), (17, true)] {
