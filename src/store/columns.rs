@@ -7,34 +7,25 @@ use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
 use crate::domain::{EntityKind, LogId, Role};
 
-impl FromSql for Role {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        known(value, "role", Self::named)
-    }
+/// Reads texts by the function that knows them; the literal names the value in an error.
+macro_rules! text_columns {
+    ($($type:ty: $name:literal, $find:expr;)+) => {$(
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let text = value.as_str()?;
+                let unknown = || FromSqlError::Other(format!("no {} {text}", $name).into());
+                $find(text).ok_or_else(unknown)
+            }
+        }
+    )+};
 }
 
-impl FromSql for LogId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        known(value, "log id", Self::parse)
-    }
-}
-
-impl FromSql for ShipmentStatus {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        known(value, "status of a shipment", Self::from_word)
-    }
-}
-
-impl FromSql for TransactionType {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        known(value, "type of a transaction", Self::from_word)
-    }
-}
-
-impl FromSql for TransactionStatus {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        known(value, "status of a transaction", Self::from_word)
-    }
+text_columns! {
+    LogId: "log id", Self::parse;
+    Role: "role", Self::named;
+    ShipmentStatus: "status of a shipment", Self::from_word;
+    TransactionStatus: "status of a transaction", Self::from_word;
+    TransactionType: "type of a transaction", Self::from_word;
 }
 
 impl FromSql for EntityKind {
@@ -43,16 +34,6 @@ impl FromSql for EntityKind {
         let unknown = || FromSqlError::Other(format!("no kind {number}").into());
         Self::from_number(number).ok_or_else(unknown)
     }
-}
-
-/// The value that `find` has for a text; an error if it has none.
-fn known<T>(
-    value: ValueRef<'_>,
-    name: &str,
-    find: impl FnOnce(&str) -> Option<T>,
-) -> FromSqlResult<T> {
-    let text = value.as_str()?;
-    find(text).ok_or_else(|| FromSqlError::Other(format!("no {name} {text}").into()))
 }
 
 #[cfg(test)]
