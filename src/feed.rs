@@ -55,9 +55,9 @@ impl Feed {
     }
 
     /// The kinds of the events after a `seq`.
-    pub fn kinds_behind(&self, seq: i64) -> KindSet {
+    pub fn kinds_after(&self, seq: i64) -> KindSet {
         let ring = sync::read(&self.ring);
-        ring.kinds_behind(seq)
+        ring.kinds_after(seq)
     }
 
     /// The bytes of all frames that were ever in the ring.

@@ -36,13 +36,10 @@ impl Precondition {
     /// # Errors
     /// `PreconditionFailed` if `if_match` does not contain the version, or `if_none_match` does.
     pub fn check(&self, version: i64) -> Result<(), Reject> {
-        let named = |versions: &Versions| versions.contains(version);
-        if self.if_match.as_ref().is_none_or(named)
-            && !self.if_none_match.as_ref().is_some_and(named)
-        {
-            return Ok(());
-        }
-        Err(Reject::PreconditionFailed)
+        let contains = |versions: &Versions| versions.contains(version);
+        let matches = self.if_match.as_ref().is_none_or(contains);
+        let ruled_out = self.if_none_match.as_ref().is_some_and(contains);
+        if matches && !ruled_out { Ok(()) } else { Err(Reject::PreconditionFailed) }
     }
 }
 

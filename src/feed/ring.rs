@@ -48,7 +48,7 @@ impl Ring {
     }
 
     /// The kinds of the events after a `seq`.
-    pub(super) fn kinds_behind(&self, seq: i64) -> KindSet {
+    pub(super) fn kinds_after(&self, seq: i64) -> KindSet {
         EntityKind::ALL.into_iter().filter(|kind| self.newest[kind.index()] > seq).collect()
     }
 

@@ -30,7 +30,7 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
         let text = format!("an order has at most {ORDER_TRANSACTIONS_MAX} transactions");
         return Err(Reject::conflict(Code::TooManyTransactions, text));
     }
-    Sums::of(&payments).check_room_for(payment, order.total, &order_row)?;
+    Sums::of(&payments).check_amount(payment, &order_row)?;
     payments.push(payment);
     let step = Step::Create { row, products: Vec::new() };
     with_order(step, order_row, order, &payments)
@@ -49,7 +49,7 @@ pub(super) fn update(reads: &impl Reads, before: Row, after: Row) -> Result<Vec<
     let order_row = order_of(reads, &after, ORDER_ID)?;
     let order = Order::read(&order_row)?;
     let mut payments = without(reads.payments(order_row.id)?, old);
-    Sums::of(&payments).check_room_for(new, order.total, &order_row)?;
+    Sums::of(&payments).check_amount(new, &order_row)?;
     payments.push(new);
     with_order(Step::Update { before, after }, order_row, order, &payments)
 }

@@ -1,6 +1,6 @@
 //! The sums of an order's payments and refunds. They and the total alone decide the payment status.
 
-use crate::domain::order::PaymentStatus;
+use crate::domain::order::{PaymentStatus, TOTAL};
 use crate::domain::transaction::{AMOUNT, STATUS, TYPE, TransactionStatus, TransactionType};
 use crate::domain::{Code, Reject, Row, decimal};
 
@@ -83,34 +83,26 @@ impl Sums {
 
     /// Refuses a payment above what is due, or a refund above what was paid. Pending transactions
     /// are not in the sums; each is checked again when it completes.
-    pub(super) fn check_room_for(
-        self,
-        payment: Payment,
-        total: i64,
-        order: &Row,
-    ) -> Result<(), Reject> {
-        if payment.status == TransactionStatus::Failed {
+    pub(super) fn check_amount(self, payment: Payment, order: &Row) -> Result<(), Reject> {
+        let most = match payment.direction {
+            TransactionType::Payment => order.int(TOTAL)?.saturating_sub(self.net()).max(0),
+            TransactionType::Refund => self.net().max(0),
+        };
+        if payment.status == TransactionStatus::Failed || payment.amount <= most {
             return Ok(());
         }
-        let decimals = order.decimals()?;
-        let write = |minor| {
-            let mut text = String::new();
-            decimal::write(&mut text, minor, decimals);
-            format!("{text} {}", order.currency())
-        };
-        let net = self.net();
-        match payment.direction {
-            TransactionType::Payment if payment.amount > total.saturating_sub(net).max(0) => {
-                let due = write(total.saturating_sub(net).max(0));
-                let text = format!("the payment is more than what is still due, which is {due}");
-                Err(Reject::conflict(Code::Overpaid, text))
+        let mut text = String::new();
+        decimal::write(&mut text, most, order.decimals()?);
+        let most = format!("{text} {}", order.currency());
+        Err(match payment.direction {
+            TransactionType::Payment => {
+                let text = format!("the payment is more than what is still due, which is {most}");
+                Reject::conflict(Code::Overpaid, text)
             }
-            TransactionType::Refund if payment.amount > net => {
-                let most = write(net.max(0));
+            TransactionType::Refund => {
                 let text = format!("more than was paid cannot be refunded; at most {most} can");
-                Err(Reject::conflict(Code::RefundTooLarge, text))
+                Reject::conflict(Code::RefundTooLarge, text)
             }
-            TransactionType::Payment | TransactionType::Refund => Ok(()),
-        }
+        })
     }
 }

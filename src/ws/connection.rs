@@ -108,7 +108,7 @@ impl Connection {
     /// The number of events that it lags behind; 0 if it follows none of them.
     pub(super) fn unsent(&self, context: &LoopContext) -> i64 {
         let position = self.subscriptions.cursor.position;
-        let wanted = context.feed.kinds_behind(position).intersects(self.kinds());
+        let wanted = context.feed.kinds_after(position).intersects(self.kinds());
         let behind = if wanted { context.feed.head() - position } else { 0 };
         behind.max(self.socket.is_blocked().into())
     }

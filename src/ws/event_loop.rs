@@ -254,7 +254,7 @@ impl EventLoop {
         if self.unfinished.is_empty() {
             self.round_began = Instant::now();
         }
-        let kinds = self.unfinished.union(self.context.feed.kinds_behind(self.head));
+        let kinds = self.unfinished.union(self.context.feed.kinds_after(self.head));
         let before = mem::replace(&mut self.head, head);
         self.written = written;
         let mut recipients = mem::take(&mut self.recipients);
