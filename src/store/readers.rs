@@ -1,5 +1,6 @@
 //! The threads that read, each with a connection of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -33,18 +34,19 @@ impl Reader {
         Ok(Self { conn, gate: Arc::clone(gate), number })
     }
 
-    /// Runs a query inside the gate. Its time is bounded.
+    /// Runs a query inside the gate. Its time is bounded, and a panic ends only the query.
     pub(super) fn query<T>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Reject>,
     ) -> Result<T, Reject> {
         let _pass = self.gate.enter(self.number);
-        let result = query(&self.conn);
+        let result = catch_unwind(AssertUnwindSafe(|| query(&self.conn)));
         if !self.conn.is_autocommit() {
-            // The time ended just at the `COMMIT`. No transaction may outlast the stay inside the gate.
+            // The query panicked, or its time ended just at the `COMMIT`. No transaction may outlast the stay
+            // inside the gate.
             self.conn.execute_batch("ROLLBACK").map_err(failed)?;
         }
-        result
+        result.unwrap_or(Err(Reject::Unavailable))
     }
 }
 
@@ -104,6 +106,18 @@ mod tests {
         reader.query(|conn| {
             snapshot(conn, |conn| conn.query_row(sql, [], |row| row.get(0)).map_err(failed))
         })
+    }
+
+    #[test]
+    fn a_panic_leaves_the_reader_without_a_transaction() {
+        let data = tempfile::tempdir().unwrap();
+        drop(database::open_writer(data.path(), READER_CACHE_KIB).unwrap());
+        let gate = Arc::new(Gate::default());
+        let reader = Reader::open(data.path(), &gate, 0).unwrap();
+        let panics = |conn: &Connection| snapshot(conn, |_| panic!("a bug"));
+        assert_eq!(reader.query::<()>(panics), Err(Reject::Unavailable));
+        assert!(!gate.has_read_inside());
+        assert_eq!(reader.query(|conn| Ok(conn.is_autocommit())), Ok(true));
     }
 
     #[test]
