@@ -74,8 +74,11 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
     if hash != key.request_hash {
         return Err(Reject::KeyReused);
     }
-    if let Some(at) = lines_at.and_then(|at| usize::try_from(at).ok()) {
-        let order = rows::load(conn, EntityKind::Order, response.id)?.ok_or(Reject::Unavailable)?;
+    if let Some(at) = lines_at {
+        // A database from elsewhere may hold any number.
+        let at = usize::try_from(at).ok().filter(|at| response.body.is_char_boundary(*at));
+        let order = rows::load(conn, EntityKind::Order, response.id)?;
+        let (at, order) = at.zip(order).ok_or(Reject::Unavailable)?;
         response.body.insert_str(at, &event::lines(&order)?);
     }
     Ok(Some(response))
@@ -146,4 +149,35 @@ pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i
     conn.prepare_cached(sql)?.execute([PRUNE_STEP, oldest])?;
     let mut statement = conn.prepare_cached("SELECT at FROM responses ORDER BY id LIMIT 1")?;
     statement.query_row([], |row| row.get(0)).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Role;
+    use crate::store::test_shop;
+
+    #[test]
+    fn a_response_from_elsewhere_may_say_anything_of_its_lines() {
+        let conn = test_shop::new();
+        let key = IdempotencyKey {
+            principal: Principal::User { id: 1, role: Role::Staff },
+            key: "k".to_owned(),
+            request_hash: [0; 32],
+        };
+        conn.execute_batch(
+            "INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, at)
+             VALUES (1, 'k', zeroblob(32), 0, 1, 1, 'ü', 0);
+             INSERT INTO orders (id, status, payment_status, total, currency, items, seq, created_at, updated_at)
+             VALUES (1, 'pending', 'pending', 1, 'USD', '[]', 1, 1, 1)",
+        )
+        .unwrap();
+        for (at, body) in
+            [(0, Some("[]ü")), (2, Some("ü[]")), (1, None), (3, None), (i64::MAX, None), (-1, None)]
+        {
+            conn.execute("UPDATE responses SET lines_at = ?", [at]).unwrap();
+            let found = find(&conn, &key).map(|found| found.unwrap().body);
+            assert_eq!(found, body.map(str::to_owned).ok_or(Reject::Unavailable), "{at}");
+        }
+    }
 }
