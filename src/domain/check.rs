@@ -6,7 +6,7 @@ use crate::domain::decimal::{self, AmountError};
 use crate::domain::schema::Type;
 use crate::domain::text::{self, hidden_character};
 use crate::domain::{Code, Field, Violation, currency};
-use crate::limits::{EMAIL_CHARS_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX};
+use crate::limits::{EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX};
 
 /// Reads a whole number within bounds, however it is written: 2, 2.0 and 20e-1 are the same.
 pub(super) fn parse_integer(value: &Value, least: i64, most: i64) -> Result<i64, Violation> {
@@ -127,7 +127,7 @@ fn check_email(text: &str) -> Result<(), Violation> {
     let is_address = text
         .rsplit_once('@')
         .is_some_and(|(name, host)| is_name(name) && host.split('.').all(is_label));
-    if text.len() > EMAIL_CHARS_MAX || !is_address {
+    if text.len() > EMAIL_BYTES_MAX || !is_address {
         let message = "must be an e-mail address, such as ana@example.com";
         return Err(Violation::new(Code::BadFormat, message));
     }
@@ -171,6 +171,17 @@ mod tests {
         assert_eq!(message, "must not have the invisible character U+200B");
     }
 
+    /// An address of so many bytes, whose host has labels of this letter.
+    fn of_bytes(letter: &str, bytes: usize) -> String {
+        let label = letter.repeat(10) + ".";
+        let mut address = "a@".to_owned();
+        while address.len() + label.len() < bytes {
+            address.push_str(&label);
+        }
+        let rest = bytes - address.len();
+        address + &"a".repeat(rest)
+    }
+
     #[test]
     fn addresses_are_told_from_other_texts() {
         for address in [
@@ -181,6 +192,8 @@ mod tests {
             "jörg@müller.de",
             "jörg@xn--mller-kva.de",
             "用户@例子.广告",
+            &of_bytes("a", 254),
+            &of_bytes("ü", 254),
         ] {
             assert_eq!(check_email(address), Ok(()), "{address}");
         }
@@ -207,6 +220,8 @@ mod tests {
             "a@example.com ",
             "a\u{200b}@example.com",
             &long,
+            &of_bytes("a", 255),
+            &of_bytes("ü", 255),
         ] {
             assert!(check_email(wrong).is_err(), "{wrong}");
         }

@@ -10,12 +10,16 @@ pub const SCHEMA: EntitySchema = EntitySchema {
     plural: "customers",
     channel: "customer_changes",
     fields: &[
-        Field::new("email", Type::Email, "Unique, whatever the case of its letters.")
-            .required()
-            .patchable()
-            .in_event()
-            .filterable()
-            .personal(),
+        Field::new(
+            "email",
+            Type::Email,
+            "Unique, whatever the case of its letters; at most 254 bytes of UTF-8.",
+        )
+        .required()
+        .patchable()
+        .in_event()
+        .filterable()
+        .personal(),
         Field::new("first_name", Type::Line(1, NAME_CHARS_MAX), "The given name.")
             .required()
             .patchable()

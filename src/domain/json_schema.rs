@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
-use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
+use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
 /// are left to the server: their ranges are an error in JavaScript without its flag `u`.
@@ -239,7 +239,7 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
         Type::OrderNumber => json!({"type": "string", "pattern": "^ORD-[0-9]{10}$"}),
         Type::Line(least, most) => text(least, most, if least > 0 { NOT_BLANK } else { LINE }),
         Type::Text(most) => text(0, most, TEXT),
-        Type::Email => json!({"type": "string", "format": "email", "maxLength": EMAIL_CHARS_MAX}),
+        Type::Email => json!({"type": "string", "format": "email", "maxLength": EMAIL_BYTES_MAX}),
         Type::Choice(_) => reference(&choice_name(kind, field)),
         Type::Money(0) => {
             json!({"type": "number", "minimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})

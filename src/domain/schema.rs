@@ -36,7 +36,7 @@ pub enum Type {
     Line(usize, usize),
     /// At most this many characters, line breaks allowed.
     Text(usize),
-    /// `name@host`, at most `EMAIL_CHARS_MAX` bytes.
+    /// `name@host`, at most `EMAIL_BYTES_MAX` bytes.
     Email,
     /// One of these words.
     Choice(&'static [&'static str]),

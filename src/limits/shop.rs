@@ -20,9 +20,8 @@ pub const CHANGE_STEPS_MAX: usize = 4 * ORDER_LINES_MAX;
 pub const QUANTITY_MAX: i64 = 1_000_000;
 /// Pieces of one product in stock. Above: `422`.
 pub const COUNT_MAX: i64 = 1_000_000_000_000;
-/// Bytes of an e-mail address (RFC 5321, section 4.5.3.1.3): its characters if all of them are
-/// ASCII. Above: `422`.
-pub const EMAIL_CHARS_MAX: usize = 254;
+/// Bytes of an e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
+pub const EMAIL_BYTES_MAX: usize = 254;
 /// Bytes of an address before its `@` (RFC 5321, section 4.5.3.1.1). Above: `422`.
 pub const EMAIL_NAME_BYTES_MAX: usize = 64;
 /// Bytes of one label of a host name (RFC 1035, section 2.3.4). Above: `422`.
