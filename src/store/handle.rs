@@ -28,6 +28,9 @@ use crate::store::{rows, session_table};
 
 /// The handle of the store. A call that finds its queue full is rejected at once.
 pub struct Store {
+    /// The lock of the data directory, which the writer holds as well. Dropped first: once the writer has ended,
+    /// because `jobs` was dropped, the next server may open the directory.
+    pub(super) _lock: Arc<File>,
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) reads: mpsc::Sender<ReadJob>,
     /// The file of the write-ahead log.
@@ -36,8 +39,6 @@ pub struct Store {
     pub(super) log_id: LogId,
     /// The positions that only the log before the restore had.
     pub(super) ended: Range<i64>,
-    /// The lock of the data directory, which the writer holds as well.
-    pub(super) _lock: Arc<File>,
 }
 
 /// A value with its position in the event log.

@@ -140,7 +140,7 @@ impl OpenedStore {
             data_version: self.data_version,
             polled_at: Instant::now(),
         };
-        // The last to release it may be the writer, which moves the log into the database at the end.
+        // The last to release it is the writer, which moves the log into the database at the end.
         let lock = Arc::new(self.lock);
         let writers_lock = Arc::clone(&lock);
         let run = move || {
@@ -149,7 +149,7 @@ impl OpenedStore {
         };
         let writer = spawn_thread("writer", run)?;
         let log_id = self.log_id;
-        Ok((Store { jobs, reads, wal, status, log_id, ended, _lock: lock }, writer))
+        Ok((Store { _lock: lock, jobs, reads, wal, status, log_id, ended }, writer))
     }
 }
 
