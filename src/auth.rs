@@ -16,12 +16,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Precondition, Principal, Reject, Secret, User};
+use crate::domain::{Precondition, Reject, Secret, User};
 use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
 use crate::metrics::Metrics;
 use crate::store::{
-    Action, Caller, KnownClient, LoginClient, NewPassword, NewSession, Store, TokenHash, UserPatch,
-    UserUpdate,
+    Action, Actor, Caller, KnownClient, LoggedIn, LoginClient, NewPassword, NewSession, Store,
+    TokenHash, UserPatch, UserUpdate,
 };
 use crate::throttle::Owner;
 
@@ -129,8 +129,9 @@ impl Auth {
             KnownClient::Unknown => Source::Stranger(client.address),
         };
         let owner = Owner::Address(client.address);
+        let stranger = Actor { user_id: None, address: Some(from.address) };
         let (_, (password_hash, renewed_hash)) =
-            self.verify_credentials(&username, password, source, owner, from.address).await?;
+            self.verify_credentials(&username, password, source, owner, stranger).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
         let browser_token = token::generate().ok_or(Reject::Unavailable)?;
         let new = NewSession {
@@ -142,9 +143,13 @@ impl Auth {
             client,
             browser_token: token::hash(&browser_token),
         };
-        let user = self.store.add_session(new, self.sessions.room()).await?.ok_or(Denied::Wrong)?;
-        let principal = Principal::User { id: user.id, role: user.role };
-        self.journal.note(Action::Login, user.id, principal, from.address, Instant::now());
+        let added = self.store.add_session(new, self.sessions.room()).await?;
+        let LoggedIn { user, displaced } = added.ok_or(Denied::Wrong)?;
+        let (actor, now) = (Actor { user_id: Some(user.id), ..stranger }, Instant::now());
+        self.journal.note(Action::Login, user.id, actor, now);
+        for owner in displaced {
+            self.journal.note(Action::Displace, owner, actor, now);
+        }
         let session = self.cookie.set(&token, self.lifetimes.max, from.secure);
         let device = self.device_cookie.set(&browser_token, DEVICE_COOKIE_AGE, from.secure);
         Ok((user, [session, device]))
@@ -160,10 +165,9 @@ impl Auth {
         let live: Vec<_> = tokens.filter_map(|hash| self.sessions.find(&hash).ok()).collect();
         self.store.remove_sessions(live.iter().map(|one| one.token_hash).collect()).await?;
         let now = Instant::now();
-        for principal in live.iter().map(|one| one.principal) {
-            if let Some(user_id) = principal.user_id() {
-                self.journal.note(Action::Logout, user_id, principal, from.address, now);
-            }
+        for user_id in live.iter().filter_map(|one| one.principal.user_id()) {
+            let actor = Actor { user_id: Some(user_id), address: Some(from.address) };
+            self.journal.note(Action::Logout, user_id, actor, now);
         }
         Ok(self.cookie.clear(from.secure))
     }
@@ -203,8 +207,9 @@ impl Auth {
     ) -> Result<(), Denied> {
         let user = self.user(session).await?;
         let (source, owner) = (Source::Own(session.token_hash), Owner::User(user.id));
+        let actor = Actor { user_id: Some(user.id), address: Some(from) };
         let (_, (proved, _)) =
-            self.verify_credentials(&user.username, current, source, owner, from).await?;
+            self.verify_credentials(&user.username, current, source, owner, actor).await?;
         let password = NewPassword { hash: self.hash(new, owner).await?, proved: Some(proved) };
         let patch = UserPatch { password: Some(password), ..UserPatch::default() };
         let caller = self.caller(session, from)?;

@@ -6,7 +6,9 @@
 mod accounts;
 mod apply;
 mod audit;
+mod audit_record;
 mod backup;
+mod caller;
 mod check;
 mod clock;
 mod columns;
@@ -47,8 +49,10 @@ mod write_tx;
 mod writer;
 
 pub use apply::Changed;
-pub use audit::{Action, AuditEntry, AuditFilter, AuditRecord, AuditSubject, Caller};
+pub use audit::{AuditEntry, AuditFilter};
+pub use audit_record::{Action, AuditRecord, AuditSubject};
 pub use backup::{Source, backup, backup_today, newest_backup, write_backup};
+pub use caller::{Actor, Caller};
 pub use check::check;
 pub use clock::clock;
 pub use console::Console;
@@ -62,8 +66,8 @@ pub use list::Query;
 pub use recovery::last_recorded_time;
 pub use restore::{Backup, restore};
 pub use session::{
-    Credential, LoginClient, NewSession, Revocation, SessionChange, SessionRoom, StoredSession,
-    TokenHash,
+    Credential, LoggedIn, LoginClient, NewSession, Revocation, SessionChange, SessionRoom,
+    StoredSession, TokenHash,
 };
 pub use start::{OpenedStore, open};
 pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};

@@ -1,16 +1,15 @@
 //! Checking a password, which waits for its turn and counts if it is wrong.
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::auth::login_throttle::{Attempt, Source, Verdict};
+use crate::auth::login_throttle::{Attempt, Brakes, Source, Verdict};
 use crate::auth::password::HashPermit;
 use crate::auth::{Auth, Denied};
-use crate::domain::{Principal, Secret, User};
-use crate::store::Action;
+use crate::domain::{Secret, User};
+use crate::store::{Action, Actor};
 use crate::throttle::Owner;
 
 impl Auth {
@@ -21,7 +20,7 @@ impl Auth {
         password: Secret,
         source: Source,
         owner: Owner,
-        from: IpAddr,
+        actor: Actor,
     ) -> Result<(User, (Secret, Option<Secret>)), Denied> {
         let attempt = Attempt::new(username, source);
         let permit = self.admit(&attempt, owner).await.inspect_err(|_| {
@@ -42,7 +41,7 @@ impl Auth {
                 Ok((user, (hash, checked.renewed)))
             }
             _ => {
-                self.note_failure(&attempt, known_id, from);
+                self.note_failure(&attempt, known_id, actor);
                 Err(Denied::Wrong)
             }
         }
@@ -50,19 +49,25 @@ impl Auth {
 
     /// Counts a wrong password and records it, with the user's id and without the name that was given: it may be a
     /// password in the wrong field.
-    fn note_failure(&self, attempt: &Attempt, user_id: Option<i64>, from: IpAddr) {
+    fn note_failure(&self, attempt: &Attempt, user_id: Option<i64>, actor: Actor) {
         let now = Instant::now();
         self.metrics.logins_rejected.inc();
-        let locks = self.throttle.record_failure(attempt, now);
-        if locks {
-            tracing::warn!(address = %from, user_id, "too many wrong passwords: refused for a while");
+        let Brakes { refuses, delays } = self.throttle.record_failure(attempt, now);
+        let address = actor.address.map(tracing::field::display);
+        if refuses {
+            tracing::warn!(address, user_id, "too many wrong passwords: refused for a while");
         }
-        if let Some(user_id) = user_id {
-            let note = |action| self.journal.note(action, user_id, Principal::Console, from, now);
-            note(Action::FailedLogin);
-            if locks {
-                note(Action::Lockout);
-            }
+        if delays {
+            tracing::warn!(
+                user_id,
+                "too many wrong passwords from everywhere: further ones are delayed"
+            );
+        }
+        let Some(user_id) = user_id else { return };
+        let actions =
+            [(Action::FailedLogin, true), (Action::Lockout, refuses), (Action::Delay, delays)];
+        for (action, _) in actions.into_iter().filter(|(_, happened)| *happened) {
+            self.journal.note(action, user_id, actor, now);
         }
     }
 

@@ -4,13 +4,11 @@
 //! users get entries, and only so many of each kind: a stranger can neither fill the disk nor push other entries
 //! out of the trail.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use crate::domain::Principal;
 use crate::limits::{LOGIN_ENTRIES_KEPT, LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRIES_PER_USER};
-use crate::store::{Action, AuditRecord, AuditSubject, Caller};
+use crate::store::{Action, Actor, AuditRecord, AuditSubject};
 use crate::sync;
 use crate::throttle::Failures;
 
@@ -18,7 +16,7 @@ use crate::throttle::Failures;
 pub(super) struct LoginJournal(Mutex<State>);
 
 struct State {
-    pending: Vec<(Caller, AuditRecord)>,
+    pending: Vec<(Actor, AuditRecord)>,
     /// Entries by user and action.
     counts: Failures<LOGIN_ENTRIES_KEPT>,
 }
@@ -29,16 +27,8 @@ impl LoginJournal {
         Self(Mutex::new(State { pending: Vec::new(), counts }))
     }
 
-    /// Notes what a principal did with a user's login, unless there are too many such entries lately. `Console`
-    /// stands for whoever has not logged in.
-    pub(super) fn note(
-        &self,
-        action: Action,
-        user_id: i64,
-        principal: Principal,
-        from: IpAddr,
-        now: Instant,
-    ) {
+    /// Notes what somebody did with a user's logins, unless there are too many such entries lately.
+    pub(super) fn note(&self, action: Action, user_id: i64, actor: Actor, now: Instant) {
         let mut state = self.lock();
         let key = (user_id, action.name());
         let is_full = state.pending.len() >= LOGIN_ENTRIES_PENDING_MAX
@@ -48,13 +38,12 @@ impl LoginJournal {
             return;
         }
         state.counts.add(key, now);
-        let caller = Caller { principal, address: Some(from), credential: None };
         let subject = AuditSubject::Session;
-        state.pending.push((caller, AuditRecord { action, subject, row_id: user_id, seqs: None }));
+        state.pending.push((actor, AuditRecord { action, subject, row_id: user_id, seqs: None }));
     }
 
     /// Takes the entries to be stored.
-    pub(super) fn take(&self) -> Vec<(Caller, AuditRecord)> {
+    pub(super) fn take(&self) -> Vec<(Actor, AuditRecord)> {
         std::mem::take(&mut self.lock().pending)
     }
 
@@ -65,18 +54,17 @@ impl LoginJournal {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::limits::LOGIN_WINDOW;
+
+    const STRANGER: Actor = Actor { user_id: None, address: None };
 
     #[test]
     fn each_user_has_few_entries_of_each_kind() {
         let (journal, begun) = (LoginJournal::new(), Instant::now());
         let stored = |action: Action, user_id, times: u32, now| {
-            let from = Ipv4Addr::LOCALHOST.into();
             let note = |_| {
-                journal.note(action.clone(), user_id, Principal::Console, from, now);
+                journal.note(action.clone(), user_id, STRANGER, now);
                 journal.take().len()
             };
             (0..times).map(note).sum::<usize>()
@@ -86,9 +74,8 @@ mod tests {
         assert_eq!(stored(Action::Login, 1, 1, begun), 1, "a flood of failures hides no login");
         assert_eq!(stored(Action::FailedLogin, 2, 1_000, begun), most);
         assert_eq!(stored(Action::FailedLogin, 1, 1_000, begun + LOGIN_WINDOW), most);
-        let from = Ipv4Addr::LOCALHOST.into();
         for user_id in 10..1_000 {
-            journal.note(Action::Lockout, user_id, Principal::Console, from, begun);
+            journal.note(Action::Lockout, user_id, STRANGER, begun);
         }
         assert_eq!(journal.take().len(), LOGIN_ENTRIES_PENDING_MAX);
     }

@@ -5,12 +5,13 @@
 //! of the user is counted separately (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). Names
 //! that do not exist are counted like those that do.
 
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::limits::{
     LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_DELAY_STEP, LOGIN_DELAYS_MAX,
-    LOGIN_DELAYS_PER_ADDRESS, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_KEPT,
+    LOGIN_DELAYS_PER_CLIENT, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_KEPT,
     LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME,
     OWN_FAILURES_KEPT,
 };
@@ -30,15 +31,15 @@ pub(super) enum Source {
 }
 
 /// One attempt to log in.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     /// The user's name in lower case: failures count without regard to case, as in the database.
     name: String,
     source: Source,
 }
 
-/// Whether a password may be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a password may be tried. The greater of two verdicts is the stricter one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     /// The attempt may run at once.
     Go,
@@ -46,6 +47,15 @@ pub(super) enum Verdict {
     Delay(Duration),
     /// The attempt is refused; the client may try again after this time.
     Refuse(Duration),
+}
+
+/// The brakes that a failure puts on the next attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Brakes {
+    /// From now on, those of the same client or address are refused.
+    pub refuses: bool,
+    /// From now on, strangers' attempts at the same name are delayed.
+    pub delays: bool,
 }
 
 /// The recent failures, and the attempts that wait.
@@ -60,7 +70,7 @@ struct State {
     names: Failures<LOGIN_FAILURES_KEPT>,
     /// By name and token: a table that only a user's own clients can fill.
     own: Failures<OWN_FAILURES_KEPT>,
-    delayed: Vec<(String, AddressPrefix)>,
+    delayed: Vec<Attempt>,
 }
 
 impl Attempt {
@@ -84,52 +94,51 @@ impl LoginThrottle {
     pub(super) fn check(&self, Attempt { name, source }: &Attempt, now: Instant) -> Verdict {
         let state = self.lock();
         match source {
-            Source::Own(token) => match state.own.blocked((name, token), now) {
-                Some(wait) => Verdict::Refuse(wait),
-                None if state.own.is_full_for((name, token), now) => {
-                    Verdict::Delay(LOGIN_DELAY_MAX)
-                }
-                None => Verdict::Go,
-            },
-            Source::Known(address) => {
-                let own = state.own.blocked((name, address), now);
-                own.max(state.addresses.blocked(address, now)).map_or(Verdict::Go, Verdict::Refuse)
-            }
-            Source::Stranger(address) => state.check_stranger(name, *address, now),
+            Source::Own(token) => counted(&state.own, (name, token), now),
+            Source::Known(address) => counted(&state.own, (name, address), now).max(blocked(
+                &state.addresses,
+                address,
+                now,
+            )),
+            Source::Stranger(address) => counted(&state.clients, (name, address), now)
+                .max(counted(&state.addresses, address, now))
+                .max(state.delay_of_name(name, now)),
         }
     }
 
     /// A place for an attempt that waits, until it is dropped; `None` if too many wait already: in all, for this
-    /// name, or from this address.
-    pub(super) fn delay<'t>(&'t self, attempt: &Attempt) -> Option<DelayPlace<'t>> {
-        let Source::Stranger(address) = attempt.source else { return None };
+    /// name, or of this client.
+    pub(super) fn delay(&self, attempt: &Attempt) -> Option<DelayPlace<'_>> {
         let mut state = self.lock();
-        let of_name = state.delayed.iter().filter(|(name, _)| *name == attempt.name).count();
-        let of_address = state.delayed.iter().filter(|(_, from)| *from == address).count();
+        let of_name = state.delayed.iter().filter(|other| other.name == attempt.name).count();
+        let of_client = state.delayed.iter().filter(|other| other.source == attempt.source).count();
         let has_room = state.delayed.len() < LOGIN_DELAYS_MAX
             && of_name < LOGIN_DELAYS_PER_NAME
-            && of_address < LOGIN_DELAYS_PER_ADDRESS;
+            && of_client < LOGIN_DELAYS_PER_CLIENT;
         has_room.then(|| {
-            state.delayed.push((attempt.name.clone(), address));
-            DelayPlace { throttle: self, name: attempt.name.clone(), address }
+            state.delayed.push(attempt.clone());
+            DelayPlace { throttle: self, attempt: attempt.clone() }
         })
     }
 
-    /// Counts a failure; returns whether it makes the next attempts refused.
-    pub(super) fn record_failure(&self, Attempt { name, source }: &Attempt, now: Instant) -> bool {
+    /// Counts a failure.
+    pub(super) fn record_failure(
+        &self,
+        Attempt { name, source }: &Attempt,
+        now: Instant,
+    ) -> Brakes {
         let mut state = self.lock();
-        match source {
-            Source::Own(token) => state.own.add((name, token), now),
-            Source::Known(address) => {
-                let client = state.own.add((name, address), now);
-                state.addresses.add(address, now) || client
+        let (client, address) = match source {
+            Source::Own(token) => (state.own.add((name, token), now), false),
+            Source::Known(from) => {
+                (state.own.add((name, from), now), state.addresses.add(from, now))
             }
-            Source::Stranger(address) => {
-                state.names.add(name, now);
-                let client = state.clients.add((name, address), now);
-                state.addresses.add(address, now) || client
+            Source::Stranger(from) => {
+                (state.clients.add((name, from), now), state.addresses.add(from, now))
             }
-        }
+        };
+        let is_strangers = matches!(source, Source::Stranger(_));
+        Brakes { refuses: client || address, delays: is_strangers && state.names.add(name, now) }
     }
 
     /// Clears the client's failures for the name after a login. Those of the address stay, because it may guess
@@ -149,24 +158,35 @@ impl LoginThrottle {
 }
 
 impl State {
-    /// If a table is full of blocked entries, a failure could not be counted, so the attempt gets the longest
-    /// delay.
-    fn check_stranger(&self, name: &String, address: AddressPrefix, now: Instant) -> Verdict {
-        let client = (name, address);
-        let blocked = self.clients.blocked(client, now).max(self.addresses.blocked(address, now));
-        if let Some(wait) = blocked {
-            return Verdict::Refuse(wait);
-        }
-        let uncounted = self.clients.is_full_for(client, now)
-            || self.addresses.is_full_for(address, now)
-            || self.names.is_full_for(name, now);
-        let excess = self.names.count(name, now).checked_sub(LOGIN_FAILURES_PER_NAME);
-        match excess {
-            _ if uncounted => Verdict::Delay(LOGIN_DELAY_MAX),
+    /// The delay of a stranger's attempt at a name.
+    fn delay_of_name(&self, name: &String, now: Instant) -> Verdict {
+        match self.names.count(name, now).checked_sub(LOGIN_FAILURES_PER_NAME) {
             Some(excess) => Verdict::Delay(delay(excess)),
-            None => Verdict::Go,
+            None => uncounted(&self.names, name, now),
         }
     }
+}
+
+/// The verdict on an attempt whose failure counts for this key.
+fn counted<const KEPT: usize>(
+    failures: &Failures<KEPT>,
+    key: impl Hash + Copy,
+    now: Instant,
+) -> Verdict {
+    blocked(failures, key, now).max(uncounted(failures, key, now))
+}
+
+fn blocked<const KEPT: usize>(failures: &Failures<KEPT>, key: impl Hash, now: Instant) -> Verdict {
+    failures.blocked(key, now).map_or(Verdict::Go, Verdict::Refuse)
+}
+
+/// The longest delay, if the failure could not be counted: all keys of the table are blocked.
+fn uncounted<const KEPT: usize>(
+    failures: &Failures<KEPT>,
+    key: impl Hash,
+    now: Instant,
+) -> Verdict {
+    if failures.is_full_for(key, now) { Verdict::Delay(LOGIN_DELAY_MAX) } else { Verdict::Go }
 }
 
 /// The delay of an attempt whose name has `excess` failures above the limit. It doubles at each
@@ -179,16 +199,13 @@ fn delay(excess: u32) -> Duration {
 /// The place of an attempt that waits.
 pub(super) struct DelayPlace<'t> {
     throttle: &'t LoginThrottle,
-    name: String,
-    address: AddressPrefix,
+    attempt: Attempt,
 }
 
 impl Drop for DelayPlace<'_> {
     fn drop(&mut self) {
         let mut state = self.throttle.lock();
-        let mine =
-            |(name, from): &(String, AddressPrefix)| *name == self.name && *from == self.address;
-        if let Some(at) = state.delayed.iter().position(mine) {
+        if let Some(at) = state.delayed.iter().position(|one| *one == self.attempt) {
             state.delayed.swap_remove(at);
         }
     }
@@ -228,7 +245,7 @@ mod tests {
         let ana = stranger("Ana", 1);
         for failure in 1..=5 {
             assert_eq!(throttle.check(&ana, now), Verdict::Go);
-            assert_eq!(throttle.record_failure(&ana, now), failure == 5);
+            assert_eq!(throttle.record_failure(&ana, now).refuses, failure == 5);
         }
         let refused = Verdict::Refuse(LOGIN_WINDOW);
         assert_eq!(throttle.check(&stranger("ANA", 1), now), refused);
@@ -267,7 +284,8 @@ mod tests {
                 Verdict::Delay(wait) => wait.as_secs(),
                 Verdict::Refuse(_) => panic!("refused at {address}"),
             });
-            fail(&throttle, &stranger("ana", address), 1, now);
+            let brakes = throttle.record_failure(&stranger("ana", address), now);
+            assert_eq!(brakes, Brakes { refuses: false, delays: address == 49 });
         }
         let at = [0, 49, 50, 59, 60, 70, 80, 119].map(|failures| delays[failures]);
         assert_eq!(at, [0, 0, 1, 1, 2, 4, 8, 8]);
@@ -289,6 +307,21 @@ mod tests {
         assert_eq!(throttle.check(&stranger("ana", u32::MAX), now + LOGIN_WINDOW), Verdict::Go);
     }
 
+    /// A user's own client that cannot be counted waits, too, and is not refused.
+    #[test]
+    fn a_full_table_of_own_clients_delays_another_one() {
+        let (throttle, now) = (LoginThrottle::new(), Instant::now());
+        for number in 0..u32::try_from(OWN_FAILURES_KEPT).unwrap() {
+            fail(&throttle, &known("ben", number), 5, now);
+        }
+        for attempt in [own("ana", 1), known("ana", u32::MAX)] {
+            assert_eq!(throttle.check(&attempt, now), Verdict::Delay(LOGIN_DELAY_MAX));
+            let places = [(); 3].map(|()| throttle.delay(&attempt));
+            assert_eq!(places.iter().flatten().count(), LOGIN_DELAYS_PER_CLIENT);
+        }
+        assert_eq!(throttle.check(&known("ben", 0), now), Verdict::Refuse(LOGIN_WINDOW));
+    }
+
     #[test]
     fn few_tries_wait_at_once() {
         let throttle = LoginThrottle::new();
@@ -296,7 +329,7 @@ mod tests {
             addresses.filter_map(|from| throttle.delay(&stranger(name, from / 3))).collect()
         };
         let of_address = many("ana", 0..3);
-        assert_eq!(of_address.len(), LOGIN_DELAYS_PER_ADDRESS);
+        assert_eq!(of_address.len(), LOGIN_DELAYS_PER_CLIENT);
         let of_name = many("ana", 3..1_000);
         assert_eq!(of_address.len() + of_name.len(), LOGIN_DELAYS_PER_NAME);
         let others =
@@ -304,7 +337,7 @@ mod tests {
         let others: Vec<_> = others.collect();
         assert_eq!(of_address.len() + of_name.len() + others.len(), LOGIN_DELAYS_MAX);
         drop((of_address, of_name, others));
-        assert_eq!(many("ana", 0..3).len(), LOGIN_DELAYS_PER_ADDRESS);
+        assert_eq!(many("ana", 0..3).len(), LOGIN_DELAYS_PER_CLIENT);
         assert!(throttle.lock().delayed.is_empty());
     }
 

@@ -79,9 +79,15 @@ pub(super) fn schema() -> Value {
     object(members([
         ("id", id()),
         ("at", time()),
-        ("user_id", or_null("integer", "The user's id; null for a command at the console.")),
+        (
+            "user_id",
+            or_null("integer", "The user's id; null for the console, and if nobody was logged in."),
+        ),
         ("username", or_null("string", "The user's name at that time.")),
-        ("address", or_null("string", "The address that the request came from.")),
+        (
+            "address",
+            or_null("string", "The address that the request came from; null for the console."),
+        ),
         ("action", reference("AuditAction")),
         ("entity", reference("AuditEntity")),
         ("row_id", id()),

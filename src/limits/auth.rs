@@ -37,8 +37,8 @@ pub const LOGIN_DELAY_MAX: Duration = Duration::from_secs(8);
 pub const LOGIN_DELAYS_MAX: usize = 16;
 /// Of these, the logins for one user name. Above: `429`.
 pub const LOGIN_DELAYS_PER_NAME: usize = 8;
-/// Of these, the logins from one address. Above: `429`.
-pub const LOGIN_DELAYS_PER_ADDRESS: usize = 2;
+/// Of these, the logins of one client. Above: `429`.
+pub const LOGIN_DELAYS_PER_CLIENT: usize = 2;
 /// Entries of the audit trail about one user's logins within `LOGIN_WINDOW`, of each kind. Above, they are left out.
 pub const LOGIN_ENTRIES_PER_USER: u32 = 50;
 /// Such entries that wait to be stored, for `SWEEP_INTERVAL` at most. Above, they are left out.

@@ -1,11 +1,13 @@
 //! The handle's functions for users and their sessions.
 
 use crate::domain::{Precondition, Reject, User};
-use crate::store::audit::{self, AuditRecord, AuditSubject, Caller};
+use crate::store::audit;
+use crate::store::audit_record::{AuditRecord, AuditSubject};
+use crate::store::caller::{Actor, Caller};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::known_clients::{self, KnownClient};
-use crate::store::session::{LoginClient, NewSession, SessionRoom, TokenHash};
+use crate::store::session::{LoggedIn, LoginClient, NewSession, SessionRoom, TokenHash};
 use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 use crate::store::write_tx::WriteTx;
@@ -74,14 +76,14 @@ impl Store {
         self.read(move |conn| known_clients::find(conn, &username, &client)).await
     }
 
-    /// Stores a new session and returns its user. Returns `None` if the user may not log in, or has
-    /// another password hash by now. When this returns, the session is valid, and those have ended
-    /// for which there is no more room.
+    /// Stores a new session. Returns `None` if the user may not log in, or has another password hash
+    /// by now. When this returns, the session is valid, and those have ended for which there is no
+    /// more room.
     pub async fn add_session(
         &self,
         new: NewSession,
         room: SessionRoom,
-    ) -> Result<Option<User>, Reject> {
+    ) -> Result<Option<LoggedIn>, Reject> {
         self.write(move |tx| {
             let found = users::find(tx.conn, &new.username)?;
             let same = found.filter(|(user, hash)| !user.disabled && *hash == new.password_hash);
@@ -89,9 +91,9 @@ impl Store {
             if let Some(renewed) = &new.renewed_hash {
                 users::replace_hash(tx, user.id, renewed)?;
             }
-            session_table::add(tx, user.clone(), &new, &room)?;
+            let displaced = session_table::add(tx, user.clone(), &new, &room)?;
             known_clients::note(tx, user.id, &new.client, new.browser_token)?;
-            Ok(Some(user))
+            Ok(Some(LoggedIn { user, displaced }))
         })
         .await
     }
@@ -102,9 +104,9 @@ impl Store {
     }
 
     /// Adds entries about logins to the audit trail.
-    pub async fn note_logins(&self, entries: Vec<(Caller, AuditRecord)>) -> Result<(), Reject> {
+    pub async fn note_logins(&self, entries: Vec<(Actor, AuditRecord)>) -> Result<(), Reject> {
         let note = move |tx: &mut WriteTx<'_>| {
-            entries.iter().try_for_each(|(caller, record)| audit::note(tx, *caller, record))
+            entries.iter().try_for_each(|(actor, record)| audit::note(tx, *actor, record))
         };
         self.write(note).await
     }

@@ -2,204 +2,31 @@
 //! the change, with the principal and the client's address. An entry names the changed fields; it
 //! holds none of their values, and no secret.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::Type;
 
-use crate::domain::{EntityKind, Principal, Reject};
+use crate::domain::Reject;
 use crate::limits::{AUDIT_ENTRIES_MAX, AUDIT_PRUNE_INTERVAL, AUDIT_SCAN_MAX, PRUNE_STEP};
+use crate::store::audit_record::{Action, AuditRecord, AuditSubject};
+use crate::store::caller::Actor;
 use crate::store::error::failed;
-use crate::store::session::Credential;
 use crate::store::write_tx::WriteTx;
 
-/// The principal that makes a change, and its address.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The principal.
-    pub principal: Principal,
-    /// The client's address; `None` for a command on the machine itself.
-    pub address: Option<IpAddr>,
-    /// The session of a user; `None` for the console.
-    pub credential: Option<Credential>,
-}
-
-impl Caller {
-    /// A command on the machine itself.
-    pub const CONSOLE: Self =
-        Self { principal: Principal::Console, address: None, credential: None };
-}
-
-/// The kind of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// The subject was created.
-    Create,
-    /// These fields were changed.
-    Update(Vec<Cow<'static, str>>),
-    /// The subject was removed.
-    Delete,
-    /// The personal data in the subject were erased.
-    Erase,
-    /// A backup replaced the shop.
-    Restore,
-    /// The user with this id logged in.
-    Login,
-    /// The user with this id logged out.
-    Logout,
-    /// Somebody gave a wrong password for the user with this id.
-    FailedLogin,
-    /// Further passwords for that user are refused for a while, from that address at least.
-    Lockout,
-}
-
-impl Action {
-    /// The names of all actions.
-    pub const NAMES: [&str; 9] = [
-        "create",
-        "update",
-        "delete",
-        "erase",
-        "restore",
-        "login",
-        "logout",
-        "failed_login",
-        "lockout",
-    ];
-
-    /// The action's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update(_) => "update",
-            Self::Delete => "delete",
-            Self::Erase => "erase",
-            Self::Restore => "restore",
-            Self::Login => "login",
-            Self::Logout => "logout",
-            Self::FailedLogin => "failed_login",
-            Self::Lockout => "lockout",
-        }
-    }
-
-    /// The action's number in the database, which never changes and is never reused.
-    fn number(&self) -> u8 {
-        match self {
-            Self::Create => 0,
-            Self::Update(_) => 1,
-            Self::Delete => 2,
-            Self::Erase => 3,
-            Self::Restore => 4,
-            Self::Login => 5,
-            Self::Logout => 6,
-            Self::FailedLogin => 7,
-            Self::Lockout => 8,
-        }
-    }
-
-    /// The names of the changed fields as they are stored, joined by commas.
-    fn fields(&self) -> Option<String> {
-        match self {
-            Self::Update(fields) => Some(fields.join(",")),
-            _ => None,
-        }
-    }
-
-    /// The action with that number in the database and these names of changed fields; `None` for an
-    /// unknown number.
-    fn from_stored(number: u8, fields: Option<&str>) -> Option<Self> {
-        match number {
-            0 => Some(Self::Create),
-            1 => {
-                let names = fields.into_iter().flat_map(|names| names.split(','));
-                let names = names.filter(|name| !name.is_empty());
-                Some(Self::Update(names.map(|name| Cow::Owned(name.to_owned())).collect()))
-            }
-            2 => Some(Self::Delete),
-            3 => Some(Self::Erase),
-            4 => Some(Self::Restore),
-            5 => Some(Self::Login),
-            6 => Some(Self::Logout),
-            7 => Some(Self::FailedLogin),
-            8 => Some(Self::Lockout),
-            _ => None,
-        }
-    }
-}
-
-/// The subject of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditSubject {
-    /// An entity.
-    Entity(EntityKind),
-    /// A user.
-    User,
-    /// The logins of a user; its `row_id` is the user's.
-    Session,
-    /// The shop as a whole; its `row_id` is 1.
-    Shop,
-}
-
-impl AuditSubject {
-    /// All subjects.
-    pub fn all() -> impl Iterator<Item = Self> {
-        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Session, Self::Shop])
-    }
-
-    /// The subject's name, such as `order` or `user`.
-    pub fn noun(self) -> &'static str {
-        match self {
-            Self::Entity(kind) => kind.schema().noun,
-            Self::User => "user",
-            Self::Session => "session",
-            Self::Shop => "shop",
-        }
-    }
-
-    /// The subject's number in the database, which never changes and is never reused.
-    pub(super) fn number(self) -> u8 {
-        match self {
-            Self::Entity(kind) => kind.number(),
-            Self::User => 5,
-            // Far above the numbers of future kinds.
-            Self::Session => 254,
-            Self::Shop => 255,
-        }
-    }
-
-    /// The subject with that number in the database; `None` for an unknown number.
-    fn from_number(number: u8) -> Option<Self> {
-        Self::all().find(|subject| subject.number() == number)
-    }
-}
-
-/// One change as the trail stores it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// The action.
-    pub action: Action,
-    /// The subject of the change.
-    pub subject: AuditSubject,
-    /// The id of the subject.
-    pub row_id: i64,
-    /// The first and the last `seq` of the change's events; `None` for a user, who has no events.
-    pub seqs: Option<(i64, i64)>,
-}
-
-/// A change, its time and its caller.
+/// An entry: a record, its time and its actor.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
     /// The entry's id; later entries have higher ones.
     pub id: i64,
     /// Milliseconds since 1970, UTC.
     pub at: i64,
-    /// The user's id; `None` for a command at the console.
+    /// The user's id; `None` for the console, and for a client that is not logged in.
     pub user_id: Option<i64>,
-    /// The user's name at that time; `None` for a command at the console.
+    /// The name that this user had then.
     pub username: Option<String>,
-    /// The client's address; `None` for a command at the console.
+    /// The client's address; `None` for the console.
     pub address: Option<IpAddr>,
     /// The change.
     pub record: AuditRecord,
@@ -220,13 +47,18 @@ pub struct AuditFilter {
     pub row_id: Option<i64>,
 }
 
-/// Adds the entry of a change.
-pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Result<(), Reject> {
+/// Adds an entry.
+pub(super) fn note(
+    tx: &WriteTx<'_>,
+    actor: impl Into<Actor>,
+    note: &AuditRecord,
+) -> Result<(), Reject> {
+    let Actor { user_id, address } = actor.into();
     let sql = "
         INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events)
         VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let address = caller.address.map(|address| match address {
+    let address = address.map(|address| match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     });
@@ -235,7 +67,6 @@ pub(super) fn note(tx: &WriteTx<'_>, caller: Caller, note: &AuditRecord) -> Resu
         Some((first, last)) => (Some(first), last - first + 1),
         None => (None, 0),
     };
-    let user_id = caller.principal.user_id();
     let values =
         (tx.now, user_id, address, action, note.subject.number(), note.row_id, fields, seq, events);
     statement.execute(values).map(drop).map_err(failed)
@@ -358,36 +189,4 @@ pub(super) fn check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
                 AND e.body ->> '$.data.id' = a.row_id AND e.body ->> '$.event' LIKE
                     '%:' || CASE action WHEN 0 THEN 'created' WHEN 2 THEN 'deleted' ELSE 'updated' END)";
     conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Existing databases hold these numbers; changing one would give old entries another meaning.
-    #[test]
-    fn numbers_are_pinned() {
-        let names = "create update delete erase restore login logout failed_login lockout";
-        assert_eq!(Action::NAMES.join(" "), names);
-        for (number, name) in (0..).zip(Action::NAMES) {
-            let action = Action::from_stored(number, Some("name")).unwrap();
-            assert_eq!((action.number(), action.name()), (number, name));
-            assert_eq!(action.fields().as_deref(), (number == 1).then_some("name"));
-        }
-        assert_eq!(Action::from_stored(9, None), None, "a number of a later version");
-        let subjects: Vec<_> =
-            AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
-        let pinned = [
-            ("order", 0),
-            ("product", 1),
-            ("customer", 2),
-            ("shipment", 3),
-            ("transaction", 4),
-            ("user", 5),
-            ("session", 254),
-            ("shop", 255),
-        ];
-        assert_eq!(subjects, pinned);
-        assert_eq!(AuditSubject::from_number(6), None, "a number of a later version");
-    }
 }

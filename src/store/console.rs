@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::domain::{Precondition, Reject, Role, Secret, User};
 use crate::limits::COMMAND_CACHE_KIB;
-use crate::store::audit::Caller;
+use crate::store::caller::Caller;
 use crate::store::database;
 use crate::store::error::OpenError;
 use crate::store::events::{self, EventPage, EventRange};

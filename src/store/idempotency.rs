@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::{EntityKind, Principal, Reject, Row, event};
 use crate::limits::{PRUNE_STEP, RESPONSE_COPY_BYTES_MAX};
-use crate::store::audit::AuditSubject;
+use crate::store::audit_record::AuditSubject;
 use crate::store::error::failed;
 use crate::store::rows;
 use crate::store::write_tx::WriteTx;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use crate::domain::{Role, Secret};
+use crate::domain::{Role, Secret, User};
 use crate::throttle::AddressPrefix;
 
 /// SHA-256 of a session's token. It identifies the session but gives no access.
@@ -59,6 +59,15 @@ pub struct NewSession {
     pub client: LoginClient,
     /// SHA-256 of the token by which its browser will be known.
     pub browser_token: TokenHash,
+}
+
+/// The result of a login.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The user.
+    pub user: User,
+    /// The user of each session that ended for want of room.
+    pub displaced: Vec<i64>,
 }
 
 /// The client that logs in.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::{Reject, User};
 use crate::limits::SESSIONS_PER_USER_MAX;
-use crate::store::audit::Caller;
+use crate::store::caller::Caller;
 use crate::store::error::failed;
 use crate::store::session::{
     NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
@@ -74,19 +74,20 @@ pub(super) fn shift(conn: &Connection, step: i64) -> rusqlite::Result<()> {
 }
 
 /// Stores the session of a user who logs in, and removes the sessions that it replaces or
-/// displaces.
+/// displaces. Returns the users of the displaced ones.
 pub(super) fn add(
     tx: &mut WriteTx<'_>,
     user: User,
     new: &NewSession,
     room: &SessionRoom,
-) -> Result<(), Reject> {
+) -> Result<Vec<i64>, Reject> {
     let NewSession { token_hash, replaced, .. } = new;
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement.execute((token_hash.0, user.id, tx.now, tx.now)).map_err(failed)?;
     delete(tx.conn, replaced)?;
     let displaced = displace(tx.conn, user.id, token_hash, room)?;
+    let (owners, displaced) = displaced.into_iter().unzip();
     let session = StoredSession {
         token_hash: *token_hash,
         user_id: user.id,
@@ -97,20 +98,22 @@ pub(super) fn add(
     };
     let replaced = replaced.clone();
     tx.outbox.session_changes.push(SessionChange::LoggedIn { session, replaced, displaced });
-    Ok(())
+    Ok(owners)
 }
 
-/// Removes the sessions that are too many after a login, and returns them: first of the user who logs in,
-/// then of the user with the most, who is somebody else only if nobody has less than a fair share.
+/// Removes the sessions that are too many after a login, and returns them with their users: first
+/// of the user who logs in, then of the user with the most, who is somebody else only if nobody has
+/// less than a fair share.
 fn displace(
     conn: &Connection,
     user_id: i64,
     new: &TokenHash,
     room: &SessionRoom,
-) -> Result<Vec<TokenHash>, Reject> {
-    let mut displaced =
+) -> Result<Vec<(i64, TokenHash)>, Reject> {
+    let own =
         longest_unused(conn, user_id, new, room, |own| own.saturating_sub(SESSIONS_PER_USER_MAX))?;
-    delete(conn, &displaced)?;
+    delete(conn, &own)?;
+    let mut displaced: Vec<_> = own.into_iter().map(|one| (user_id, one)).collect();
     let mut count = conn.prepare_cached("SELECT count(*) FROM sessions").map_err(failed)?;
     let all: u32 = count.query_row([], |row| row.get(0)).map_err(failed)?;
     let excess = (all as usize).saturating_sub(room.capacity);
@@ -122,7 +125,7 @@ fn displace(
         let most = most.query_row([user_id], |row| row.get(0)).map_err(failed)?;
         let others = longest_unused(conn, most, new, room, |_| excess)?;
         delete(conn, &others)?;
-        displaced.extend(others);
+        displaced.extend(others.into_iter().map(|one| (most, one)));
     }
     Ok(displaced)
 }

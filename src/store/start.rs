@@ -187,7 +187,7 @@ mod tests {
 
     async fn add(store: &Store, new: NewSession) -> Result<Option<User>, Reject> {
         let room = SessionRoom { capacity: 10, last_used: Box::new(|_| 0) };
-        store.add_session(new, room).await
+        Ok(store.add_session(new, room).await?.map(|added| added.user))
     }
 
     /// Sinks that drop everything.

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::domain::{Role, Secret, User};
-use crate::store::audit::Caller;
+use crate::store::caller::Caller;
 use crate::store::database::MIGRATIONS;
 use crate::store::schema;
 use crate::store::users::{self, NewUser};

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Code, Precondition, Reject, Role, Secret, User};
-use crate::store::audit::{self, Action, AuditRecord, AuditSubject, Caller};
+use crate::store::audit;
+use crate::store::audit_record::{Action, AuditRecord, AuditSubject};
+use crate::store::caller::Caller;
 use crate::store::error::failed;
 use crate::store::session::{Revocation, TokenHash};
 use crate::store::session_table;

@@ -25,6 +25,7 @@ mod hostile;
 mod hosts;
 mod idempotency;
 mod lists;
+mod login_entries;
 mod metrics;
 mod money;
 mod narrowing;
