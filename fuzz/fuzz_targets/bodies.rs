@@ -1,7 +1,7 @@
-//! See `properties.rs`.
+//! See `properties/bodies.rs`.
 #![no_main]
 
-#[path = "../properties.rs"]
+#[path = "../properties/mod.rs"]
 mod properties;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::bodies(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::bodies::hold(bytes));

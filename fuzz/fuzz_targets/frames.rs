@@ -1,0 +1,7 @@
+//! See `properties/frames.rs`.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::frames::hold(bytes));
