@@ -48,9 +48,13 @@ fn five_failures_lock_a_name_at_one_address_only() {
 #[test]
 fn a_login_forgets_the_failures_of_its_address() {
     let server = behind_proxy();
-    for password in [WRONG, WRONG, WRONG, WRONG, &password_of("staff"), WRONG, WRONG] {
-        let status = if password == WRONG { 401 } else { 200 };
-        try_from(&server, "192.0.2.1", "staff", password).expect(status);
+    // The first login makes the address a known one, which has failures of its own.
+    for round in 0..3 {
+        for _ in 0..4 {
+            try_from(&server, "192.0.2.1", "staff", WRONG).expect(401);
+        }
+        let answer = try_from(&server, "192.0.2.1", "staff", &password_of("staff"));
+        assert_eq!(answer.status, 200, "round {round}");
     }
 }
 
