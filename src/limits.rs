@@ -63,6 +63,9 @@ pub struct HashCost {
     pub passes: u32,
 }
 
+/// The costs of all profiles. No password is checked against a hash that costs more than each of them.
+pub const HASH_COSTS: [HashCost; 2] = [Limits::DEFAULT.hash, Limits::TINY.hash];
+
 impl Limits {
     /// For a board with 256 MiB or more: 10,000 connections within 64 MiB.
     pub const DEFAULT: Self = Self {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 
 use crate::domain::{Code, Secret, Violation};
-use crate::limits::{HASH_QUEUE_MAX, HASH_WAIT, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS};
+use crate::limits::{
+    HASH_COSTS, HASH_QUEUE_MAX, HASH_WAIT, HASHES_AT_ONCE, HashCost, PASSWORD_CHARS,
+};
 use crate::throttle::{NoRoom, Owner, Permit, Pool};
 
 /// Hashes and checks passwords; each takes megabytes while it runs, so only a few run at once.
@@ -78,8 +80,19 @@ fn parameters(HashCost { memory_kib, passes }: HashCost) -> String {
 
 /// Checks a password against a PHC string, which holds its own cost, so any profile's works.
 fn verify(password: &Secret, hash: &Secret) -> bool {
-    let parsed = PasswordHash::new(&hash.0);
-    parsed.is_ok_and(|hash| Argon2::default().verify_password(password.0.as_bytes(), &hash).is_ok())
+    PasswordHash::new(&hash.0).is_ok_and(|hash| {
+        is_affordable(&hash)
+            && Argon2::default().verify_password(password.0.as_bytes(), &hash).is_ok()
+    })
+}
+
+/// Whether a hash costs no more than that of some profile. One in a database that comes from elsewhere may ask
+/// for terabytes, and a process that cannot get its memory aborts.
+fn is_affordable(hash: &PasswordHash) -> bool {
+    let within = |params: &Params, most: &HashCost| {
+        params.m_cost() <= most.memory_kib && params.t_cost() <= most.passes && params.p_cost() == 1
+    };
+    Params::try_from(hash).is_ok_and(|params| HASH_COSTS.iter().any(|most| within(&params, most)))
 }
 
 /// Checks the length of a new password.
@@ -99,9 +112,6 @@ pub fn check(password: &Secret) -> Result<(), Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
-
-    const COSTS: [HashCost; 2] = [Limits::DEFAULT.hash, Limits::TINY.hash];
 
     fn secret(text: &str) -> Secret {
         Secret(text.to_owned())
@@ -109,23 +119,42 @@ mod tests {
 
     #[test]
     fn a_password_fits_its_own_hash_only() {
-        for cost in COSTS {
+        for cost in HASH_COSTS {
             let hash = hash(&secret("correct horse"), cost).unwrap();
             assert!(verify(&secret("correct horse"), &hash));
             assert!(!verify(&secret("correct house"), &hash));
         }
     }
 
+    #[test]
+    fn a_hash_that_costs_more_than_any_profile_fits_nothing() {
+        let password = secret("correct horse");
+        let fits = |memory_kib, passes| {
+            let hash = hash(&password, HashCost { memory_kib, passes }).unwrap();
+            verify(&password, &hash)
+        };
+        let [default, tiny] = HASH_COSTS;
+        assert!(fits(8, 1) && fits(default.memory_kib, 1) && fits(8, tiny.passes));
+        assert!(!fits(default.memory_kib + 1, 1) && !fits(8, tiny.passes + 1));
+        assert!(!fits(default.memory_kib, default.passes + 1), "of one profile each");
+        let Secret(cheap) = hash(&password, HashCost { memory_kib: 8, passes: 1 }).unwrap();
+        for most in ["m=4294967295,t=1,p=1", "m=8,t=4294967295,p=1", "m=64,t=1,p=8"] {
+            assert!(!verify(&password, &Secret(cheap.replace("m=8,t=1,p=1", most))), "{most}");
+        }
+    }
+
     #[tokio::test]
     async fn a_hash_of_another_cost_fits_and_is_renewed() {
-        let hasher = Hasher::new(COSTS[1]);
+        let hasher = Hasher::new(HASH_COSTS[1]);
         let permit = hasher.acquire(Owner::User(1)).await.unwrap();
-        let old = || hash(&secret("correct horse"), COSTS[0]).unwrap();
+        let old = || hash(&secret("correct horse"), HASH_COSTS[0]).unwrap();
         let check = |password: &str, stored| permit.check(secret(password), stored, true);
         assert_eq!(check("correct house", old()).await, Checked::default());
         let Checked { fits, renewed } = check("correct horse", old()).await;
         assert!(
-            fits && renewed.as_ref().is_some_and(|new| new.0.starts_with(&parameters(COSTS[1])))
+            fits && renewed
+                .as_ref()
+                .is_some_and(|new| new.0.starts_with(&parameters(HASH_COSTS[1])))
         );
         let again = Checked { fits: true, renewed: None };
         assert_eq!(check("correct horse", renewed.unwrap_or_default()).await, again);
