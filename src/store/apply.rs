@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use rusqlite::Connection;
 
@@ -94,7 +95,7 @@ struct TxReads<'c>(&'c Connection);
 
 /// Counts a kiosk's orders that are neither paid nor ended. The condition is that of the index
 /// `orders_unpaid_of_kiosk`, word for word.
-fn unpaid_orders_sql() -> String {
+static UNPAID_ORDERS: LazyLock<String> = LazyLock::new(|| {
     let [pending, failed] =
         [PaymentStatus::Pending, PaymentStatus::Failed].map(PaymentStatus::word);
     let [completed, cancelled, refunded] =
@@ -108,7 +109,7 @@ fn unpaid_orders_sql() -> String {
               AND status <> '{completed}' AND status <> '{cancelled}' AND status <> '{refunded}'
             LIMIT ?)"
     )
-}
+});
 
 impl Reads for TxReads<'_> {
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
@@ -144,7 +145,7 @@ impl Reads for TxReads<'_> {
     }
 
     fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject> {
-        let mut statement = self.0.prepare_cached(&unpaid_orders_sql()).map_err(failed)?;
+        let mut statement = self.0.prepare_cached(&UNPAID_ORDERS).map_err(failed)?;
         statement.query_row((kiosk_id, KIOSK_UNPAID_ORDERS_MAX), |row| row.get(0)).map_err(failed)
     }
 }
@@ -167,8 +168,8 @@ mod tests {
     #[test]
     fn unpaid_orders_of_a_kiosk_are_found_in_their_index() {
         let conn = test_shop::new();
-        let mut statement =
-            conn.prepare(&format!("EXPLAIN QUERY PLAN {}", unpaid_orders_sql())).unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {}", *UNPAID_ORDERS);
+        let mut statement = conn.prepare(&explain).unwrap();
         let plan = statement.query_map((1, 20), |row| row.get::<_, String>(3)).unwrap();
         let plan: Vec<_> = plan.map(Result::unwrap).collect();
         let uses = |step: &String| step.contains("orders_unpaid_of_kiosk (kiosk_id=?)");

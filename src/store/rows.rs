@@ -11,6 +11,7 @@ use crate::store::error::failed;
 /// The statements of one kind, built once from its schema.
 struct Statements {
     select: String,
+    select_one: String,
     insert: String,
     delete: String,
 }
@@ -24,8 +25,10 @@ impl Statements {
         let names: Vec<&str> = kind.schema().stored().map(|(_, field)| field.name).collect();
         let columns = names.join(", ");
         let marks = vec!["?"; names.len()].join(", ");
+        let select = format!("SELECT id, seq, created_at, updated_at, {columns} FROM {table}");
         Self {
-            select: format!("SELECT id, seq, created_at, updated_at, {columns} FROM {table}"),
+            select_one: format!("{select} WHERE id = ?"),
+            select,
             insert: format!(
                 "INSERT INTO {table} (seq, created_at, updated_at, {columns}) VALUES (?, ?, ?, {marks})"
             ),
@@ -58,10 +61,8 @@ pub(super) fn select(kind: EntityKind) -> &'static str {
 
 /// The entity with that id.
 pub(super) fn load(conn: &Connection, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
-    let mut sql = String::with_capacity(256);
-    sql.push_str(&Statements::for_kind(kind).select);
-    sql.push_str(" WHERE id = ?");
-    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let sql = &Statements::for_kind(kind).select_one;
+    let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let row = statement.query_row([id], |row| read(kind, row)).optional();
     row.map_err(failed)
 }
