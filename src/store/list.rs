@@ -109,12 +109,16 @@ fn changed_since(
     }
     let mut statement = conn.prepare_cached(CHANGED).map_err(failed)?;
     let mut events = statement.query((kind.number(), LIST_EVENTS_MAX)).map_err(failed)?;
-    let mut ids = Vec::new();
+    let (mut ids, mut left) = (Vec::new(), LIST_EVENTS_MAX);
     while let Some(event) = events.next().map_err(failed)? {
         if event.get::<_, i64>(0).map_err(failed)? < since {
             break;
         }
         ids.extend(event.get::<_, Option<i64>>(1).map_err(failed)?);
+        left -= 1;
+    }
+    if left == 0 {
+        return Ok(None); // a restore left out numbers, so there may be more events after all
     }
     ids.sort_unstable();
     ids.dedup();

@@ -161,3 +161,18 @@ fn a_pruned_log_hides_no_change() {
         assert_eq!(walk(&conn, &query), (since..=20).rev().collect::<Vec<_>>());
     }
 }
+
+/// The numbers that a restore leaves out are no events, so those before them are further back than they look.
+#[test]
+fn a_restored_log_hides_no_change() {
+    let conn = test_shop::new();
+    let count = usize::try_from(LIST_EVENTS_MAX).unwrap() + 100;
+    fill(&conn, &vec![OrderStatus::Pending; count]);
+    let restore = "UPDATE events SET seq = seq + ?1 WHERE seq > ?2";
+    let kept = i64::try_from(count).unwrap() - 5;
+    conn.execute(restore, [LIST_EVENTS_MAX, kept]).unwrap();
+    let first = LIST_EVENTS_MAX + kept + 1;
+    conn.execute("UPDATE log SET restored_seq = ?, first_seq = ?", [kept, first]).unwrap();
+    let query = Query { limit: 200, ascending: true, updated_since: Some(1), ..Query::default() };
+    assert_eq!(walk(&conn, &query).len(), count);
+}
