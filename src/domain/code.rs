@@ -72,6 +72,7 @@ codes! {
     IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key was used for another request.";
     // Load and state of the server.
     TooManyRequests, "too_many_requests", "Too many requests are in progress; try again after `Retry-After`.";
+    TooManyResponses, "too_many_responses", "No more responses are kept for the user before `Retry-After`.";
     TooManyLogins, "too_many_logins", "There were too many failed logins; try again after `Retry-After`.";
     Busy, "busy", "A queue is full; nothing was done.";
     DiskFull, "disk_full", "The disk is full; nothing was done.";

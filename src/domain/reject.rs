@@ -1,6 +1,7 @@
 //! The reasons to reject a request: a closed set, turned into a status in one place only.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -71,6 +72,9 @@ pub enum Reject {
     PreconditionFailed,
     /// The `Idempotency-Key` was used for another request.
     KeyReused,
+    /// The responses kept for the caller's `Idempotency-Key`s take as many bytes as they may. The oldest will have
+    /// been kept long enough after this time.
+    ResponsesFull(Duration),
     /// A queue is full, or a read took too long: nothing was done, and a later try may succeed.
     Busy,
     /// The disk is full: nothing was done.

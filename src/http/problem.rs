@@ -151,7 +151,9 @@ pub(super) fn status(code: Code) -> StatusCode {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         }
         Code::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-        Code::TooManyRequests | Code::TooManyLogins => StatusCode::TOO_MANY_REQUESTS,
+        Code::TooManyRequests | Code::TooManyResponses | Code::TooManyLogins => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::Busy | Code::Unavailable | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -200,6 +202,11 @@ impl From<Reject> for Problem {
                 let message = "was used before with another request";
                 let error = FieldError::new("Idempotency-Key", Code::IdempotencyKeyReused, message);
                 Self { code: Code::IdempotencyKeyReused, ..Self::invalid(vec![error]) }
+            }
+            Reject::ResponsesFull(wait) => {
+                let detail = "too many responses are kept for your Idempotency-Keys; wait until the oldest \
+                              leaves, or send no key";
+                Self::retry_after(Code::TooManyResponses, detail, wait)
             }
             Reject::Busy => {
                 Self::retry_after(Code::Busy, "too much is waiting; nothing was done", soon)

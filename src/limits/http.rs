@@ -39,6 +39,12 @@ pub const QUOTED_CHARS_MAX: usize = 100;
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 /// How long the response to an `Idempotency-Key` is kept. Later, a repeat is a new request.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of the responses that are kept for one user, or little more: those to 60,000 small creations, or to 1,500
+/// orders of 100 lines. Above: `429`, until the oldest has been kept for `IDEMPOTENCY_KEPT`. None is dropped
+/// earlier, because its repeat would then be a second order.
+pub const IDEMPOTENCY_BYTES_PER_USER: i64 = 64 * 1024 * 1024;
+/// Bytes that a kept response takes beside itself and its key: a row, and its places in the indexes.
+pub const RESPONSE_ROW_BYTES: usize = 128;
 /// Bytes of a response to an order that is kept whole. A longer one is kept without the order's lines, which
 /// its row has: an order of 100 lines is not stored twice.
 pub const RESPONSE_COPY_BYTES_MAX: usize = 4 * 1024;

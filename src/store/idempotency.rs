@@ -3,11 +3,15 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::{EntityKind, Principal, Reject, Row, event};
-use crate::limits::{PRUNE_STEP, RESPONSE_COPY_BYTES_MAX};
+use crate::limits::{
+    IDEMPOTENCY_BYTES_PER_USER, IDEMPOTENCY_KEPT, PRUNE_STEP, RESPONSE_COPY_BYTES_MAX,
+    RESPONSE_ROW_BYTES,
+};
 use crate::store::audit_record::AuditSubject;
 use crate::store::error::failed;
 use crate::store::rows;
@@ -39,7 +43,8 @@ pub struct StoredResponse {
 /// instead. `subject` is the kind of what is created.
 ///
 /// # Errors
-/// `KeyReused` if the key was used for another request.
+/// `KeyReused` if the key was used for another request, `ResponsesFull` if it is new and no more responses are
+/// kept for its user.
 pub(super) fn run_once(
     tx: &mut WriteTx<'_>,
     key: Option<&IdempotencyKey>,
@@ -52,8 +57,9 @@ pub(super) fn run_once(
     if let Some(response) = find(tx.conn, key)? {
         return Ok(response);
     }
+    let bytes_before = room(tx, key)?;
     let response = create(tx)?;
-    keep(tx, key, subject, &response)?;
+    keep(tx, key, subject, &response, bytes_before)?;
     Ok(response)
 }
 
@@ -84,16 +90,73 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
     Ok(Some(response))
 }
 
+/// The responses that are kept for one user.
+struct Kept {
+    /// The bytes of all responses that were kept for the user, also of those that are gone.
+    all: i64,
+    /// The bytes of those that are gone.
+    gone: i64,
+    /// The uptime in milliseconds at which the oldest was stored.
+    oldest_at: i64,
+}
+
+/// Reads the oldest and the newest response to a user.
+const KEPT: &str = "
+    SELECT newest.bytes_before, newest.bytes, oldest.bytes_before, oldest.at
+    FROM responses AS oldest, responses AS newest
+    WHERE oldest.id = (SELECT min(id) FROM responses WHERE user_id = ?1)
+      AND newest.id = (SELECT max(id) FROM responses WHERE user_id = ?1)";
+
+impl Kept {
+    /// `None` if no response is kept for the user.
+    fn read(conn: &Connection, user_id: Option<i64>) -> Result<Option<Self>, Reject> {
+        let mut statement = conn.prepare_cached(KEPT).map_err(failed)?;
+        let kept = statement.query_row([user_id], |row| {
+            let (before, last): (i64, i64) = (row.get(0)?, row.get(1)?);
+            // A database from elsewhere may hold any numbers.
+            let all = before.saturating_add(last);
+            Ok(Self { all, gone: row.get(2)?, oldest_at: row.get(3)? })
+        });
+        kept.optional().map_err(failed)
+    }
+
+    fn bytes(&self) -> i64 {
+        self.all.saturating_sub(self.gone)
+    }
+}
+
+/// The bytes of all responses that were kept for the user of a key, if one more may be kept.
+fn room(tx: &WriteTx<'_>, key: &IdempotencyKey) -> Result<i64, Reject> {
+    let Some(kept) = Kept::read(tx.conn, key.principal.user_id())? else { return Ok(0) };
+    let age = tx.uptime.saturating_sub(kept.oldest_at);
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+    let wait = IDEMPOTENCY_KEPT.saturating_sub(age);
+    // Responses that are due leave at the end of the transaction.
+    if kept.bytes() < IDEMPOTENCY_BYTES_PER_USER || wait.is_zero() {
+        Ok(kept.all)
+    } else {
+        Err(Reject::ResponsesFull(wait))
+    }
+}
+
+/// The bytes that a response takes when it is whole, with its key in the row and in an index.
+fn size(key: &IdempotencyKey, response: &StoredResponse) -> i64 {
+    let bytes = response.body.len() + 2 * key.key.len() + RESPONSE_ROW_BYTES;
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 /// Stores the first response to a key; that to a large order without the lines, which its row has.
 fn keep(
     tx: &WriteTx<'_>,
     key: &IdempotencyKey,
     subject: AuditSubject,
     response: &StoredResponse,
+    bytes_before: i64,
 ) -> Result<(), Reject> {
     let sql = "
-        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, lines_at, at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, lines_at, at,
+                               bytes_before, bytes)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let StoredResponse { id, version, body } = response;
     let lines = lines_of(tx.conn, subject, response)?;
@@ -105,8 +168,20 @@ fn keep(
         None => (Cow::Borrowed(body.as_str()), None),
     };
     let (user_id, hash) = (key.principal.user_id(), &key.request_hash[..]);
-    let kind = subject.number();
-    let values = (user_id, &key.key, hash, kind, id, version, body, lines_at, tx.uptime);
+    let (kind, bytes) = (subject.number(), size(key, response));
+    let values = (
+        user_id,
+        &key.key,
+        hash,
+        kind,
+        id,
+        version,
+        body,
+        lines_at,
+        tx.uptime,
+        bytes_before,
+        bytes,
+    );
     statement.execute(values).map(drop).map_err(failed)
 }
 
@@ -153,18 +228,95 @@ pub(super) fn prune(conn: &Connection, oldest: i64) -> rusqlite::Result<Option<i
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::Role;
     use crate::store::test_shop;
 
+    fn key(user_id: i64, key: String) -> IdempotencyKey {
+        let principal = Principal::User { id: user_id, role: Role::Staff };
+        IdempotencyKey { principal, key, request_hash: [0; 32] }
+    }
+
+    fn response(bytes: usize) -> StoredResponse {
+        StoredResponse { id: 1, version: 1, body: "x".repeat(bytes) }
+    }
+
+    /// Makes a response of so many bytes for a user.
+    fn make(tx: &mut WriteTx<'_>, user_id: i64, name: String, bytes: usize) -> Result<i64, Reject> {
+        let (key, made) = (key(user_id, name), response(bytes));
+        let size = size(&key, &made);
+        run_once(tx, Some(&key), AuditSubject::User, |_| Ok(made)).map(|_| size)
+    }
+
+    proptest! {
+        /// The sum is never added up, so it must stay right whatever comes and goes.
+        #[test]
+        fn the_bytes_kept_for_a_user_are_those_of_the_responses(
+            steps in prop::collection::vec((1..4_i64, 0..9_000_usize, 0..5_usize), 1..40)
+        ) {
+            let conn = test_shop::new();
+            let mut tx = test_shop::transaction(&conn);
+            let mut kept: VecDeque<(i64, i64)> = VecDeque::new();
+            for (number, (user_id, bytes, leave)) in (0_i64..).zip(steps) {
+                tx.uptime = number;
+                let size = make(&mut tx, user_id, format!("{number}"), bytes).unwrap();
+                kept.push_back((user_id, size));
+                // Responses leave in the order in which they came, whomever they belong to.
+                kept.drain(..leave.min(kept.len()));
+                prune(&conn, number + 1 - i64::try_from(kept.len()).unwrap()).unwrap();
+                for user_id in 1..4 {
+                    let of_user = kept.iter().filter(|(user, _)| *user == user_id);
+                    let sum: i64 = of_user.map(|(_, size)| size).sum();
+                    let told = Kept::read(&conn, Some(user_id)).unwrap();
+                    prop_assert_eq!(told.map_or(0, |kept| kept.bytes()), sum);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_above_the_bound_waits_for_the_oldest_response_to_leave() {
+        let conn = test_shop::new();
+        let mut tx = test_shop::transaction(&conn);
+        let hour = 60 * 60 * 1000;
+        tx.uptime = 5 * hour;
+        let first = make(&mut tx, 1, "first".to_owned(), 100).unwrap();
+        let full = || Err(Reject::ResponsesFull(Duration::from_secs(23 * 60 * 60)));
+        let most = IDEMPOTENCY_BYTES_PER_USER;
+        for (number, bytes, age, expected) in [
+            (1, most - 1, 1, Ok(first)),
+            (2, most, 1, full()),
+            (3, i64::MAX, 1, full()),
+            (4, i64::MAX, 24, Ok(first)),
+        ] {
+            conn.execute("UPDATE responses SET bytes = ? WHERE key = 'first'", [bytes]).unwrap();
+            tx.uptime = (5 + age) * hour;
+            assert_eq!(make(&mut tx, 1, "other".to_owned(), 100), expected, "{number}");
+            assert_eq!(make(&mut tx, 1, "first".to_owned(), 100), Ok(first), "a repeat");
+            make(&mut tx, 2, number.to_string(), 100).unwrap();
+            conn.execute("DELETE FROM responses WHERE key = 'other'", []).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_a_user_is_found_by_an_index() {
+        let conn = test_shop::new();
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {KEPT}")).unwrap();
+        let plan = statement.query_map([1], |row| row.get::<_, String>(3)).unwrap();
+        let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        let found = plan.iter().filter(|step| step.contains("responses_of_user (user_id=?)"));
+        assert_eq!(found.count(), 2, "{plan:?}");
+        assert!(plan.iter().all(|step| !step.contains("SCAN ")), "{plan:?}");
+    }
+
     #[test]
     fn a_response_from_elsewhere_may_say_anything_of_its_lines() {
         let conn = test_shop::new();
-        let key = IdempotencyKey {
-            principal: Principal::User { id: 1, role: Role::Staff },
-            key: "k".to_owned(),
-            request_hash: [0; 32],
-        };
+        let key = key(1, "k".to_owned());
         conn.execute_batch(
             "INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, at)
              VALUES (1, 'k', zeroblob(32), 0, 1, 1, 'ü', 0);

@@ -208,6 +208,42 @@ fn a_user_is_made_once_and_the_password_is_in_no_answer() {
     server.login("eva");
 }
 
+/// Otherwise a device could fill the disk with responses, and the shop would be closed for all.
+#[test]
+fn what_is_kept_for_a_user_is_bounded() {
+    let mut server = Server::with_users(&["staff"], &[]);
+    let (admin, staff) = (server.admin(), server.login("staff"));
+    let body = json!({"total": 5.25});
+    let first = post(&staff, "/api/orders", &body, "first").expect(201);
+    let path = server.data_dir().join("tillcast.db");
+    let database = || Connection::open(&path).unwrap();
+    let counted: u32 = database()
+        .query_row("SELECT bytes FROM responses WHERE key = 'first'", [], |row| row.get(0))
+        .unwrap();
+    let body_bytes = u32::try_from(first.body.len()).unwrap();
+    assert!((body_bytes..body_bytes + 200).contains(&counted), "{counted}");
+    let fill = "UPDATE responses SET bytes = 64 << 20 WHERE key = 'first'";
+    assert_eq!(database().execute(fill, []).unwrap(), 1);
+    let before = head(&admin);
+    let refused = post(&staff, "/api/orders", &body, "second");
+    assert_eq!(refused.problem(429)["code"], "too_many_responses");
+    let seconds: u32 = refused.header("retry-after").parse().unwrap();
+    assert!((86_000..=86_400).contains(&seconds), "{seconds}");
+    assert_eq!(head(&admin), before);
+    are_the_same(&first, &post(&staff, "/api/orders", &body, "first"));
+    staff.post("/api/orders", &body).expect(201);
+    post(&admin, "/api/orders", &body, "second").expect(201);
+    // A day later there is room again.
+    assert_eq!(server.stop(), Some(0));
+    let day = "UPDATE responses SET at = at - 24 * 60 * 60 * 1000 WHERE key = 'first'";
+    assert_eq!(database().execute(day, []).unwrap(), 1);
+    let server = server.again();
+    let staff = server.adopt(&staff);
+    post(&staff, "/api/orders", &body, "second").expect(201);
+    let again = post(&staff, "/api/orders", &body, "first").expect(201);
+    assert_ne!(again.header("location"), first.header("location"), "it is a new request now");
+}
+
 /// The bytes of the kept responses.
 fn kept_bytes(server: &Server) -> usize {
     let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();

@@ -118,6 +118,7 @@ fn responses() -> Value {
         Code::IdempotencyKeyReused,
         Code::MisdirectedRequest,
         Code::TooManyRequests,
+        Code::TooManyResponses,
         Code::TooManyLogins,
         Code::Busy,
         Code::Unavailable,
