@@ -33,7 +33,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::http::{Api, Pools};
+use crate::http::{Api, Descriptions, Pools};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::throttle::OrderRate;
@@ -188,6 +188,7 @@ fn api(
         pools: Arc::new(Pools::new(&limits)),
         kiosk_orders: OrderRate::new(),
         asyncapi: ws::asyncapi::document,
+        descriptions: Descriptions::default(),
     };
     (api, writer)
 }

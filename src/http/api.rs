@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
 use crate::feed::Feed;
+use crate::http::description::Descriptions;
 use crate::http::problem::Problem;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Limits, PAGE_WAIT, SLOW_AFTER, SLOW_EIGHTHS_MAX, SMALL_RESPONSE_BYTES_MAX};
@@ -55,6 +56,8 @@ pub struct Api {
     pub kiosk_orders: OrderRate,
     /// Makes the description of the WebSocket for a session cookie of this name.
     pub asyncapi: fn(&str) -> String,
+    /// The descriptions of the API that were made.
+    pub descriptions: Descriptions,
 }
 
 /// The pools from which each request takes memory and turns.

@@ -17,12 +17,16 @@ use crate::http::routes::ROUTES;
 impl Api {
     /// `GET /openapi.json`.
     pub(super) fn openapi(&self, request: &ApiRequest) -> Reply {
-        reply::json(document(self.auth.cookie_name(request.client.secure)).to_string())
+        let secure = request.client.secure;
+        let make = || document(self.auth.cookie_name(secure)).to_string();
+        reply::json(self.descriptions.openapi.text(secure, make))
     }
 
     /// `GET /asyncapi.json`.
     pub(super) fn asyncapi(&self, request: &ApiRequest) -> Reply {
-        reply::json((self.asyncapi)(self.auth.cookie_name(request.client.secure)))
+        let secure = request.client.secure;
+        let make = || (self.asyncapi)(self.auth.cookie_name(secure));
+        reply::json(self.descriptions.asyncapi.text(secure, make))
     }
 }
 

@@ -126,7 +126,11 @@ pub(super) fn to_json(value: &impl Serialize) -> String {
 }
 
 /// A reply with a text of any type.
-pub(super) fn plain(status: StatusCode, content_type: &'static str, body: String) -> Reply {
+pub(super) fn plain(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Reply {
     let mut reply = Response::new(ReplyBody::new(body));
     *reply.status_mut() = status;
     let mut headers = STANDARD_MAP.clone();
@@ -143,7 +147,7 @@ pub(super) fn page(entries: impl Iterator<Item = String>, next: Option<i64>) -> 
 }
 
 /// JSON with status 200.
-pub(super) fn json(body: String) -> Reply {
+pub(super) fn json(body: impl Into<Bytes>) -> Reply {
     plain(StatusCode::OK, "application/json", body)
 }
 

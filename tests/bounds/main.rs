@@ -48,7 +48,7 @@ fn the_default_profile_keeps_to_its_sum() {
         // There may be more, but they would only leave unused memory for the others.
         connections: 1_500,
         http_places: 256,
-        bodies_kib: 896,
+        bodies_kib: 848,
         pages: 8,
         sessions: 10_000,
     });
@@ -64,6 +64,23 @@ fn the_tiny_profile_keeps_to_its_sum() {
         pages: 2,
         sessions: 1_000,
     });
+}
+
+/// Anybody may ask for the descriptions of the API, and they need no permit.
+#[test]
+fn descriptions_that_nobody_reads_share_their_memory() {
+    const UNREAD: usize = 24;
+    const KIB_EACH: usize = 48; // less than half of a description
+    let server = Server::with(&["--profile", "tiny"]);
+    let tills = tills(&server.admin(), &server);
+    for path in ["/openapi.json", "/asyncapi.json"] {
+        server.anonymous().get(path).expect(200);
+        let before = server.resident_bytes();
+        let held = unread(&tills, UNREAD, |_| ("GET", path, ""));
+        let grown = server.resident_bytes().saturating_sub(before) / 1024;
+        assert!(grown < (UNREAD * KIB_EACH) as u64, "{path}: {grown} KiB");
+        drop(held);
+    }
 }
 
 /// Logins at the same time: one is hashed, 32 wait, the others are rejected.

@@ -1,0 +1,44 @@
+//! The descriptions of the API, which anybody may ask for. They are larger than a response that needs no permit, so
+//! each is made once, and all responses share its text.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+/// The descriptions of the API.
+#[derive(Default)]
+pub struct Descriptions {
+    pub(super) openapi: Description,
+    pub(super) asyncapi: Description,
+}
+
+/// One description, over plain HTTP and over TLS, where the session's cookie has another name.
+#[derive(Default)]
+pub(super) struct Description {
+    plain: OnceLock<Bytes>,
+    secure: OnceLock<Bytes>,
+}
+
+impl Description {
+    /// The text; `make` is called only for the first.
+    pub(super) fn text(&self, secure: bool, make: impl FnOnce() -> String) -> Bytes {
+        let text = if secure { &self.secure } else { &self.plain };
+        text.get_or_init(|| make().into()).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise strangers who do not read them could fill the memory.
+    #[test]
+    fn all_responses_share_one_text() {
+        let description = Description::default();
+        let text = |secure, text: &str| description.text(secure, || text.to_owned());
+        let (plain, secure) = (text(false, "plain"), text(true, "secure"));
+        assert_eq!((&plain[..], &secure[..]), (&b"plain"[..], &b"secure"[..]));
+        assert_eq!(plain.as_ptr(), text(false, "another").as_ptr());
+        assert_eq!(secure.as_ptr(), text(true, "another").as_ptr());
+    }
+}
