@@ -30,7 +30,10 @@ pub fn check(data_dir: &Path) -> Result<Vec<String>, OpenError> {
     };
     let sql = "SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
     gather("the file is damaged", &|conn| texts(conn, sql))?;
-    let sql = "SELECT \"table\" || ' row ' || rowid || ' refers to a missing ' || parent FROM pragma_foreign_key_check";
+    // A table without row ids has none to name.
+    let sql =
+        "SELECT \"table\" || coalesce(' row ' || rowid, '') || ' refers to a missing ' || parent
+               FROM pragma_foreign_key_check";
     gather("a reference leads nowhere", &|conn| texts(conn, sql))?;
     let sql =
         "SELECT 'from ' || min(seq) || ' to ' || max(seq) || ' there are ' || count(*) FROM events
