@@ -30,6 +30,7 @@ mod list;
 mod long_read;
 mod marks;
 mod numbers;
+mod ranges;
 mod readers;
 mod recovery;
 mod repeat_filter;

@@ -12,6 +12,12 @@ pub const READER_CACHE_KIB: i64 = 128;
 /// SQLite's page cache of a command that is not the server, KiB: it does one thing at a time.
 pub const COMMAND_CACHE_KIB: i64 = 128;
 
+/// The greatest id, version or `seq`, which JavaScript still reads exactly: a million a second would last for
+/// 285 years. A database with a greater one is refused.
+pub const NUMBER_MAX: i64 = (1 << 53) - 1;
+/// The latest time, in milliseconds since 1970: the end of the year 9999. A database with a later one is refused.
+pub const TIME_MS_MAX: i64 = 253_402_300_799_999;
+
 /// Bytes of a database whose rows are all checked before the shop opens: some ten thousand orders
 /// in a few milliseconds. Of a larger one only the pages are checked then, and the rows while the
 /// shop is open; after a crash all rows are checked first.

@@ -11,8 +11,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::limits::{BUSY_TIMEOUT, WAL_BYTES_KEPT};
 use crate::store::data_dir::{database_file, file_beside, mark_created, was_created};
 use crate::store::error::{OpenError, unusable};
-use crate::store::file_mode;
 use crate::store::schema::Schema;
+use crate::store::{file_mode, ranges};
 
 /// `TLCS`: marks a SQLite file as the database of this program.
 pub(super) const APPLICATION_ID: u32 = 0x544C_4353;
@@ -77,6 +77,9 @@ pub(super) fn open_writer(data_dir: &Path, cache_kib: i64) -> Result<Connection,
     file_mode::restrict_database(&file);
     configure(&conn, cache_kib).map_err(|error| unusable(&file, &error))?;
     migrate(&mut conn, version).map_err(|error| unusable(&file, &error))?;
+    if version < MIGRATIONS.len() {
+        check_numbers(&conn, &file)?;
+    }
     mark_created(data_dir)?;
     Ok(conn)
 }
@@ -170,18 +173,27 @@ fn check_wal(file: &Path) -> Result<(), OpenError> {
 }
 
 /// The schema version of a database of this program; 0 for a new one. Refuses a database with any other
-/// table, index, trigger or view than that version has.
+/// table, index, trigger or view than that version has, and an up-to-date one with numbers out of their range.
 pub(super) fn check_identity(conn: &Connection, file: &Path) -> Result<usize, OpenError> {
     let fail = |error| unusable(file, &error);
     // Both are of one moment: another process may be migrating the database.
     let moment = conn.unchecked_transaction().map_err(fail)?;
     let version = check_version(&moment, file)?;
     match difference(&moment, version).map_err(fail)? {
+        None if version == MIGRATIONS.len() => check_numbers(&moment, file).map(|()| version),
         None => Ok(version),
         Some(text) => Err(OpenError(format!(
             "{}: {text}, and nothing was touched; `tillcast restore FILE` puts a backup in its place",
             file.display()
         ))),
+    }
+}
+
+/// Refuses an up-to-date database with numbers that no shop reaches.
+fn check_numbers(conn: &Connection, file: &Path) -> Result<(), OpenError> {
+    match ranges::excess(conn).map_err(|error| unusable(file, &error))? {
+        None => Ok(()),
+        Some(text) => Err(unusable(file, &text)),
     }
 }
 

@@ -97,8 +97,8 @@ impl GroupCommit {
         log.prune(conn, now, self.retention)?;
         if uptime >= self.responses_due {
             let kept = i64::try_from(IDEMPOTENCY_KEPT.as_millis()).unwrap_or(i64::MAX);
-            let oldest = idempotency::prune(conn, uptime - kept)?;
-            self.responses_due = oldest.unwrap_or(uptime) + kept;
+            let oldest = idempotency::prune(conn, uptime.saturating_sub(kept))?;
+            self.responses_due = oldest.unwrap_or(uptime).saturating_add(kept);
         }
         if now >= self.audit_due {
             self.audit_due = audit::prune(conn, now, self.retention.audit)?;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use rusqlite::Connection;
 
+use crate::limits::NUMBER_MAX;
 use crate::store::audit;
 
 /// The `seq` of the event log.
@@ -29,7 +30,8 @@ impl Numbers {
             "0"
         };
         let sql = format!(
-            "SELECT name, seq FROM sqlite_sequence
+            "SELECT name, coalesce(max(seq), 0) FROM sqlite_sequence
+                 WHERE name IN (SELECT name FROM sqlite_schema WHERE type = 'table') GROUP BY name
              UNION ALL SELECT '{SEQ}', max(coalesce(max(seq), 0), {before}) FROM events
              UNION ALL SELECT '{AUDIT}', coalesce(max(id), 0) FROM audit
              UNION ALL SELECT '{USER_VERSION}', coalesce(max(version), 0) FROM users"
@@ -49,7 +51,8 @@ impl Numbers {
         let mut numbers = Self::default();
         for pair in text.split_whitespace() {
             let (name, number) = pair.split_once('=')?;
-            numbers.0.insert(name.to_owned(), number.parse().ok()?);
+            let number = number.parse().ok().filter(|number| (0..=NUMBER_MAX).contains(number))?;
+            numbers.0.insert(name.to_owned(), number);
         }
         Some(numbers)
     }

@@ -2,7 +2,9 @@
 //! changed default. Such files come as backups, and from whoever may write to the data directory. No
 //! command, restore or start runs anything of theirs, and none of them hangs or crashes on a broken one.
 
-use crate::common::{PATIENCE, create_shop, password_of, run, seed, tillcast};
+use crate::common::{
+    PATIENCE, Server, create_shop, outside_order, password_of, run, seed, tillcast,
+};
 use fastrand::Rng;
 use rusqlite::Connection;
 use std::fs;
@@ -65,6 +67,33 @@ const FOREIGN: [(&str, &str); 16] = [
         "\\u{1b}[2J",
     ),
     ("PRAGMA user_version = 1", "its table users is not"),
+];
+
+/// Numbers with which the server would overflow, at the start or at the next sale: the SQL that plants them, and
+/// what the refusal names.
+const NUMBERS: [(&str, &str); 9] = [
+    ("UPDATE users SET version = 9223372036854775807", "users has the version 9223372036854775807"),
+    ("UPDATE users SET id = -1 WHERE username = 'mallory'", "users has the id -1"),
+    ("UPDATE log SET first_seq = 9223372036854775807", "log has the first_seq 9223372036854775807"),
+    ("UPDATE audit SET id = 9007199254740992 WHERE id = 1", "audit has the id 9007199254740992"),
+    ("UPDATE sqlite_sequence SET seq = 'many'", "sqlite_sequence has a seq of the type Text"),
+    (
+        "INSERT INTO events (seq, at, kind, body) VALUES (9223372036854775807, 0, 0, '{}')",
+        "events has the seq 9223372036854775807",
+    ),
+    (
+        "INSERT INTO events (seq, at, kind, body) VALUES (1, 9223372036854775807, 0, '{}')",
+        "events has the at 9223372036854775807",
+    ),
+    (
+        "INSERT INTO sessions (token_hash, user_id, created_at, used_at)
+         VALUES (zeroblob(32), 1, 0, -9223372036854775808)",
+        "sessions has the used_at -9223372036854775808",
+    ),
+    (
+        "INSERT OR REPLACE INTO clock (id, boot, began) VALUES (1, '', -9223372036854775808)",
+        "clock has the began -9223372036854775808",
+    ),
 ];
 
 /// A shop with a user, which a folder and its data directory hold.
@@ -137,6 +166,37 @@ fn a_database_with_more_than_data_is_refused_by_name() {
             assert!(said.contains(named) && !said.contains('\u{1b}'), "{sql}: {said}");
         }
     }
+}
+
+#[test]
+fn numbers_that_no_shop_reaches_are_refused() {
+    let shop = Shop::new();
+    for (sql, named) in NUMBERS {
+        let file = shop.hostile(sql);
+        for output in shop.outputs(&file) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{sql}: {output:?}");
+            assert!(said.contains(named) && said.contains("no shop reaches"), "{sql}: {said}");
+        }
+    }
+}
+
+/// Rows that the start does not look at: each counts for itself alone.
+#[test]
+fn strange_rows_stop_no_sale() {
+    let mut server = Server::start();
+    let admin = server.admin();
+    assert_eq!(server.stop(), Some(0));
+    let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let plant = "
+        INSERT INTO responses (user_id, key, request_hash, kind, row_id, version, body, at)
+            VALUES (1, 'far', x'', 0, 1, 1, '', 9223372036854775807);
+        INSERT INTO sqlite_sequence (name, seq) VALUES (hex(zeroblob(2000)), 1), ('a b=c', 1), (NULL, 1);
+        UPDATE sqlite_sequence SET seq = NULL WHERE name = 'orders'";
+    database.execute_batch(plant).unwrap();
+    drop(database);
+    let server = server.again();
+    outside_order(&server.adopt(&admin), 1.0);
 }
 
 /// What SQLite makes for its planner is no code: a shop that somebody has analysed opens.
