@@ -112,7 +112,7 @@ fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
         raw.set_patience(Duration::from_millis(1));
         raw
     };
-    let _announced: Vec<Raw> = (0..8).map(|_| connect(&announced)).collect();
+    let announced: Vec<Raw> = (0..8).map(|_| connect(&announced)).collect();
     let mut halves = vec![connect(&half), connect(&half)];
     let begun = Instant::now();
     while halves.len() == 2 {
@@ -125,6 +125,13 @@ fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
             false
         });
         assert!(begun.elapsed() < PATIENCE, "two long bodies are more than a share");
+    }
+    // Those that came before are waited for, or were too slow in the end: none waited for memory.
+    for mut raw in announced {
+        match raw.answer(false) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            Ok(answer) => drop(answer.expect("an answer").problem(408)),
+        }
     }
     others_are_served(&server, &staff, tea);
     let long = format!("{{\"total\":1,\"currency\":\"USD\"}}{}", " ".repeat(60 * 1024));
