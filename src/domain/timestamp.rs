@@ -3,25 +3,34 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::domain::decimal::write_integer;
-
-/// Appends `2026-01-25T10:30:00.000Z`.
+/// Appends `2026-01-25T10:30:00.000Z`. An order needs four of them, so they are filled into a pattern.
 pub fn write(out: &mut String, ms: i64) {
     let time = OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000));
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
-    let mut part = |number, width, after| {
-        write_integer(out, number, width);
-        out.push(after);
-    };
-    part(year.into(), 4, '-');
-    part(u8::from(month).into(), 2, '-');
-    part(day.into(), 2, 'T');
-    part(hour.into(), 2, ':');
-    part(minute.into(), 2, ':');
-    part(second.into(), 2, '.');
-    part(ms.rem_euclid(1000), 3, 'Z');
+    let milliseconds = ms.rem_euclid(1000).unsigned_abs();
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    for (end, number) in [
+        (4, year.unsigned_abs().into()),
+        (7, u8::from(month).into()),
+        (10, day.into()),
+        (13, hour.into()),
+        (16, minute.into()),
+        (19, second.into()),
+        (23, milliseconds),
+    ] {
+        put_digits(&mut text[..end], number);
+    }
+    out.push_str(&String::from_utf8_lossy(&text));
+}
+
+/// Adds a number to the zeros at the end of a text; a digit that has no zero is left out.
+fn put_digits(text: &mut [u8], mut number: u64) {
+    for digit in text.iter_mut().rev().take_while(|byte| byte.is_ascii_digit()) {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+    }
 }
 
 /// `2026-01-25T10:30:00.000Z` as a new string.
@@ -45,6 +54,9 @@ mod tests {
     fn milliseconds_are_always_written() {
         assert_eq!(text(1_769_337_000_000), "2026-01-25T10:30:00.000Z");
         assert_eq!(text(4_102_444_799_007), "2099-12-31T23:59:59.007Z");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(text(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        assert_eq!(text(i64::MAX), "1970-01-01T00:00:00.807Z", "out of range");
     }
 
     #[test]
