@@ -196,10 +196,11 @@ pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), R
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Role, Secret};
-    use crate::store::session::LoginClient;
+    use crate::domain::{Principal, Role, Secret};
+    use crate::store::session::{Credential, LoginClient};
     use crate::store::test_shop;
 
     /// Logs users in, each session used after those before it but where `used` says otherwise.
@@ -286,5 +287,29 @@ mod tests {
         let ended: Vec<_> = log_in(&[0, 1, 2, 2, 1]);
         assert_eq!(ended, [4, 5, 6, 7, 1].map(Some));
         assert_eq!([0, 1, 2].map(|user| shop.sessions_of(user)), [3, 3, 3]);
+    }
+
+    /// Expired sessions are removed a moment later, so the row alone does not give the right.
+    #[test]
+    fn a_caller_has_the_right_of_its_own_session_until_that_expires() {
+        let conn = test_shop::new();
+        let mut shop = shop(&conn, &["ana", "bob"], 9);
+        assert_eq!([shop.log_in(0), shop.log_in(1)], [None; 2]);
+        let ana = Principal::User { id: shop.users[0].id, role: Role::Admin };
+        let check = |session, expires| {
+            let credential = Some(Credential { token_hash: hash(session), expires });
+            check_caller(&conn, &Caller { principal: ana, address: None, credential })
+        };
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        let ended = Err(Reject::SessionEnded);
+        assert_eq!(check(1, later), Ok(()));
+        assert_eq!(check(1, now), ended, "expired");
+        assert_eq!(check(2, later), ended, "another's");
+        assert_eq!(check(3, later), ended, "unknown");
+        let none = Caller { principal: ana, address: None, credential: None };
+        assert_eq!(check_caller(&conn, &none), ended);
+        remove(&mut shop.tx, &[hash(1)]).unwrap();
+        assert_eq!(check(1, later), ended, "removed");
+        assert_eq!(check_caller(&conn, &Caller::CONSOLE), Ok(()));
     }
 }
