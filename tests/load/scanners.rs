@@ -1,15 +1,16 @@
 //! Guards the card against reads. SQLite cannot empty its write-ahead log while a read is under way, so
 //! displays that read without a pause could make it grow until the disk is full.
 
-use crate::common::{Client, Server, outside_order};
+use crate::common::{Client, Server, outside_order, password_of};
 use rusqlite::Connection;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::scope;
 
 const ORDERS: u32 = 300_000;
-/// Enough to keep both readers busy at any time.
-const SCANNERS: usize = 6;
+/// Users of displays that read without a pause, each as many pages at a time as it may: enough to keep both readers
+/// busy at any time.
+const SCANNERS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TILLS: usize = 8;
 /// Bytes that are written meanwhile: several times the bound.
 const WRITTEN: usize = 64 << 20;
@@ -18,7 +19,12 @@ const WAL_BYTES_MAX: usize = 16 << 20;
 
 /// A shop of some years in which one customer has all orders.
 fn server_with_orders() -> Server {
-    let mut server = Server::with_users(&["display"], &[]);
+    let mut server = Server::start();
+    let admin = server.admin();
+    for name in SCANNERS {
+        let user = json!({"username": name, "password": password_of(name), "role": "display"});
+        admin.post("/api/users", &user).expect(201);
+    }
     assert_eq!(server.stop(), Some(0));
     let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
     let fill = format!(
@@ -43,14 +49,14 @@ fn scan(display: &Client) {
 #[test]
 fn reads_without_a_pause_do_not_keep_the_log_growing() {
     let server = server_with_orders();
-    let (admin, display) = (server.admin(), server.login("display"));
+    let admin = server.admin();
+    let displays = SCANNERS.map(|name| server.login(name));
     let order = format!("/api/orders/{}", outside_order(&admin, 9.99));
     let (over, scans) = (AtomicBool::new(false), AtomicU64::new(0));
     let longest = scope(|threads| {
-        for _ in 0..SCANNERS {
-            let display = display.separate();
-            threads.spawn(|| {
-                let display = display;
+        for display in displays {
+            let (over, scans) = (&over, &scans);
+            threads.spawn(move || {
                 while !over.load(Ordering::Acquire) {
                     scan(&display);
                     scans.fetch_add(1, Ordering::AcqRel);
