@@ -66,14 +66,16 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
          A password that was set under another profile takes that profile's memory at each login,\n\
          until the first login that succeeds: then it is hashed again.\n\n\
          On the disk, the write-ahead log has at most {wal} MiB: a read ends after {read} s at the latest, and\n\
-         {last} ms after the writer began to wait for it. Only another program that reads the database for\n\
-         long can make the log longer. The responses that are kept for {hours} hours, so that a request can be\n\
-         repeated, take at most {kept} MiB for each user.\n",
+         {last} ms after the writer began to wait for it. Another program that reads the database for long\n\
+         can make the log longer, and so can, for a moment, the erasure of a customer with more than\n\
+         {erased} events. The responses that are kept for {hours} hours, so that a request can be repeated,\n\
+         take at most {kept} MiB for each user.\n",
         "all together",
         "=",
         wal = l::WAL_BYTES_MAX >> 20,
         read = l::READ_TIME_MAX.as_secs(),
         last = l::READ_TIME_LAST.as_millis(),
+        erased = l::ERASED_EVENTS,
         hours = l::IDEMPOTENCY_KEPT.as_secs() / 3600,
         kept = l::IDEMPOTENCY_BYTES_PER_USER >> 20,
     ))

@@ -45,8 +45,11 @@ pub const WAL_GATE_PAGES: i32 = 2048;
 /// Pages by which the log grows before the writer tries again.
 pub const WAL_RETRY_PAGES: i32 = 256;
 /// Bytes of the write-ahead log: `WAL_GATE_PAGES`, and what is committed until the last long read has ended.
-/// It can grow beyond only while another program reads the database for long; the server warns then.
+/// It can grow beyond while another program reads the database for long; the server warns then. So it can for a
+/// moment where a customer with more than `ERASED_EVENTS` events is erased, which is one transaction.
 pub const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Events of a customer whose erasure needs no more of the log than it may have: a page for each.
+pub const ERASED_EVENTS: usize = 2_000;
 /// Rows that one commit changes, or little more; each takes three pages of the log at most. An order of 100
 /// lines changes 300. With more, the commands that follow get a commit of their own.
 pub const COMMIT_CHANGES_MAX: u64 = 2048;
