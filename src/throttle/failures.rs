@@ -128,9 +128,10 @@ mod tests {
     #[test]
     fn a_full_table_forgets_whoever_failed_least_and_never_a_blocked_key() {
         let (mut failures, now) = (Failures::<KEPT>::new(3), Instant::now());
+        // The first keys are the oldest.
         let fail = |failures: &mut Failures<KEPT>, key: usize, times| {
             for _ in 0..times {
-                failures.add(key, now);
+                failures.add(key, now + Duration::from_millis(key as u64));
             }
         };
         fail(&mut failures, 0, 3);
@@ -151,7 +152,7 @@ mod tests {
         fail(&mut failures, last, 3);
         assert_eq!(failures.count(last, now), 0);
         assert!((0..last).all(|key| failures.blocked(key, now).is_some()));
-        let later = now + LOGIN_WINDOW;
+        let later = now + LOGIN_WINDOW.mul_f32(1.5);
         assert!(!failures.is_full_for(last, later));
         failures.add(last, later);
         assert_eq!(failures.count(last, later), 1);

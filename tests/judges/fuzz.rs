@@ -71,7 +71,7 @@ fn messages() {
 /// A frame's first byte, its mask, its payload's length, how often that repeats, and the payload.
 #[test]
 fn frames() {
-    let words: [&[u8]; 15] = [
+    let words: [&[u8]; 16] = [
         b"\x81\x01\x02\x00{}",
         b"\x01\x07\x03\x00{\xe2\x82",
         b"\x00\x70\x00\x00",
@@ -82,6 +82,7 @@ fn frames() {
         b"\x02\xa5\x01\x80b",
         b"\x89\x11\x04\x00ping",
         b"\x89\x12\x05\x18pings",
+        b"\x89\x12\x06\x14pings!",
         b"\x8a\x13\x01\x40p",
         b"\x88\x14\x02\x00\x03\xe8",
         b"\x88\x15\x05\x00\x0f\xa0bye",
@@ -182,11 +183,14 @@ fn cursors() {
 /// A role, four products, and lines of an order.
 #[test]
 fn sales() {
-    let words: [&[u8]; 9] = [
+    let words: [&[u8]; 11] = [
         b"\x00",
         b"\x01\x05\x02\x04\xff\x03\x00\x04\x40\x09\x00\x05\x10\x02\x01\x06\x20",
         b"\x02\x07\x00\x04\xff\xff\x0a\x04\xff\x00\x00\x04\x01\x01\x01\x04\x01",
         b"\x02\x07\x00\xfc\xff\x01\x00\xf8\xff\x02\x00\xf8\xff\x03\x00\xf8\xff",
+        // A hundred pieces of the first cost as much as an order can.
+        b"\x00\x0a\x0a\x04\xff\x01\x00\x04\xff\x00\x00\x04\x01\x01\x01\x04\x01",
+        b"\x00\x0a\x01",
         b"\x00\x01\x00",
         b"\x01\x02\x00",
         b"\x02\x03\x01",
