@@ -11,9 +11,12 @@ use crate::common::{
     product, unique,
 };
 use rusqlite::Connection;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tungstenite::Message;
@@ -335,6 +338,10 @@ fn a_program_that_closes_the_database_leaves_the_log() {
         assert_eq!(database.query_row(sql, [], |row| row.get(0)), Ok(made));
         drop(database);
         assert!(file.with_extension("db-wal").exists(), "the log is gone");
+        // This SQLite notices a user without a lock; older ones, of other programs, do not.
+        let database = File::options().write(true).open(&file).unwrap();
+        let locked = fcntl_lock(&database, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(locked, Err(Errno::AGAIN), "the server has no lock on its database");
     }
     server.kill();
     let server = server.again();
