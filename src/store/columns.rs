@@ -4,8 +4,10 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::domain::shipment::ShipmentStatus;
+use crate::domain::text::shorten;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
 use crate::domain::{EntityKind, LogId, Role};
+use crate::limits::QUOTED_CHARS_MAX;
 
 /// Reads texts by the function that knows them; the literal names the value in an error.
 macro_rules! text_columns {
@@ -13,7 +15,8 @@ macro_rules! text_columns {
         impl FromSql for $type {
             fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
                 let text = value.as_str()?;
-                let unknown = || FromSqlError::Other(format!("no {} {text}", $name).into());
+                let shown = shorten(text, QUOTED_CHARS_MAX);
+                let unknown = || FromSqlError::Other(format!("no {} {shown:?}", $name).into());
                 $find(text).ok_or_else(unknown)
             }
         }
@@ -48,6 +51,10 @@ mod tests {
         assert!(TransactionType::column_result(text).is_err());
         assert!(TransactionStatus::column_result(text).is_err());
         assert!(EntityKind::column_result(ValueRef::Integer(5)).is_err(), "the user's number");
+        // The log gets this error, and a terminal may show the log.
+        let long = [b"\x1b[2J".as_slice(), &[b'x'; 10_000]].concat();
+        let told = Role::column_result(ValueRef::Text(&long)).unwrap_err().to_string();
+        assert!(told.starts_with("no role \"\\u{1b}[2Jxx") && told.len() < 200, "{told}");
         assert_eq!(Role::column_result(ValueRef::Text(b"kiosk")), Ok(Role::Kiosk));
         assert_eq!(EntityKind::column_result(ValueRef::Integer(4)), Ok(EntityKind::Transaction));
     }
