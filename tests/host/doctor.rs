@@ -2,9 +2,11 @@
 //! something. Needs root, for small disks and for another user.
 
 use crate::common::{
-    Disk, Keys, Server, create_shop, free_address, is_root, outside_order, program, run,
+    Disk, Keys, Network, Running, Server, create_shop, free_address, is_root, outside_order,
+    program, run,
 };
 use rusqlite::Connection;
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
@@ -257,6 +259,27 @@ fn passwords_in_the_clear_are_a_finding() {
         "certificate",
         "none is configured",
     );
+}
+
+#[test]
+fn a_server_that_takes_passwords_in_the_clear_warns_at_its_start() {
+    if !is_root() {
+        return;
+    }
+    let _network = Network::enter();
+    let folder = tempfile::tempdir().unwrap();
+    for (flags, warns) in [
+        (&["--listen", "0.0.0.0:0"][..], true),
+        (&["--listen", "127.0.0.1:0", "--listen", "[::]:0"], true),
+        (&["--listen", "0.0.0.0:0", "--trusted-proxy", "192.0.2.2"], false),
+        (&["--listen", "127.0.0.1:0", "--listen", "[::1]:0"], false),
+    ] {
+        let always = ["serve", "--data-dir", "."];
+        let mut server = Running::start(&[&always, flags].concat(), &[], folder.path());
+        server.line_with("listening on");
+        assert_eq!(server.end(Signal::TERM), Some(0));
+        assert_eq!(server.seen().contains("in the clear"), warns, "{}", server.seen());
+    }
 }
 
 #[test]
