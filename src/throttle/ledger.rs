@@ -306,23 +306,28 @@ mod tests {
 
     #[test]
     fn owners_take_turns() {
-        let mut ledger = Ledger::new(1, 1, 64);
-        let (busy, late) = (Owner::User(1), Owner::User(2));
-        assert_eq!(ledger.take(busy, 1), Ok(()));
-        for name in ["busy 1", "busy 2", "busy 3"] {
-            assert!(ledger.line_up(busy, 1, name).is_ok());
+        // An owner that holds its share has no turn, so the other one comes first then.
+        for (share, expected) in [
+            (1, ["late 1", "busy 1", "late 2", "busy 2", "busy 3"]),
+            (2, ["busy 1", "late 1", "busy 2", "late 2", "busy 3"]),
+        ] {
+            let mut ledger = Ledger::new(1, share, 64);
+            let (busy, late) = (Owner::User(1), Owner::User(2));
+            assert_eq!(ledger.take(busy, 1), Ok(()));
+            for name in ["busy 1", "busy 2", "busy 3"] {
+                assert!(ledger.line_up(busy, 1, name).is_ok());
+            }
+            assert!(ledger.line_up(late, 1, "late 1").is_ok());
+            assert!(ledger.line_up(late, 1, "late 2").is_ok());
+            let mut holder = busy;
+            let order = std::iter::from_fn(|| {
+                ledger.give_back(holder, 1);
+                let served = ledger.serve()?;
+                holder = if served.starts_with("late") { late } else { busy };
+                Some(served)
+            });
+            assert_eq!(order.collect::<Vec<_>>(), expected, "a share of {share}");
         }
-        assert!(ledger.line_up(late, 1, "late 1").is_ok());
-        assert!(ledger.line_up(late, 1, "late 2").is_ok());
-        let mut holder = busy;
-        let order = std::iter::from_fn(|| {
-            ledger.give_back(holder, 1);
-            let served = ledger.serve()?;
-            holder = if served.starts_with("late") { late } else { busy };
-            Some(served)
-        });
-        let order: Vec<_> = order.collect();
-        assert_eq!(order, ["late 1", "busy 1", "late 2", "busy 2", "busy 3"]);
     }
 
     #[test]
