@@ -98,6 +98,25 @@ fn slow_logins_of_one_address_take_its_share_and_no_more() {
     were_open_until_now(held);
 }
 
+/// Anybody may send one, so it gets less time than a body of who is logged in.
+#[test]
+fn a_slow_login_ends_before_a_slow_order() {
+    let server = Server::with_users(&["staff"], &[]);
+    let staff = server.login("staff");
+    let connect = |bytes: &[u8]| {
+        let mut raw = Raw::connect(server.address()).unwrap();
+        raw.send(bytes).unwrap();
+        raw
+    };
+    let mut order = connect(&begun("/api/orders", staff.cookie(), 4 * 1024, 3 * 1024));
+    let mut login = connect(&begun("/api/auth/login", None, 4 * 1024, 3 * 1024));
+    login.answer(false).unwrap().expect("an answer").problem(408);
+    order.set_patience(Duration::from_millis(1));
+    assert_eq!(order.answer(false).unwrap_err().kind(), ErrorKind::WouldBlock);
+    order.set_patience(PATIENCE);
+    order.answer(false).unwrap().expect("an answer").problem(408);
+}
+
 #[test]
 fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
     let server = Server::with_users(&["staff", "kiosk"], &[]);
@@ -218,9 +237,10 @@ fn a_slow_reader_has_its_page_while_nobody_waits_for_it() {
         missing = missing.saturating_sub(bytes);
     }
     // One that never reads on is not waited for.
-    let _stuck = stuck_reader(&display);
+    let mut stuck = stuck_reader(&display);
     let begun = Instant::now();
-    while admin.metric("connections") > 2 {
+    while stuck.write_all(b"\n").is_ok() {
+        admin.get("/healthz").expect(200);
         assert!(begun.elapsed() < PATIENCE, "it is still waited for");
     }
 }

@@ -45,6 +45,20 @@ fn five_failures_lock_a_name_at_one_address_only() {
     try_from(&server, here, "admin", &password_of("admin")).expect(200);
 }
 
+/// Those that wait for their turn are looked at again before their passwords are.
+#[test]
+fn guesses_at_once_get_no_more_tries_than_one_after_the_other() {
+    let server = behind_proxy();
+    let guess = || try_from(&server, "192.0.2.1", "staff", WRONG).status;
+    assert_eq!([(); 4].map(|()| guess()), [401; 4]);
+    let mut statuses = std::thread::scope(|threads| {
+        let guesses = [(); 8].map(|()| threads.spawn(guess));
+        guesses.map(|one| one.join().unwrap())
+    });
+    statuses.sort_unstable();
+    assert_eq!(statuses, [401, 429, 429, 429, 429, 429, 429, 429]);
+}
+
 #[test]
 fn a_login_forgets_the_failures_of_its_address() {
     let server = behind_proxy();
