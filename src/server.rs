@@ -7,6 +7,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod drain;
+mod half_open;
 mod head;
 mod http_permits;
 mod listen;

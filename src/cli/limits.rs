@@ -61,7 +61,8 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
     print(&format!(
         "{out}{:<40} {:>22} {sum:>7} KiB\n\n\
          Of the connections, the last {reserved} are for devices that are logged in, and at most\n\
-         {half_open} may be half-open: without a whole request yet.\n\
+         {half_open} may be half-open: without a whole request yet. Above, a new one replaces one of the\n\
+         address that has the most.\n\
          The kernel takes about 4 KiB more for each connection.\n\
          A password that was set under another profile takes that profile's memory at each login,\n\
          until the first login that succeeds: then it is hashed again.\n\n\

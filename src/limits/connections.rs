@@ -18,8 +18,8 @@ pub const CONNECT_BURST_SECONDS: u32 = 10;
 pub const RATE_ADDRESSES_MAX: usize = 1024;
 
 /// One connection in this many may be half-open: connected, without a whole request yet. Above, and
-/// if there are no more connections at all, the one that has been half-open for the longest is
-/// closed for the next, so that silent clients cannot keep out one that sends a request.
+/// if there are no more connections at all, each new one closes the oldest of the address that has
+/// the most, so that silent clients cannot keep out one that sends a request.
 pub const HALF_OPEN_SHARE: usize = 2;
 /// One connection in this many, the last ones, is kept for devices that are logged in. A first
 /// request without a live session gets `429` there, and so does a login.

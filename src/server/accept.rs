@@ -39,7 +39,7 @@ pub(super) async fn accept_connections(
         };
         let admission = &context.admission;
         let admitted = if context.proxies.trust(from.ip()) {
-            admission.admit_proxy()
+            admission.admit_proxy(from.ip())
         } else {
             admission.admit(from.ip())
         };

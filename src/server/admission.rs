@@ -1,6 +1,6 @@
 //! Admission of connections: the bounds on their number, on those of one address, and on their rate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crate::domain::Code;
 use crate::http::Problem;
 use crate::limits::{HALF_OPEN_SHARE, RESERVED_SHARE};
 use crate::metrics::Metrics;
+use crate::server::half_open::HalfOpen;
 use crate::sync;
 use crate::throttle::{AddressPrefix, Rate};
 
@@ -38,8 +39,7 @@ struct Counts {
     rate: Rate,
     /// Connections admitted since the start.
     admitted_total: u64,
-    /// Connections that have not sent a whole request yet, by their numbers, and how to end them.
-    half_open: BTreeMap<u64, Option<AbortHandle>>,
+    half_open: HalfOpen<Option<AbortHandle>>,
 }
 
 /// The permit of a connection, which is released when dropped.
@@ -85,20 +85,23 @@ impl Admission {
             by_address: HashMap::new(),
             rate: Rate::new(limits.per_second),
             admitted_total: 0,
-            half_open: BTreeMap::new(),
+            half_open: HalfOpen::new(),
         };
         Self { counts: Mutex::new(counts), limits, metrics }
     }
 
     /// Admits a connection, or says why not. If too many are half-open, or all permits are taken, it
-    /// replaces the one that has been half-open for the longest.
+    /// replaces the oldest half-open one of the address with the most.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
-        self.issue(Some(address), true)
+        self.issue(Some(address.into()), Some(address.into()))
     }
 
-    /// Admits a connection of a trusted proxy: it counts for the server, but for no address.
-    pub(super) fn admit_proxy(self: &Arc<Self>) -> Result<ConnectionPermit, Refusal> {
-        self.issue(None, true)
+    /// Admits a connection of a trusted proxy: it is not bounded by its address.
+    pub(super) fn admit_proxy(
+        self: &Arc<Self>,
+        address: IpAddr,
+    ) -> Result<ConnectionPermit, Refusal> {
+        self.issue(None, Some(address.into()))
     }
 
     /// Counts a client behind a proxy for the client's own address.
@@ -106,12 +109,12 @@ impl Admission {
         self: &Arc<Self>,
         address: IpAddr,
     ) -> Result<ConnectionPermit, Refusal> {
-        self.issue(Some(address), false)
+        self.issue(Some(address.into()), None)
     }
 
     /// Stores how to end a connection while it is half-open.
     pub(super) fn set_abort_handle(&self, number: u64, task: AbortHandle) {
-        if let Some(handle) = self.counts().half_open.get_mut(&number) {
+        if let Some(handle) = self.counts().half_open.handle_mut(number) {
             *handle = Some(task);
         }
     }
@@ -121,15 +124,16 @@ impl Admission {
         self.counts().connections
     }
 
+    /// Counts for the one address, and as a connection from the other.
     fn issue(
         self: &Arc<Self>,
-        address: Option<IpAddr>,
-        is_connection: bool,
+        address: Option<AddressPrefix>,
+        from: Option<AddressPrefix>,
     ) -> Result<ConnectionPermit, Refusal> {
-        let address = address.map(AddressPrefix::from);
-        let admitted = self.count_in(address, is_connection).inspect_err(|_| {
+        let admitted = self.count_in(address, from).inspect_err(|_| {
             self.metrics.refused.inc();
         })?;
+        let is_connection = from.is_some();
         if is_connection {
             self.metrics.connections.inc();
         }
@@ -145,7 +149,7 @@ impl Admission {
     fn count_in(
         &self,
         address: Option<AddressPrefix>,
-        is_connection: bool,
+        from: Option<AddressPrefix>,
     ) -> Result<Admitted, Refusal> {
         let mut counts = self.counts();
         if let Some(address) = address {
@@ -157,10 +161,9 @@ impl Admission {
                 return Err(Refusal { reason, retry_after: RETRY_AFTER });
             }
         }
-        let admitted = if is_connection {
-            counts.connect(self.limits.connections)?
-        } else {
-            Admitted::default()
+        let admitted = match from {
+            Some(from) => counts.connect(from, self.limits.connections)?,
+            None => Admitted::default(),
         };
         if let Some(address) = address {
             *counts.by_address.entry(address).or_default() += 1;
@@ -183,19 +186,22 @@ struct Admitted {
 
 impl Counts {
     /// Counts in one more connection, of at most `connections_max`.
-    fn connect(&mut self, connections_max: usize) -> Result<Admitted, Refusal> {
+    fn connect(
+        &mut self,
+        from: AddressPrefix,
+        connections_max: usize,
+    ) -> Result<Admitted, Refusal> {
         let full = self.connections >= connections_max;
-        let half_open_max = (connections_max / HALF_OPEN_SHARE).max(1);
-        let evicts = full || self.half_open.len() >= half_open_max;
-        let evicted = if evicts { self.half_open.pop_first() } else { None };
-        if full && evicted.is_none() {
+        if full && self.half_open.len() == 0 {
             return Err(FULL);
         }
         let reserved = self.connections >= connections_max - connections_max / RESERVED_SHARE;
         self.connections += 1;
         self.admitted_total += 1;
-        self.half_open.insert(self.admitted_total, None);
-        let evicted = evicted.and_then(|(_, task)| task);
+        self.half_open.insert(self.admitted_total, from, None);
+        let half_open_max = (connections_max / HALF_OPEN_SHARE).max(1);
+        let evicts = full || self.half_open.len() > half_open_max;
+        let evicted = if evicts { self.half_open.evict().flatten() } else { None };
         Ok(Admitted { number: self.admitted_total, reserved, evicted })
     }
 }
@@ -203,7 +209,7 @@ impl Counts {
 impl ConnectionPermit {
     /// Marks the connection as no longer half-open, so that no other connection replaces it.
     pub(super) fn keep(&self) {
-        self.admission.counts().half_open.remove(&self.number);
+        self.admission.counts().half_open.remove(self.number);
     }
 
     /// Whether it is the connection of a trusted proxy.
@@ -217,7 +223,7 @@ impl Drop for ConnectionPermit {
         let mut counts = self.admission.counts();
         if self.is_connection {
             counts.connections -= 1;
-            counts.half_open.remove(&self.number);
+            counts.half_open.remove(self.number);
             self.admission.metrics.connections.dec();
         }
         let Some(address) = self.address else {
@@ -327,7 +333,7 @@ mod tests {
     #[test]
     fn a_proxy_counts_for_its_clients_addresses() {
         let admission = admission(4, 1, 100);
-        let proxy: Vec<_> = (0..3).map(|_| admission.admit_proxy().unwrap()).collect();
+        let proxy: Vec<_> = (0..3).map(|_| admission.admit_proxy(address(9)).unwrap()).collect();
         let share = admission.admit_behind_proxy(address(1)).unwrap();
         assert!(admission.admit_behind_proxy(address(1)).is_err());
         assert!(admission.admit(address(1)).is_err());

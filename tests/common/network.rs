@@ -50,6 +50,11 @@ impl Network {
         }
     }
 
+    /// Makes all addresses of an IPv6 network this machine's own, for sockets that bind freely.
+    pub(crate) fn own(&self, addresses: &str) {
+        self.ip(&format!("-6 route add local {addresses} dev lo"));
+    }
+
     /// A command that runs in this network.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("ip");

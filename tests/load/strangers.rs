@@ -1,13 +1,15 @@
 //! Guards the shop against clients that only use up connections: silent ones, logins that never end, devices
 //! that connect in a loop. A client that is logged in can connect and is served.
 
-use crate::common::{Answer, Client, PATIENCE, Raw, Server, Socket, json_request};
+use crate::common::{
+    Answer, Client, Network, PATIENCE, Raw, Server, Socket, is_root, json_request,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use socket2::{Domain, Type};
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::scope;
 use std::time::{Duration, Instant};
@@ -204,6 +206,65 @@ fn a_logged_in_client_can_connect_while_strangers_hold_connections() {
     let refused = upgrade_from(0, &server, &admin).err().expect("all places are taken");
     assert_eq!(refused.problem(429)["title"], "Too Many Requests");
     sockets.iter_mut().for_each(Socket::expect_quiet);
+}
+
+/// Devices that one address connects to the shop, and that take a while to send their requests.
+const DEVICES: usize = 20;
+/// Thrice as many as may be half-open with the smallest profile.
+const TOO_MANY: usize = 750;
+const HALF_A_PAGE: &[u8] = b"GET /style.css HTTP/1.1\r\nHost: shop\r\n";
+
+/// Checks that devices which connected before a storm can still send their requests after it.
+fn are_served_after_a_storm(
+    devices: Vec<TcpStream>,
+    storm: impl Fn(usize) -> TcpStream,
+    server: &Server,
+) {
+    let begin = |stream| {
+        let mut raw = Raw::over(stream).unwrap();
+        raw.send(HALF_A_PAGE).unwrap();
+        raw
+    };
+    let mut devices: Vec<Raw> = devices.into_iter().map(begin).collect();
+    let storm: Vec<TcpStream> = (0..TOO_MANY).map(storm).collect();
+    // Connections are accepted in their order: all of the storm were.
+    monitors_are_answered(server);
+    for device in &mut devices {
+        device.send(b"\r\n").unwrap();
+        device.answer(false).unwrap().expect("it was not replaced").expect(200);
+    }
+    drop(storm);
+}
+
+#[test]
+fn half_open_connections_of_one_address_replace_each_other_alone() {
+    let server = Server::with(&["--profile", "tiny"]);
+    let mut devices: Vec<_> = (0..DEVICES).map(|_| connect_from(1, &server)).collect();
+    devices.push(connect_from(2, &server));
+    are_served_after_a_storm(devices, |_| connect_from(3, &server), &server);
+}
+
+#[test]
+fn the_addresses_of_one_ipv6_network_replace_each_others_half_open_connections_alone() {
+    if !is_root() {
+        return;
+    }
+    let network = Network::enter();
+    network.own("fd00:7::/64");
+    let listen = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0"];
+    let server = Server::with(&[&["--profile", "tiny"], &listen[..]].concat());
+    let line = server.wait_for_log("listening on [::1]:");
+    let to: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let devices = (0..DEVICES).map(|_| TcpStream::connect(to).unwrap()).collect();
+    let rotating = |at: usize| {
+        let from = Ipv6Addr::new(0xfd00, 7, 0, 0, 0, 0, 0, u16::try_from(at).unwrap());
+        let socket = socket2::Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        socket.set_freebind_v6(true).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        socket.into()
+    };
+    are_served_after_a_storm(devices, rotating, &server);
 }
 
 fn get(path: &str, client: &Client) -> Vec<u8> {
