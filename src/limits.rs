@@ -94,3 +94,8 @@ impl Limits {
         writer_cache_kib: 256,
     };
 }
+
+const _: () = assert!(
+    READ_QUEUE_MAX >= Limits::DEFAULT.http_connections + CATCH_UPS_MAX + READERS,
+    "every connection in the HTTP phase can wait for a read"
+);

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 /// Threads that read, each with its own connection, so that a list need not wait for a catch-up.
 pub const READERS: usize = 2;
-/// Reads that wait for a reader. Above: `503`.
-pub const READ_QUEUE_MAX: usize = 256;
+/// Reads that wait for a reader: one for each connection in the HTTP phase, and some of the server's own. So
+/// those places bound a client's reads, too. Above, because clients gave up reads that are still in the queue,
+/// the next ones wait for room.
+pub const READ_QUEUE_MAX: usize = 288;
 /// SQLite's page cache of each reader, KiB: enough for the upper pages of its trees, and for the leaves
 /// that one page of a list or of the log touches.
 pub const READER_CACHE_KIB: i64 = 128;

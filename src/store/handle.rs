@@ -28,7 +28,7 @@ use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
 use crate::store::{rows, session_table};
 
-/// The handle of the store. A call that finds its queue full is rejected at once.
+/// The handle of the store. A change that finds the writer's queue full is rejected at once.
 pub struct Store {
     /// The lock of the data directory, which the writer holds as well. Dropped first: once the writer has ended,
     /// because `jobs` was dropped, the next server may open the directory.
@@ -137,18 +137,23 @@ impl Store {
         .await
     }
 
-    /// Runs a query on a reader.
+    /// Runs a query on a reader. It waits in line while the queue is full: of reads that were given up, which end
+    /// without a query.
     ///
     /// # Errors
-    /// `Busy` if the readers' queue is full or the query takes too long, else what `query` returned.
+    /// `Busy` if the query takes too long, else what `query` returned.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Reject> + Send + 'static,
     ) -> Result<T, Reject> {
         let (reply, result) = oneshot::channel();
-        // A caller that is gone needs no result.
-        let job: ReadJob = Box::new(move |reader| drop(reply.send(reader.query(query))));
-        self.reads.try_send(job).map_err(|_| Reject::Busy)?;
+        // A caller that is gone needs no result, and one that left while it waited needs no read.
+        let job: ReadJob = Box::new(move |reader| {
+            if !reply.is_closed() {
+                drop(reply.send(reader.query(query)));
+            }
+        });
+        self.reads.send(job).await.map_err(|_| Reject::Unavailable)?;
         result.await.unwrap_or(Err(Reject::Unavailable))
     }
 

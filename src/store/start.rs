@@ -156,14 +156,19 @@ impl OpenedStore {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::pin::Pin;
     use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use std::task::{Context, Waker};
     use std::time::Duration;
 
     use super::*;
     use crate::domain::event::Event;
     use crate::domain::{EntityKind, Reject, Role, Secret, User};
-    use crate::limits::{COMMAND_CACHE_KIB, ROW_CHECK_BYTES_MAX, WAL_BYTES_MAX, WAL_GATE_PAGES};
+    use crate::limits::{
+        COMMAND_CACHE_KIB, READ_QUEUE_MAX, READERS, ROW_CHECK_BYTES_MAX, WAL_BYTES_MAX,
+        WAL_GATE_PAGES,
+    };
     use crate::store::console::Console;
     use crate::store::events;
     use crate::store::readers::snapshot;
@@ -219,6 +224,31 @@ mod tests {
         let sinks = CommitSinks { sessions, ..quiet() };
         let (data, store) = start(sinks);
         (data, store, changes)
+    }
+
+    #[tokio::test]
+    async fn reads_that_were_given_up_keep_no_other_from_its_answer() {
+        fn begin<F: Future>(read: &mut Pin<Box<F>>) {
+            assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        let (_data, store, _) = started();
+        let run = Arc::new(Mutex::new(0));
+        let count = || {
+            let run = Arc::clone(&run);
+            Box::pin(store.read(move |_| {
+                *run.lock().unwrap() += 1;
+                Ok(())
+            }))
+        };
+        let all_wait = run.lock().unwrap();
+        let mut first: Vec<_> = (0..READERS).map(|_| count()).collect();
+        first.iter_mut().for_each(begin);
+        (0..2 * READ_QUEUE_MAX).for_each(|_| begin(&mut count()));
+        let mut last = count();
+        begin(&mut last);
+        drop(all_wait);
+        assert_eq!(last.await, Ok(()));
+        assert!(*run.lock().unwrap() <= READERS + 1);
     }
 
     #[tokio::test]

@@ -8,6 +8,9 @@ use socket2::{Domain, Type};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::scope;
 use std::time::{Duration, Instant};
 
 /// More than there are places in the HTTP phase.
@@ -295,4 +298,62 @@ fn monitors_need_no_place() {
     let unanswered = waiting.iter_mut().filter_map(|raw| raw.answer(false).err()).count();
     assert!(unanswered > 64, "only {unanswered} still wait, so there were places");
     drop(transaction);
+}
+
+/// Connections on which a display reads without a pause, more than there are places.
+const LOOPS: usize = 280;
+
+/// A read needs no page if its answer is small, but it holds a place in the HTTP phase while it waits. So the queue
+/// of reads needs no share of its own.
+#[test]
+fn small_reads_without_a_pause_keep_nobody_from_reading() {
+    let server = Server::with_users(&["staff", "display"], &[]);
+    let tea = product(&server.admin(), 2.5, 100);
+    let (staff, display) = (server.login("staff"), server.login("display"));
+    let cookie = display.cookie().unwrap();
+    let request =
+        format!("GET /api/products/{tea} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\n\r\n");
+    let (address, read) = (server.address(), AtomicUsize::new(0));
+    // Dropped also if a check fails, so that the display stops then.
+    let asking = Arc::new(());
+    let is_over = Arc::downgrade(&asking);
+    let read_on = |from: u8| {
+        let open = || {
+            let mut raw = Raw::connect_from([127, 9, 0, from], address).unwrap();
+            raw.send(request.as_bytes()).unwrap();
+            raw
+        };
+        let mut connections: Vec<Raw> = (0..LOOPS / 4).map(|_| open()).collect();
+        while is_over.strong_count() > 0 {
+            for raw in &mut connections {
+                // The connection is closed after its answer while places are scarce.
+                if let Ok(Some(answer)) = raw.answer(false) {
+                    answer.expect(200);
+                    read.fetch_add(1, Ordering::Relaxed);
+                }
+                if raw.send(request.as_bytes()).is_err() {
+                    *raw = open();
+                }
+            }
+        }
+    };
+    let slowest = scope(|threads| {
+        for from in 1..=4 {
+            let read_on = &read_on;
+            threads.spawn(move || read_on(from));
+        }
+        let begun = Instant::now();
+        while read.load(Ordering::Relaxed) < LOOPS {
+            assert!(begun.elapsed() < PATIENCE, "the display does not read");
+        }
+        let ask = |_| {
+            let begun = Instant::now();
+            others_are_served(&server, &staff, tea);
+            begun.elapsed()
+        };
+        let slowest = (0..20).map(ask).max().unwrap();
+        drop(asking);
+        slowest
+    });
+    eprintln!("{slowest:?} beside {} reads", read.into_inner()); // for --nocapture
 }
