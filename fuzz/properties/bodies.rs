@@ -9,6 +9,8 @@ use tillcast::domain::{EntityKind, Input, Reject, Row};
 pub(crate) fn hold(bytes: &[u8]) {
     let body = json::parse(bytes);
     match (&body, serde_json::from_slice::<Value>(bytes)) {
+        // An object with this key passes for a number there.
+        (Ok(body), _) if body.to_string().contains("$serde_json::private::Number") => {}
         (Ok(body), Ok(other)) => assert_eq!(*body, other),
         (Ok(_), Err(error)) => assert!(bytes.starts_with(b"\xef\xbb\xbf"), "{error}"),
         (Err(JsonError::Syntax { .. }), Ok(other)) => panic!("not read: {other}"),

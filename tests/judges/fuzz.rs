@@ -94,7 +94,8 @@ fn frames() {
 
 #[test]
 fn bodies() {
-    let words: [&str; 40] = [
+    let words: [&str; 41] = [
+        "{\"$serde_json::private::Number\":\"1e\"}",
         "{",
         "}",
         "[",
