@@ -220,6 +220,9 @@ fn readers_that_stop_keep_nobody_from_a_page() {
     }
 }
 
+/// A page takes four seconds.
+const SLOW_READ_BYTES_PER_SECOND: u32 = 64 * 1024;
+
 #[test]
 fn a_slow_reader_has_its_page_while_nobody_waits_for_it() {
     let server = Server::with_users(&["staff", "display"], &[]);
@@ -232,13 +235,19 @@ fn a_slow_reader_has_its_page_while_nobody_waits_for_it() {
     slow.read_exact(&mut [0; 12]).unwrap();
     // Meanwhile it counts as slow, and others have the pages that are left.
     others_are_served(&server, &staff, tea);
+    // It takes longer than a client that takes nothing may.
     let mut rest = [0; 4096];
-    let mut missing = whole;
+    let (mut missing, begun) = (whole, Instant::now());
     while missing > 0 {
+        let taken = u32::try_from(whole - missing).unwrap();
+        while begun.elapsed() < Duration::from_secs(1) * taken / SLOW_READ_BYTES_PER_SECOND {
+            admin.get("/healthz").expect(200);
+        }
         let bytes = slow.read(&mut rest).unwrap();
         assert!(bytes > 0, "{missing} of {whole} bytes never came");
         missing = missing.saturating_sub(bytes);
     }
+    assert!(begun.elapsed() > Duration::from_secs(3));
     // One that never reads on is not waited for.
     let mut stuck = stuck_reader(&display);
     let begun = Instant::now();
