@@ -146,6 +146,8 @@ fn confined(conn: Connection) -> rusqlite::Result<Connection> {
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        // Plans depend on no bound value: else SQLite would make a new one whenever another value is bound.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ] {
         conn.set_db_config(setting, value)?;
     }
@@ -264,6 +266,8 @@ fn migrate(conn: &mut Connection, version: usize) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -293,6 +297,22 @@ mod tests {
             ] {
                 assert!(!config(off));
             }
+        }
+    }
+
+    /// To plan a statement costs more than most of them need to run.
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_values() {
+        let data = tempfile::tempdir().unwrap();
+        let writer = open_writer(data.path(), 64).unwrap();
+        let reader = open_reader(data.path(), 64).unwrap();
+        for conn in [writer, reader] {
+            let mut statement =
+                conn.prepare("SELECT min(id) FROM responses WHERE user_id = ?").unwrap();
+            for user in 0..9 {
+                assert_eq!(statement.query_row([user], |row| row.get(0)), Ok(None::<i64>));
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
         }
     }
 

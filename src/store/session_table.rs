@@ -39,7 +39,6 @@ pub(super) fn check_caller(conn: &Connection, caller: &Caller) -> Result<(), Rej
     let Some(user_id) = caller.principal.user_id() else { return Ok(()) };
     let credential = caller.credential.filter(|credential| credential.expires > Instant::now());
     let credential = credential.ok_or(Reject::SessionEnded)?;
-    // Not a join with the users: SQLite would make a new plan of it for each value.
     let sql = "SELECT user_id FROM sessions WHERE token_hash = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let owner = statement.query_row([credential.token_hash.0], |row| row.get::<_, i64>(0));
