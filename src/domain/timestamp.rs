@@ -9,28 +9,27 @@ pub fn write(out: &mut String, ms: i64) {
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second) = time.to_hms();
-    let milliseconds = ms.rem_euclid(1000).unsigned_abs();
+    let (year, ms) = (year.unsigned_abs(), ms.rem_euclid(1000).unsigned_abs());
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    for (end, number) in [
-        (4, year.unsigned_abs().into()),
-        (7, u8::from(month).into()),
-        (10, day.into()),
-        (13, hour.into()),
-        (16, minute.into()),
-        (19, second.into()),
-        (23, milliseconds),
+    for (at, number) in [
+        (0, (year / 100).into()),
+        (2, (year % 100).into()),
+        (5, u8::from(month).into()),
+        (8, day.into()),
+        (11, hour.into()),
+        (14, minute.into()),
+        (17, second.into()),
+        (20, ms / 10),
+        (21, ms % 100),
     ] {
-        put_digits(&mut text[..end], number);
+        (text[at], text[at + 1]) = (digit(number / 10), digit(number));
     }
     out.push_str(&String::from_utf8_lossy(&text));
 }
 
-/// Adds a number to the zeros at the end of a text; a digit that has no zero is left out.
-fn put_digits(text: &mut [u8], mut number: u64) {
-    for digit in text.iter_mut().rev().take_while(|byte| byte.is_ascii_digit()) {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-    }
+/// The last digit of a number.
+fn digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or(0)
 }
 
 /// `2026-01-25T10:30:00.000Z` as a new string.

@@ -36,8 +36,8 @@ pub(super) fn create(
     };
     let products = load_products(reads, principal.role(), lines, &mut errors)?;
     all_found(errors)?;
-    order::set_items(&mut row, &[])?;
     if lines.is_empty() {
+        order::set_items(&mut row, &[])?;
         input.apply_to(&mut row)?;
     } else {
         price(&mut row, lines, &products)?;
