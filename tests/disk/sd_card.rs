@@ -35,6 +35,15 @@ fn an_idle_shop_writes_nothing() {
         })
         .collect();
     outside_order(&admin, 9.99);
+    // The trail stores the entries of logins a moment later.
+    let logins = || {
+        let page = admin.get("/api/audit?limit=200&entity=session").expect(200).json();
+        page["data"].as_array().unwrap().iter().filter(|entry| entry["action"] == "login").count()
+    };
+    let begun = Instant::now();
+    while logins() <= SCREENS {
+        assert!(begun.elapsed() < PATIENCE, "an entry is missing");
+    }
     wait_for_rounds(&admin, 2);
     let numbers = || ["disk_written_bytes_total", "wal_bytes_total"].map(|name| admin.metric(name));
     let before = numbers();
