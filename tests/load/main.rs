@@ -16,4 +16,5 @@ mod open_files;
 mod scanners;
 mod shares;
 mod slow_clients;
+mod slow_heads;
 mod strangers;

@@ -63,6 +63,13 @@ fn were_open_until_now(held: Vec<Raw>) {
     }
 }
 
+/// A connection on which this was sent.
+fn sent(server: &Server, bytes: &[u8]) -> Raw {
+    let mut raw = Raw::connect(server.address()).unwrap();
+    raw.send(bytes).unwrap();
+    raw
+}
+
 /// Whatever others want is done.
 fn others_are_served(server: &Server, staff: &Client, tea: i64) {
     let sale = json!({"items": [{"product_id": tea, "quantity": 1}]});
@@ -106,13 +113,8 @@ fn slow_logins_of_one_address_take_its_share_and_no_more() {
 fn a_slow_login_ends_before_a_slow_order() {
     let server = Server::with_users(&["staff"], &[]);
     let staff = server.login("staff");
-    let connect = |bytes: &[u8]| {
-        let mut raw = Raw::connect(server.address()).unwrap();
-        raw.send(bytes).unwrap();
-        raw
-    };
-    let mut order = connect(&begun("/api/orders", staff.cookie(), 4 * 1024, 3 * 1024));
-    let mut login = connect(&begun("/api/auth/login", None, 4 * 1024, 3 * 1024));
+    let mut order = sent(&server, &begun("/api/orders", staff.cookie(), 4 * 1024, 3 * 1024));
+    let mut login = sent(&server, &begun("/api/auth/login", None, 4 * 1024, 3 * 1024));
     login.answer(false).unwrap().expect("an answer").problem(408);
     order.set_patience(Duration::from_millis(1));
     assert_eq!(order.answer(false).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -129,8 +131,7 @@ fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
     let announced = begun("/api/orders", kiosk.cookie(), 64 * 1024, 1);
     let half = begun("/api/orders", kiosk.cookie(), 64 * 1024, 60 * 1024);
     let connect = |bytes: &[u8]| {
-        let mut raw = Raw::connect(server.address()).unwrap();
-        raw.send(bytes).unwrap();
+        let raw = sent(&server, bytes);
         raw.set_patience(Duration::from_millis(1));
         raw
     };
@@ -159,8 +160,8 @@ fn a_body_takes_its_memory_as_it_comes_and_gives_it_back() {
     let long = format!("{{\"total\":1,\"currency\":\"USD\"}}{}", " ".repeat(60 * 1024));
     // Two at once would be more than a share.
     for _ in 0..3 {
-        let mut whole = connect(&json_request("POST", "/api/orders", staff.cookie(), "", &long));
-        whole.set_patience(PATIENCE);
+        let order = json_request("POST", "/api/orders", staff.cookie(), "", &long);
+        let mut whole = sent(&server, &order);
         whole.answer(false).unwrap().expect("an answer").expect(201);
     }
 }
@@ -295,8 +296,7 @@ fn monitors_need_no_place() {
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     let mut waiting: Vec<Raw> = (0..IN_FLIGHT)
         .map(|_| {
-            let mut raw = Raw::connect(server.address()).unwrap();
-            raw.send(&order).unwrap();
+            let raw = sent(&server, &order);
             raw.set_patience(Duration::from_millis(1));
             raw
         })
