@@ -9,6 +9,7 @@ mod dispatch;
 mod drain;
 mod half_open;
 mod head;
+mod host;
 mod http_permits;
 mod listen;
 mod maintenance;
@@ -66,9 +67,12 @@ impl Server {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub fn open(settings: &Settings, passed: Vec<Passed>) -> Result<Self, String> {
+    pub fn open(
+        settings: &Settings,
+        passed: Vec<Passed>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
         let notifier = ServiceNotifier::starting(store::database_bytes(&settings.data_dir));
-        let metrics = Arc::new(Metrics::new());
         let (hub, inbox) = Hub::new().map_err(|error| format!("sockets: {error}"))?;
         let hub = Arc::new(hub);
         let storage = Storage::open(settings, &metrics, &hub)?;

@@ -8,6 +8,7 @@ mod login;
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::address::reachable;
@@ -33,7 +34,7 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
     let logins = login::create(&config)?;
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&settings(&config), Vec::new())?;
+        let opened = Server::open(&settings(&config), Vec::new(), Arc::default())?;
         let address = opened.addresses.first().copied().map(reachable);
         let address = address.ok_or("there is no address to listen on")?;
         let data_dir = config.data_dir.clone();

@@ -20,6 +20,7 @@ use crate::cli::terminal::explain;
 use crate::config::{Config, ConfigErrors};
 use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
+use crate::metrics::Metrics;
 use crate::server::{self, DailyBackup, Server, Settings};
 use crate::store::{self, Console, Retention};
 use crate::tls::{Files, Identity};
@@ -58,6 +59,8 @@ pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
 
 /// Serves the data directory until a signal.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    // The kernel's counts are root's once root has given up its rights.
+    let metrics = Arc::new(Metrics::new());
     privileges::become_owner(&config.data_dir)?;
     let Inherited { sockets, identity } = inherited(config)?;
     let log = logging::start(config);
@@ -65,7 +68,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
-        let opened = Server::open(&settings, sockets)?;
+        let opened = Server::open(&settings, sockets, metrics)?;
         hide_memory();
         make_first_admin(config)?;
         if is_in_the_clear(config, &opened.addresses) {

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -169,7 +169,7 @@ impl Shop {
         let served = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let writer = runtime.block_on(async {
-                let opened = server::Server::open(&settings, Vec::new()).unwrap();
+                let opened = server::Server::open(&settings, Vec::new(), Arc::default()).unwrap();
                 tell.send(opened.addresses[0]).unwrap();
                 opened.run().await.unwrap()
             });
