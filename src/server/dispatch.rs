@@ -5,19 +5,18 @@ use std::sync::Arc;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
-use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode, Version};
 use tokio::time::timeout;
 
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
-use crate::domain::text::shorten;
 use crate::http::{
     AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, is_probe, may_act, origin_of, owner,
 };
-use crate::limits::{LOGIN_BYTES_MAX, REJECTED_HOST_CHARS, REJECTED_SKIP_TIMEOUT};
+use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
 use crate::server::context::Context;
+use crate::server::host::{check_host, check_name, only_host};
 use crate::server::pace::Peer;
 use crate::server::redirect::redirect;
 use crate::server::upgrade::upgrade;
@@ -32,7 +31,7 @@ pub(super) async fn dispatch(
 ) -> Reply {
     let client =
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
-    let client = client.and_then(|client| check_host(context, &request).map(|()| client));
+    let client = client.and_then(|client| check_hosts(context, &request).map(|()| client));
     let secure = client.as_ref().is_ok_and(|client| client.secure);
     let session = context.api.auth.session(secure, cookie_lines(request.headers()));
     let has_session = session.is_ok();
@@ -105,15 +104,8 @@ async fn skip_body(body: Incoming) {
 /// none (RFC 9112, section 3.2), and a body in any coding but chunked (section 6.1).
 fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     let headers = request.headers();
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let has_one_host = match (hosts.next(), hosts.next()) {
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), None) => true,
-        _ => false,
-    };
-    if !has_one_host {
-        return Err(Problem::new(Code::MalformedRequest, "a request has one Host"));
-    }
+    let hosts = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+    only_host(hosts, request.version() < Version::HTTP_11)?;
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = match (codings.next(), codings.next()) {
         (None, _) => true,
@@ -126,28 +118,12 @@ fn check_head(request: &Request<Incoming>) -> Result<(), Problem> {
     Err(Problem::new(Code::MalformedRequest, "a body comes in chunks or with its length"))
 }
 
-/// Rejects a request for a host that is not this server (RFC 9110, section 7.4). A request without a host does
-/// not come from a browser, and is allowed.
-fn check_host(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
-    let check = |host: &str| {
-        if context.hosts.include(host) {
-            return Ok(());
-        }
-        let shown = shorten(host, REJECTED_HOST_CHARS);
-        let detail = format!(
-            "this server is not {shown:?}; if it is, start it with --allow-host and this name"
-        );
-        Err(Problem::new(Code::MisdirectedRequest, detail))
-    };
+/// Rejects a request for a host that is not this server. A request without a host does not come from a browser,
+/// and is allowed.
+fn check_hosts(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
     if let Some(target) = request.uri().authority() {
-        check(target.host())?;
+        check_name(&context.hosts, target.host())?;
     }
-    match request.headers().get(header::HOST) {
-        None => Ok(()),
-        Some(host) if host.is_empty() => check(""),
-        Some(host) => match Authority::try_from(host.as_bytes()) {
-            Ok(host) => check(host.host()),
-            Err(_) => Err(Problem::new(Code::MalformedRequest, "Host is no name and no address")),
-        },
-    }
+    let host = request.headers().get(header::HOST);
+    host.map_or(Ok(()), |host| check_host(&context.hosts, host.as_bytes()))
 }

@@ -126,15 +126,28 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
-/// The origin that a head names; `None` if it names several. The rest of the head may be malformed or missing.
-pub(super) fn origin_in(head: &[u8]) -> Option<&str> {
+/// The values that a head has of a header, whose name is in lower case. The rest of the head may be malformed or
+/// missing.
+pub(super) fn values_in<'h>(head: &'h [u8], name: &str) -> impl Iterator<Item = &'h [u8]> {
     let lines = head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
-    let mut origins = lines.filter_map(|line| {
-        let (name, value) = line.split_at_checked(b"origin:".len())?;
-        name.eq_ignore_ascii_case(b"origin:").then(|| value.trim_ascii())
-    });
+    lines.filter_map(move |line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        let is_it = found.eq_ignore_ascii_case(name.as_bytes());
+        value.strip_prefix(b":").filter(|_| is_it).map(<[u8]>::trim_ascii)
+    })
+}
+
+/// The origin that a head names; `None` if it names several.
+pub(super) fn origin_in(head: &[u8]) -> Option<&str> {
+    let mut origins = values_in(head, "origin");
     let origin = str::from_utf8(origins.next()?).ok();
     origin.filter(|_| origins.next().is_none())
+}
+
+/// Whether the request of a head speaks HTTP/1.0, whose clients need not name a host.
+pub(super) fn is_http_1_0(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next();
+    line.is_some_and(|line| line.trim_ascii_end().ends_with(b" HTTP/1.0"))
 }
 
 /// The length of the first record, once it has arrived whole or fills the peeked bytes.

@@ -12,7 +12,8 @@ use crate::http::{Problem, Reply, allow_origin, to_raw};
 use crate::limits::{CLOSE_WAIT, REFUSED_HEAD_BYTES};
 use crate::server::admission::Refusal;
 use crate::server::context::Context;
-use crate::server::head::{await_request, origin_in};
+use crate::server::head::{await_request, is_http_1_0, origin_in, values_in};
+use crate::server::host::{check_host, only_host};
 use crate::server::stream::Stream;
 use crate::throttle::Owner;
 
@@ -27,15 +28,20 @@ pub(super) async fn refuse(
     let Ok(_permit) = context.refusals.try_acquire(Owner::Address(from.into()), 1) else {
         return;
     };
-    if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, &refusal)).await {
+    if let Ok(Err(error)) = timeout(CLOSE_WAIT, send(&context, stream, from, &refusal)).await {
         tracing::debug!(%error, "a refusal could not be sent");
     }
 }
 
-async fn send(context: &Context, stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
+async fn send(
+    context: &Context,
+    stream: TcpStream,
+    from: IpAddr,
+    refusal: &Refusal,
+) -> io::Result<()> {
     let tls = await_request(&stream, context.api.identity.as_deref()).await?;
     let mut stream = Stream::new(stream, tls);
-    let reply = reply_to(&read_head(&mut stream).await?, context, refusal);
+    let reply = reply_to(&read_head(&mut stream).await?, from, context, refusal);
     stream.write_all(&to_raw(&reply)).await?;
     drop(reply);
     stream.shutdown().await?;
@@ -53,9 +59,25 @@ async fn read_head(stream: &mut Stream) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn reply_to(head: &[u8], context: &Context, refusal: &Refusal) -> Reply {
-    let refuse = || Problem::from(refusal).into_reply();
-    let mut reply = context.api.probe(head).unwrap_or_else(refuse);
+fn reply_to(head: &[u8], from: IpAddr, context: &Context, refusal: &Refusal) -> Reply {
+    let mut reply = match context.api.probe(head) {
+        None => Problem::from(refusal).into_reply(),
+        Some(answer) => match check_head_host(head, from, context) {
+            Ok(()) => answer,
+            Err(problem) => problem.into_reply(),
+        },
+    };
     allow_origin(&mut reply, origin_in(head), &context.api.origins);
     reply
+}
+
+/// Rejects a probe for a host that is not this server. As everywhere, a trusted proxy says what its client asked
+/// for.
+fn check_head_host(head: &[u8], from: IpAddr, context: &Context) -> Result<(), Problem> {
+    let host = only_host(values_in(head, "host"), is_http_1_0(head))?;
+    let forwarded =
+        values_in(head, "x-forwarded-host").last().filter(|_| context.proxies.trust(from));
+    let forwarded = forwarded.and_then(|hosts| hosts.rsplit(|byte| *byte == b',').next());
+    let host = forwarded.map(<[u8]>::trim_ascii).or(host);
+    host.map_or(Ok(()), |host| check_host(&context.hosts, host))
 }

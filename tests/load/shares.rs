@@ -282,12 +282,32 @@ fn logins_of_one_address_do_not_fill_the_queue_of_hashes() {
     assert!(refused > usize::from(LOGINS) / 2, "{refused} of {LOGINS} were too many");
 }
 
+/// Checks that a probe which needs no place is answered for the server's own names alone.
+#[track_caller]
+fn probes_name_a_host_of_the_server(server: &Server, path: &str) {
+    let ask = |from, version, lines: &str| {
+        let mut raw = Raw::connect_from(from, server.address()).unwrap();
+        raw.send(format!("GET {path} HTTP/{version}\r\n{lines}\r\n").as_bytes()).unwrap();
+        raw.answer(false).unwrap().expect("an answer").status
+    };
+    let (client, proxy) = ([127, 0, 0, 8], [127, 0, 0, 9]);
+    let (own, foreign) = ("Host: localhost:3000\r\n", "hOsT: attacker.example\r\n");
+    let forwarded = "X-Forwarded-Host: localhost\r\n";
+    assert_eq!(ask(client, "1.1", own), 200);
+    assert_eq!(ask(client, "1.1", foreign), 421);
+    assert_eq!(ask(client, "1.1", &[own, foreign].concat()), 400);
+    assert_eq!(ask(client, "1.1", ""), 400);
+    assert_eq!(ask(client, "1.0", ""), 200);
+    assert_eq!(ask(client, "1.1", &[foreign, forwarded].concat()), 421);
+    assert_eq!(ask(proxy, "1.1", &[foreign, forwarded].concat()), 200);
+}
+
 /// Requests that hold all places of the smallest profile, and some that wait for one.
 const IN_FLIGHT: usize = 100;
 
 #[test]
 fn monitors_need_no_place() {
-    let server = Server::with(&["--profile", "tiny"]);
+    let server = Server::with(&["--profile", "tiny", "--trusted-proxy", "127.0.0.9"]);
     let admin = server.admin();
     let order = json!({"total": 1, "currency": "USD"}).to_string();
     let order = json_request("POST", "/api/orders", admin.cookie(), "", &order);
@@ -303,6 +323,7 @@ fn monitors_need_no_place() {
         .collect();
     for path in ["/healthz", "/readyz"] {
         server.anonymous().get(path).expect(200);
+        probes_name_a_host_of_the_server(&server, path);
     }
     let unanswered = waiting.iter_mut().filter_map(|raw| raw.answer(false).err()).count();
     assert!(unanswered > 64, "only {unanswered} still wait, so there were places");
