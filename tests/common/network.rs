@@ -21,6 +21,13 @@ impl Network {
         network
     }
 
+    /// The same, in which all addresses of an IPv6 network are this machine's own, for sockets that bind freely.
+    pub(crate) fn with_own(addresses: &str) -> Self {
+        let network = Self::enter();
+        network.ip(&format!("-6 route add local {addresses} dev lo"));
+        network
+    }
+
     /// Moves this thread into it.
     pub(crate) fn join(&self) {
         let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
@@ -48,11 +55,6 @@ impl Network {
             network.ip(&format!("addr add {address}/24 dev cable"));
             network.ip("link set cable up");
         }
-    }
-
-    /// Makes all addresses of an IPv6 network this machine's own, for sockets that bind freely.
-    pub(crate) fn own(&self, addresses: &str) {
-        self.ip(&format!("-6 route add local {addresses} dev lo"));
     }
 
     /// A command that runs in this network.

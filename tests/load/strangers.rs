@@ -2,9 +2,11 @@
 //! that connect in a loop. A client that is logged in can connect and is served.
 
 use crate::common::{
-    Answer, Client, Network, PATIENCE, Raw, Server, Socket, is_root, json_request,
+    Answer, Client, Keys, Network, PATIENCE, Raw, Server, Socket, is_root, json_request,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use socket2::{Domain, Type};
 use std::collections::VecDeque;
@@ -31,7 +33,27 @@ fn connect_from(number: usize, server: &Server) -> TcpStream {
     socket.into()
 }
 
-/// Opens a WebSocket from such an address.
+/// Addresses of one IPv6 network, which count as one.
+const NETWORK: &str = "fd00:7::/64";
+const TINY_ON_BOTH: [&str; 6] =
+    ["--profile", "tiny", "--listen", "127.0.0.1:0", "--listen", "[::1]:0"];
+
+/// Connects from one of these.
+fn connect_from_network(number: usize, to: SocketAddr) -> TcpStream {
+    let from = Ipv6Addr::new(0xfd00, 7, 0, 0, 0, 0, 0, u16::try_from(number).unwrap());
+    let socket = socket2::Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+    socket.set_freebind_v6(true).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.into()
+}
+
+fn listens_on_ipv6(server: &Server) -> SocketAddr {
+    let line = server.wait_for_log("listening on [::1]:");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Opens a WebSocket from a loopback address.
 fn upgrade_from(number: usize, server: &Server, client: &Client) -> Result<Socket, Box<Answer>> {
     let stream = connect_from(number, server);
     let mut socket = Socket::over(stream, server.address(), client.cookie(), &[])?;
@@ -249,22 +271,68 @@ fn the_addresses_of_one_ipv6_network_replace_each_others_half_open_connections_a
     if !is_root() {
         return;
     }
-    let network = Network::enter();
-    network.own("fd00:7::/64");
-    let listen = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0"];
-    let server = Server::with(&[&["--profile", "tiny"], &listen[..]].concat());
-    let line = server.wait_for_log("listening on [::1]:");
-    let to: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let _network = Network::with_own(NETWORK);
+    let server = Server::with(&TINY_ON_BOTH);
+    let to = listens_on_ipv6(&server);
     let devices = (0..DEVICES).map(|_| TcpStream::connect(to).unwrap()).collect();
-    let rotating = |at: usize| {
-        let from = Ipv6Addr::new(0xfd00, 7, 0, 0, 0, 0, 0, u16::try_from(at).unwrap());
-        let socket = socket2::Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
-        socket.set_freebind_v6(true).unwrap();
-        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-        socket.connect(&to.into()).unwrap();
-        socket.into()
+    are_served_after_a_storm(devices, |at| connect_from_network(at, to), &server);
+}
+
+/// Handshakes that never end: more than there are permits for the HTTP phase.
+const HANDSHAKES: usize = 200;
+
+/// Checks that sales, logins and monitors go on beside handshakes of which half are not even begun whole.
+fn are_served_beside_handshakes(
+    keys: &Keys,
+    server: &Server,
+    connect: impl Fn(usize) -> TcpStream,
+) {
+    let cookie = keys.log_in(server);
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut hello = Vec::new();
+    ClientConnection::new(keys.client(), name).unwrap().write_tls(&mut hello).unwrap();
+    let handshake = |at: usize| {
+        let mut stream = connect(at);
+        let sent = if at.is_multiple_of(2) { hello.len() / 2 } else { hello.len() };
+        stream.write_all(&hello[..sent]).unwrap();
+        stream
     };
-    are_served_after_a_storm(devices, rotating, &server);
+    let handshakes: Vec<TcpStream> = (0..HANDSHAKES).map(handshake).collect();
+    let begun = Instant::now();
+    for _ in 0..5 {
+        let order = ["POST", "/api/orders", r#"{"total":1,"currency":"USD"}"#];
+        keys.send(server, &cookie, order).expect(201);
+        keys.curl(server.address(), "/healthz", &[]).expect(200);
+        keys.log_in(server);
+    }
+    // The server waits 10 s for a handshake.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(handshakes.iter().all(is_open), "they ended too early to be in the way");
+}
+
+/// Whether the server has not closed a connection.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    !matches!(stream.peek(&mut [0]), Ok(0))
+}
+
+#[test]
+fn handshakes_that_never_end_keep_nobody_waiting() {
+    let keys = Keys::make();
+    let server = keys.server(&["--profile", "tiny"]);
+    are_served_beside_handshakes(&keys, &server, |_| connect_from(7, &server));
+}
+
+#[test]
+fn handshakes_of_one_ipv6_network_keep_nobody_waiting() {
+    if !is_root() {
+        return;
+    }
+    let _network = Network::with_own(NETWORK);
+    let keys = Keys::make();
+    let server = keys.server(&TINY_ON_BOTH);
+    let to = listens_on_ipv6(&server);
+    are_served_beside_handshakes(&keys, &server, |at| connect_from_network(at, to));
 }
 
 fn get(path: &str, client: &Client) -> Vec<u8> {
