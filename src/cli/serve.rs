@@ -59,17 +59,21 @@ pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
 
 /// Serves the data directory until a signal.
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    // The kernel's counts are root's once root has given up its rights.
+    // The kernel's counts are root's once the process is hidden, or root has given up its rights.
     let metrics = Arc::new(Metrics::new());
+    // Keys, passwords and tokens stay out of core dumps and of reach of other programs of the same user.
+    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     privileges::become_owner(&config.data_dir)?;
     let Inherited { sockets, identity } = inherited(config)?;
     let log = logging::start(config);
+    if let Err(error) = hidden {
+        tracing::warn!(%error, "other programs of this user can read the server's memory");
+    }
     let rate_limit = log.rate_limit();
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets, metrics)?;
-        hide_memory();
         make_first_admin(config)?;
         if is_in_the_clear(config, &opened.addresses) {
             tracing::warn!(
@@ -86,14 +90,6 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let ended = end(runtime, served);
     rate_limit.report();
     Ok(ended?)
-}
-
-/// Keeps passwords and tokens from core dumps, and from other programs of the same user: they can no longer read
-/// the process. Its own files under `/proc` are root's from now on.
-fn hide_memory() {
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "other programs of this user can read the server's memory");
-    }
 }
 
 /// Announces the server under the name of `--mdns`, if there is one. The shop opens even if this fails.
