@@ -35,7 +35,7 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
     let port = port::check(config);
     let clock_source = clock::source(system);
     let places = Places::of(config)?;
-    let certificate = (!places.has_certificate()).then(|| certificate::check(config));
+    let certificate = (!places.has_certificate()).then(|| certificate::check_outside(config));
     let backup = (!places.has_backups()).then(|| backup::check(config, store::clock()));
     let data_dir = DataDir::enter(&config.data_dir)?;
     let config = &places.seen_from(&data_dir, config);

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -101,12 +102,16 @@ pub(super) fn below(data_dir: &Path, path: &Path) -> Result<Option<PathBuf>, Str
 /// read what that user may not.
 pub(super) fn open_file(path: &Path) -> Result<File, String> {
     let fail = |error: Errno| format!("{}: {error}", path.display());
+    let missing = || format!("{}: there is no such file", path.display());
     if !geteuid().is_root() {
-        return File::open(path).map_err(|error| format!("{}: {error}", path.display()));
+        return File::open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => missing(),
+            _ => format!("{}: {error}", path.display()),
+        });
     }
     let place = walk(path)?;
     if place.is_missing {
-        return Err(fail(Errno::NOENT));
+        return Err(missing());
     }
     let owners = [0, place.found.st_uid];
     let above = fstat(&place.folder).map_err(fail)?.st_uid;

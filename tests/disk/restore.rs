@@ -162,7 +162,7 @@ fn a_file_that_is_not_a_backup_is_refused_before_a_shop_is_created() {
         ("empty.db", "is not a backup of a shop"),
         ("foreign.db", "is a database of another program"),
         (".", "is a folder"),
-        ("missing.db", "No such file"),
+        ("missing.db", "there is no such file"),
     ] {
         let output = run(&["restore", backup, "--data-dir", "shop"], &[], folder.path());
         fails(&output, &[&format!("{backup}: {why}")]);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, SystemTime};
@@ -320,6 +320,27 @@ fn a_certificate_that_clients_refuse_is_bad() {
     }
     fs::remove_file(&key).unwrap();
     look().has("bad", "certificate", "there is no such file");
+}
+
+/// Whoever owns a folder on the way to the files must not choose what root reads.
+#[test]
+fn root_follows_no_link_of_a_user_to_a_certificate() {
+    if !is_root() {
+        return;
+    }
+    let keys = Keys::make();
+    let folder = tempdir().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    fs::copy(keys.file("cert.pem"), &cert).unwrap();
+    symlink(keys.file("key.pem"), &key).unwrap();
+    let server = Server::start();
+    let look = || {
+        let files = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        doctor(&server.data_dir(), &[&["--listen", "192.0.2.1:3999"], &files[..]].concat())
+    };
+    look().has("ok", "certificate", &format!("{}: valid", cert.display()));
+    lchown(&key, Some(65534), Some(65534)).unwrap();
+    look().has("bad", "certificate", "a link on the way belongs to user 65534");
 }
 
 #[test]

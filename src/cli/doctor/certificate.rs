@@ -1,14 +1,49 @@
 //! Checks whether clients accept the certificate and its key, if there are any.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use rustix::process::geteuid;
 
 use crate::cli::address::is_in_the_clear;
 use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
+use crate::cli::privileges::open_file;
 use crate::config::Config;
 use crate::tls::{Files, Identity};
 
 /// How to renew a certificate.
 const RENEW: &str = "`tillcast cert` issues a new one, and `systemctl reload tillcast` loads it";
+
+/// Checks files outside of the data directory. Root opens each once, by a way on which no other user's link leads it,
+/// and reads what it has opened.
+pub(super) fn check_outside(config: &Config) -> Vec<Finding> {
+    if !geteuid().is_root() {
+        return check(config);
+    }
+    let open = |path: &Option<PathBuf>| path.as_deref().map(open_file).transpose();
+    let (cert, key) = match (open(&config.tls_cert), open(&config.tls_key)) {
+        (Ok(cert), Ok(key)) => (cert, key),
+        (cert, key) => {
+            let wrong = cert.err().into_iter().chain(key.err());
+            return wrong.map(|wrong| bad(format!("{wrong}; {RENEW}"))).collect();
+        }
+    };
+    let path = |file: &File| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let (tls_cert, tls_key) = (cert.as_ref().map(path), key.as_ref().map(path));
+    let names = [(&tls_cert, &config.tls_cert), (&tls_key, &config.tls_key)];
+    let reword = |text: String| {
+        names.iter().fold(text, |text, names| match names {
+            (Some(path), Some(name)) => {
+                text.replace(&*path.to_string_lossy(), &name.to_string_lossy())
+            }
+            _ => text,
+        })
+    };
+    let opened = Config { tls_cert: tls_cert.clone(), tls_key: tls_key.clone(), ..config.clone() };
+    let findings = check(&opened).into_iter();
+    findings.map(|finding| Finding { text: reword(finding.text), ..finding }).collect()
+}
 
 /// Checks the files that the settings name.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
