@@ -57,7 +57,8 @@ fn outside(
     column: &str,
     range: &RangeInclusive<i64>,
 ) -> rusqlite::Result<Option<String>> {
-    // Each is found in an index; both in one SELECT would look at all rows.
+    // Each is found in an index, but in the small tables of users and sessions; both in one SELECT would look
+    // at all rows.
     for end in ["min", "max"] {
         let sql = format!("SELECT {end}({column}) FROM {table}");
         let found = conn.query_row(&sql, [], |row| {

@@ -96,6 +96,8 @@ mod tests {
     use std::thread::{self, scope};
     use std::time::Instant;
 
+    use tempfile::TempDir;
+
     use super::*;
     use crate::limits::{READ_TIME_LAST, READ_TIME_MAX};
 
@@ -108,12 +110,18 @@ mod tests {
         })
     }
 
-    #[test]
-    fn a_panic_leaves_the_reader_without_a_transaction() {
+    /// A reader of a new shop, with its gate and its folder.
+    fn reader() -> (TempDir, Arc<Gate>, Reader) {
         let data = tempfile::tempdir().unwrap();
         drop(database::open_writer(data.path(), READER_CACHE_KIB).unwrap());
         let gate = Arc::new(Gate::default());
         let reader = Reader::open(data.path(), &gate, 0).unwrap();
+        (data, gate, reader)
+    }
+
+    #[test]
+    fn a_panic_leaves_the_reader_without_a_transaction() {
+        let (_data, gate, reader) = reader();
         let panics = |conn: &Connection| snapshot(conn, |_| panic!("a bug"));
         assert_eq!(reader.query::<()>(panics), Err(Reject::Unavailable));
         assert!(!gate.has_read_inside());
@@ -122,10 +130,7 @@ mod tests {
 
     #[test]
     fn a_read_ends_when_its_time_is_over_or_the_writer_waits() {
-        let data = tempfile::tempdir().unwrap();
-        drop(database::open_writer(data.path(), READER_CACHE_KIB).unwrap());
-        let gate = Arc::new(Gate::default());
-        let reader = Reader::open(data.path(), &gate, 0).unwrap();
+        let (_data, gate, reader) = reader();
         let begun = Instant::now();
         assert_eq!(endless(&reader), Err(Reject::Busy));
         assert!(begun.elapsed() >= READ_TIME_MAX);
