@@ -6,7 +6,9 @@ use crate::domain::decimal::{self, AmountError};
 use crate::domain::schema::Type;
 use crate::domain::text::{self, hidden_character};
 use crate::domain::{Code, Field, Violation, currency};
-use crate::limits::{EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX};
+use crate::limits::{
+    BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX,
+};
 
 /// Reads a whole number within bounds, however it is written: 2, 2.0 and 20e-1 are the same.
 pub(super) fn parse_integer(value: &Value, least: i64, most: i64) -> Result<i64, Violation> {
@@ -31,6 +33,7 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
     match field.ty {
         Type::Line(least, most) => check_line(text, least, most),
         Type::Text(most) => check_block(text, most),
+        Type::Barcode => check_barcode(text),
         Type::Email => check_email(text),
         Type::Currency if currency::exponent(text).is_some() => Ok(()),
         Type::Currency => {
@@ -47,7 +50,8 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Owner
         | Type::OrderNumber
         | Type::Money(_)
-        | Type::Count
+        | Type::Flag
+        | Type::Thousandths(_)
         | Type::Items => Ok(()),
     }
 }
@@ -78,6 +82,14 @@ fn check_block(text: &str, most: usize) -> Result<(), Violation> {
     check_length(text, 0, most)?;
     match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some(control) => Err(bad_character(control, "the control character")),
+        None => Ok(()),
+    }
+}
+
+fn check_barcode(text: &str) -> Result<(), Violation> {
+    check_length(text, 1, BARCODE_CHARS_MAX)?;
+    match text.chars().find(|character| !matches!(character, ' '..='~')) {
+        Some(other) => Err(bad_character(other, "the character")),
         None => Ok(()),
     }
 }

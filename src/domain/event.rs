@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, Field, KindSet, Reject, Row, decimal, order, timestamp};
+use crate::domain::{
+    Cell, EntityKind, Field, KindSet, Reject, Row, Thousandths, decimal, order, timestamp,
+};
 
 /// One entry of the event log, as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +169,7 @@ impl<'r> JsonWriter<'r> {
             }
             (Type::Items, _) => self.put_items()?,
             (_, Cell::Null) => out.push_str("null"),
+            (Type::Thousandths(_), Cell::Int(number)) => Thousandths(*number).write(out),
             (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, self.decimals),
             (_, Cell::Int(number)) => write_integer(out, *number, 1),
             (_, Cell::Text(text)) => put_text(out, text),
@@ -185,7 +188,7 @@ impl<'r> JsonWriter<'r> {
             out.push_str(",\"sku\":");
             put_text(out, &item.sku);
             out.push_str(",\"quantity\":");
-            write_integer(out, item.quantity, 1);
+            item.quantity.write(out);
             out.push_str(",\"unit_price\":");
             decimal::write(out, item.unit_price, self.decimals);
             out.push_str(",\"line_total\":");

@@ -7,9 +7,9 @@ use crate::domain::decimal::{AmountError, Decimal};
 use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{
-    Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Violation, currency, order,
+    Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Thousandths, Violation,
+    currency, order,
 };
-use crate::limits::COUNT_MAX;
 
 /// The purpose of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +203,10 @@ fn read_value(
         (Type::Money(_), _) => return wrong_type("must be a number, such as 9.99"),
         (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, errors))),
         (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
-        (Type::Count, value) => Cell::Int(parse_integer(&value, 0, COUNT_MAX)?),
+        (Type::Flag, value) => Cell::Int(parse_integer(&value, 0, 1)?),
+        (Type::Thousandths(most), value) => {
+            Cell::Int(Thousandths::read(&value, Thousandths::ZERO, Thousandths::whole(most))?.0)
+        }
         (_, Value::String(text)) => {
             let text = normalize_text(field, text);
             check_text(field, &text)?;

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
-use crate::limits::{AMOUNT_MINOR_MAX, COUNT_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
+use crate::limits::{
+    AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX, QUANTITY_MAX,
+};
 
 /// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
 /// are left to the server: their ranges are an error in JavaScript without its flag `u`.
@@ -248,8 +250,10 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             json!({"type": "number", "exclusiveMinimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})
         }
         Type::Currency => json!({"type": "string", "pattern": "^[A-Z]{3}$"}),
-        Type::Count => {
-            json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": COUNT_MAX})
+        Type::Flag => json!({"type": "integer", "minimum": 0, "maximum": 1}),
+        Type::Thousandths(most) => json!({"type": "number", "minimum": 0, "maximum": most}),
+        Type::Barcode => {
+            json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
         Type::Items if direction == Direction::Shown => {
             json!({"type": "array", "items": reference("OrderLine")})
@@ -283,7 +287,7 @@ fn text(least: usize, most: usize, pattern: &str) -> Value {
 }
 
 fn quantity() -> Value {
-    json!({"type": "integer", "minimum": 1, "maximum": QUANTITY_MAX})
+    json!({"type": "number", "exclusiveMinimum": 0, "maximum": QUANTITY_MAX})
 }
 
 fn new_order_line() -> Value {

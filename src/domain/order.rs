@@ -1,6 +1,6 @@
 //! Orders: their fields, their statuses, and the lines that are stored with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
 use crate::domain::words::words;
 use crate::domain::{
-    Cell, Code, EntityKind, EntitySchema, Field, FieldError, FieldRef, Reject, Row,
+    Cell, Code, EntityKind, EntitySchema, Field, FieldError, FieldRef, Reject, Row, Thousandths,
 };
 use crate::limits::NOTES_CHARS_MAX;
 
@@ -127,7 +127,7 @@ const FIELDS: &[Field] = &[
         "The status without the parcels, a cancellation or a refund; null if it equals the status.",
     )
     .hidden(),
-    Field::new("stock_returned", Type::Count, "1 once its goods came back into stock, else 0.")
+    Field::new("stock_returned", Type::Flag, "1 once its goods came back into stock, else 0.")
         .initial_int(0)
         .hidden(),
 ];
@@ -175,16 +175,19 @@ pub struct Item {
     pub name: String,
     /// The product's stock keeping unit at the sale.
     pub sku: String,
-    /// The number of pieces.
-    pub quantity: i64,
-    /// The price of one piece, in minor units.
+    /// The quantity, in the product's unit.
+    pub quantity: Thousandths,
+    /// The price of one unit, in minor units.
     pub unit_price: i64,
+    /// Whether the product was not counted at the sale, so that nothing was taken from its stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
 }
 
 impl Item {
     /// The price of the line, in minor units.
     pub fn line_total(&self) -> i64 {
-        self.quantity.saturating_mul(self.unit_price)
+        self.quantity.times(self.unit_price)
     }
 }
 
@@ -223,11 +226,16 @@ pub fn items(order: &Row) -> Result<Vec<Item>, Reject> {
     serde_json::from_str(order.text(ITEMS)?).map_err(|_| order.damaged(ITEMS))
 }
 
-/// The number of pieces of each product in an order.
-pub fn quantities(order: &Row) -> Result<BTreeMap<i64, i64>, Reject> {
-    let mut quantities = BTreeMap::new();
-    for item in items(order)? {
-        *quantities.entry(item.product_id).or_default() += item.quantity;
+/// The products of an order's lines, in ascending order.
+pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
+    Ok(items(order)?.iter().map(|item| item.product_id).collect())
+}
+
+/// The quantity of each product that an order took from the stock.
+pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
+    let mut taken = BTreeMap::new();
+    for item in items(order)?.iter().filter(|item| !item.uncounted) {
+        *taken.entry(item.product_id).or_default() += item.quantity;
     }
-    Ok(quantities)
+    Ok(taken)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::check::parse_integer;
-use crate::domain::{Code, FieldError, Violation};
+use crate::domain::{Code, FieldError, Thousandths, Violation};
 use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// One line of a new order as the client gives it.
@@ -11,8 +11,8 @@ use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 pub struct OrderLine {
     /// The product's id.
     pub product_id: i64,
-    /// The number of pieces.
-    pub quantity: i64,
+    /// The quantity, in the product's unit.
+    pub quantity: Thousandths,
 }
 
 /// Reads the lines of a new order.
@@ -36,15 +36,19 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Ord
         errors.push(FieldError::new(format!("items[{at}]"), Code::WrongType, "must be an object"));
         return None;
     };
-    let mut number = |name: &str, most| {
-        match line.remove(name) {
-            None => Err(Violation::new(Code::Required, "is required")),
-            Some(value) => parse_integer(&value, 1, most),
-        }
-        .map_err(|wrong| errors.push(wrong.at(format!("items[{at}].{name}"))))
+    let mut member = |name: &str| {
+        let missing = || Violation::new(Code::Required, "is required");
+        line.remove(name).ok_or_else(missing)
     };
-    let product_id = number("product_id", i64::MAX);
-    let quantity = number("quantity", QUANTITY_MAX);
+    let product_id = member("product_id").and_then(|id| parse_integer(&id, 1, i64::MAX));
+    let most = Thousandths::whole(QUANTITY_MAX);
+    let quantity =
+        member("quantity").and_then(|number| Thousandths::read(&number, Thousandths(1), most));
+    let mut wrong = |name: &str, wrong: Violation| {
+        errors.push(wrong.at(format!("items[{at}].{name}")));
+    };
+    let product_id = product_id.map_err(|violation| wrong("product_id", violation));
+    let quantity = quantity.map_err(|violation| wrong("quantity", violation));
     let unknown = line.keys().map(|name| {
         FieldError::new(
             format!("items[{at}].{name}"),

@@ -44,8 +44,12 @@ pub enum Type {
     Money(i64),
     /// An ISO 4217 code.
     Currency,
-    /// A whole number from 0 up.
-    Count,
+    /// 0 or 1.
+    Flag,
+    /// A number from 0 to this one, with at most three decimals; stored in thousandths.
+    Thousandths(i64),
+    /// A barcode: printable ASCII characters, at most `BARCODE_CHARS_MAX`.
+    Barcode,
     /// The lines of an order; stored as a JSON text that only `domain::order` reads.
     Items,
 }
@@ -88,8 +92,8 @@ pub struct Field {
     pub nullable: bool,
     /// Whether it is among the keys of the event's `data`.
     pub event: bool,
-    /// Whether a list can be filtered by it.
-    pub filter: bool,
+    /// The name of the field by whose index a list is filtered by this one; `None` if it cannot be.
+    pub filter: Option<&'static str>,
     /// Whether the server hides it from clients.
     pub hidden: bool,
     /// Whether it is personal data: an erasure sets it to null, even if clients may not.
@@ -108,7 +112,7 @@ impl Field {
             patch: false,
             nullable: false,
             event: false,
-            filter: false,
+            filter: None,
             hidden: false,
             personal: false,
             about,
@@ -158,6 +162,12 @@ impl Field {
         self
     }
 
+    /// It may be null, even if that is not its default.
+    pub const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
     /// A patch may change it.
     pub const fn patchable(mut self) -> Self {
         self.patch = true;
@@ -171,8 +181,14 @@ impl Field {
     }
 
     /// A list can be filtered by it.
-    pub const fn filterable(mut self) -> Self {
-        self.filter = true;
+    pub const fn filterable(self) -> Self {
+        let name = self.name;
+        self.filterable_by(name)
+    }
+
+    /// A list can be filtered by it, by the index of the field with that name.
+    pub const fn filterable_by(mut self, name: &'static str) -> Self {
+        self.filter = Some(name);
         self
     }
 
@@ -242,6 +258,12 @@ impl EntitySchema {
     /// The index of a field in a row.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// The fields by which a list can be filtered, each with the one that has the index.
+    pub fn filters(&self) -> impl Iterator<Item = (&'static Field, FieldRef)> {
+        let searched = |name| self.position(name).map(|index| FieldRef { name, index });
+        self.fields.iter().filter_map(move |field| Some((field, searched(field.filter?)?)))
     }
 
     /// The columns that the server writes, in the order of a row.

@@ -11,8 +11,7 @@ use crate::domain::check::{check_text, normalize_text};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::{
-    Cell, Code, EntityKind, Field, FieldRef, Input, Principal, Row, Violation, event, order,
-    product,
+    Cell, Code, EntityKind, Field, Input, Principal, Row, Violation, event, order, product,
 };
 use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
@@ -207,10 +206,9 @@ fn read_query(mut query: QueryReader, kind: EntityKind) -> Result<Query, Problem
         updated_since: query.time("updated_since"),
         ..Query::default()
     };
-    for (index, field) in kind.schema().fields.iter().enumerate().filter(|(_, field)| field.filter)
-    {
+    for (field, searched) in kind.schema().filters() {
         let cell = query.read(field.name, |text| read_filter(field, text));
-        wanted.filters.extend(cell.map(|cell| (FieldRef { name: field.name, index }, cell)));
+        wanted.filters.extend(cell.map(|cell| (searched, cell)));
     }
     query.finish()?;
     Ok(wanted)
@@ -221,6 +219,7 @@ fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
         Type::Id(_) => return parse_number(text, 1, i64::MAX).map(Cell::Int),
         // A choice must exist; any other text may simply match nothing.
         Type::Choice(_) => check_text(field, text)?,
+        Type::Barcode => return Ok(Cell::Text(product::gtin(text).to_owned())),
         _ => {}
     }
     Ok(Cell::Text(normalize_text(field, text.to_owned())))

@@ -175,8 +175,8 @@ fn names(query: Query, kind: Option<EntityKind>) -> impl Iterator<Item = &'stati
         Query::Parameters(parameters) => (parameters, None),
         Query::List => (&LIST_PARAMETERS, kind),
     };
-    let filters = filters.into_iter().flat_map(|kind| kind.schema().fields);
-    let filters = filters.filter(|field| field.filter).map(|field| field.name);
+    let filters = filters.into_iter().flat_map(|kind| kind.schema().filters());
+    let filters = filters.map(|(field, _)| field.name);
     parameters.iter().map(|parameter| parameter.name).chain(filters)
 }
 

@@ -16,10 +16,14 @@ pub const ORDER_SHIPMENTS_MAX: usize = 1_000;
 /// Rows that one change saves: an order and every product of its lines, with what follows. Above: `503`
 /// and an error in the log, because it is a bug.
 pub const CHANGE_STEPS_MAX: usize = 4 * ORDER_LINES_MAX;
-/// Pieces of one line. Above: `422`.
+/// Pieces, or units of weight, volume or length, of one line. Above: `422`.
 pub const QUANTITY_MAX: i64 = 1_000_000;
-/// Pieces of one product in stock. Above: `422`.
-pub const COUNT_MAX: i64 = 1_000_000_000_000;
+/// The same of one product in stock: in thousandths below 2^53. Above: `422`.
+pub const STOCK_MAX: i64 = 1_000_000_000_000;
+/// The highest tax rate, in per cent. Above: `422`.
+pub const TAX_RATE_MAX: i64 = 100;
+/// Characters of a barcode: no code that a scanner reads is longer. Above: `422`.
+pub const BARCODE_CHARS_MAX: usize = 32;
 /// Bytes of an e-mail address (RFC 5321, section 4.5.3.1.3). Above: `422`.
 pub const EMAIL_BYTES_MAX: usize = 254;
 /// Bytes of an address before its `@` (RFC 5321, section 4.5.3.1.1). Above: `422`.
@@ -43,7 +47,7 @@ pub const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;
 /// Orders of one kiosk user that are neither paid nor ended. Above: `409`, until one is paid, completed or
 /// cancelled: a kiosk stands in the open, and its orders take goods from the stock.
 pub const KIOSK_UNPAID_ORDERS_MAX: i64 = 20;
-/// Pieces of one order of a kiosk, all lines together. Above: `422`.
+/// Pieces, or units of weight, volume or length, of one order of a kiosk, all lines together. Above: `422`.
 pub const KIOSK_PIECES_MAX: i64 = 1_000;
 /// Orders that one kiosk user makes within `KIOSK_ORDERS_WINDOW`. Above: `429`.
 pub const KIOSK_ORDERS_MAX: usize = 30;

@@ -162,9 +162,9 @@ pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Rejec
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
-    for (product_id, quantity) in order::quantities(step.row())? {
+    for (product_id, quantity) in order::taken(step.row())? {
         if let Some(before) = reads.load(EntityKind::Product, product_id)? {
-            steps.push(product::take_back(before, quantity)?);
+            steps.extend(product::take_back(before, quantity)?);
         }
     }
     Ok(steps)

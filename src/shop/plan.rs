@@ -4,7 +4,7 @@
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::{Change, Operation, Step};
-use crate::shop::{customer, order, payment, sale, shipment};
+use crate::shop::{customer, order, payment, product, sale, shipment};
 
 /// The steps of a change. The first is that of the entity itself.
 ///
@@ -25,7 +25,8 @@ pub fn plan(
             match change.kind {
                 EntityKind::Transaction => return payment::update(reads, before, after),
                 EntityKind::Order => order::check_update(reads, &before, &mut after)?,
-                EntityKind::Product | EntityKind::Customer | EntityKind::Shipment => {}
+                EntityKind::Product => product::check(&mut after)?,
+                EntityKind::Customer | EntityKind::Shipment => {}
             }
             Ok(vec![Step::Update { before, after }])
         }
@@ -62,8 +63,10 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
         return payment::create(reads, row, input);
     }
     input.apply_to(&mut row)?;
-    if input.kind == EntityKind::Shipment {
-        shipment::check_create(reads, &row)?;
+    match input.kind {
+        EntityKind::Shipment => shipment::check_create(reads, &row)?,
+        EntityKind::Product => product::check(&mut row)?,
+        EntityKind::Order | EntityKind::Customer | EntityKind::Transaction => {}
     }
     Ok(vec![Step::Create { row, products: Vec::new() }])
 }

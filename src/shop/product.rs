@@ -1,34 +1,69 @@
-//! Products: taking goods from the stock, and taking them back.
+//! Products: their units and barcodes, taking goods from the stock, and taking them back.
 
-use crate::domain::product::{NAME, ProductStatus, STATUS, STOCK};
-use crate::domain::{Cell, Code, Reject, Row};
+use crate::domain::product::{BARCODE, GTIN, NAME, ProductStatus, STATUS, STOCK, UNIT, Unit, gtin};
+use crate::domain::{Cell, Code, Reject, Row, Thousandths};
 use crate::shop::step::Step;
 
-/// Takes goods from the stock of a product that is for sale.
-pub(super) fn take(before: Row, quantity: i64) -> Result<Step, Reject> {
+/// Checks the fields of a product against each other, and sets the form in which its barcode is unique.
+pub(super) fn check(product: &mut Row) -> Result<(), Reject> {
+    if let Some(stock) = stock(product)?
+        && !fits_unit(product, stock)?
+    {
+        return Err(Reject::field(STOCK.name, Code::TooManyDecimals, WHOLE));
+    }
+    let unique = match product.cell(BARCODE) {
+        Cell::Text(barcode) => Cell::Text(gtin(barcode).to_owned()),
+        none => none.clone(),
+    };
+    product.set(GTIN, unique);
+    Ok(())
+}
+
+/// The text of the refusal of half a piece.
+pub(super) const WHOLE: &str = "must be whole: the product is sold by the piece";
+
+/// Whether a product can have this quantity: pieces are whole.
+pub(super) fn fits_unit(product: &Row, quantity: Thousandths) -> Result<bool, Reject> {
+    let unit = Unit::from_word(product.text(UNIT)?).ok_or_else(|| product.damaged(UNIT))?;
+    Ok(unit != Unit::Piece || quantity.is_whole())
+}
+
+/// The quantity in stock; `None` for goods that are not counted.
+pub(super) fn stock(product: &Row) -> Result<Option<Thousandths>, Reject> {
+    match product.cell(STOCK) {
+        Cell::Null => Ok(None),
+        _ => product.int(STOCK).map(Thousandths).map(Some),
+    }
+}
+
+/// Takes goods from the stock of a product that is for sale; `None` if they are not counted.
+pub(super) fn take(before: Row, quantity: Thousandths) -> Result<Option<Step>, Reject> {
     let status = ProductStatus::from_word(before.text(STATUS)?);
     let status = status.ok_or_else(|| before.damaged(STATUS))?;
-    let (id, name, stock) = (before.id, before.text(NAME)?, before.int(STOCK)?);
+    let (id, name) = (before.id, before.text(NAME)?);
     if status != ProductStatus::Published {
         let text = format!("product {id} ({name}) is {} and cannot be ordered", status.word());
         return Err(Reject::conflict(Code::NotForSale, text));
     }
+    let Some(stock) = stock(&before)? else { return Ok(None) };
     if stock < quantity {
         let text =
             format!("product {id} ({name}) has {stock} in stock, the order needs {quantity}");
         return Err(Reject::conflict(Code::OutOfStock, text));
     }
-    Ok(with_stock(before, stock - quantity))
+    Ok(Some(with_stock(before, Thousandths(stock.0 - quantity.0))))
 }
 
-/// Takes goods back into the stock, whether or not the product is still for sale.
-pub(super) fn take_back(before: Row, quantity: i64) -> Result<Step, Reject> {
-    let stock = before.int(STOCK)?.saturating_add(quantity);
-    Ok(with_stock(before, stock))
+/// Takes goods back into the stock, whether or not the product is still for sale; `None` if they are not counted
+/// any more.
+pub(super) fn take_back(before: Row, quantity: Thousandths) -> Result<Option<Step>, Reject> {
+    let Some(mut stock) = stock(&before)? else { return Ok(None) };
+    stock += quantity;
+    Ok(Some(with_stock(before, stock)))
 }
 
-fn with_stock(before: Row, stock: i64) -> Step {
+fn with_stock(before: Row, stock: Thousandths) -> Step {
     let mut after = before.clone();
-    after.set(STOCK, Cell::Int(stock));
+    after.set(STOCK, Cell::Int(stock.0));
     Step::Update { before, after }
 }

@@ -8,7 +8,9 @@ use crate::domain::order::{
 };
 use crate::domain::order_line::OrderLine;
 use crate::domain::product::{NAME, PRICE, SKU, is_draft};
-use crate::domain::{Cell, Code, EntityKind, FieldError, Principal, Reject, Role, Row};
+use crate::domain::{
+    Cell, Code, EntityKind, FieldError, Principal, Reject, Role, Row, Thousandths,
+};
 use crate::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::order::Order;
 use crate::shop::product;
@@ -52,7 +54,7 @@ pub(super) fn create(
     let mut steps = Vec::with_capacity(1 + wanted.len());
     steps.push(Step::Create { row, products: wanted.keys().copied().collect() });
     for (product, quantity) in wanted.into_values() {
-        steps.push(product::take(product, quantity)?);
+        steps.extend(product::take(product, quantity)?);
     }
     Ok(steps)
 }
@@ -71,7 +73,9 @@ fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject>
         let message = format!("must be {} from a kiosk", OrderStatus::Pending.word());
         return Err(Reject::field(STATUS.name, Code::UnknownValue, message));
     }
-    if lines.iter().map(|line| line.quantity).sum::<i64>() > KIOSK_PIECES_MAX {
+    if lines.iter().map(|line| line.quantity).sum::<Thousandths>()
+        > Thousandths::whole(KIOSK_PIECES_MAX)
+    {
         let message = format!("must have at most {KIOSK_PIECES_MAX} pieces in all from a kiosk");
         return Err(Reject::field(ITEMS.name, Code::TooLarge, message));
     }
@@ -120,12 +124,17 @@ fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), R
                 format!("is sold in {}, the lines before in {currency}", product.currency()),
             ));
         }
+        if !product::fits_unit(product, line.quantity)? {
+            let field = format!("items[{at}].quantity");
+            errors.push(FieldError::new(field, Code::TooManyDecimals, product::WHOLE));
+        }
         items.push(Item {
             product_id: product.id,
             name: product.text(NAME)?.to_owned(),
             sku: product.text(SKU)?.to_owned(),
             quantity: line.quantity,
             unit_price: product.int(PRICE)?,
+            uncounted: product::stock(product)?.is_none(),
         });
     }
     let total = items.iter().map(Item::line_total).fold(0, i64::saturating_add);
@@ -151,10 +160,10 @@ fn check_priced(order: &Row, priced: &[Cell; 2]) -> Result<(), Reject> {
 }
 
 /// Each product with its quantity over all lines, by the product's id.
-fn quantities(lines: &[OrderLine], products: Vec<Row>) -> BTreeMap<i64, (Row, i64)> {
+fn quantities(lines: &[OrderLine], products: Vec<Row>) -> BTreeMap<i64, (Row, Thousandths)> {
     let mut wanted = BTreeMap::new();
     for (line, product) in lines.iter().zip(products) {
-        wanted.entry(product.id).or_insert((product, 0)).1 += line.quantity;
+        wanted.entry(product.id).or_insert((product, Thousandths::ZERO)).1 += line.quantity;
     }
     wanted
 }

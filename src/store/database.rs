@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/0006_known_clients.sql"),
     include_str!("../../sql/0007_responses.sql"),
     include_str!("../../sql/0008_response_bytes.sql"),
+    include_str!("../../sql/0009_goods.sql"),
 ];
 
 /// In older versions a checkpoint and a commit at the same moment could damage the database

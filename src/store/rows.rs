@@ -228,7 +228,7 @@ mod tests {
                     (Type::Choice(words), _) => Cell::Text(words[0].to_owned()),
                     (Type::Items, _) => Cell::Text("[]".to_owned()),
                     (Type::Currency, _) => Cell::Text("USD".to_owned()),
-                    (Type::Money(_) | Type::Id(_), _) => Cell::Int(1),
+                    (Type::Money(_) | Type::Id(_) | Type::Thousandths(_), _) => Cell::Int(1),
                     (_, Cell::Null) if !field.hidden => Cell::Text("x".to_owned()),
                     (_, cell) => (*cell).clone(),
                 };

@@ -65,7 +65,7 @@ fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    for product_id in order::quantities(row)?.into_keys() {
+    for product_id in order::products(row)? {
         statement.execute([product_id, row.id]).map_err(failed)?;
     }
     Ok(())

@@ -108,8 +108,7 @@ fn query_parameter(parameter: &Parameter) -> Value {
 /// A parameter for each filterable field of the kind.
 fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
     let of_kind = |kind: EntityKind| {
-        let fields = kind.schema().fields.iter().filter(|field| field.filter);
-        fields.map(move |field| {
+        kind.schema().filters().map(move |(field, _)| {
             let schema = match field.ty {
                 Type::Id(_) | Type::Choice(_) => {
                     let mut schema = field_schema(kind, field, Direction::Shown);

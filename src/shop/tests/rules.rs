@@ -5,7 +5,9 @@ use serde_json::json;
 use crate::domain::order::{self, OrderStatus};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
-use crate::domain::{Cell, Code, EntityKind, Precondition, Reject, Role, Versions, event, product};
+use crate::domain::{
+    Cell, Code, EntityKind, Precondition, Reject, Role, Thousandths, Versions, event, product,
+};
 use crate::shop::tests::{ADMIN, KIOSK, MemoryShop, refused};
 use crate::shop::{Change, Operation, plan};
 
@@ -21,7 +23,9 @@ fn sell(shop: &mut MemoryShop, product: i64, quantity: i64) -> i64 {
 }
 
 fn stock(shop: &MemoryShop, product: i64) -> i64 {
-    shop.row(EntityKind::Product, product).int(product::STOCK).unwrap()
+    let stock = Thousandths(shop.row(EntityKind::Product, product).int(product::STOCK).unwrap());
+    assert!(stock.is_whole());
+    stock.0 / 1_000
 }
 
 /// The names of the events of the last change.
@@ -60,6 +64,68 @@ fn only_a_published_product_is_sold_but_any_comes_back() {
     assert_eq!(refused(shop.create(EntityKind::Order, json!({"items": items}))), Code::NotForSale);
     shop.update(EntityKind::Order, order, json!({"status": "cancelled"})).unwrap();
     assert_eq!(stock(&shop, tea), 10);
+}
+
+#[test]
+fn goods_are_sold_by_weight_and_pieces_whole() {
+    let mut shop = MemoryShop::default();
+    let body = json!({"name": "Tea", "sku": "T", "price": 19.99, "stock": 1.5, "unit": "kg"});
+    let tea = shop.create(EntityKind::Product, body.clone()).unwrap();
+    let by_piece = json!({"unit": "piece"});
+    assert_eq!(refused(shop.update(EntityKind::Product, tea, by_piece)), Code::TooManyDecimals);
+    let mut pieces = body;
+    pieces["unit"] = json!("piece");
+    assert_eq!(refused(shop.create(EntityKind::Product, pieces)), Code::TooManyDecimals);
+
+    let cup = product(&mut shop, 4.0, 3);
+    let line = |id: i64, quantity: f64| json!({"product_id": id, "quantity": quantity});
+    let half = json!({"items": [line(cup, 0.5), line(tea, 0.5)]});
+    assert_eq!(refused(shop.create(EntityKind::Order, half)), Code::TooManyDecimals);
+    let items = json!({"items": [line(cup, 2.0), line(tea, 0.125), line(tea, 0.25)]});
+    let order = shop.create(EntityKind::Order, items).unwrap();
+    // 2.49875 and 4.9975, each rounded by itself.
+    assert_eq!(shop.row(EntityKind::Order, order).int(order::TOTAL), Ok(800 + 250 + 500));
+    assert_eq!(shop.row(EntityKind::Product, tea).int(product::STOCK), Ok(1_125));
+    shop.update(EntityKind::Order, order, json!({"status": "cancelled"})).unwrap();
+    assert_eq!(shop.row(EntityKind::Product, tea).int(product::STOCK), Ok(1_500));
+    assert_eq!(stock(&shop, cup), 3);
+}
+
+/// Goods that were not counted when they were sold were taken from no stock.
+#[test]
+fn goods_that_are_not_counted_are_never_short_and_never_come_back() {
+    let mut shop = MemoryShop::default();
+    let tea = product(&mut shop, 2.5, 10);
+    shop.update(EntityKind::Product, tea, json!({"stock": null})).unwrap();
+    let order = sell(&mut shop, tea, 1_000);
+    assert_eq!(events(&shop), ["order:created"]);
+    shop.update(EntityKind::Product, tea, json!({"stock": 5})).unwrap();
+    let counted = sell(&mut shop, tea, 2);
+    shop.update(EntityKind::Order, order, json!({"status": "cancelled"})).unwrap();
+    assert_eq!(stock(&shop, tea), 3);
+    shop.update(EntityKind::Product, tea, json!({"stock": null})).unwrap();
+    shop.update(EntityKind::Order, counted, json!({"status": "cancelled"})).unwrap();
+    assert_eq!(*shop.row(EntityKind::Product, tea).cell(product::STOCK), Cell::Null);
+}
+
+#[test]
+fn a_barcode_is_found_in_both_of_its_forms() {
+    let mut shop = MemoryShop::default();
+    for (barcode, unique) in [
+        ("0012345678905", Some("012345678905")),
+        ("012345678905", Some("012345678905")),
+        ("4006381333931", Some("4006381333931")),
+        ("00123", Some("00123")),
+        ("0ABCDEFGHIJKL", Some("0ABCDEFGHIJKL")),
+    ] {
+        let body = json!({"name": "Tea", "sku": barcode, "price": 1, "barcode": barcode});
+        let id = shop.create(EntityKind::Product, body).unwrap();
+        let row = shop.row(EntityKind::Product, id);
+        assert_eq!(row.text(product::BARCODE), Ok(barcode));
+        assert_eq!(row.text(product::GTIN).ok(), unique);
+        shop.update(EntityKind::Product, id, json!({"barcode": null})).unwrap();
+        assert_eq!(*shop.row(EntityKind::Product, id).cell(product::GTIN), Cell::Null);
+    }
 }
 
 /// Anyone can use a kiosk, so it may name products and nothing else.

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::domain::order;
 use crate::domain::order::{OrderStatus, PaymentStatus};
-use crate::domain::{Field, order};
 use crate::limits::LIST_SCAN_MAX;
 use crate::store::test_shop;
 
@@ -17,16 +17,13 @@ fn plan(conn: &Connection, sql: &str) -> String {
 
 /// The filters of a kind's lists: those that clients give, and the one of a kiosk.
 fn filters(kind: EntityKind) -> Vec<(FieldRef, Cell)> {
-    let fields = kind.schema().fields.iter().enumerate();
-    let refs = fields.map(|(index, field)| (FieldRef { name: field.name, index }, field));
-    let wanted = refs.filter(|(at, field)| {
-        field.filter || (kind == EntityKind::Order && *at == order::KIOSK_ID)
-    });
-    let with_value = |(at, field): (FieldRef, &Field)| match field.ty {
+    let kiosk = (kind == EntityKind::Order).then_some(order::KIOSK_ID);
+    let given = kind.schema().filters().map(|(_, searched)| searched);
+    let with_value = |at: FieldRef| match kind.schema().fields[at.index].ty {
         Type::Id(_) | Type::Owner => (at, Cell::Int(1)),
         _ => (at, Cell::Text("x".to_owned())),
     };
-    wanted.map(with_value).collect()
+    given.chain(kiosk).map(with_value).collect()
 }
 
 /// Every set of filters of a kind, with and without a time, from the first id on and from a later
