@@ -143,7 +143,7 @@ impl Shop {
         let retention =
             Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
         let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
-        let opened = store::open(data.path(), retention, limits, clock)?;
+        let opened = store::open(data.path(), retention, limits, None, clock)?;
         let (store, _writer) = opened.start(&metrics, sinks)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let shop = Self { store, runtime, _data: data };

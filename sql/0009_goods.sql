@@ -19,3 +19,16 @@ UPDATE orders
 SET items = (SELECT json_group_array(json_set(value, '$.quantity', 1000 * (value ->> '$.quantity')) ORDER BY key)
              FROM json_each(orders.items))
 WHERE items <> '[]';
+
+-- `discount`, `tax_total` and `rounding` are minor units, `taxes` is a JSON array of the tax of each rate.
+ALTER TABLE orders ADD COLUMN discount INTEGER NOT NULL DEFAULT 0 CHECK (discount >= 0);
+ALTER TABLE orders ADD COLUMN tax_total INTEGER NOT NULL DEFAULT 0 CHECK (tax_total >= 0);
+ALTER TABLE orders ADD COLUMN rounding INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD COLUMN taxes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(taxes));
+
+-- `tax` is whether prices include the tax. It is null until the server is first started with this schema.
+CREATE TABLE shop (
+    id  INTEGER PRIMARY KEY CHECK (id = 1),
+    tax TEXT CHECK (tax = 'included' OR tax = 'added')
+) STRICT;
+INSERT INTO shop (id) VALUES (1);

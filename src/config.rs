@@ -15,6 +15,7 @@ mod file;
 mod help;
 mod man;
 mod raw_value;
+mod setting;
 mod settings;
 mod settings_table;
 #[cfg(test)]

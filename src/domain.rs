@@ -4,6 +4,7 @@
 //! is the same for all. A change is always *before → after*: a creation has no before, a deletion
 //! no after, and `changed_fields` is the difference of the two.
 
+pub mod amount;
 pub mod check;
 pub mod code;
 pub mod currency;
@@ -27,6 +28,7 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod shipment;
+pub mod tax;
 pub mod text;
 pub mod thousandths;
 pub mod timestamp;

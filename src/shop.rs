@@ -9,10 +9,12 @@
 //! depends on the sums, an order's status on its parcels, and the stock on the goods that left and
 //! came back.
 
+mod amounts;
 mod customer;
 mod order;
 mod payment;
 mod plan;
+mod pricing;
 mod product;
 mod reads;
 mod sale;

@@ -42,6 +42,7 @@ mod schema;
 mod session;
 mod session_table;
 mod start;
+mod tax_mode;
 #[cfg(test)]
 mod test_shop;
 mod users;

@@ -130,6 +130,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         proxies: config.trusted_proxy.clone(),
         daily_backup: daily_backup(config),
         limits: config.limits,
+        tax: config.tax,
         clock: store::clock,
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn explain(reject: Reject) -> String {
         }
         Reject::NotFound => "not found".to_owned(),
         Reject::SessionEnded => "the session has ended".to_owned(),
-        Reject::Conflict(_, detail) => detail,
+        Reject::Conflict(_, detail) | Reject::NotAllowed(detail) => detail,
         Reject::PreconditionFailed | Reject::KeyReused | Reject::ResponsesFull(_) => {
             "it was changed meanwhile; try again".to_owned()
         }

@@ -10,8 +10,9 @@ use crate::config::command::Command;
 use crate::config::command_flags::{COMMAND_FLAGS, CommandFlag};
 use crate::config::command_parser::{self, RawFlag};
 use crate::config::raw_value::{RawValue, Source};
+use crate::config::setting::Setting;
 use crate::config::settings::Config;
-use crate::config::settings_table::{SETTINGS, Setting};
+use crate::config::settings_table::SETTINGS;
 use crate::config::values::nearest;
 
 /// The flags that take precedence over all others.

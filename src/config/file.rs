@@ -7,7 +7,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue, Error};
 
 use crate::config::raw_value::{RawValue, Source};
-use crate::config::settings_table::{SETTINGS, Setting};
+use crate::config::setting::Setting;
+use crate::config::settings_table::SETTINGS;
 use crate::config::values::nearest;
 
 /// The settings of the file that `config` names, and the mistakes in the file itself.

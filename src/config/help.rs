@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::config::command_flags::CommandFlag;
 use crate::config::command_table::{CommandSpec, about};
-use crate::config::settings_table::{Fallback, SETTINGS, Setting};
+use crate::config::setting::{Fallback, Setting};
+use crate::config::settings_table::SETTINGS;
 
 /// The pages are readable in a terminal of this width.
 const COLUMNS: usize = 100;

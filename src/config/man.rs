@@ -4,7 +4,8 @@ use roff::{Inline, Roff, bold, italic, roman};
 
 use crate::config::command_table::COMMANDS;
 use crate::config::help::EXIT_CODES;
-use crate::config::settings_table::{SETTINGS, Setting};
+use crate::config::setting::Setting;
+use crate::config::settings_table::SETTINGS;
 
 const VERSION: &str = concat!("tillcast ", env!("CARGO_PKG_VERSION"));
 

@@ -6,7 +6,8 @@ use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 
 use crate::config::env::Env;
-use crate::config::settings_table::{self, Fallback, PREFIX, SETTINGS, Setting};
+use crate::config::setting::{Fallback, PREFIX, Setting};
+use crate::config::settings_table::{self, SETTINGS};
 use crate::config::values::{misspelled, nearest};
 use crate::limits::Limits;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 
+use crate::domain::tax::TaxMode;
 use crate::http::MetricsReaders;
 use crate::limits::Limits;
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub backup_dir: Option<PathBuf>,
     /// How many daily backups are kept.
     pub backup_keep: usize,
+    /// Whether prices have the tax in them, if that is said.
+    pub tax: Option<TaxMode>,
     /// The least important level that is logged.
     pub log_level: LevelFilter,
     /// The form of a log line.
@@ -116,6 +119,7 @@ impl Config {
             audit_retention: Duration::ZERO,
             backup_dir: None,
             backup_keep: 0,
+            tax: None,
             log_level: LevelFilter::OFF,
             log_format: LogFormat::Text,
             workers: 0,

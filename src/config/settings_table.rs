@@ -7,41 +7,15 @@ use std::thread::available_parallelism;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::env::Env;
-use crate::config::settings::{Config, LogFormat};
+use crate::config::setting::{Fallback, Setting};
+use crate::config::settings::LogFormat;
 use crate::config::values::{
     choice, duration, host, integer, label, network, origin, path, profile, rate, socket,
 };
+use crate::domain::tax::TaxMode;
 use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use Fallback::{Computed, Nothing, Text};
-
-/// One row of the table, from which flag, variable, file key, help, manual and documents are made.
-pub(super) struct Setting {
-    pub(super) flag: &'static str,
-    /// The placeholder of the value.
-    pub(super) value: &'static str,
-    pub(super) default: Fallback,
-    pub(super) reason: &'static str,
-    /// Whether it may be given several times.
-    pub(super) many: bool,
-    /// Reads one value into its field. The error says what it must be.
-    pub(super) set: fn(&mut Config, &OsStr) -> Result<(), String>,
-    /// Whether its field is the same in two configurations.
-    pub(super) same: fn(&Config, &Config) -> bool,
-}
-
-/// The value when no source gives one.
-pub(super) enum Fallback {
-    /// This text, parsed like any other value.
-    Text(&'static str),
-    /// Computed from the machine, its service manager or the profile; described in words.
-    Computed(&'static str, fn(&Env, Limits) -> OsString),
-    /// No value.
-    Nothing,
-}
-
-/// The beginning of every setting's variable.
-pub(super) const PREFIX: &str = "TILLCAST_";
 
 /// The most connections that can be configured; file descriptors run out before that.
 const CONNECTIONS_MAX: usize = 1_000_000;
@@ -305,6 +279,16 @@ pub(super) static SETTINGS: &[Setting] = &[
         same: |a, b| a.backup_keep == b.backup_keep,
     },
     Setting {
+        flag: "tax",
+        value: "MODE",
+        default: Nothing,
+        reason: "Whether prices have the tax in them: included or added. It is kept with the shop, `included` \
+                 unless said, and cannot be changed once there are orders.",
+        many: false,
+        set: |config, value| choice(value, TAX_MODES).map(|mode| config.tax = Some(mode)),
+        same: |a, b| a.tax == b.tax,
+    },
+    Setting {
         flag: "log-level",
         value: "LEVEL",
         default: Text("info"),
@@ -343,6 +327,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
 ];
 
+const TAX_MODES: &[(&str, TaxMode)] = &[("included", TaxMode::Included), ("added", TaxMode::Added)];
+
 const METRICS: &[(&str, MetricsReaders)] = &[
     ("local", MetricsReaders::Local),
     ("admin", MetricsReaders::Admin),
@@ -357,30 +343,6 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 ];
 
 const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-
-impl Setting {
-    /// `TILLCAST_SESSION_IDLE` for `session-idle`.
-    pub(super) fn variable(&self) -> String {
-        format!("{PREFIX}{}", self.key().to_uppercase())
-    }
-
-    /// `session_idle` for `session-idle`.
-    pub(super) fn key(&self) -> String {
-        self.flag.replace('-', "_")
-    }
-
-    /// The values in one text: separated by commas for a repeatable setting, else the text itself.
-    pub(super) fn split(&self, text: &OsStr) -> Vec<OsString> {
-        if !self.many {
-            return vec![text.to_owned()];
-        }
-        let pieces = text.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        pieces
-            .filter(|piece| !piece.is_empty())
-            .map(|piece| OsStr::from_bytes(piece).into())
-            .collect()
-    }
-}
 
 /// The first of the folders that systemd created for the service.
 fn state_directory(env: &Env, _: Limits) -> OsString {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Command, Config, ConfigErrors, LogFormat, Rate, read};
+use crate::domain::tax::TaxMode;
 use crate::http::MetricsReaders;
 use crate::limits::Limits;
 
@@ -98,6 +99,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         audit_retention: hours(365 * 24),
         backup_dir: None,
         backup_keep: 7,
+        tax: None,
         log_level: LevelFilter::INFO,
         log_format: LogFormat::Text,
         workers: config.workers,
@@ -116,7 +118,7 @@ fn each_flag_sets_its_own_field() {
          --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
          --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
          --audit-retention 2s --backup-dir /b \
-         --backup-keep 3 --log-level WARN --log-format json --workers 64",
+         --backup-keep 3 --tax added --log-level WARN --log-format json --workers 64",
     );
     let expected = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:80".parse().unwrap()],
@@ -143,6 +145,7 @@ fn each_flag_sets_its_own_field() {
         audit_retention: Duration::from_secs(2),
         backup_dir: Some("/b".into()),
         backup_keep: 3,
+        tax: Some(TaxMode::Added),
         log_level: LevelFilter::WARN,
         log_format: LogFormat::Json,
         workers: 64,

@@ -52,6 +52,7 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Money(_)
         | Type::Flag
         | Type::Thousandths(_)
+        | Type::Taxes
         | Type::Items => Ok(()),
     }
 }
@@ -78,7 +79,7 @@ pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), Violation
 
 /// Checks a text of several lines, by which no list is filtered: its length in characters, and no
 /// control characters but line breaks and tabs.
-fn check_block(text: &str, most: usize) -> Result<(), Violation> {
+pub(super) fn check_block(text: &str, most: usize) -> Result<(), Violation> {
     check_length(text, 0, most)?;
     match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some(control) => Err(bad_character(control, "the control character")),

@@ -168,6 +168,7 @@ impl<'r> JsonWriter<'r> {
                 out.push('"');
             }
             (Type::Items, _) => self.put_items()?,
+            (Type::Taxes, _) => self.put_taxes()?,
             (_, Cell::Null) => out.push_str("null"),
             (Type::Thousandths(_), Cell::Int(number)) => Thousandths(*number).write(out),
             (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, self.decimals),
@@ -193,6 +194,34 @@ impl<'r> JsonWriter<'r> {
             decimal::write(out, item.unit_price, self.decimals);
             out.push_str(",\"line_total\":");
             decimal::write(out, item.line_total(), self.decimals);
+            out.push_str(",\"discount\":");
+            decimal::write(out, item.discount, self.decimals);
+            out.push_str(",\"tax_rate\":");
+            match item.tax_rate {
+                Some(rate) => rate.write(out),
+                None => out.push_str("null"),
+            }
+            out.push_str(",\"note\":");
+            match &item.note {
+                Some(note) => put_text(out, note),
+                None => out.push_str("null"),
+            }
+            out.push('}');
+        }
+        out.push(']');
+        Ok(())
+    }
+
+    fn put_taxes(&mut self) -> Result<(), Reject> {
+        let out = &mut self.out;
+        out.push('[');
+        for (at, one) in order::taxes(self.row)?.iter().enumerate() {
+            out.push_str(if at == 0 { "{\"rate\":" } else { ",{\"rate\":" });
+            one.rate.write(out);
+            for (name, minor) in [("net", one.net), ("tax", one.tax)] {
+                out.extend([",\"", name, "\":"]);
+                decimal::write(out, minor, self.decimals);
+            }
             out.push('}');
         }
         out.push(']');

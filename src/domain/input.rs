@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::amount::{self, read_amount};
 use crate::domain::check::{check_text, normalize_text, parse_integer};
-use crate::domain::decimal::{AmountError, Decimal};
+use crate::domain::decimal::Decimal;
 use crate::domain::order_line::{OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{
-    Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Thousandths, Violation,
-    currency, order,
+    Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Thousandths, Violation, order,
 };
 
 /// The purpose of a body.
@@ -149,9 +149,9 @@ impl Input {
             let Some(Provided::Amount(amount)) = &self.given[index] else {
                 continue;
             };
-            match amount.minor(currency::exponent(code).unwrap_or(0)) {
+            match amount::minor(*amount, code) {
                 Ok(minor) => amounts.push((FieldRef { name: field.name, index }, minor)),
-                Err(error) => errors.push(amount_violation(error, code).at(field.name)),
+                Err(wrong) => errors.push(wrong.at(field.name)),
             }
         }
         amounts
@@ -170,19 +170,6 @@ fn unknown(kind: EntityKind, name: &str) -> FieldError {
     }
 }
 
-fn amount_violation(error: AmountError, currency_code: &str) -> Violation {
-    let decimals = |message| Violation::new(Code::TooManyDecimals, message);
-    match error {
-        AmountError::Negative => Violation::new(Code::TooSmall, "must not be negative"),
-        AmountError::Large => Violation::new(Code::TooLarge, "is too large"),
-        AmountError::Decimals => decimals(match currency::exponent(currency_code) {
-            Some(0) => format!("must be a whole number, {currency_code} has no decimals"),
-            Some(most) => format!("has more decimals than the {most} of {currency_code}"),
-            None => "has too many decimals".to_owned(),
-        }),
-    }
-}
-
 fn read_value(
     field: &Field,
     value: Value,
@@ -192,15 +179,14 @@ fn read_value(
     let cell = match (field.ty, value) {
         (_, Value::Null) if field.nullable => Cell::Null,
         (_, Value::Null) => return wrong_type("must not be null"),
-        (Type::Money(least), Value::Number(number)) => {
-            let amount = Decimal::parse(number.as_str());
-            let amount = amount.map_err(|error| amount_violation(error, ""))?;
+        (Type::Money(least), value) => {
+            let amount = read_amount(value)?;
             if least > 0 && amount.is_zero() {
                 return Err(Violation::new(Code::TooSmall, "must be more than 0"));
             }
             return Ok(Provided::Amount(amount));
         }
-        (Type::Money(_), _) => return wrong_type("must be a number, such as 9.99"),
+        (Type::Taxes, _) => return Err(Violation::new(Code::ReadOnly, "is set by the server")),
         (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, errors))),
         (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
         (Type::Flag, value) => Cell::Int(parse_integer(&value, 0, 1)?),

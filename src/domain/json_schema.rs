@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
 use crate::limits::{
-    AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX, QUANTITY_MAX,
+    AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, NOTES_CHARS_MAX, ORDER_LINES_MAX,
+    QUANTITY_MAX, TAX_RATE_MAX,
 };
 
 /// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
@@ -120,6 +121,8 @@ pub fn entities() -> Map<String, Value> {
     }
     schemas.insert("OrderLine".to_owned(), order_line());
     schemas.insert("NewOrderLine".to_owned(), new_order_line());
+    let tax_sum = [("rate", tax_rate()), ("net", amount()), ("tax", amount())];
+    schemas.insert("TaxSum".to_owned(), object(members(tax_sum)));
     schemas
 }
 
@@ -246,6 +249,7 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
         Type::Money(0) => {
             json!({"type": "number", "minimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})
         }
+        Type::Money(i64::MIN) => amount(),
         Type::Money(_) => {
             json!({"type": "number", "exclusiveMinimum": 0, "maximum": AMOUNT_MINOR_MAX / 100})
         }
@@ -255,6 +259,7 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
         Type::Barcode => {
             json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
+        Type::Taxes => json!({"type": "array", "items": reference("TaxSum")}),
         Type::Items if direction == Direction::Shown => {
             json!({"type": "array", "items": reference("OrderLine")})
         }
@@ -262,17 +267,23 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             "type": "array", "minItems": 1, "maxItems": ORDER_LINES_MAX, "items": reference("NewOrderLine"),
         }),
     };
-    let may_be_null = field.nullable || (field.personal && direction == Direction::Shown);
-    match (may_be_null, schema.get("type").cloned()) {
-        (false, _) => {}
-        (true, Some(one)) => schema["type"] = json!([one, "null"]),
-        (true, None) => schema = json!({"anyOf": [schema, {"type": "null"}]}),
+    if field.nullable || (field.personal && direction == Direction::Shown) {
+        schema = nullable(schema);
     }
     schema["description"] = json!(field.about);
     match field.origin {
         Origin::Default(text) if direction == Direction::Given => schema["default"] = json!(text),
         Origin::DefaultInt(int) if direction == Direction::Given => schema["default"] = json!(int),
         _ => {}
+    }
+    schema
+}
+
+/// A schema that also allows null.
+fn nullable(mut schema: Value) -> Value {
+    match schema.get("type").cloned() {
+        Some(one) => schema["type"] = json!([one, "null"]),
+        None => schema = json!({"anyOf": [schema, {"type": "null"}]}),
     }
     schema
 }
@@ -290,8 +301,27 @@ fn quantity() -> Value {
     json!({"type": "number", "exclusiveMinimum": 0, "maximum": QUANTITY_MAX})
 }
 
+fn amount() -> Value {
+    json!({"type": "number"})
+}
+
+fn tax_rate() -> Value {
+    json!({"type": "number", "minimum": 0, "maximum": TAX_RATE_MAX, "description": "In per cent."})
+}
+
 fn new_order_line() -> Value {
-    object(members([("product_id", id()), ("quantity", quantity())]))
+    let required = ["product_id", "quantity"].map(str::to_owned);
+    let discount = json!({
+        "type": "number", "minimum": 0, "default": 0, "description": "At most the price of the line.",
+    });
+    let note = nullable(text(0, NOTES_CHARS_MAX, TEXT));
+    let members = members([
+        ("product_id", id()),
+        ("quantity", quantity()),
+        ("discount", discount),
+        ("note", note),
+    ]);
+    closed(members, &required)
 }
 
 fn order_line() -> Value {
@@ -300,7 +330,10 @@ fn order_line() -> Value {
         ("name", json!({"type": "string"})),
         ("sku", json!({"type": "string"})),
         ("quantity", quantity()),
-        ("unit_price", json!({"type": "number"})),
-        ("line_total", json!({"type": "number"})),
+        ("unit_price", amount()),
+        ("line_total", amount()),
+        ("discount", amount()),
+        ("tax_rate", nullable(tax_rate())),
+        ("note", json!({"type": ["string", "null"]})),
     ]))
 }

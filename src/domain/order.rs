@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
+use crate::domain::tax::TaxSum;
 use crate::domain::words::words;
 use crate::domain::{
     Cell, Code, EntityKind, EntitySchema, Field, FieldError, FieldRef, Reject, Row, Thousandths,
@@ -117,6 +118,20 @@ const FIELDS: &[Field] = &[
         "The lines, with the name and the price at the sale; empty for an order that has only a total.",
     )
     .optional_value(),
+    Field::new(
+        "discount",
+        Type::Money(0),
+        "The discount on the whole order, at most the sum of the lines; only for an order with items.",
+    )
+    .default_int(0),
+    Field::new("tax_total", Type::Money(0), "The tax in the total.").initial_int(0),
+    Field::new(
+        "rounding",
+        Type::Money(i64::MIN),
+        "The difference between the total and the sum of its parts, because cash was rounded.",
+    )
+    .initial_int(0),
+    Field::new("taxes", Type::Taxes, "The tax of each rate, in ascending order.").initial("[]"),
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
         .optional()
         .patchable(),
@@ -144,6 +159,14 @@ pub const CUSTOMER_ID: FieldRef = FieldRef::of(FIELDS, "customer_id");
 pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
 /// The lines.
 pub const ITEMS: FieldRef = FieldRef::of(FIELDS, "items");
+/// The discount on the whole order, in minor units.
+pub const DISCOUNT: FieldRef = FieldRef::of(FIELDS, "discount");
+/// The tax in the total, in minor units.
+pub const TAX_TOTAL: FieldRef = FieldRef::of(FIELDS, "tax_total");
+/// The difference between the total and the sum of its parts, in minor units.
+pub const ROUNDING: FieldRef = FieldRef::of(FIELDS, "rounding");
+/// The tax of each rate.
+pub const TAXES: FieldRef = FieldRef::of(FIELDS, "taxes");
 /// Free text for the staff.
 pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 /// The kiosk user that created it.
@@ -182,13 +205,32 @@ pub struct Item {
     /// Whether the product was not counted at the sale, so that nothing was taken from its stock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncounted: bool,
+    /// A text for the staff, such as "no onions".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The discount of the line, in minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discount: i64,
+    /// The product's tax rate at the sale, in per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate: Option<Thousandths>,
 }
 
 impl Item {
-    /// The price of the line, in minor units.
-    pub fn line_total(&self) -> i64 {
+    /// The price of the line without its discount, in minor units.
+    pub fn price(&self) -> i64 {
         self.quantity.times(self.unit_price)
     }
+
+    /// The price of the line, in minor units.
+    pub fn line_total(&self) -> i64 {
+        self.price().saturating_sub(self.discount)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Checks the rules that span several fields of a new order: without items it needs a total, and it
@@ -224,6 +266,21 @@ pub fn set_items(order: &mut Row, items: &[Item]) -> Result<(), Reject> {
 /// `Unavailable` if the stored text cannot be read: the order must not pass for one without lines.
 pub fn items(order: &Row) -> Result<Vec<Item>, Reject> {
     serde_json::from_str(order.text(ITEMS)?).map_err(|_| order.damaged(ITEMS))
+}
+
+/// Stores the tax of each rate in an order's row.
+pub fn set_taxes(order: &mut Row, taxes: &[TaxSum]) -> Result<(), Reject> {
+    let text = serde_json::to_string(taxes).map_err(|_| Reject::Unavailable)?;
+    order.set(TAXES, Cell::Text(text));
+    Ok(())
+}
+
+/// The tax of each rate in a stored order.
+///
+/// # Errors
+/// `Unavailable` if the stored text cannot be read.
+pub fn taxes(order: &Row) -> Result<Vec<TaxSum>, Reject> {
+    serde_json::from_str(order.text(TAXES)?).map_err(|_| order.damaged(TAXES))
 }
 
 /// The products of an order's lines, in ascending order.

@@ -1,10 +1,12 @@
 //! The lines of a new order, as a client gives them.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::domain::check::parse_integer;
+use crate::domain::amount::read_amount;
+use crate::domain::check::{check_block, parse_integer};
+use crate::domain::decimal::Decimal;
 use crate::domain::{Code, FieldError, Thousandths, Violation};
-use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
+use crate::limits::{NOTES_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// One line of a new order as the client gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,10 @@ pub struct OrderLine {
     pub product_id: i64,
     /// The quantity, in the product's unit.
     pub quantity: Thousandths,
+    /// The discount of the line; its minor units need the order's currency.
+    pub discount: Option<Decimal>,
+    /// A text for the staff.
+    pub note: Option<String>,
 }
 
 /// Reads the lines of a new order.
@@ -36,19 +42,16 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Ord
         errors.push(FieldError::new(format!("items[{at}]"), Code::WrongType, "must be an object"));
         return None;
     };
-    let mut member = |name: &str| {
-        let missing = || Violation::new(Code::Required, "is required");
-        line.remove(name).ok_or_else(missing)
-    };
-    let product_id = member("product_id").and_then(|id| parse_integer(&id, 1, i64::MAX));
+    let mut members = Members { at, line: &mut line, errors };
+    let required = || Violation::new(Code::Required, "is required");
+    let product_id =
+        members.read("product_id", |id| parse_integer(&id.ok_or_else(required)?, 1, i64::MAX));
     let most = Thousandths::whole(QUANTITY_MAX);
-    let quantity =
-        member("quantity").and_then(|number| Thousandths::read(&number, Thousandths(1), most));
-    let mut wrong = |name: &str, wrong: Violation| {
-        errors.push(wrong.at(format!("items[{at}].{name}")));
-    };
-    let product_id = product_id.map_err(|violation| wrong("product_id", violation));
-    let quantity = quantity.map_err(|violation| wrong("quantity", violation));
+    let quantity = members.read("quantity", |number| {
+        Thousandths::read(&number.ok_or_else(required)?, Thousandths(1), most)
+    });
+    let discount = members.read("discount", |amount| amount.map(read_amount).transpose());
+    let note = members.read("note", read_note);
     let unknown = line.keys().map(|name| {
         FieldError::new(
             format!("items[{at}].{name}"),
@@ -57,5 +60,38 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Ord
         )
     });
     errors.extend(unknown);
-    Some(OrderLine { product_id: product_id.ok()?, quantity: quantity.ok()? })
+    Some(OrderLine {
+        product_id: product_id?,
+        quantity: quantity?,
+        discount: discount?,
+        note: note?,
+    })
+}
+
+/// The members of one line that are still to be read.
+struct Members<'l> {
+    at: usize,
+    line: &'l mut Map<String, Value>,
+    errors: &'l mut Vec<FieldError>,
+}
+
+impl Members<'_> {
+    /// Reads a member, or adds what is wrong with it.
+    fn read<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Option<Value>) -> Result<T, Violation>,
+    ) -> Option<T> {
+        let wrong =
+            |wrong: Violation| self.errors.push(wrong.at(format!("items[{}].{name}", self.at)));
+        read(self.line.remove(name)).map_err(wrong).ok()
+    }
+}
+
+fn read_note(note: Option<Value>) -> Result<Option<String>, Violation> {
+    match note {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(note)) => check_block(&note, NOTES_CHARS_MAX).map(|()| Some(note)),
+        Some(_) => Err(Violation::new(Code::WrongType, "must be a string")),
+    }
 }

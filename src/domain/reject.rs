@@ -66,6 +66,8 @@ pub enum Reject {
     /// The change breaks a rule of the shop. The code names the rule; the text says what to do
     /// instead.
     Conflict(Code, String),
+    /// The caller's role has no right to do this. The text names it.
+    NotAllowed(String),
     /// The caller's session has ended, or the caller has another role.
     SessionEnded,
     /// `If-Match` or `If-None-Match` rules out the stored version.

@@ -50,6 +50,8 @@ pub enum Type {
     Thousandths(i64),
     /// A barcode: printable ASCII characters, at most `BARCODE_CHARS_MAX`.
     Barcode,
+    /// The tax of each rate in an order; stored as a JSON text that only `domain::order` reads.
+    Taxes,
     /// The lines of an order; stored as a JSON text that only `domain::order` reads.
     Items,
 }

@@ -191,6 +191,7 @@ impl From<Reject> for Problem {
             Reject::Invalid(errors) => Self::invalid(errors),
             Reject::NotFound => Self::not_found(),
             Reject::Conflict(code, detail) => Self::new(code, detail),
+            Reject::NotAllowed(detail) => Self::new(Code::RoleNotAllowed, detail),
             Reject::SessionEnded => {
                 Self::new(Code::SessionEnded, "the session has ended; nothing was done")
             }

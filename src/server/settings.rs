@@ -9,6 +9,7 @@ use hyper::header::HeaderValue;
 use ipnet::IpNet;
 
 use crate::auth::session::Lifetimes;
+use crate::domain::tax::TaxMode;
 use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use crate::server::admission::AdmissionLimits;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub proxies: Vec<IpNet>,
     /// The daily backup, if one is wanted.
     pub daily_backup: Option<DailyBackup>,
+    /// Whether prices have the tax in them; `None` leaves the shop's choice.
+    pub tax: Option<TaxMode>,
     /// The bounds of the profile.
     pub limits: Limits,
     /// The board's clock: milliseconds since 1970, UTC.

@@ -29,9 +29,10 @@ impl Storage {
         metrics: &Arc<Metrics>,
         hub: &Arc<Hub>,
     ) -> Result<Self, String> {
-        let Settings { data_dir, retention, limits, lifetimes, clock, .. } = settings;
+        let Settings { data_dir, retention, limits, lifetimes, tax, clock, .. } = settings;
         let failed = |error: store::OpenError| error.to_string();
-        let mut opened = store::open(data_dir, *retention, *limits, *clock).map_err(failed)?;
+        let mut opened =
+            store::open(data_dir, *retention, *limits, *tax, *clock).map_err(failed)?;
         let (wake, recheck) = (Arc::clone(hub), Arc::clone(hub));
         let sessions =
             Sessions::new(limits.sessions, *lifetimes, move || recheck.recheck_sessions());

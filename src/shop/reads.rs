@@ -3,6 +3,7 @@
 use crate::domain::input::Input;
 use crate::domain::schema::Type;
 use crate::domain::shipment::ShipmentStatus;
+use crate::domain::tax::TaxMode;
 use crate::domain::{Code, EntityKind, FieldError, FieldRef, Reject, Row};
 use crate::shop::sums::Payment;
 
@@ -17,6 +18,8 @@ pub trait Reads {
     fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject>;
     /// The states of the parcels of an order.
     fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject>;
+    /// Whether the shop's prices have the tax in them.
+    fn tax_mode(&self) -> TaxMode;
     /// The number of a kiosk's orders that are neither paid nor ended; not counted above
     /// `KIOSK_UNPAID_ORDERS_MAX`.
     fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject>;

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::domain::input::{Input, Provided};
 use crate::domain::order::{
-    self, CURRENCY, CUSTOMER_ID, ITEMS, Item, KIOSK_ID, OrderStatus, STATUS, TOTAL,
+    self, CURRENCY, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, STATUS, TOTAL,
 };
 use crate::domain::order_line::OrderLine;
-use crate::domain::product::{NAME, PRICE, SKU, is_draft};
+use crate::domain::product::is_draft;
 use crate::domain::{
-    Cell, Code, EntityKind, FieldError, Principal, Reject, Role, Row, Thousandths,
+    Cell, Code, EntityKind, FieldError, FieldRef, Principal, Reject, Role, Row, Thousandths,
 };
-use crate::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
+use crate::limits::{KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::order::Order;
-use crate::shop::product;
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::Step;
 use crate::shop::sums::Sums;
+use crate::shop::{pricing, product};
 
 /// The steps of a new order: the order itself, then each product that it takes from.
 pub(super) fn create(
@@ -41,11 +41,12 @@ pub(super) fn create(
     if lines.is_empty() {
         order::set_items(&mut row, &[])?;
         input.apply_to(&mut row)?;
+        if row.int(DISCOUNT)? != 0 {
+            let message = "needs items; leave it out of an order that has only a total";
+            return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
+        }
     } else {
-        price(&mut row, lines, &products)?;
-        let priced = [TOTAL, CURRENCY].map(|field| row.cell(field).clone());
-        input.apply_to(&mut row)?;
-        check_priced(&row, &priced)?;
+        price(reads, &mut row, input, lines, &products)?;
     }
     if row.int(TOTAL)? == 0 {
         Order::read(&row)?.with_sums(Sums::default()).write(&mut row);
@@ -65,6 +66,11 @@ fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject>
     let Some(Provided::Lines(lines)) = input.get(ITEMS) else {
         return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
     };
+    let has_extras = |line: &OrderLine| line.discount.is_some() || line.note.is_some();
+    if input.get(DISCOUNT).is_some() || lines.iter().any(has_extras) {
+        let text = "a kiosk has no right to give a discount or to note something at a line";
+        return Err(Reject::NotAllowed(text.to_owned()));
+    }
     if input.id(CUSTOMER_ID).is_some() {
         let message = "must not be given by a kiosk";
         return Err(Reject::field(CUSTOMER_ID.name, Code::RoleNotAllowed, message));
@@ -110,53 +116,24 @@ fn load_products(
     Ok(products)
 }
 
-/// Prices the lines: sets the order's items, total and currency. `products` has the product of each
-/// line, in the order of the lines.
-fn price(order: &mut Row, lines: &[OrderLine], products: &[Row]) -> Result<(), Reject> {
-    let currency = products.first().map(Row::currency).unwrap_or_default();
-    let mut errors = Vec::new();
-    let mut items = Vec::with_capacity(lines.len());
-    for (at, (line, product)) in lines.iter().zip(products).enumerate() {
-        if product.currency() != currency {
-            errors.push(FieldError::new(
-                format!("items[{at}].product_id"),
-                Code::CurrencyMismatch,
-                format!("is sold in {}, the lines before in {currency}", product.currency()),
-            ));
-        }
-        if !product::fits_unit(product, line.quantity)? {
-            let field = format!("items[{at}].quantity");
-            errors.push(FieldError::new(field, Code::TooManyDecimals, product::WHOLE));
-        }
-        items.push(Item {
-            product_id: product.id,
-            name: product.text(NAME)?.to_owned(),
-            sku: product.text(SKU)?.to_owned(),
-            quantity: line.quantity,
-            unit_price: product.int(PRICE)?,
-            uncounted: product::stock(product)?.is_none(),
-        });
+/// Sets the fields that the client gave, and the amounts that follow from the lines.
+fn price(
+    reads: &impl Reads,
+    order: &mut Row,
+    input: &Input,
+    lines: &[OrderLine],
+    products: &[Row],
+) -> Result<(), Reject> {
+    let (items, currency) = pricing::items(lines, products)?;
+    let given = |field: FieldRef| input.get(field).is_some();
+    if given(TOTAL) || (given(CURRENCY) && input.text(CURRENCY) != currency) {
+        let field = if given(TOTAL) { TOTAL } else { CURRENCY };
+        let message = "follows from the items; leave it out";
+        return Err(Reject::field(field.name, Code::TotalFixed, message));
     }
-    let total = items.iter().map(Item::line_total).fold(0, i64::saturating_add);
-    if total > AMOUNT_MINOR_MAX {
-        let message = "add up to more than an order can cost";
-        errors.push(FieldError::new(ITEMS.name, Code::TooLarge, message));
-    }
-    all_found(errors)?;
-    order.set_text(CURRENCY, currency);
-    order.set(TOTAL, Cell::Int(total));
-    order::set_items(order, &items)
-}
-
-/// Refuses a total or a currency from the client that differs from the server's.
-fn check_priced(order: &Row, priced: &[Cell; 2]) -> Result<(), Reject> {
-    for (field, cell) in [TOTAL, CURRENCY].into_iter().zip(priced) {
-        if order.cell(field) != cell {
-            let message = "differs from the server's prices; leave it out";
-            return Err(Reject::field(field.name, Code::TotalFixed, message));
-        }
-    }
-    Ok(())
+    order.set_text(CURRENCY, &currency);
+    input.apply_to(order)?;
+    pricing::set(order, &items, reads.tax_mode())
 }
 
 /// Each product with its quantity over all lines, by the product's id.

@@ -1,6 +1,8 @@
 //! A shop in memory: the rules with a map in place of the database.
 
+mod amounts;
 mod model;
+mod pricing;
 mod properties;
 mod rules;
 
@@ -11,6 +13,7 @@ use serde_json::Value;
 use crate::domain::input::Purpose;
 use crate::domain::order::{self, OrderStatus, PaymentStatus};
 use crate::domain::shipment::{self, ShipmentStatus};
+use crate::domain::tax::TaxMode;
 use crate::domain::transaction;
 use crate::domain::{
     Cell, Code, EntityKind, FieldRef, Input, Precondition, Principal, Reject, Role, Row,
@@ -25,6 +28,7 @@ const KIOSK: Principal = Principal::User { id: 2, role: Role::Kiosk };
 struct MemoryShop {
     rows: BTreeMap<(usize, i64), Row>,
     last_id: i64,
+    tax: TaxMode,
     /// The steps of the last change.
     steps: Vec<Step>,
 }
@@ -132,6 +136,10 @@ impl Reads for MemoryShop {
             ShipmentStatus::from_word(row.text(shipment::STATUS)?).ok_or(Reject::Unavailable)
         };
         self.of_order(EntityKind::Shipment, shipment::ORDER_ID, order_id).map(status).collect()
+    }
+
+    fn tax_mode(&self) -> TaxMode {
+        self.tax
     }
 
     fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject> {

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use crate::domain::order::{OrderStatus, PaymentStatus};
 use crate::domain::shipment::ShipmentStatus;
+use crate::domain::tax::TaxMode;
 use crate::domain::{EntityKind, Reject, Row};
 use crate::limits::{CHANGE_STEPS_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
@@ -44,7 +45,11 @@ pub(super) fn apply(
     bytes_max: usize,
 ) -> Result<Changed, Reject> {
     let (head, first_seq) = (tx.head, tx.next_seq);
-    let mut steps = VecDeque::from(shop::plan(&TxReads(tx.conn), caller.principal, change)?);
+    let mut steps = VecDeque::from(shop::plan(
+        &TxReads { conn: tx.conn, tax: tx.tax },
+        caller.principal,
+        change,
+    )?);
     let planned = steps.front().and_then(Step::after);
     if planned.is_some_and(|row| rows::size(row) > bytes_max) {
         return Ok(Changed::TooLarge);
@@ -57,7 +62,7 @@ pub(super) fn apply(
             return Err(Reject::Unavailable);
         }
         let saved = save(tx, step)?;
-        steps.extend(shop::follow(&TxReads(tx.conn), &saved)?);
+        steps.extend(shop::follow(&TxReads { conn: tx.conn, tax: tx.tax }, &saved)?);
         first.get_or_insert(saved);
     }
     let Some(first) = first else {
@@ -91,7 +96,10 @@ pub(super) fn apply(
 }
 
 /// The rules' view of the open transaction.
-struct TxReads<'c>(&'c Connection);
+struct TxReads<'c> {
+    conn: &'c Connection,
+    tax: TaxMode,
+}
 
 /// Counts a kiosk's orders that are neither paid nor ended. The condition is that of the index
 /// `orders_unpaid_of_kiosk`, word for word.
@@ -113,7 +121,11 @@ static UNPAID_ORDERS: LazyLock<String> = LazyLock::new(|| {
 
 impl Reads for TxReads<'_> {
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
-        rows::load(self.0, kind, id)
+        rows::load(self.conn, kind, id)
+    }
+
+    fn tax_mode(&self) -> TaxMode {
+        self.tax
     }
 
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject> {
@@ -124,13 +136,13 @@ impl Reads for TxReads<'_> {
             EntityKind::Shipment => "SELECT 1 FROM shipments WHERE id = ?",
             EntityKind::Transaction => "SELECT 1 FROM transactions WHERE id = ?",
         };
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         statement.exists([id]).map_err(failed)
     }
 
     fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject> {
         let sql = "SELECT type, status, amount FROM transactions WHERE order_id = ?";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         let payments = statement.query_map([order_id], |row| {
             Ok(Payment { direction: row.get(0)?, status: row.get(1)?, amount: row.get(2)? })
         });
@@ -139,13 +151,13 @@ impl Reads for TxReads<'_> {
 
     fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject> {
         let sql = "SELECT status FROM shipments WHERE order_id = ?";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         let parcels = statement.query_map([order_id], |row| row.get(0));
         parcels.and_then(Iterator::collect).map_err(failed)
     }
 
     fn unpaid_orders(&self, kiosk_id: i64) -> Result<i64, Reject> {
-        let mut statement = self.0.prepare_cached(&UNPAID_ORDERS).map_err(failed)?;
+        let mut statement = self.conn.prepare_cached(&UNPAID_ORDERS).map_err(failed)?;
         statement.query_row((kiosk_id, KIOSK_UNPAID_ORDERS_MAX), |row| row.get(0)).map_err(failed)
     }
 }

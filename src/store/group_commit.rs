@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ffi};
 
 use crate::domain::Reject;
+use crate::domain::tax::TaxMode;
 use crate::limits::{COMMIT_CHANGES_MAX, COMMIT_EVENT_BYTES_MAX, IDEMPOTENCY_KEPT};
 use crate::store::clock::{ShopClock, clock};
 use crate::store::command::Command;
@@ -12,7 +13,7 @@ use crate::store::error::failed;
 use crate::store::events::{LogBounds, Retention};
 use crate::store::marks::Marks;
 use crate::store::write_tx::{Outbox, WriteTx};
-use crate::store::{audit, idempotency, recovery};
+use crate::store::{audit, idempotency, recovery, tax_mode};
 
 /// The state that is kept from one transaction to the next.
 pub(super) struct GroupCommit {
@@ -20,6 +21,7 @@ pub(super) struct GroupCommit {
     pub(super) log: LogBounds,
     pub(super) clock: ShopClock,
     retention: Retention,
+    tax: TaxMode,
     marks: Marks,
     /// The uptime, in milliseconds, before which no stored response has to be pruned.
     responses_due: i64,
@@ -33,9 +35,10 @@ impl GroupCommit {
         log: LogBounds,
         clock: ShopClock,
         retention: Retention,
+        tax: TaxMode,
         marks: Marks,
     ) -> Self {
-        Self { log, clock, retention, marks, responses_due: 0, audit_due: 0 }
+        Self { log, clock, retention, tax, marks, responses_due: 0, audit_due: 0 }
     }
 
     /// Continues the log of a database that was opened again.
@@ -71,11 +74,11 @@ impl GroupCommit {
         }
         let step = self.clock.forward_step();
         let (now, uptime) = (self.clock.now(), self.clock.uptime_total());
-        let (head, next_seq) = (self.log.head, self.log.next(self.log.head));
+        let (tax, head, next_seq) = (self.tax, self.log.head, self.log.next(self.log.head));
         let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
             recovery::shift_times(conn, step)?;
-            Ok(WriteTx { conn, now, uptime, head, next_seq, outbox: Outbox::default() })
+            Ok(WriteTx { conn, now, uptime, tax, head, next_seq, outbox: Outbox::default() })
         };
         let mut tx = begin()?;
         let ran = run_until_full(&mut tx, commands, run_optimistic);
@@ -193,7 +196,8 @@ pub(super) fn run_single<T>(
     let log = LogBounds::read(conn).map_err(failed)?;
     let now = clock().max(log.last_at);
     let (head, next_seq) = (log.head, log.next(log.head));
-    let mut tx = WriteTx { conn, now, uptime: 0, head, next_seq, outbox: Outbox::default() };
+    let tax = tax_mode::stored(conn).map_err(failed)?.unwrap_or_default();
+    let mut tx = WriteTx { conn, now, uptime: 0, tax, head, next_seq, outbox: Outbox::default() };
     let result = work(&mut tx);
     let result = result
         .and_then(|done| Marks::new(data_dir).reserve(conn, 1).map(|()| done).map_err(failed));
@@ -240,7 +244,8 @@ mod tests {
         let retention = Retention { age: minute, count: 100, audit: minute };
         let log = LogBounds::read(&conn).unwrap();
         let marks = Marks::new(data.path());
-        let group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, marks);
+        let group =
+            GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, TaxMode::Included, marks);
         (data, conn, group)
     }
 

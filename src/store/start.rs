@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::domain::LogId;
+use crate::domain::tax::TaxMode;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::store::error::{OpenError, unusable};
@@ -28,7 +29,7 @@ use crate::store::reserve::Reserve;
 use crate::store::session::StoredSession;
 use crate::store::wal::{self, Wal};
 use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
-use crate::store::{data_dir, database, integrity};
+use crate::store::{data_dir, database, integrity, tax_mode};
 
 /// An open store whose threads do not run yet.
 pub struct OpenedStore {
@@ -57,6 +58,7 @@ pub fn open(
     data_dir: &Path,
     retention: Retention,
     limits: Limits,
+    tax: Option<TaxMode>,
     clock: fn() -> i64,
 ) -> Result<OpenedStore, OpenError> {
     let lock = data_dir::lock(data_dir)?;
@@ -65,6 +67,7 @@ pub fn open(
     let file = data_dir::database_file(data_dir);
     let taken_over = wal::take_over(&conn, !verified);
     taken_over.map_err(|error| unusable(&file, &error))?;
+    let tax = tax_mode::settle(&conn, tax)?;
     let state = StartState::read(&mut conn, &limits, clock);
     let state = state.map_err(|_| unusable(&file, &"it cannot be read"))?;
     let StartState { log, log_id, sessions, mut clock, data_version } = state;
@@ -82,7 +85,7 @@ pub fn open(
         lock,
         conn,
         verified,
-        group: GroupCommit::new(log, clock, retention, Marks::new(data_dir)),
+        group: GroupCommit::new(log, clock, retention, tax, Marks::new(data_dir)),
         data_version,
         reserve,
         disk_full: taken.is_err(),
@@ -211,7 +214,8 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let console = Console::open(data.path()).unwrap();
         console.add_user("ana", Role::Admin, &Secret("hash".to_owned())).unwrap();
-        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        let opened =
+            open(data.path(), RETENTION, Limits::DEFAULT, None, crate::store::clock).unwrap();
         let (store, _) = opened.start(&Arc::default(), sinks).unwrap();
         (data, store)
     }
@@ -329,7 +333,8 @@ mod tests {
         let sql = "INSERT INTO events (seq, at, kind, body) VALUES (1, 0, 0, hex(zeroblob(?)))";
         conn.execute(sql, [i64::try_from(ROW_CHECK_BYTES_MAX).unwrap()]).unwrap();
         drop(conn);
-        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        let opened =
+            open(data.path(), RETENTION, Limits::DEFAULT, None, crate::store::clock).unwrap();
         assert!(!opened.verified);
         let (store, _) = opened.start(&Arc::default(), quiet()).unwrap();
         for _ in 0..32 {
@@ -369,7 +374,8 @@ mod tests {
         let publish = Box::new(move |_| assert!(held.recv().is_err()));
         let sinks = CommitSinks { lags: Box::new(|| true), publish, ..quiet() };
         let data = tempfile::tempdir().unwrap();
-        let opened = open(data.path(), RETENTION, Limits::DEFAULT, crate::store::clock).unwrap();
+        let opened =
+            open(data.path(), RETENTION, Limits::DEFAULT, None, crate::store::clock).unwrap();
         let (store, writer) = opened.start(&Arc::default(), sinks).unwrap();
         grow(&store, 0).await;
         drop(store);

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::domain::tax::TaxMode;
 use crate::domain::{Role, Secret, User};
 use crate::store::caller::Caller;
 use crate::store::database::MIGRATIONS;
@@ -16,7 +17,15 @@ pub(super) fn new() -> Connection {
 
 /// A transaction whose first event is the log's first.
 pub(super) fn transaction(conn: &Connection) -> WriteTx<'_> {
-    WriteTx { conn, now: 1, uptime: 0, head: 0, next_seq: 1, outbox: Outbox::default() }
+    WriteTx {
+        conn,
+        now: 1,
+        uptime: 0,
+        tax: TaxMode::Included,
+        head: 0,
+        next_seq: 1,
+        outbox: Outbox::default(),
+    }
 }
 
 /// Adds a user with the password hash `hash`.

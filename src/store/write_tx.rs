@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::KindSet;
 use crate::domain::event::Event;
+use crate::domain::tax::TaxMode;
 use crate::store::session::SessionChange;
 
 /// The open write transaction as a command sees it.
@@ -14,6 +15,8 @@ pub(super) struct WriteTx<'c> {
     pub(super) now: i64,
     /// The uptime of all runs, in milliseconds; 0 in a program that is not the server.
     pub(super) uptime: i64,
+    /// Whether the shop's prices include the tax.
+    pub(super) tax: TaxMode,
     /// The newest `seq`, including this transaction's events.
     pub(super) head: i64,
     /// The `seq` of the next event.

@@ -162,6 +162,7 @@ impl Shop {
             hsts: None,
             proxies: Vec::new(),
             daily_backup: None,
+            tax: None,
             limits: Limits::DEFAULT,
             clock,
         };

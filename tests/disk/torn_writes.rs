@@ -113,7 +113,7 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let retention =
         Retention { age: Duration::from_secs(86_400), count: 1_000_000, audit: Duration::MAX };
     let (limits, metrics) = (Limits::DEFAULT, Arc::new(Metrics::new()));
-    let mut opened = store::open(data_dir, retention, limits, store::clock).unwrap();
+    let mut opened = store::open(data_dir, retention, limits, None, store::clock).unwrap();
     let sessions = opened.take_sessions();
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].username, "admin");

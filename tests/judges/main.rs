@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod amounts;
 mod asyncapi;
 mod autobahn;
 mod browser;

@@ -1,6 +1,7 @@
 //! The settings file of the packages, which must not drift from the table.
 
-use crate::config::settings_table::{Fallback, SETTINGS, Setting};
+use crate::config::setting::{Fallback, Setting};
+use crate::config::settings_table::SETTINGS;
 use crate::config::tests::File;
 
 const PACKAGED: &str = include_str!("../../../systemd/tillcast.toml");

@@ -170,7 +170,7 @@ fn unreadable_lines_are_an_error_and_unknown_fields_are_not() {
     let tea = product(&mut shop, 2.5, 10);
     let id = sell(&mut shop, tea, 4);
     let row = shop.rows.get_mut(&(EntityKind::Order.index(), id)).unwrap();
-    let later = row.text(order::ITEMS).unwrap().replace("\"sku\"", "\"tax_rate\":7,\"sku\"");
+    let later = row.text(order::ITEMS).unwrap().replace("\"sku\"", "\"colour\":7,\"sku\"");
     row.set_text(order::ITEMS, &later);
     assert_eq!(order::items(row).unwrap().len(), 1);
     row.set_text(order::ITEMS, "[{}]");

@@ -1,0 +1,96 @@
+//! The price of an order: its lines get what their products cost, and the order its amounts.
+
+use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, ROUNDING, TAX_TOTAL, TOTAL};
+use crate::domain::order_line::OrderLine;
+use crate::domain::product::{NAME, PRICE, SKU, TAX_RATE};
+use crate::domain::tax::TaxMode;
+use crate::domain::{Cell, Code, FieldError, Reject, Row, Thousandths, amount, currency, decimal};
+use crate::limits::AMOUNT_MINOR_MAX;
+use crate::shop::amounts::{self, Amounts, Line};
+use crate::shop::product;
+use crate::shop::reads::all_found;
+
+/// The lines with what their products cost now, and the currency of all of them. `products` has the product of each
+/// line, in the order of the lines.
+pub(super) fn items(lines: &[OrderLine], products: &[Row]) -> Result<(Vec<Item>, String), Reject> {
+    let currency = products.first().map(Row::currency).unwrap_or_default();
+    let mut errors = Vec::new();
+    let mut items = Vec::with_capacity(lines.len());
+    for (at, (line, product)) in lines.iter().zip(products).enumerate() {
+        let mut wrong = |member: &str, code, message: String| {
+            errors.push(FieldError::new(format!("items[{at}].{member}"), code, message));
+        };
+        if product.currency() != currency {
+            let message =
+                format!("is sold in {}, the lines before in {currency}", product.currency());
+            wrong("product_id", Code::CurrencyMismatch, message);
+        }
+        if !product::fits_unit(product, line.quantity)? {
+            wrong("quantity", Code::TooManyDecimals, product::WHOLE.to_owned());
+        }
+        let discount = line.discount.map_or(Ok(0), |discount| amount::minor(discount, currency));
+        let tax_rate = match product.cell(TAX_RATE) {
+            Cell::Null => None,
+            _ => Some(Thousandths(product.int(TAX_RATE)?)),
+        };
+        let item = Item {
+            product_id: product.id,
+            name: product.text(NAME)?.to_owned(),
+            sku: product.text(SKU)?.to_owned(),
+            quantity: line.quantity,
+            unit_price: product.int(PRICE)?,
+            uncounted: product::stock(product)?.is_none(),
+            note: line.note.clone(),
+            discount: *discount.as_ref().unwrap_or(&0),
+            tax_rate,
+        };
+        match discount {
+            Err(violation) => wrong("discount", violation.code, violation.message),
+            Ok(discount) if discount > item.price() => {
+                let most = shown(item.price(), currency);
+                let message = format!("must be at most the price of the line, which is {most}");
+                wrong("discount", Code::TooLarge, message);
+            }
+            Ok(_) => {}
+        }
+        items.push(item);
+    }
+    all_found(errors)?;
+    Ok((items, currency.to_owned()))
+}
+
+/// Stores the lines of an order, and its total and taxes, which follow from them.
+pub(super) fn set(order: &mut Row, items: &[Item], tax: TaxMode) -> Result<(), Reject> {
+    let lines: Vec<Line> = items.iter().map(Line::from).collect();
+    let goods = amounts::sum(lines.iter().map(Line::total));
+    let discount = order.int(DISCOUNT)?;
+    if discount > goods {
+        let most = shown(goods, order.text(CURRENCY)?);
+        let message = format!("must be at most the sum of the lines, which is {most}");
+        return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
+    }
+    let Amounts { total, tax_total, taxes } =
+        amounts::amounts(&lines, discount, order.int(ROUNDING)?, tax);
+    if total > AMOUNT_MINOR_MAX {
+        let message = "add up to more than an order can cost";
+        return Err(Reject::field(ITEMS.name, Code::TooLarge, message));
+    }
+    order.set(TOTAL, Cell::Int(total));
+    order.set(TAX_TOTAL, Cell::Int(tax_total));
+    order::set_taxes(order, &taxes)?;
+    order::set_items(order, items)
+}
+
+/// An amount as people read it, such as `2.50 USD`.
+fn shown(minor: i64, code: &str) -> String {
+    let mut text = String::new();
+    decimal::write(&mut text, minor, currency::exponent(code).unwrap_or(0));
+    format!("{text} {code}")
+}
+
+impl From<&Item> for Line {
+    fn from(item: &Item) -> Self {
+        let Item { quantity, unit_price, discount, tax_rate, .. } = *item;
+        Self { quantity, unit_price, discount, tax_rate }
+    }
+}
