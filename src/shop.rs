@@ -11,6 +11,7 @@
 
 mod amounts;
 mod customer;
+mod open_order;
 mod order;
 mod payment;
 mod plan;

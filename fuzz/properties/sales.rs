@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tillcast::domain::input::Purpose;
 use tillcast::domain::shipment::ShipmentStatus;
+use tillcast::domain::tax::TaxMode;
 use tillcast::domain::{
-    Cell, EntityKind, Input, Precondition, Principal, Reject, Role, Row, order, product,
+    Cell, EntityKind, Input, Precondition, Principal, Reject, Role, Row, Thousandths, order,
+    product,
 };
 use tillcast::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, QUANTITY_MAX};
 use tillcast::shop::{Change, Operation, Payment, Reads, Step, plan};
@@ -78,13 +80,16 @@ fn check_steps(steps: &[Step], role: Role, total: i64, sold: &BTreeMap<i64, i64>
     assert_eq!(row.int(order::TOTAL), Ok(total));
     let kiosk = if role == Role::Kiosk { Cell::Int(USER) } else { Cell::Null };
     assert_eq!(*row.cell(order::KIOSK_ID), kiosk);
-    assert_eq!(order::quantities(row).unwrap(), *sold);
+    let pieces = |taken: BTreeMap<_, Thousandths>| -> BTreeMap<i64, i64> {
+        taken.into_iter().map(|(id, quantity)| (id, quantity.0 / 1_000)).collect()
+    };
+    assert_eq!(pieces(order::taken(row).unwrap()), *sold);
     assert!(products.iter().eq(sold.keys()), "{products:?} of {sold:?}");
     let stock = |row: &Row| row.int(product::STOCK).unwrap();
     let fell = |step: &Step| {
         let (before, after) = (step.before().unwrap(), step.after().unwrap());
         assert!(stock(after) >= 0, "{step:?}");
-        (after.id, stock(before) - stock(after))
+        (after.id, (stock(before) - stock(after)) / 1_000)
     };
     assert_eq!(taken.iter().map(fell).collect::<BTreeMap<_, _>>(), *sold);
     assert_eq!(taken.len(), sold.len(), "{taken:?}");
@@ -106,7 +111,7 @@ fn expected(shelf: &Shelf, role: Role, lines: &[(i64, i64)]) -> Option<(i64, BTr
     }
     let in_stock = |(id, pieces): (&i64, &i64)| {
         let product = shelf.load(EntityKind::Product, *id).unwrap().unwrap();
-        *pieces <= product.int(product::STOCK).unwrap()
+        1_000 * *pieces <= product.int(product::STOCK).unwrap()
     };
     let has_room = role != Role::Kiosk || sold.values().sum::<i64>() <= KIOSK_PIECES_MAX;
     let fits = (1..=100).contains(&lines.len()) && has_room && sold.iter().all(in_stock);
@@ -133,6 +138,10 @@ impl Reads for Shelf {
 
     fn parcels(&self, _: i64) -> Result<Vec<ShipmentStatus>, Reject> {
         Ok(Vec::new())
+    }
+
+    fn tax_mode(&self) -> TaxMode {
+        TaxMode::Included
     }
 
     fn unpaid_orders(&self, _: i64) -> Result<i64, Reject> {

@@ -103,6 +103,11 @@ impl Input {
         self.given.get(field.index)?.as_ref()
     }
 
+    /// Whether the client gave one of these fields.
+    pub fn has_any(&self, fields: &[FieldRef]) -> bool {
+        fields.iter().any(|field| self.get(*field).is_some())
+    }
+
     /// The id that the client gave for a field; `None` if it is absent or null.
     pub fn id(&self, field: FieldRef) -> Option<i64> {
         match self.get(field) {

@@ -117,13 +117,15 @@ const FIELDS: &[Field] = &[
         Type::Items,
         "The lines, with the name and the price at the sale; empty for an order that has only a total.",
     )
-    .optional_value(),
+    .optional_value()
+    .patchable(),
     Field::new(
         "discount",
         Type::Money(0),
         "The discount on the whole order, at most the sum of the lines; only for an order with items.",
     )
-    .default_int(0),
+    .default_int(0)
+    .patchable(),
     Field::new("tax_total", Type::Money(0), "The tax in the total.").initial_int(0),
     Field::new(
         "rounding",

@@ -142,6 +142,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::TooManyShipments
         | Code::TooManyOpenOrders
         | Code::InUse
+        | Code::OrderFixed
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

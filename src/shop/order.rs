@@ -120,18 +120,10 @@ pub(super) fn check_update(
     after: &mut Row,
 ) -> Result<(), Reject> {
     let order = Order::read(before)?;
-    let status = status_in(after, STATUS)?;
     let total = after.int(TOTAL)?;
-    if status == order.status && total == order.total {
+    let mut changed = check_status(order, after)?;
+    if changed == order && total == order.total {
         return Ok(());
-    }
-    if status != order.status && !order.status.next().contains(&status) {
-        let next: Vec<&str> = order.status.next().iter().map(|next| next.word()).collect();
-        return Err(status_skipped(after, order.status.word(), status.word(), &next));
-    }
-    let mut changed = order;
-    if status != order.status {
-        changed = changed.with_status(status);
     }
     if total != order.total {
         if !order::items(before)?.is_empty() {
@@ -143,6 +135,19 @@ pub(super) fn check_update(
     }
     changed.write(after);
     Ok(())
+}
+
+/// The order with the status of its patched row, if that may follow the present one.
+pub(super) fn check_status(order: Order, after: &Row) -> Result<Order, Reject> {
+    let status = status_in(after, STATUS)?;
+    if status == order.status {
+        return Ok(order);
+    }
+    if !order.status.next().contains(&status) {
+        let next: Vec<&str> = order.status.next().iter().map(|next| next.word()).collect();
+        return Err(status_skipped(after, order.status.word(), status.word(), &next));
+    }
+    Ok(order.with_status(status))
 }
 
 /// Puts the goods of an order that ended or is deleted back into stock, once, unless they have left

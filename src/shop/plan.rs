@@ -1,10 +1,11 @@
 //! Turns a change into its steps, and a saved step into those that follow. The kind of the entity
 //! decides which rules apply.
 
+use crate::domain::order::{DISCOUNT, ITEMS};
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::{Change, Operation, Step};
-use crate::shop::{customer, order, payment, product, sale, shipment};
+use crate::shop::{customer, open_order, order, payment, product, sale, shipment};
 
 /// The steps of a change. The first is that of the entity itself.
 ///
@@ -24,6 +25,9 @@ pub fn plan(
             input.apply_to(&mut after)?;
             match change.kind {
                 EntityKind::Transaction => return payment::update(reads, before, after),
+                EntityKind::Order if input.has_any(&[ITEMS, DISCOUNT]) => {
+                    return open_order::update(reads, principal.role(), input, before, after);
+                }
                 EntityKind::Order => order::check_update(reads, &before, &mut after)?,
                 EntityKind::Product => product::check(&mut after)?,
                 EntityKind::Customer | EntityKind::Shipment => {}

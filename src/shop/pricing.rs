@@ -10,9 +10,13 @@ use crate::shop::amounts::{self, Amounts, Line};
 use crate::shop::product;
 use crate::shop::reads::all_found;
 
-/// The lines with what their products cost now, and the currency of all of them. `products` has the product of each
-/// line, in the order of the lines.
-pub(super) fn items(lines: &[OrderLine], products: &[Row]) -> Result<(Vec<Item>, String), Reject> {
+/// The lines with what their products cost: that of the item that the order has of them already, else their price
+/// now. `products` has the product of each line, in the order of the lines.
+pub(super) fn items<'i>(
+    lines: &[OrderLine],
+    products: &[Row],
+    kept: impl Fn(i64) -> Option<&'i Item>,
+) -> Result<Vec<Item>, Reject> {
     let currency = products.first().map(Row::currency).unwrap_or_default();
     let mut errors = Vec::new();
     let mut items = Vec::with_capacity(lines.len());
@@ -29,20 +33,12 @@ pub(super) fn items(lines: &[OrderLine], products: &[Row]) -> Result<(Vec<Item>,
             wrong("quantity", Code::TooManyDecimals, product::WHOLE.to_owned());
         }
         let discount = line.discount.map_or(Ok(0), |discount| amount::minor(discount, currency));
-        let tax_rate = match product.cell(TAX_RATE) {
-            Cell::Null => None,
-            _ => Some(Thousandths(product.int(TAX_RATE)?)),
-        };
+        let sold = kept(product.id).cloned().map_or_else(|| item(product), Ok)?;
         let item = Item {
-            product_id: product.id,
-            name: product.text(NAME)?.to_owned(),
-            sku: product.text(SKU)?.to_owned(),
             quantity: line.quantity,
-            unit_price: product.int(PRICE)?,
-            uncounted: product::stock(product)?.is_none(),
             note: line.note.clone(),
             discount: *discount.as_ref().unwrap_or(&0),
-            tax_rate,
+            ..sold
         };
         match discount {
             Err(violation) => wrong("discount", violation.code, violation.message),
@@ -56,7 +52,26 @@ pub(super) fn items(lines: &[OrderLine], products: &[Row]) -> Result<(Vec<Item>,
         items.push(item);
     }
     all_found(errors)?;
-    Ok((items, currency.to_owned()))
+    Ok(items)
+}
+
+/// Nothing of a product, as it is sold now.
+fn item(product: &Row) -> Result<Item, Reject> {
+    let tax_rate = match product.cell(TAX_RATE) {
+        Cell::Null => None,
+        _ => Some(Thousandths(product.int(TAX_RATE)?)),
+    };
+    Ok(Item {
+        product_id: product.id,
+        name: product.text(NAME)?.to_owned(),
+        sku: product.text(SKU)?.to_owned(),
+        quantity: Thousandths::ZERO,
+        unit_price: product.int(PRICE)?,
+        uncounted: product::stock(product)?.is_none(),
+        note: None,
+        discount: 0,
+        tax_rate,
+    })
 }
 
 /// Stores the lines of an order, and its total and taxes, which follow from them.

@@ -96,7 +96,7 @@ fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject>
 }
 
 /// The product of each line; adds an error for each that does not exist.
-fn load_products(
+pub(super) fn load_products(
     reads: &impl Reads,
     role: Role,
     lines: &[OrderLine],
@@ -124,7 +124,8 @@ fn price(
     lines: &[OrderLine],
     products: &[Row],
 ) -> Result<(), Reject> {
-    let (items, currency) = pricing::items(lines, products)?;
+    let currency = products.first().map(Row::currency).unwrap_or_default().to_owned();
+    let items = pricing::items(lines, products, |_| None)?;
     let given = |field: FieldRef| input.get(field).is_some();
     if given(TOTAL) || (given(CURRENCY) && input.text(CURRENCY) != currency) {
         let field = if given(TOTAL) { TOTAL } else { CURRENCY };

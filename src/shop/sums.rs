@@ -60,6 +60,11 @@ impl Sums {
         sums
     }
 
+    /// Whether anything was refunded.
+    pub(super) fn has_refund(self) -> bool {
+        self.refunded > 0
+    }
+
     /// Completed payments minus completed refunds, in minor units.
     pub(super) fn net(self) -> i64 {
         self.paid - self.refunded

@@ -2,6 +2,7 @@
 
 mod amounts;
 mod model;
+mod open_orders;
 mod pricing;
 mod properties;
 mod rules;

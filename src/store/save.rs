@@ -25,6 +25,9 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
             let after = if visible { Row { seq, updated_at: now, ..after } } else { after };
             if is_order(&before) && before.cell(order::ITEMS) != after.cell(order::ITEMS) {
                 idempotency::complete(tx.conn, &before)?;
+                unlink_products(tx.conn, &before)?;
+                let products: Vec<i64> = order::products(&after)?.into_iter().collect();
+                link_products(tx.conn, after.id, &products)?;
             }
             rows::update(tx.conn, &before, &after)?;
             Step::Update { before, after }
@@ -48,7 +51,7 @@ fn is_order(row: &Row) -> bool {
     row.kind == EntityKind::Order
 }
 
-/// Records the products to which a new order refers, so that they cannot be deleted.
+/// Records the products to which an order refers, so that they cannot be deleted.
 fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(), Reject> {
     if products.is_empty() {
         return Ok(());
@@ -61,7 +64,7 @@ fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(
     Ok(())
 }
 
-/// Removes the links of a deleted order to its products.
+/// Removes the links of an order to its products.
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;

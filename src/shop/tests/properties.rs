@@ -26,6 +26,7 @@ enum Act {
     Order(i64),
     Status(usize, OrderStatus),
     Total(usize, i64),
+    Items(usize, usize, i64),
     Notes(usize, u8),
     Pay(usize, TransactionType, TransactionStatus, i64),
     Settle(usize, TransactionStatus),
@@ -48,6 +49,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..30_i64).prop_map(Act::Order),
         5 => (at(), status()).prop_map(|(order, status)| Act::Status(order, status)),
         1 => (at(), 0..30_i64).prop_map(|(order, total)| Act::Total(order, total)),
+        2 => (at(), 0..2_usize, 1..5_i64)
+            .prop_map(|(order, product, quantity)| Act::Items(order, product, quantity)),
         1 => (at(), any::<u8>()).prop_map(|(order, note)| Act::Notes(order, note)),
         5 => (at(), direction(), settled(), 1..25_i64)
             .prop_map(|(order, way, status, amount)| Act::Pay(order, way, status, amount)),
@@ -85,6 +88,7 @@ impl Both {
             Act::Order(total) => self.order(total),
             Act::Status(at, status) => self.set_status(at, status),
             Act::Total(at, total) => self.set_total(at, total),
+            Act::Items(at, product, quantity) => self.set_items(at, product, quantity),
             Act::Notes(at, note) => {
                 if let Some((_, id)) = self.pick(at) {
                     let body = json!({"notes": note.to_string()});
@@ -182,6 +186,28 @@ impl Both {
             return;
         }
         order.total = total;
+        done.unwrap();
+    }
+
+    /// Replaces the lines of an order, beside its notes.
+    fn set_items(&mut self, at: usize, product: usize, quantity: i64) {
+        let Some((at, id)) = self.pick(at) else { return };
+        let items = json!([{"product_id": self.products[product], "quantity": quantity}]);
+        let done = self.shop.update(EntityKind::Order, id, json!({"items": items, "notes": "x"}));
+        let is_open =
+            [OrderStatus::Pending, OrderStatus::Processing].contains(&self.model.status(at));
+        if !is_open || self.model.sum(at, TransactionType::Refund) > 0 {
+            assert_eq!(refused(done), Code::OrderFixed);
+            return;
+        }
+        let had = self.model.orders[at].goods.filter(|goods| goods.0 == product);
+        if quantity - had.map_or(0, |goods| goods.1) > self.model.stock(product) {
+            assert_eq!(refused(done), Code::OutOfStock);
+            return;
+        }
+        let order = &mut self.model.orders[at];
+        order.goods = Some((product, quantity));
+        order.total = quantity * [3, 5][product];
         done.unwrap();
     }
 

@@ -1,0 +1,102 @@
+//! Changing the lines of an open order: the stock, the amounts and the payment status follow.
+
+use std::collections::BTreeMap;
+
+use crate::domain::input::{Input, Provided};
+use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, OrderStatus, TOTAL};
+use crate::domain::order_line::OrderLine;
+use crate::domain::{Code, EntityKind, FieldError, Reject, Role, Row, Thousandths};
+use crate::shop::order::{Order, check_status};
+use crate::shop::reads::Reads;
+use crate::shop::step::Step;
+use crate::shop::sums::Sums;
+use crate::shop::{pricing, product, sale};
+
+/// The steps of a patch of an order that gives new lines or a new discount: the order itself, then each product
+/// whose quantity differs.
+pub(super) fn update(
+    reads: &impl Reads,
+    role: Role,
+    input: &Input,
+    before: Row,
+    mut after: Row,
+) -> Result<Vec<Step>, Reject> {
+    let order = Order::read(&before)?;
+    let sums = Sums::of(&reads.payments(before.id)?);
+    check_open(order, sums)?;
+    if input.get(TOTAL).is_some() {
+        let message = "follows from the items; leave it out";
+        return Err(Reject::field(TOTAL.name, Code::TotalFixed, message));
+    }
+    let old = order::items(&before)?;
+    let (items, mut products) = match input.get(ITEMS) {
+        Some(Provided::Lines(lines)) => changed_items(reads, role, lines, &old, &before)?,
+        _ => (old, BTreeMap::new()),
+    };
+    if items.is_empty() {
+        let message = "needs items; leave it out of an order that has only a total";
+        return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
+    }
+    pricing::set(&mut after, &items, reads.tax_mode())?;
+    let mut changed = check_status(order, &after)?;
+    changed.total = after.int(TOTAL)?;
+    changed.with_sums(sums).write(&mut after);
+    let (had, wants) = (order::taken(&before)?, order::taken(&after)?);
+    let mut steps = vec![Step::Update { before, after }];
+    for id in had.keys().chain(wants.keys().filter(|id| !had.contains_key(id))) {
+        let of =
+            |taken: &BTreeMap<i64, Thousandths>| taken.get(id).map_or(0, |quantity| quantity.0);
+        let more = of(&wants) - of(&had);
+        let stored = || reads.load(EntityKind::Product, *id);
+        let Some(row) = products.remove(id).map_or_else(stored, |row| Ok(Some(row)))? else {
+            continue;
+        };
+        if more > 0 {
+            steps.extend(product::take(row, Thousandths(more))?);
+        } else if more < 0 {
+            steps.extend(product::take_back(row, Thousandths(-more))?);
+        }
+    }
+    Ok(steps)
+}
+
+fn check_open(order: Order, sums: Sums) -> Result<(), Reject> {
+    let is_open = matches!(order.status, OrderStatus::Pending | OrderStatus::Processing);
+    if is_open && !sums.has_refund() {
+        return Ok(());
+    }
+    let why = if is_open { "partly refunded".to_owned() } else { order.status.word().to_owned() };
+    let text = format!(
+        "this order is {why}; its items and its discount can be changed while it is {} or {} and nothing was \
+         refunded",
+        OrderStatus::Pending.word(),
+        OrderStatus::Processing.word()
+    );
+    Err(Reject::conflict(Code::OrderFixed, text))
+}
+
+/// The new lines, priced, and their products. A line of a product that the order has already keeps its price.
+fn changed_items(
+    reads: &impl Reads,
+    role: Role,
+    lines: &[OrderLine],
+    old: &[Item],
+    order: &Row,
+) -> Result<(Vec<Item>, BTreeMap<i64, Row>), Reject> {
+    let mut errors = Vec::new();
+    let products = sale::load_products(reads, role, lines, &mut errors)?;
+    for (at, product) in products.iter().enumerate() {
+        if errors.is_empty() && product.currency() != order.text(CURRENCY)? {
+            let message =
+                format!("is sold in {}, the order is in {}", product.currency(), order.currency());
+            let field = format!("items[{at}].product_id");
+            errors.push(FieldError::new(field, Code::CurrencyMismatch, message));
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Reject::Invalid(errors));
+    }
+    let kept = |id: i64| old.iter().find(|item| item.product_id == id);
+    let items = pricing::items(lines, &products, kept)?;
+    Ok((items, products.into_iter().map(|product| (product.id, product)).collect()))
+}

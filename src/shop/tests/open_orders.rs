@@ -1,0 +1,140 @@
+//! Tests of changing an open order's lines.
+
+use serde_json::{Value, json};
+
+use crate::domain::{Code, EntityKind, Thousandths, event, product};
+use crate::shop::tests::{MemoryShop, refused};
+
+struct Setting {
+    shop: MemoryShop,
+    tea: i64,
+    cup: i64,
+    order: i64,
+}
+
+/// An order of four teas for 2.50 each, of ten in stock.
+fn setting() -> Setting {
+    let mut shop = MemoryShop::default();
+    let [tea, cup] = [("Tea", 2.5), ("Cup", 4.0)].map(|(name, price)| {
+        let body = json!({"name": name, "sku": name, "price": price, "stock": 10});
+        shop.create(EntityKind::Product, body).unwrap()
+    });
+    let items = json!([{"product_id": tea, "quantity": 4}]);
+    let order = shop.create(EntityKind::Order, json!({"items": items})).unwrap();
+    Setting { shop, tea, cup, order }
+}
+
+impl Setting {
+    fn patch(&mut self, body: Value) -> Result<(), Code> {
+        let done = self.shop.update(EntityKind::Order, self.order, body);
+        if done.is_err() { Err(refused(done)) } else { Ok(()) }
+    }
+
+    fn order(&self) -> Value {
+        let row = self.shop.row(EntityKind::Order, self.order);
+        serde_json::from_str(&event::entity(row).unwrap()).unwrap()
+    }
+
+    #[track_caller]
+    fn has(&self, total: &str, payment_status: &str, stock: [i64; 2]) {
+        let order = self.order();
+        assert_eq!(order["total"].to_string(), total);
+        assert_eq!(order["payment_status"], payment_status);
+        let found = [self.tea, self.cup].map(|id| {
+            Thousandths(self.shop.row(EntityKind::Product, id).int(product::STOCK).unwrap())
+        });
+        assert_eq!(found, stock.map(Thousandths::whole));
+    }
+
+    fn pay(&mut self, kind: &str, amount: f64) {
+        let body =
+            json!({"order_id": self.order, "type": kind, "status": "completed", "amount": amount});
+        self.shop.create(EntityKind::Transaction, body).unwrap();
+    }
+}
+
+fn lines(lines: &[(i64, i64)]) -> Value {
+    lines.iter().map(|(id, quantity)| json!({"product_id": id, "quantity": quantity})).collect()
+}
+
+#[test]
+fn new_lines_move_the_stock_the_total_and_the_payment_in_one_event() {
+    let mut here = setting();
+    let (tea, cup) = (here.tea, here.cup);
+    here.pay("payment", 10.0);
+    here.has("10.00", "paid", [6, 10]);
+    here.patch(json!({"items": lines(&[(cup, 2), (tea, 3), (cup, 1)])})).unwrap();
+    here.has("19.50", "pending", [7, 7]);
+    let events: Vec<Value> = here
+        .shop
+        .steps
+        .iter()
+        .map(|step| {
+            let event = event::envelope(step.before(), step.after(), 0, 1).unwrap().unwrap();
+            serde_json::from_str(&event.body).unwrap()
+        })
+        .collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["order:updated", "product:updated", "product:updated"]);
+    let changed = json!({"total": serde_json::from_str::<Value>("19.50").unwrap(), "payment_status": "pending"});
+    assert_eq!(events[0]["data"]["changed_fields"], changed);
+    here.patch(json!({"items": lines(&[(cup, 1)]), "discount": 1.5})).unwrap();
+    here.has("2.50", "paid", [10, 9]);
+    assert_eq!(here.order()["status"], "processing");
+}
+
+#[test]
+fn a_product_that_stays_keeps_its_price_and_may_be_archived() {
+    let mut here = setting();
+    let (tea, cup) = (here.tea, here.cup);
+    here.shop.update(EntityKind::Product, tea, json!({"price": 9, "status": "archived"})).unwrap();
+    here.patch(json!({"items": lines(&[(tea, 3), (cup, 1)])})).unwrap();
+    here.has("11.50", "pending", [7, 9]);
+    assert_eq!(here.patch(json!({"items": lines(&[(tea, 4)])})), Err(Code::NotForSale));
+    here.patch(json!({"items": lines(&[(cup, 1)])})).unwrap();
+    assert_eq!(
+        here.patch(json!({"items": lines(&[(tea, 1)])})),
+        Err(Code::NotForSale),
+        "it is gone"
+    );
+}
+
+#[test]
+fn what_cannot_change_is_refused_and_nothing_happens() {
+    let mut here = setting();
+    let (tea, cup) = (here.tea, here.cup);
+    let euros = json!({"name": "Mug", "sku": "Mug", "price": 4, "stock": 10, "currency": "EUR"});
+    let mug = here.shop.create(EntityKind::Product, euros).unwrap();
+    for (body, code) in [
+        (json!({"items": lines(&[(tea, 11)])}), Code::OutOfStock),
+        (json!({"items": lines(&[(mug, 1)])}), Code::CurrencyMismatch),
+        (json!({"items": lines(&[(999, 1)])}), Code::UnknownReference),
+        (json!({"items": []}), Code::TooShort),
+        (json!({"items": lines(&[(cup, 1)]), "total": 4}), Code::TotalFixed),
+        (json!({"discount": 10.01}), Code::TooLarge),
+        (json!({"items": null}), Code::WrongType),
+    ] {
+        assert_eq!(here.patch(body.clone()), Err(code), "{body}");
+        here.has("10.00", "pending", [6, 10]);
+    }
+    here.pay("payment", 10.0);
+    here.pay("refund", 1.0);
+    assert_eq!(here.patch(json!({"items": lines(&[(tea, 1)])})), Err(Code::OrderFixed));
+    let mut here = setting();
+    here.patch(json!({"status": "ready", "discount": 1})).unwrap();
+    here.has("9.00", "pending", [6, 10]);
+    assert_eq!(here.patch(json!({"discount": 2})), Err(Code::OrderFixed));
+    here.patch(json!({"status": "cancelled"})).unwrap();
+    here.has("9.00", "pending", [10, 10]);
+}
+
+#[test]
+fn an_order_from_outside_can_get_lines() {
+    let mut here = setting();
+    here.order = here.shop.create(EntityKind::Order, json!({"total": 7})).unwrap();
+    assert_eq!(here.patch(json!({"discount": 1})), Err(Code::TooLarge));
+    let cup = here.cup;
+    here.patch(json!({"items": lines(&[(cup, 2)])})).unwrap();
+    here.has("8.00", "pending", [6, 8]);
+    assert_eq!(here.patch(json!({"total": 9})), Err(Code::TotalFixed));
+}
