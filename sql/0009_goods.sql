@@ -32,3 +32,7 @@ CREATE TABLE shop (
     tax TEXT CHECK (tax = 'included' OR tax = 'added')
 ) STRICT;
 INSERT INTO shop (id) VALUES (1);
+
+-- A change of stock by a quantity (action 11) has a reason, and perhaps a note.
+ALTER TABLE audit ADD COLUMN reason TEXT;
+ALTER TABLE audit ADD COLUMN note TEXT;

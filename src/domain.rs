@@ -28,6 +28,7 @@ pub mod row;
 pub mod schema;
 pub mod secret;
 pub mod shipment;
+pub mod stock_change;
 pub mod tax;
 pub mod text;
 pub mod thousandths;

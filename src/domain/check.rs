@@ -7,7 +7,7 @@ use crate::domain::schema::Type;
 use crate::domain::text::{self, hidden_character};
 use crate::domain::{Code, Field, Violation, currency};
 use crate::limits::{
-    BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX,
+    BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX, NOTES_CHARS_MAX,
 };
 
 /// Reads a whole number within bounds, however it is written: 2, 2.0 and 20e-1 are the same.
@@ -79,11 +79,20 @@ pub fn check_line(text: &str, least: usize, most: usize) -> Result<(), Violation
 
 /// Checks a text of several lines, by which no list is filtered: its length in characters, and no
 /// control characters but line breaks and tabs.
-pub(super) fn check_block(text: &str, most: usize) -> Result<(), Violation> {
+fn check_block(text: &str, most: usize) -> Result<(), Violation> {
     check_length(text, 0, most)?;
     match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some(control) => Err(bad_character(control, "the control character")),
         None => Ok(()),
+    }
+}
+
+/// Reads a text for the staff that may be absent or null.
+pub(super) fn read_note(note: Option<Value>) -> Result<Option<String>, Violation> {
+    match note {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(note)) => check_block(&note, NOTES_CHARS_MAX).map(|()| Some(note)),
+        Some(_) => Err(Violation::new(Code::WrongType, "must be a string")),
     }
 }
 

@@ -65,6 +65,7 @@ codes! {
     TooManyShipments, "too_many_shipments", "The order has the maximum number of shipments.";
     TooManyOpenOrders, "too_many_open_orders", "The kiosk has as many open, unpaid orders as a kiosk may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
+    NotCounted, "not_counted", "The product's stock is not counted, so it cannot change by a quantity.";
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";

@@ -4,10 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::schema::{Origin, Type};
+use crate::domain::stock_change::StockReason;
 use crate::domain::{EntityKind, Field};
 use crate::limits::{
     AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, NOTES_CHARS_MAX, ORDER_LINES_MAX,
-    QUANTITY_MAX, TAX_RATE_MAX,
+    QUANTITY_MAX, STOCK_MAX, TAX_RATE_MAX,
 };
 
 /// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
@@ -100,6 +101,7 @@ pub fn seq() -> Value {
 /// The named schemas of the words that choices and statuses allow, such as `OrderStatus`.
 pub fn choices() -> Map<String, Value> {
     let mut schemas = Map::new();
+    schemas.insert("StockReason".to_owned(), choice(StockReason::WORDS.iter().copied()));
     for kind in EntityKind::ALL {
         for field in kind.schema().fields.iter().filter(|field| field.visible()) {
             if let Some(words) = field.words() {
@@ -121,6 +123,7 @@ pub fn entities() -> Map<String, Value> {
     }
     schemas.insert("OrderLine".to_owned(), order_line());
     schemas.insert("NewOrderLine".to_owned(), new_order_line());
+    schemas.insert("StockChange".to_owned(), stock_change());
     let tax_sum = [("rate", tax_rate()), ("net", amount()), ("tax", amount())];
     schemas.insert("TaxSum".to_owned(), object(members(tax_sum)));
     schemas
@@ -299,6 +302,22 @@ fn text(least: usize, most: usize, pattern: &str) -> Value {
 
 fn quantity() -> Value {
     json!({"type": "number", "exclusiveMinimum": 0, "maximum": QUANTITY_MAX})
+}
+
+/// The body of a change of a product's stock.
+fn stock_change() -> Value {
+    let (least, most) = (-STOCK_MAX, STOCK_MAX);
+    let change = json!({
+        "type": "number", "minimum": least, "maximum": most, "not": {"const": 0},
+        "description": "What came; below zero, what went.",
+    });
+    let required = ["change", "reason"].map(str::to_owned);
+    let members = members([
+        ("change", change),
+        ("reason", reference("StockReason")),
+        ("note", nullable(text(0, NOTES_CHARS_MAX, TEXT))),
+    ]);
+    closed(members, &required)
 }
 
 fn amount() -> Value {

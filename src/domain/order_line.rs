@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 use crate::domain::amount::read_amount;
-use crate::domain::check::{check_block, parse_integer};
+use crate::domain::check::{parse_integer, read_note};
 use crate::domain::decimal::Decimal;
 use crate::domain::{Code, FieldError, Thousandths, Violation};
-use crate::limits::{NOTES_CHARS_MAX, ORDER_LINES_MAX, QUANTITY_MAX};
+use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 
 /// One line of a new order as the client gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub struct OrderLine {
     /// A text for the staff.
     pub note: Option<String>,
 }
+
+/// The text of the refusal of nothing.
+const QUANTITY_MIN: &str = "must be at least 1, or 0.001 of goods that are not sold by the piece";
 
 /// Reads the lines of a new order.
 pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<OrderLine> {
@@ -48,7 +51,11 @@ fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<Ord
         members.read("product_id", |id| parse_integer(&id.ok_or_else(required)?, 1, i64::MAX));
     let most = Thousandths::whole(QUANTITY_MAX);
     let quantity = members.read("quantity", |number| {
-        Thousandths::read(&number.ok_or_else(required)?, Thousandths(1), most)
+        let quantity = Thousandths::read(&number.ok_or_else(required)?, Thousandths(1), most);
+        quantity.map_err(|wrong| match wrong.code {
+            Code::TooSmall => Violation::new(Code::TooSmall, QUANTITY_MIN),
+            _ => wrong,
+        })
     });
     let discount = members.read("discount", |amount| amount.map(read_amount).transpose());
     let note = members.read("note", read_note);
@@ -85,13 +92,5 @@ impl Members<'_> {
         let wrong =
             |wrong: Violation| self.errors.push(wrong.at(format!("items[{}].{name}", self.at)));
         read(self.line.remove(name)).map_err(wrong).ok()
-    }
-}
-
-fn read_note(note: Option<Value>) -> Result<Option<String>, Violation> {
-    match note {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(note)) => check_block(&note, NOTES_CHARS_MAX).map(|()| Some(note)),
-        Some(_) => Err(Violation::new(Code::WrongType, "must be a string")),
     }
 }

@@ -48,11 +48,17 @@ impl Thousandths {
         let Value::Number(number) = value else {
             return Err(Violation::new(Code::WrongType, "must be a number"));
         };
-        match Decimal::parse(number.as_str()).and_then(|number| number.minor(DECIMALS)) {
+        let (sign, size) = match number.as_str().strip_prefix('-') {
+            Some(size) if least.0 < 0 => (-1, size),
+            _ => (1, number.as_str()),
+        };
+        let size = Decimal::parse(size).and_then(|size| size.minor(DECIMALS));
+        match size.map(|size| sign * size) {
             Ok(thousandths) if thousandths < least.0 => Err(too_small()),
             Ok(thousandths) if thousandths > most.0 => Err(too_large()),
             Ok(thousandths) => Ok(Self(thousandths)),
             Err(AmountError::Negative) => Err(too_small()),
+            Err(AmountError::Large) if sign < 0 => Err(too_small()),
             Err(AmountError::Large) => Err(too_large()),
             Err(AmountError::Decimals) => {
                 let message = format!("must have at most {DECIMALS} decimals");

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::domain::check::one_of;
 use crate::domain::json_schema::{choice, id, members, object, reference, time};
+use crate::domain::product::STOCK;
+use crate::domain::stock_change::StockReason;
 use crate::domain::timestamp;
 use crate::http::api::Api;
 use crate::http::problem::Problem;
@@ -50,14 +52,21 @@ fn entry_json(entry: &AuditEntry) -> String {
         entity: &'static str,
         row_id: i64,
         fields: Vec<&'e str>,
+        reason: Option<&'static str>,
+        note: Option<&'e str>,
         first_seq: Option<i64>,
         last_seq: Option<i64>,
     }
     let record = &entry.record;
-    let fields = match &record.action {
-        Action::Update(fields) => fields.iter().map(|name| &**name).collect(),
-        _ => Vec::new(),
-    };
+    let (mut fields, mut reason, mut note) = (Vec::new(), None, None);
+    match &record.action {
+        Action::Update(names) => fields = names.iter().map(|name| &**name).collect(),
+        Action::ChangeStock(why, text) => {
+            fields = vec![STOCK.name];
+            (reason, note) = (Some(why.word()), text.as_deref());
+        }
+        _ => {}
+    }
     to_json(&Shown {
         id: entry.id,
         at: timestamp::text(entry.at),
@@ -68,6 +77,8 @@ fn entry_json(entry: &AuditEntry) -> String {
         entity: record.subject.noun(),
         row_id: record.row_id,
         fields,
+        reason,
+        note,
         first_seq: record.seqs.map(|(first, _)| first),
         last_seq: record.seqs.map(|(_, last)| last),
     })
@@ -96,9 +107,19 @@ pub(super) fn schema() -> Value {
             json!({"type": "array", "items": {"type": "string"},
                    "description": "The names of the fields that an update changed."}),
         ),
+        ("reason", nullable_reason()),
+        ("note", or_null("string", "The note of a change of stock.")),
         ("first_seq", or_null("integer", "The first of the events that the change made, if any.")),
         ("last_seq", or_null("integer", "The last of them.")),
     ]))
+}
+
+fn nullable_reason() -> Value {
+    let words = StockReason::WORDS.iter().map(|word| json!(word)).chain([Value::Null]);
+    json!({
+        "type": ["string", "null"], "enum": words.collect::<Vec<_>>(),
+        "description": "The reason of a change of stock.",
+    })
 }
 
 /// The actions, in the API document.

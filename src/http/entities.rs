@@ -10,6 +10,7 @@ use crate::auth::session::Session;
 use crate::domain::check::{check_text, normalize_text};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
+use crate::domain::stock_change::StockChange;
 use crate::domain::{
     Cell, Code, EntityKind, Field, Input, Principal, Row, Violation, event, order, product,
 };
@@ -93,6 +94,18 @@ impl Api {
             self.kiosk_orders.give_back(user_id);
         }
         Ok(made?)
+    }
+
+    /// `POST /api/products/{id}/stock`.
+    pub(super) async fn change_stock(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (session, kind, id) = (request.session()?, request.kind()?, request.id()?);
+        let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
+        let key = request.idempotency_key(&session, &bytes)?;
+        let operation = Operation::ChangeStock(id, StockChange::read(body)?);
+        let change = Change { kind, operation, precondition: request.precondition() };
+        let caller = self.caller(request)?;
+        let At { seq, value } = self.store.create(caller, change, key).await?;
+        Ok(reply::versioned(StatusCode::OK, value.body, value.version).with_seq(seq))
     }
 
     /// `GET /api/{kind}/{id}`.

@@ -143,6 +143,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::TooManyOpenOrders
         | Code::InUse
         | Code::OrderFixed
+        | Code::NotCounted
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

@@ -78,7 +78,9 @@ pub(super) enum ResponseBody {
     Json(&'static str),
     /// `200` with JSON and `ETag`, or `304` to a client that has this version.
     Versioned(&'static str),
-    /// `201` with JSON, `Location` and `ETag`.
+    /// `200` with JSON and `ETag`, the same for each repeat with an `Idempotency-Key`.
+    Repeatable(&'static str),
+    /// `201` with JSON, `Location` and `ETag`, the same for each repeat with an `Idempotency-Key`.
     Created(&'static str),
     /// `200` with a text of this content type.
     Text(&'static str),

@@ -55,6 +55,13 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.delete(request)),
     },
     Route {
+        method: Method::POST, path: "/api/{products}/{id}/stock", access: Access::Change, query: NO_QUERY,
+        request: RequestBody::Json("StockChange"), response: ResponseBody::Repeatable("{Kind}"),
+        rules: &[Code::OutOfStock, Code::NotCounted],
+        id: "changeStock", summary: "Change the stock of a product by a quantity",
+        handler: |api, request| Box::pin(api.change_stock(request)),
+    },
+    Route {
         method: Method::POST, path: "/api/{customers}/{id}/erase", access: Access::Change, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Versioned("{Kind}"), rules: &[],
         id: "erase{Kind}", summary: "Erase a customer's personal data",

@@ -34,6 +34,9 @@ pub fn plan(
             }
             Ok(vec![Step::Update { before, after }])
         }
+        Operation::ChangeStock(id, by) => {
+            Ok(vec![product::change_stock(stored(reads, change, *id)?, by)?])
+        }
         Operation::Delete(id) => {
             let row = stored(reads, change, *id)?;
             match change.kind {

@@ -1,7 +1,9 @@
 //! Products: their units and barcodes, taking goods from the stock, and taking them back.
 
 use crate::domain::product::{BARCODE, GTIN, NAME, ProductStatus, STATUS, STOCK, UNIT, Unit, gtin};
+use crate::domain::stock_change::StockChange;
 use crate::domain::{Cell, Code, Reject, Row, Thousandths};
+use crate::limits::STOCK_MAX;
 use crate::shop::step::Step;
 
 /// Checks the fields of a product against each other, and sets the form in which its barcode is unique.
@@ -60,6 +62,30 @@ pub(super) fn take_back(before: Row, quantity: Thousandths) -> Result<Option<Ste
     let Some(mut stock) = stock(&before)? else { return Ok(None) };
     stock += quantity;
     Ok(Some(with_stock(before, stock)))
+}
+
+/// Changes the stock by a quantity, for another reason than an order.
+pub(super) fn change_stock(before: Row, by: &StockChange) -> Result<Step, Reject> {
+    let (id, name, by) = (before.id, before.text(NAME)?, by.change);
+    if !fits_unit(&before, by)? {
+        return Err(Reject::field("change", Code::TooManyDecimals, WHOLE));
+    }
+    let Some(mut stock) = stock(&before)? else {
+        let text =
+            format!("the stock of product {id} ({name}) is not counted; set it to a number first");
+        return Err(Reject::conflict(Code::NotCounted, text));
+    };
+    let had = stock;
+    stock += by;
+    if stock < Thousandths::ZERO {
+        let text = format!("product {id} ({name}) has {had} in stock");
+        return Err(Reject::conflict(Code::OutOfStock, text));
+    }
+    if stock > Thousandths::whole(STOCK_MAX) {
+        let message = format!("would make the stock more than {STOCK_MAX}");
+        return Err(Reject::field("change", Code::TooLarge, message));
+    }
+    Ok(with_stock(before, stock))
 }
 
 fn with_stock(before: Row, stock: Thousandths) -> Step {

@@ -1,5 +1,6 @@
 //! A requested change, and the steps that carry it out.
 
+use crate::domain::stock_change::StockChange;
 use crate::domain::{EntityKind, Input, Precondition, Row};
 
 /// A request to change an entity.
@@ -20,6 +21,8 @@ pub enum Operation {
     Create(Input),
     /// Change the given fields of the entity with this id.
     Update(i64, Input),
+    /// Change the stock of the product with this id by a quantity.
+    ChangeStock(i64, StockChange),
     /// Delete the entity with this id.
     Delete(i64),
     /// Erase the personal data of the entity with this id.

@@ -74,6 +74,7 @@ pub(super) fn apply(
     if tx.head > head {
         let action = match (&change.operation, &first) {
             (Operation::Erase(_), _) => Action::Erase,
+            (Operation::ChangeStock(_, by), _) => Action::ChangeStock(by.reason, by.note.clone()),
             (_, Step::Create { .. }) => Action::Create,
             (_, Step::Update { before, after }) => {
                 let names = after.changed_since(before).map(Cow::Borrowed);

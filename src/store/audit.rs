@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use rusqlite::types::Type;
 
 use crate::domain::Reject;
+use crate::domain::stock_change::StockReason;
 use crate::limits::{AUDIT_ENTRIES_MAX, AUDIT_PRUNE_INTERVAL, AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::audit_record::{Action, AuditRecord, AuditSubject};
 use crate::store::caller::Actor;
@@ -55,8 +56,8 @@ pub(super) fn note(
 ) -> Result<(), Reject> {
     let Actor { user_id, address } = actor.into();
     let sql = "
-        INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events)
-        VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events, reason, note)
+        VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let address = address.map(|address| match address {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -67,8 +68,11 @@ pub(super) fn note(
         Some((first, last)) => (Some(first), last - first + 1),
         None => (None, 0),
     };
+    let (reason, text) = note.action.reason().unzip();
+    let (reason, text) = (reason.map(StockReason::word), text.flatten());
+    let (subject, row_id) = (note.subject.number(), note.row_id);
     let values =
-        (tx.now, user_id, address, action, note.subject.number(), note.row_id, fields, seq, events);
+        (tx.now, user_id, address, action, subject, row_id, fields, seq, events, reason, text);
     statement.execute(values).map(drop).map_err(failed)
 }
 
@@ -96,7 +100,7 @@ pub(super) fn page(
     let before = wanted.after.unwrap_or(i64::MAX).min(newest + 1);
     let from = before.saturating_sub(AUDIT_SCAN_MAX);
     let sql = "
-        SELECT id, at, user_id, username, address, action, kind, row_id, fields, seq, events
+        SELECT id, at, user_id, username, address, action, kind, row_id, fields, seq, events, reason, note
         FROM audit WHERE id < ?1 AND id >= ?2 AND (?3 IS NULL OR user_id = ?3)
           AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR row_id = ?5)
         ORDER BY id DESC LIMIT ?6";
@@ -120,7 +124,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
     let subject = AuditSubject::from_number(subject)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
     let fields: Option<String> = row.get(8)?;
-    let action = Action::from_stored(row.get(5)?, fields.as_deref())
+    let action = Action::from_stored(row.get(5)?, fields.as_deref(), row.get(11)?, row.get(12)?)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(5, -1))?;
     let (seq, events): (Option<i64>, i64) = (row.get(9)?, row.get(10)?);
     let record = AuditRecord {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use crate::domain::EntityKind;
+use crate::domain::product::STOCK;
+use crate::domain::stock_change::StockReason;
 
 /// The kind of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +31,13 @@ pub enum Action {
     Delay,
     /// A login ended a session of the user with this id, because there were too many.
     Displace,
+    /// The product's stock was changed by a quantity, for this reason, with this note.
+    ChangeStock(StockReason, Option<String>),
 }
 
 impl Action {
     /// The names of all actions, by their numbers.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
         "create",
         "update",
         "delete",
@@ -45,6 +49,7 @@ impl Action {
         "lockout",
         "delay",
         "displace",
+        "change_stock",
     ];
 
     /// The action's name.
@@ -66,6 +71,7 @@ impl Action {
             Self::Lockout => 8,
             Self::Delay => 9,
             Self::Displace => 10,
+            Self::ChangeStock(..) => 11,
         }
     }
 
@@ -73,13 +79,27 @@ impl Action {
     pub(super) fn fields(&self) -> Option<String> {
         match self {
             Self::Update(fields) => Some(fields.join(",")),
+            Self::ChangeStock(..) => Some(STOCK.name.to_owned()),
             _ => None,
         }
     }
 
-    /// The action with that number in the database and these names of changed fields; `None` for an
-    /// unknown number.
-    pub(super) fn from_stored(number: u8, fields: Option<&str>) -> Option<Self> {
+    /// The reason and the note of a change of stock.
+    pub(super) fn reason(&self) -> Option<(StockReason, Option<&str>)> {
+        match self {
+            Self::ChangeStock(reason, note) => Some((*reason, note.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// The action with that number in the database, these names of changed fields, this reason and this note;
+    /// `None` for an unknown number.
+    pub(super) fn from_stored(
+        number: u8,
+        fields: Option<&str>,
+        reason: Option<StockReason>,
+        note: Option<String>,
+    ) -> Option<Self> {
         match number {
             0 => Some(Self::Create),
             1 => {
@@ -96,6 +116,7 @@ impl Action {
             8 => Some(Self::Lockout),
             9 => Some(Self::Delay),
             10 => Some(Self::Displace),
+            11 => Some(Self::ChangeStock(reason?, note)),
             _ => None,
         }
     }
@@ -167,15 +188,20 @@ mod tests {
     /// Existing databases hold these numbers; changing one would give old entries another meaning.
     #[test]
     fn numbers_are_pinned() {
-        let names =
-            "create update delete erase restore login logout failed_login lockout delay displace";
+        let names = "create update delete erase restore login logout failed_login lockout delay displace change_stock";
         assert_eq!(Action::NAMES.join(" "), names);
         for (number, name) in (0..).zip(Action::NAMES) {
-            let action = Action::from_stored(number, Some("name")).unwrap();
+            let action =
+                Action::from_stored(number, Some("name"), Some(StockReason::Loss), None).unwrap();
             assert_eq!((action.number(), action.name()), (number, name));
-            assert_eq!(action.fields().as_deref(), (number == 1).then_some("name"));
+            let fields = match number {
+                1 => Some("name"),
+                11 => Some("stock"),
+                _ => None,
+            };
+            assert_eq!(action.fields().as_deref(), fields);
         }
-        assert_eq!(Action::from_stored(11, None), None, "a number of a later version");
+        assert_eq!(Action::from_stored(12, None, None, None), None, "a number of a later version");
         let subjects: Vec<_> =
             AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
         let pinned = [

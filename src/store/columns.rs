@@ -4,6 +4,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::domain::shipment::ShipmentStatus;
+use crate::domain::stock_change::StockReason;
 use crate::domain::tax::TaxMode;
 use crate::domain::text::shorten;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
@@ -28,6 +29,7 @@ text_columns! {
     LogId: "log id", Self::parse;
     Role: "role", Self::named;
     ShipmentStatus: "status of a shipment", Self::from_word;
+    StockReason: "reason", Self::from_word;
     TaxMode: "tax mode", Self::from_word;
     TransactionStatus: "status of a transaction", Self::from_word;
     TransactionType: "type of a transaction", Self::from_word;

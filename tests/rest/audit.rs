@@ -34,7 +34,7 @@ fn entry(who: (i64, &str), what: (&str, &str, i64), fields: &[&str], seqs: [Valu
     json!({
         "id": null, "at": null, "user_id": who.0, "username": who.1, "address": "127.0.0.1",
         "action": what.0, "entity": what.1, "row_id": what.2, "fields": fields,
-        "first_seq": first, "last_seq": last,
+        "reason": null, "note": null, "first_seq": first, "last_seq": last,
     })
 }
 

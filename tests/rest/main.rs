@@ -18,6 +18,7 @@ mod entities;
 mod erasure;
 mod event_log;
 mod events;
+mod goods;
 mod guessing;
 mod headers;
 mod health;

@@ -2,7 +2,7 @@
 //! back, or come back twice.
 
 use crate::common::{
-    Client, Server, happened, head, order, outside_order, product, shipment, unique,
+    Client, Server, amount, happened, head, order, outside_order, product, shipment, unique,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +31,8 @@ fn an_order_takes_its_goods_and_is_priced_by_the_server() {
     assert_eq!(order["currency"], "EUR");
     let line = json!({
         "product_id": id, "name": "Tea", "sku": tea["sku"], "quantity": 3,
-        "unit_price": 4.25, "line_total": 12.75,
+        "unit_price": 4.25, "line_total": 12.75, "discount": amount("0.00"), "tax_rate": null,
+        "note": null,
     });
     assert_eq!(order["items"], json!([line]));
     assert_eq!(order["total"], json!(12.75));

@@ -62,7 +62,7 @@ fn description(route: &Route, kind: Option<EntityKind>) -> String {
         Access::Change => roles(&Role::may_change),
         Access::Admin => roles(&Role::may_manage_users),
     }];
-    if let ResponseBody::Created(_) = route.response {
+    if let ResponseBody::Created(_) | ResponseBody::Repeatable(_) = route.response {
         sentences.push(
             "A repeat with the same Idempotency-Key and body within 24 hours gets the first reply."
                 .to_owned(),
@@ -86,7 +86,9 @@ fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
     match (&route.method, route.response) {
         (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
         (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
-        (_, ResponseBody::Created(_)) => all.push(shared("IdempotencyKey")),
+        (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_)) => {
+            all.push(shared("IdempotencyKey"));
+        }
         _ => {}
     }
     Value::Array(all)
@@ -155,7 +157,7 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
     let (status, about, content) = match route.response {
         ResponseBody::Nothing => ("204", "Done.", None),
         ResponseBody::Json(name) => ("200", "Done.", Some(json_body(name))),
-        ResponseBody::Versioned(name) => {
+        ResponseBody::Versioned(name) | ResponseBody::Repeatable(name) => {
             header_names.push("ETag");
             ("200", "The entity as it is now.", Some(json_body(name)))
         }
