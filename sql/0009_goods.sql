@@ -36,3 +36,17 @@ INSERT INTO shop (id) VALUES (1);
 -- A change of stock by a quantity (action 11) has a reason, and perhaps a note.
 ALTER TABLE audit ADD COLUMN reason TEXT;
 ALTER TABLE audit ADD COLUMN note TEXT;
+
+-- A sale is an order with the client's own name. What it sold is kept for ever, also when the order is gone, so that
+-- a repeat is known: `lines` is a JSON array, and `change` is in minor units.
+ALTER TABLE orders ADD COLUMN client_id TEXT;
+ALTER TABLE orders ADD COLUMN sold_at INTEGER;
+ALTER TABLE orders ADD COLUMN oversold TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(oversold));
+CREATE INDEX orders_oversold ON orders (id) WHERE oversold <> '[]';
+ALTER TABLE transactions ADD COLUMN tendered INTEGER CHECK (tendered > 0);
+CREATE TABLE sales (
+    client_id TEXT PRIMARY KEY,
+    order_id  INTEGER NOT NULL,
+    lines     TEXT NOT NULL CHECK (json_valid(lines)),
+    change    INTEGER NOT NULL CHECK (change >= 0)
+) STRICT, WITHOUT ROWID;

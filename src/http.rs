@@ -21,6 +21,7 @@ mod reply;
 mod request;
 mod route;
 mod routes;
+mod sales;
 mod users;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@
 
 mod amounts;
 mod customer;
+mod new_order;
 mod open_order;
 mod order;
 mod payment;
@@ -28,5 +29,6 @@ mod transition;
 
 pub use plan::{follow, plan};
 pub use reads::Reads;
+pub use sale::{SoldLine, change, is_repeat, sold_lines};
 pub use step::{Change, Operation, Step};
 pub use sums::Payment;

@@ -37,6 +37,7 @@ mod repeat_filter;
 mod reserve;
 mod restore;
 mod rows;
+mod sales;
 mod save;
 mod schema;
 mod session;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tillcast::domain::input::Purpose;
+use tillcast::domain::order_line::ProductRef;
 use tillcast::domain::shipment::ShipmentStatus;
 use tillcast::domain::tax::TaxMode;
 use tillcast::domain::{
@@ -74,7 +75,7 @@ fn sell(shelf: &Shelf, role: Role, lines: &[(i64, i64)]) -> Result<Vec<Step>, Re
 
 /// The first step creates the order, and the others take what it sells from the stock.
 fn check_steps(steps: &[Step], role: Role, total: i64, sold: &BTreeMap<i64, i64>) {
-    let Some((Step::Create { row, products }, taken)) = steps.split_first() else {
+    let Some((Step::Create { row, products, .. }, taken)) = steps.split_first() else {
         panic!("{steps:?}")
     };
     assert_eq!(row.int(order::TOTAL), Ok(total));
@@ -126,6 +127,13 @@ impl Reads for Shelf {
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
         let at = usize::try_from(id - 1).ok().filter(|_| kind == EntityKind::Product);
         Ok(at.and_then(|at| self.0.get(at)).cloned())
+    }
+
+    fn product(&self, named: &ProductRef) -> Result<Option<Row>, Reject> {
+        match named {
+            ProductRef::Id(id) => self.load(EntityKind::Product, *id),
+            ProductRef::Sku(_) | ProductRef::Gtin(_) => Ok(None),
+        }
     }
 
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject> {

@@ -52,6 +52,8 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Money(_)
         | Type::Flag
         | Type::Thousandths(_)
+        | Type::Time
+        | Type::Oversold
         | Type::Taxes
         | Type::Items => Ok(()),
     }
@@ -85,6 +87,11 @@ fn check_block(text: &str, most: usize) -> Result<(), Violation> {
         Some(control) => Err(bad_character(control, "the control character")),
         None => Ok(()),
     }
+}
+
+/// The violation of a member that is missing.
+pub(super) fn required() -> Violation {
+    Violation::new(Code::Required, "is required")
 }
 
 /// Reads a text for the staff that may be absent or null.

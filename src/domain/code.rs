@@ -65,6 +65,9 @@ codes! {
     TooManyShipments, "too_many_shipments", "The order has the maximum number of shipments.";
     TooManyOpenOrders, "too_many_open_orders", "The kiosk has as many open, unpaid orders as a kiosk may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
+    TotalChanged, "total_changed", "The sale costs another sum than the one that the till told.";
+    ClientIdReused, "client_id_reused", "The client_id was used for another sale.";
+    SaleDeleted, "sale_deleted", "The order of the sale with this client_id was deleted.";
     NotCounted, "not_counted", "The product's stock is not counted, so it cannot change by a quantity.";
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";

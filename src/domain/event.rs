@@ -169,8 +169,14 @@ impl<'r> JsonWriter<'r> {
             }
             (Type::Items, _) => self.put_items()?,
             (Type::Taxes, _) => self.put_taxes()?,
+            (Type::Oversold, _) => self.put_oversold()?,
             (_, Cell::Null) => out.push_str("null"),
             (Type::Thousandths(_), Cell::Int(number)) => Thousandths(*number).write(out),
+            (Type::Time, Cell::Int(ms)) => {
+                out.push('"');
+                timestamp::write(out, *ms);
+                out.push('"');
+            }
             (Type::Money(_), Cell::Int(minor)) => decimal::write(out, *minor, self.decimals),
             (_, Cell::Int(number)) => write_integer(out, *number, 1),
             (_, Cell::Text(text)) => put_text(out, text),
@@ -206,6 +212,20 @@ impl<'r> JsonWriter<'r> {
                 Some(note) => put_text(out, note),
                 None => out.push_str("null"),
             }
+            out.push('}');
+        }
+        out.push(']');
+        Ok(())
+    }
+
+    fn put_oversold(&mut self) -> Result<(), Reject> {
+        let out = &mut self.out;
+        out.push('[');
+        for (at, one) in order::oversold(self.row)?.iter().enumerate() {
+            out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
+            write_integer(out, one.product_id, 1);
+            out.push_str(",\"quantity\":");
+            one.quantity.write(out);
             out.push('}');
         }
         out.push(']');

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::domain::amount::{self, read_amount};
-use crate::domain::check::{check_text, normalize_text, parse_integer};
+use crate::domain::check::{check_text, normalize_text, parse_integer, required};
 use crate::domain::decimal::Decimal;
-use crate::domain::order_line::{OrderLine, read_order_lines};
+use crate::domain::order_line::{LineForm, OrderLine, read_order_lines};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{
     Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Thousandths, Violation, order,
@@ -16,6 +16,8 @@ use crate::domain::{
 pub enum Purpose {
     /// A new entity: required fields must be present.
     Create,
+    /// The order of a sale: a new entity whose lines have the members of a sale.
+    Sell,
     /// A merge patch (RFC 7396): absent fields stay as they are.
     Patch,
 }
@@ -47,23 +49,22 @@ impl Input {
         mut body: Map<String, Value>,
     ) -> Result<Self, Reject> {
         let mut errors = Vec::new();
+        let form = if purpose == Purpose::Sell { LineForm::Sale } else { LineForm::Order };
         let mut read = |field: &Field| {
             // A hidden field stays in the body, where it is as unknown as any other.
             let value = if field.visible() { body.remove(field.name) } else { None };
             let given = match (value, purpose, field.origin) {
-                (None, Purpose::Create, Origin::Required) => {
-                    Err(Violation::new(Code::Required, "is required"))
-                }
+                (None, Purpose::Create | Purpose::Sell, Origin::Required) => Err(required()),
                 (None, _, _) => return None,
                 (
                     Some(_),
-                    Purpose::Create,
+                    Purpose::Create | Purpose::Sell,
                     Origin::Server | Origin::Initial(_) | Origin::InitialInt(_),
                 ) => Err(Violation::new(Code::ReadOnly, "is set by the server")),
                 (Some(_), Purpose::Patch, _) if !field.patch => {
                     Err(Violation::new(Code::NotChangeable, "cannot be changed"))
                 }
-                (Some(value), _, _) => read_value(field, value, &mut errors),
+                (Some(value), _, _) => read_value(field, value, form, &mut errors),
             };
             match given {
                 Ok(given) => Some(given),
@@ -76,10 +77,11 @@ impl Input {
         let given = kind.schema().fields.iter().map(&mut read).collect();
         errors.extend(body.keys().map(|name| unknown(kind, name)));
         let input = Self { kind, given };
-        if purpose == Purpose::Create {
+        if purpose != Purpose::Patch {
             if kind == EntityKind::Order {
                 let given = |field| input.get(field).is_some();
                 let (items, total) = (given(order::ITEMS), given(order::TOTAL));
+                let items = items || purpose == Purpose::Sell;
                 errors.extend(order::check_new(items, total, input.text(order::STATUS)));
             }
             let row = Row::blank(kind);
@@ -178,6 +180,7 @@ fn unknown(kind: EntityKind, name: &str) -> FieldError {
 fn read_value(
     field: &Field,
     value: Value,
+    form: LineForm,
     errors: &mut Vec<FieldError>,
 ) -> Result<Provided, Violation> {
     let wrong_type = |message| Err(Violation::new(Code::WrongType, message));
@@ -191,8 +194,10 @@ fn read_value(
             }
             return Ok(Provided::Amount(amount));
         }
-        (Type::Taxes, _) => return Err(Violation::new(Code::ReadOnly, "is set by the server")),
-        (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, errors))),
+        (Type::Taxes | Type::Oversold | Type::Time, _) => {
+            return Err(Violation::new(Code::ReadOnly, "is set by the server"));
+        }
+        (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, form, errors))),
         (Type::Id(_) | Type::Owner, value) => Cell::Int(parse_integer(&value, 1, i64::MAX)?),
         (Type::Flag, value) => Cell::Int(parse_integer(&value, 0, 1)?),
         (Type::Thousandths(most), value) => {

@@ -4,12 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::schema::{Origin, Type};
-use crate::domain::stock_change::StockReason;
 use crate::domain::{EntityKind, Field};
-use crate::limits::{
-    AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, NOTES_CHARS_MAX, ORDER_LINES_MAX,
-    QUANTITY_MAX, STOCK_MAX, TAX_RATE_MAX,
-};
+use crate::limits::{AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX};
 
 /// The visible characters, as a character class without its brackets. Invisible ones beyond U+FFFF
 /// are left to the server: their ranges are an error in JavaScript without its flag `u`.
@@ -26,7 +22,7 @@ const LINE: &str = concat!("^([", seen!(), "]( *[", seen!(), "])*)?$");
 /// One line that is not empty, without white space at an end.
 pub const NOT_BLANK: &str = concat!("^[", seen!(), "]( *[", seen!(), "])*$");
 /// Several lines, without control characters but line breaks and tabs.
-const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+pub const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 
 /// The direction of a value: one from the server may have more members than one from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +97,7 @@ pub fn seq() -> Value {
 /// The named schemas of the words that choices and statuses allow, such as `OrderStatus`.
 pub fn choices() -> Map<String, Value> {
     let mut schemas = Map::new();
-    schemas.insert("StockReason".to_owned(), choice(StockReason::WORDS.iter().copied()));
+
     for kind in EntityKind::ALL {
         for field in kind.schema().fields.iter().filter(|field| field.visible()) {
             if let Some(words) = field.words() {
@@ -121,11 +117,6 @@ pub fn entities() -> Map<String, Value> {
         schemas.insert(format!("{name}Patch"), patch(kind));
         schemas.extend(creation(kind, &name));
     }
-    schemas.insert("OrderLine".to_owned(), order_line());
-    schemas.insert("NewOrderLine".to_owned(), new_order_line());
-    schemas.insert("StockChange".to_owned(), stock_change());
-    let tax_sum = [("rate", tax_rate()), ("net", amount()), ("tax", amount())];
-    schemas.insert("TaxSum".to_owned(), object(members(tax_sum)));
     schemas
 }
 
@@ -262,6 +253,8 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
         Type::Barcode => {
             json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
+        Type::Time => time(),
+        Type::Oversold => json!({"type": "array", "items": reference("Oversold")}),
         Type::Taxes => json!({"type": "array", "items": reference("TaxSum")}),
         Type::Items if direction == Direction::Shown => {
             json!({"type": "array", "items": reference("OrderLine")})
@@ -283,7 +276,7 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
 }
 
 /// A schema that also allows null.
-fn nullable(mut schema: Value) -> Value {
+pub fn nullable(mut schema: Value) -> Value {
     match schema.get("type").cloned() {
         Some(one) => schema["type"] = json!([one, "null"]),
         None => schema = json!({"anyOf": [schema, {"type": "null"}]}),
@@ -296,63 +289,12 @@ fn choice_name(kind: EntityKind, field: &Field) -> String {
     format!("{}{}", title(kind.schema().noun), title(field.name))
 }
 
-fn text(least: usize, most: usize, pattern: &str) -> Value {
+/// A text of so many characters that fits the pattern.
+pub fn text(least: usize, most: usize, pattern: &str) -> Value {
     json!({"type": "string", "minLength": least, "maxLength": most, "pattern": pattern})
 }
 
-fn quantity() -> Value {
-    json!({"type": "number", "exclusiveMinimum": 0, "maximum": QUANTITY_MAX})
-}
-
-/// The body of a change of a product's stock.
-fn stock_change() -> Value {
-    let (least, most) = (-STOCK_MAX, STOCK_MAX);
-    let change = json!({
-        "type": "number", "minimum": least, "maximum": most, "not": {"const": 0},
-        "description": "What came; below zero, what went.",
-    });
-    let required = ["change", "reason"].map(str::to_owned);
-    let members = members([
-        ("change", change),
-        ("reason", reference("StockReason")),
-        ("note", nullable(text(0, NOTES_CHARS_MAX, TEXT))),
-    ]);
-    closed(members, &required)
-}
-
-fn amount() -> Value {
+/// An amount of any size.
+pub fn amount() -> Value {
     json!({"type": "number"})
-}
-
-fn tax_rate() -> Value {
-    json!({"type": "number", "minimum": 0, "maximum": TAX_RATE_MAX, "description": "In per cent."})
-}
-
-fn new_order_line() -> Value {
-    let required = ["product_id", "quantity"].map(str::to_owned);
-    let discount = json!({
-        "type": "number", "minimum": 0, "default": 0, "description": "At most the price of the line.",
-    });
-    let note = nullable(text(0, NOTES_CHARS_MAX, TEXT));
-    let members = members([
-        ("product_id", id()),
-        ("quantity", quantity()),
-        ("discount", discount),
-        ("note", note),
-    ]);
-    closed(members, &required)
-}
-
-fn order_line() -> Value {
-    object(members([
-        ("product_id", id()),
-        ("name", json!({"type": "string"})),
-        ("sku", json!({"type": "string"})),
-        ("quantity", quantity()),
-        ("unit_price", amount()),
-        ("line_total", amount()),
-        ("discount", amount()),
-        ("tax_rate", nullable(tax_rate())),
-        ("note", json!({"type": ["string", "null"]})),
-    ]))
 }

@@ -11,7 +11,7 @@ use crate::domain::words::words;
 use crate::domain::{
     Cell, Code, EntityKind, EntitySchema, Field, FieldError, FieldRef, Reject, Row, Thousandths,
 };
-use crate::limits::NOTES_CHARS_MAX;
+use crate::limits::{CLIENT_ID_CHARS_MAX, NOTES_CHARS_MAX};
 
 words! {
     /// The progress of an order.
@@ -134,6 +134,24 @@ const FIELDS: &[Field] = &[
     )
     .initial_int(0),
     Field::new("taxes", Type::Taxes, "The tax of each rate, in ascending order.").initial("[]"),
+    Field::new(
+        "client_id",
+        Type::Line(1, CLIENT_ID_CHARS_MAX),
+        "The client's own name of the sale, unique for ever; null for an order that is no sale.",
+    )
+    .set_later(),
+    Field::new(
+        "sold_at",
+        Type::Time,
+        "The time of a sale that had already happened when it was sent; else null.",
+    )
+    .set_later(),
+    Field::new(
+        "oversold",
+        Type::Oversold,
+        "What was sold beyond the stock, an entry for each product.",
+    )
+    .initial("[]"),
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
         .optional()
         .patchable(),
@@ -169,6 +187,12 @@ pub const TAX_TOTAL: FieldRef = FieldRef::of(FIELDS, "tax_total");
 pub const ROUNDING: FieldRef = FieldRef::of(FIELDS, "rounding");
 /// The tax of each rate.
 pub const TAXES: FieldRef = FieldRef::of(FIELDS, "taxes");
+/// The client's own name of the sale.
+pub const CLIENT_ID: FieldRef = FieldRef::of(FIELDS, "client_id");
+/// The time of a sale that had already happened.
+pub const SOLD_AT: FieldRef = FieldRef::of(FIELDS, "sold_at");
+/// What was sold beyond the stock.
+pub const OVERSOLD: FieldRef = FieldRef::of(FIELDS, "oversold");
 /// Free text for the staff.
 pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 /// The kiosk user that created it.
@@ -285,6 +309,30 @@ pub fn taxes(order: &Row) -> Result<Vec<TaxSum>, Reject> {
     serde_json::from_str(order.text(TAXES)?).map_err(|_| order.damaged(TAXES))
 }
 
+/// What one order sold of a product beyond its stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oversold {
+    /// The product's id.
+    pub product_id: i64,
+    /// The quantity that was missing.
+    pub quantity: Thousandths,
+}
+
+/// Stores in an order's row what it sold beyond the stock.
+pub fn set_oversold(order: &mut Row, oversold: &[Oversold]) -> Result<(), Reject> {
+    let text = serde_json::to_string(oversold).map_err(|_| Reject::Unavailable)?;
+    order.set(OVERSOLD, Cell::Text(text));
+    Ok(())
+}
+
+/// What a stored order sold beyond the stock.
+///
+/// # Errors
+/// `Unavailable` if the stored text cannot be read.
+pub fn oversold(order: &Row) -> Result<Vec<Oversold>, Reject> {
+    serde_json::from_str(order.text(OVERSOLD)?).map_err(|_| order.damaged(OVERSOLD))
+}
+
 /// The products of an order's lines, in ascending order.
 pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
     Ok(items(order)?.iter().map(|item| item.product_id).collect())
@@ -295,6 +343,9 @@ pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
     let mut taken = BTreeMap::new();
     for item in items(order)?.iter().filter(|item| !item.uncounted) {
         *taken.entry(item.product_id).or_default() += item.quantity;
+    }
+    for Oversold { product_id, quantity } in oversold(order)? {
+        *taken.entry(product_id).or_default() += Thousandths(-quantity.0);
     }
     Ok(taken)
 }

@@ -1,31 +1,80 @@
-//! The lines of a new order, as a client gives them.
+//! The lines of a new order or a sale, as a client gives them.
+
+use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::domain::amount::read_amount;
-use crate::domain::check::{parse_integer, read_note};
+use crate::domain::check::{parse_integer, read_note, required};
 use crate::domain::decimal::Decimal;
-use crate::domain::{Code, FieldError, Thousandths, Violation};
+use crate::domain::product::gtin;
+use crate::domain::{Code, FieldError, Thousandths, Violation, text};
 use crate::limits::{ORDER_LINES_MAX, QUANTITY_MAX};
 
-/// One line of a new order as the client gives it.
+/// The product of a line, as the client names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProductRef {
+    /// By its id.
+    Id(i64),
+    /// By its stock keeping unit.
+    Sku(String),
+    /// By its barcode, in the form in which it is unique.
+    Gtin(String),
+}
+
+/// One line of a new order or a sale as the client gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderLine {
-    /// The product's id.
-    pub product_id: i64,
+    /// The product.
+    pub product: ProductRef,
     /// The quantity, in the product's unit.
     pub quantity: Thousandths,
     /// The discount of the line; its minor units need the order's currency.
     pub discount: Option<Decimal>,
     /// A text for the staff.
     pub note: Option<String>,
+    /// The price of one unit, if the till has another one than the product; only in a sale.
+    pub unit_price: Option<Decimal>,
+}
+
+impl ProductRef {
+    /// The member of a line that names the product.
+    pub fn member(&self) -> &'static str {
+        match self {
+            Self::Id(_) => "product_id",
+            Self::Sku(_) => "sku",
+            Self::Gtin(_) => "barcode",
+        }
+    }
+}
+
+impl fmt::Display for ProductRef {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(out),
+            Self::Sku(text) | Self::Gtin(text) => write!(out, "with the {} {text}", self.member()),
+        }
+    }
+}
+
+/// The members that a line may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineForm {
+    /// Those of an order.
+    Order,
+    /// Those of a sale.
+    Sale,
 }
 
 /// The text of the refusal of nothing.
 const QUANTITY_MIN: &str = "must be at least 1, or 0.001 of goods that are not sold by the piece";
 
-/// Reads the lines of a new order.
-pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Vec<OrderLine> {
+/// Reads the lines.
+pub(super) fn read_order_lines(
+    value: Value,
+    form: LineForm,
+    errors: &mut Vec<FieldError>,
+) -> Vec<OrderLine> {
     let Value::Array(lines) = value else {
         errors.push(FieldError::new("items", Code::WrongType, "must be an array of lines"));
         return Vec::new();
@@ -37,42 +86,56 @@ pub(super) fn read_order_lines(value: Value, errors: &mut Vec<FieldError>) -> Ve
         return Vec::new();
     }
     let lines = lines.into_iter().enumerate();
-    lines.filter_map(|(at, line)| read_line(at, line, errors)).collect()
+    lines.filter_map(|(at, line)| read_line(at, line, form, errors)).collect()
 }
 
-fn read_line(at: usize, line: Value, errors: &mut Vec<FieldError>) -> Option<OrderLine> {
+fn read_line(
+    at: usize,
+    line: Value,
+    form: LineForm,
+    errors: &mut Vec<FieldError>,
+) -> Option<OrderLine> {
     let Value::Object(mut line) = line else {
         errors.push(FieldError::new(format!("items[{at}]"), Code::WrongType, "must be an object"));
         return None;
     };
     let mut members = Members { at, line: &mut line, errors };
-    let required = || Violation::new(Code::Required, "is required");
-    let product_id =
-        members.read("product_id", |id| parse_integer(&id.ok_or_else(required)?, 1, i64::MAX));
-    let most = Thousandths::whole(QUANTITY_MAX);
-    let quantity = members.read("quantity", |number| {
-        let quantity = Thousandths::read(&number.ok_or_else(required)?, Thousandths(1), most);
-        quantity.map_err(|wrong| match wrong.code {
-            Code::TooSmall => Violation::new(Code::TooSmall, QUANTITY_MIN),
-            _ => wrong,
-        })
-    });
+    let product = members.read_product(form);
+    let quantity = members.read("quantity", read_quantity);
     let discount = members.read("discount", |amount| amount.map(read_amount).transpose());
     let note = members.read("note", read_note);
+    let unit_price = match form {
+        LineForm::Order => Some(None),
+        LineForm::Sale => members.read("unit_price", |price| price.map(read_amount).transpose()),
+    };
     let unknown = line.keys().map(|name| {
-        FieldError::new(
-            format!("items[{at}].{name}"),
-            Code::UnknownField,
-            "is not a field of a new line",
-        )
+        let message = "is not a field of a new line";
+        FieldError::new(format!("items[{at}].{name}"), Code::UnknownField, message)
     });
     errors.extend(unknown);
     Some(OrderLine {
-        product_id: product_id?,
+        product: product?,
         quantity: quantity?,
         discount: discount?,
         note: note?,
+        unit_price: unit_price?,
     })
+}
+
+fn read_quantity(number: Option<Value>) -> Result<Thousandths, Violation> {
+    let most = Thousandths::whole(QUANTITY_MAX);
+    let quantity = Thousandths::read(&number.ok_or_else(required)?, Thousandths(1), most);
+    quantity.map_err(|wrong| match wrong.code {
+        Code::TooSmall => Violation::new(Code::TooSmall, QUANTITY_MIN),
+        _ => wrong,
+    })
+}
+
+fn read_text(text: Value) -> Result<String, Violation> {
+    match text {
+        Value::String(text) => Ok(text::normalize(text)),
+        _ => Err(Violation::new(Code::WrongType, "must be a string")),
+    }
 }
 
 /// The members of one line that are still to be read.
@@ -83,6 +146,21 @@ struct Members<'l> {
 }
 
 impl Members<'_> {
+    /// Reads the one member that names the product.
+    fn read_product(&mut self, form: LineForm) -> Option<ProductRef> {
+        if form == LineForm::Sale && self.line.contains_key("sku") {
+            return self
+                .read("sku", |sku| read_text(sku.ok_or_else(required)?))
+                .map(ProductRef::Sku);
+        }
+        if form == LineForm::Sale && self.line.contains_key("barcode") {
+            let barcode = self.read("barcode", |code| read_text(code.ok_or_else(required)?));
+            return barcode.map(|barcode| ProductRef::Gtin(gtin(&barcode).to_owned()));
+        }
+        let read = |id: Option<Value>| parse_integer(&id.ok_or_else(required)?, 1, i64::MAX);
+        self.read("product_id", read).map(ProductRef::Id)
+    }
+
     /// Reads a member, or adds what is wrong with it.
     fn read<T>(
         &mut self,

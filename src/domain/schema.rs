@@ -50,6 +50,10 @@ pub enum Type {
     Thousandths(i64),
     /// A barcode: printable ASCII characters, at most `BARCODE_CHARS_MAX`.
     Barcode,
+    /// A time, in milliseconds since 1970, UTC.
+    Time,
+    /// What an order sold beyond the stock; stored as a JSON text that only `domain::order` reads.
+    Oversold,
     /// The tax of each rate in an order; stored as a JSON text that only `domain::order` reads.
     Taxes,
     /// The lines of an order; stored as a JSON text that only `domain::order` reads.
@@ -161,6 +165,12 @@ impl Field {
     /// The client may leave it out; it is then this number.
     pub const fn default_int(mut self, value: i64) -> Self {
         self.origin = Origin::DefaultInt(value);
+        self
+    }
+
+    /// Only the server sets it, perhaps never; it is null until then.
+    pub const fn set_later(mut self) -> Self {
+        self.nullable = true;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::check::{one_of, read_note};
+use crate::domain::check::{one_of, read_note, required};
 use crate::domain::words::words;
 use crate::domain::{Code, FieldError, Reject, Thousandths, Violation};
 use crate::limits::STOCK_MAX;
@@ -38,7 +38,6 @@ impl StockChange {
     /// Reads a request's body; the error lists every wrong member.
     pub fn read(mut body: Map<String, Value>) -> Result<Self, Reject> {
         let mut errors = Vec::new();
-        let required = || Violation::new(Code::Required, "is required");
         let mut member = |name: &str| body.remove(name);
         let change = member("change").ok_or_else(required).and_then(|change| read_change(&change));
         let reason = member("reason").ok_or_else(required).and_then(|reason| read_reason(&reason));

@@ -71,6 +71,8 @@ const FIELDS: &[Field] = &[
     .patchable()
     .in_event(),
     Field::new("currency", Type::Currency, "The order's currency."),
+    Field::new("tendered", Type::Money(1), "The cash that was given in a sale; else null.")
+        .set_later(),
 ];
 
 /// The order that it is for.
@@ -81,6 +83,10 @@ pub const TYPE: FieldRef = FieldRef::of(FIELDS, "type");
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
 /// The amount, in minor units.
 pub const AMOUNT: FieldRef = FieldRef::of(FIELDS, "amount");
+/// The means of payment.
+pub const GATEWAY: FieldRef = FieldRef::of(FIELDS, "gateway");
+/// The cash that was given, in minor units.
+pub const TENDERED: FieldRef = FieldRef::of(FIELDS, "tendered");
 /// The order's currency.
 pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
 

@@ -12,7 +12,7 @@ use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::stock_change::StockChange;
 use crate::domain::{
-    Cell, Code, EntityKind, Field, Input, Principal, Row, Violation, event, order, product,
+    Cell, Code, EntityKind, Field, Input, Principal, Reject, Row, Violation, event, order, product,
 };
 use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
@@ -23,7 +23,7 @@ use crate::limits::{
     BODY_BYTES_MAX, KIOSK_ORDERS_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX,
 };
 use crate::shop::{Change, Operation};
-use crate::store::{At, Caller, Changed, IdempotencyKey, Query, StoredResponse};
+use crate::store::{At, Caller, Changed, Query, StoredResponse};
 use crate::throttle::Owner;
 
 impl Api {
@@ -70,26 +70,27 @@ impl Api {
         let bytes_max = bytes.len() + lines * LINE_RESPONSE_BYTES;
         let permit = self.response_permit(request.owner(), bytes_max).await?;
         let caller = self.caller(request)?;
-        let At { seq, value } = self.create_within_rate(caller, change, key).await?;
+        let make = self.store.create(caller, change, key);
+        let At { seq, value } = self.make_within_rate(kind, caller, make).await?;
         Ok(created(kind.schema().plural, value).with_permit(permit).with_seq(seq))
     }
 
     /// Makes an entity; an order of a kiosk counts, unless it is refused.
-    async fn create_within_rate(
+    pub(super) async fn make_within_rate<T>(
         &self,
+        kind: EntityKind,
         caller: Caller,
-        change: Change,
-        key: Option<IdempotencyKey>,
-    ) -> Result<At<StoredResponse>, Problem> {
-        let is_counted = only_own_orders(change.kind, caller.principal);
+        make: impl Future<Output = Result<T, Reject>>,
+    ) -> Result<T, Problem> {
+        let is_counted = only_own_orders(kind, caller.principal);
         let Some(user_id) = caller.principal.user_id().filter(|_| is_counted) else {
-            return Ok(self.store.create(caller, change, key).await?);
+            return Ok(make.await?);
         };
         self.kiosk_orders.take(user_id).map_err(|wait| {
             let detail = format!("a kiosk may make {KIOSK_ORDERS_MAX} orders a minute");
             Problem::retry_after(Code::TooManyRequests, detail, wait)
         })?;
-        let made = self.store.create(caller, change, key).await;
+        let made = make.await;
         if made.is_err() {
             self.kiosk_orders.give_back(user_id);
         }

@@ -144,8 +144,11 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::InUse
         | Code::OrderFixed
         | Code::NotCounted
+        | Code::TotalChanged
+        | Code::ClientIdReused
         | Code::Duplicate
         | Code::LastAdmin => StatusCode::CONFLICT,
+        Code::SaleDeleted => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

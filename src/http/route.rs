@@ -52,6 +52,8 @@ pub(super) enum Access {
     Read,
     /// Roles that may create entities of that kind.
     Create,
+    /// Roles that may make orders.
+    Sell,
     /// Roles that may change and delete entities.
     Change,
     /// Admins.
@@ -82,6 +84,8 @@ pub(super) enum ResponseBody {
     Repeatable(&'static str),
     /// `201` with JSON, `Location` and `ETag`, the same for each repeat with an `Idempotency-Key`.
     Created(&'static str),
+    /// `201` with a sale, or `200` with one that was stored before.
+    Sold,
     /// `200` with a text of this content type.
     Text(&'static str),
     /// `200` with a page or an asset, which the API document leaves out.
@@ -97,6 +101,7 @@ impl Access {
             Self::Public | Self::LoggedIn => (true, ""),
             Self::Read => (of_kind(Role::may_read), "read"),
             Self::Create => (of_kind(Role::may_create), "create"),
+            Self::Sell => (role.may_create(EntityKind::Order), "sell"),
             Self::Change => (role.may_change(), "change or delete"),
             Self::Admin => (role.may_manage_users(), ""),
         };
@@ -107,6 +112,7 @@ impl Access {
             Some(kind) => {
                 format!("the role {} may not {verb} {}", role.name(), kind.schema().plural)
             }
+            None if self == Self::Sell => format!("the role {} may not sell", role.name()),
             None => "only an admin may do this".to_owned(),
         };
         Err(Problem::new(Code::RoleNotAllowed, detail))

@@ -55,6 +55,16 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.delete(request)),
     },
     Route {
+        method: Method::POST, path: "/api/sales", access: Access::Sell, query: NO_QUERY,
+        request: RequestBody::Json("NewSale"), response: ResponseBody::Sold,
+        rules: &[
+            Code::OutOfStock, Code::NotForSale, Code::Overpaid, Code::TotalFixed, Code::TotalChanged,
+            Code::ClientIdReused, Code::SaleDeleted, Code::TooManyOpenOrders,
+        ],
+        id: "sell", summary: "Store a sale: an order and its payments in one",
+        handler: |api, request| Box::pin(api.sell(request)),
+    },
+    Route {
         method: Method::POST, path: "/api/{products}/{id}/stock", access: Access::Change, query: NO_QUERY,
         request: RequestBody::Json("StockChange"), response: ResponseBody::Repeatable("{Kind}"),
         rules: &[Code::OutOfStock, Code::NotCounted],

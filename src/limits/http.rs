@@ -66,5 +66,7 @@ pub const PAGE_WAIT: Duration = Duration::from_secs(5);
 /// only an order with many lines is larger. That one waits for a permit as a page does, before anything is
 /// done.
 pub const SMALL_RESPONSE_BYTES_MAX: usize = 12 * 1024;
+/// Bytes that the response to a sale has beside its lines: the order's fields, and those of its transactions.
+pub const SALE_RESPONSE_BYTES: usize = 8 * 1024;
 /// Bytes that a line of a new order adds to the response, for an average name.
 pub const LINE_RESPONSE_BYTES: usize = 256;

@@ -38,6 +38,10 @@ pub const SKU_CHARS_MAX: usize = 64;
 pub const PHONE_CHARS_MAX: usize = 40;
 /// Characters of an order's notes. Above: `422`.
 pub const NOTES_CHARS_MAX: usize = 2_000;
+/// Payments of one sale. Above: `422`.
+pub const SALE_PAYMENTS_MAX: usize = 20;
+/// Characters of a sale's `client_id`. Above: `422`.
+pub const CLIENT_ID_CHARS_MAX: usize = 64;
 /// Characters of a user's name. Above: `422`.
 pub const USERNAME_CHARS_MAX: usize = 64;
 /// Characters of a password. argon2 would hash any length, but one request could then cost seconds.

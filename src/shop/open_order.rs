@@ -7,10 +7,11 @@ use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, OrderStatus, T
 use crate::domain::order_line::OrderLine;
 use crate::domain::{Code, EntityKind, FieldError, Reject, Role, Row, Thousandths};
 use crate::shop::order::{Order, check_status};
+use crate::shop::pricing::Terms;
 use crate::shop::reads::Reads;
 use crate::shop::step::Step;
 use crate::shop::sums::Sums;
-use crate::shop::{pricing, product, sale};
+use crate::shop::{new_order, pricing, product};
 
 /// The steps of a patch of an order that gives new lines or a new discount: the order itself, then each product
 /// whose quantity differs.
@@ -25,8 +26,7 @@ pub(super) fn update(
     let sums = Sums::of(&reads.payments(before.id)?);
     check_open(order, sums)?;
     if input.get(TOTAL).is_some() {
-        let message = "follows from the items; leave it out";
-        return Err(Reject::field(TOTAL.name, Code::TotalFixed, message));
+        return Err(new_order::follows_from_items(TOTAL));
     }
     let old = order::items(&before)?;
     let (items, mut products) = match input.get(ITEMS) {
@@ -84,7 +84,7 @@ fn changed_items(
     order: &Row,
 ) -> Result<(Vec<Item>, BTreeMap<i64, Row>), Reject> {
     let mut errors = Vec::new();
-    let products = sale::load_products(reads, role, lines, &mut errors)?;
+    let products = new_order::load_products(reads, role, lines, &mut errors)?;
     for (at, product) in products.iter().enumerate() {
         if errors.is_empty() && product.currency() != order.text(CURRENCY)? {
             let message =
@@ -96,7 +96,6 @@ fn changed_items(
     if !errors.is_empty() {
         return Err(Reject::Invalid(errors));
     }
-    let kept = |id: i64| old.iter().find(|item| item.product_id == id);
-    let items = pricing::items(lines, &products, kept)?;
+    let items = pricing::items(lines, &products, &Terms { kept: old, has_happened: false })?;
     Ok((items, products.into_iter().map(|product| (product.id, product)).collect()))
 }

@@ -12,7 +12,7 @@ use crate::domain::order::{
     self, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED, TOTAL,
 };
 use crate::domain::shipment::ShipmentStatus;
-use crate::domain::{Cell, Code, EntityKind, FieldRef, Reject, Row};
+use crate::domain::{Cell, Code, EntityKind, FieldRef, Reject, Row, Thousandths, transaction};
 use crate::shop::product;
 use crate::shop::reads::Reads;
 use crate::shop::step::Step;
@@ -150,11 +150,18 @@ pub(super) fn check_status(order: Order, after: &Row) -> Result<Order, Reject> {
     Ok(order.with_status(status))
 }
 
-/// Puts the goods of an order that ended or is deleted back into stock, once, unless they have left
-/// the shop.
+/// What follows from the step of an order: the payments of a new sale; the goods of an order that ended or is
+/// deleted come back into stock, once, unless they have left the shop.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     let returned = match step {
-        Step::Create { .. } => false,
+        Step::Create { row, payments, .. } => {
+            let of_order = |payment: &Row| {
+                let mut payment = payment.clone();
+                payment.set(transaction::ORDER_ID, Cell::Int(row.id));
+                Step::create(payment)
+            };
+            return Ok(payments.iter().map(of_order).collect());
+        }
         Step::Update { before, after } => {
             before.int(STOCK_RETURNED)? == 0 && after.int(STOCK_RETURNED)? != 0
         }
@@ -168,7 +175,9 @@ pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Rejec
     }
     let mut steps = Vec::new();
     for (product_id, quantity) in order::taken(step.row())? {
-        if let Some(before) = reads.load(EntityKind::Product, product_id)? {
+        if quantity > Thousandths::ZERO
+            && let Some(before) = reads.load(EntityKind::Product, product_id)?
+        {
             steps.extend(product::take_back(before, quantity)?);
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
     }
     Sums::of(&payments).check_amount(payment, &order_row)?;
     payments.push(payment);
-    let step = Step::Create { row, products: Vec::new() };
+    let step = Step::create(row);
     with_order(step, order_row, order, &payments)
 }
 

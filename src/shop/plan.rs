@@ -5,7 +5,7 @@ use crate::domain::order::{DISCOUNT, ITEMS};
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::{Change, Operation, Step};
-use crate::shop::{customer, open_order, order, payment, product, sale, shipment};
+use crate::shop::{customer, new_order, open_order, order, payment, product, sale, shipment};
 
 /// The steps of a change. The first is that of the entity itself.
 ///
@@ -18,6 +18,7 @@ pub fn plan(
 ) -> Result<Vec<Step>, Reject> {
     match &change.operation {
         Operation::Create(input) => create(reads, principal, input),
+        Operation::Sell(sale) => sale::create(reads, principal, sale),
         Operation::Update(id, input) => {
             let before = stored(reads, change, *id)?;
             all_found(missing_references(reads, input)?)?;
@@ -62,7 +63,7 @@ pub fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
 
 fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec<Step>, Reject> {
     if input.kind == EntityKind::Order {
-        return sale::create(reads, principal, input);
+        return new_order::create(reads, principal, input);
     }
     all_found(missing_references(reads, input)?)?;
     let mut row = Row::blank(input.kind);
@@ -75,7 +76,7 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
         EntityKind::Product => product::check(&mut row)?,
         EntityKind::Order | EntityKind::Customer | EntityKind::Transaction => {}
     }
-    Ok(vec![Step::Create { row, products: Vec::new() }])
+    Ok(vec![Step::create(row)])
 }
 
 fn stored(reads: &impl Reads, change: &Change, id: i64) -> Result<Row, Reject> {

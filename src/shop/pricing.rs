@@ -1,53 +1,68 @@
 //! The price of an order: its lines get what their products cost, and the order its amounts.
 
+use crate::domain::decimal::Decimal;
 use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, ROUNDING, TAX_TOTAL, TOTAL};
 use crate::domain::order_line::OrderLine;
 use crate::domain::product::{NAME, PRICE, SKU, TAX_RATE};
 use crate::domain::tax::TaxMode;
-use crate::domain::{Cell, Code, FieldError, Reject, Row, Thousandths, amount, currency, decimal};
+use crate::domain::{Cell, Code, Reject, Row, Thousandths, Violation, amount, currency, decimal};
 use crate::limits::AMOUNT_MINOR_MAX;
 use crate::shop::amounts::{self, Amounts, Line};
 use crate::shop::product;
 use crate::shop::reads::all_found;
 
-/// The lines with what their products cost: that of the item that the order has of them already, else their price
-/// now. `products` has the product of each line, in the order of the lines.
-pub(super) fn items<'i>(
+/// The terms of a sale.
+pub(super) struct Terms<'i> {
+    /// The items of the order up to now, whose products keep their price.
+    pub(super) kept: &'i [Item],
+    /// Whether the sale has happened, so that it cannot be refused.
+    pub(super) has_happened: bool,
+}
+
+/// The lines with what their products cost: what the till says, else that of the item that the order has of them
+/// already, else their price now. `products` has the product of each line, in the order of the lines.
+pub(super) fn items(
     lines: &[OrderLine],
     products: &[Row],
-    kept: impl Fn(i64) -> Option<&'i Item>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<Item>, Reject> {
     let currency = products.first().map(Row::currency).unwrap_or_default();
     let mut errors = Vec::new();
     let mut items = Vec::with_capacity(lines.len());
     for (at, (line, product)) in lines.iter().zip(products).enumerate() {
-        let mut wrong = |member: &str, code, message: String| {
-            errors.push(FieldError::new(format!("items[{at}].{member}"), code, message));
+        let mut wrong = |member: &str, violation: Violation| {
+            errors.push(violation.at(format!("items[{at}].{member}")));
         };
         if product.currency() != currency {
             let message =
                 format!("is sold in {}, the lines before in {currency}", product.currency());
-            wrong("product_id", Code::CurrencyMismatch, message);
+            wrong(line.product.member(), Violation::new(Code::CurrencyMismatch, message));
         }
-        if !product::fits_unit(product, line.quantity)? {
-            wrong("quantity", Code::TooManyDecimals, product::WHOLE.to_owned());
+        if !terms.has_happened && !product::fits_unit(product, line.quantity)? {
+            wrong("quantity", Violation::new(Code::TooManyDecimals, product::WHOLE));
         }
-        let discount = line.discount.map_or(Ok(0), |discount| amount::minor(discount, currency));
-        let sold = kept(product.id).cloned().map_or_else(|| item(product), Ok)?;
-        let item = Item {
+        let mut minor = |member: &str, given: Option<Decimal>| {
+            let minor = given.map(|given| amount::minor(given, currency)).transpose();
+            minor.map_err(|violation| wrong(member, violation)).ok().flatten()
+        };
+        let (unit_price, discount) =
+            (minor("unit_price", line.unit_price), minor("discount", line.discount));
+        let kept = terms.kept.iter().find(|item| item.product_id == product.id);
+        let sold = kept.cloned().map_or_else(|| item(product), Ok)?;
+        let mut item = Item {
             quantity: line.quantity,
+            unit_price: unit_price.unwrap_or(sold.unit_price),
             note: line.note.clone(),
-            discount: *discount.as_ref().unwrap_or(&0),
+            discount: discount.unwrap_or(0),
             ..sold
         };
-        match discount {
-            Err(violation) => wrong("discount", violation.code, violation.message),
-            Ok(discount) if discount > item.price() => {
-                let most = shown(item.price(), currency);
-                let message = format!("must be at most the price of the line, which is {most}");
-                wrong("discount", Code::TooLarge, message);
-            }
-            Ok(_) => {}
+        let price = item.price();
+        if item.discount > price && terms.has_happened {
+            item.discount = price;
+        } else if item.discount > price {
+            let most = shown(price, currency);
+            let message = format!("must be at most the price of the line, which is {most}");
+            wrong("discount", Violation::new(Code::TooLarge, message));
         }
         items.push(item);
     }
@@ -97,7 +112,7 @@ pub(super) fn set(order: &mut Row, items: &[Item], tax: TaxMode) -> Result<(), R
 }
 
 /// An amount as people read it, such as `2.50 USD`.
-fn shown(minor: i64, code: &str) -> String {
+pub(super) fn shown(minor: i64, code: &str) -> String {
     let mut text = String::new();
     decimal::write(&mut text, minor, currency::exponent(code).unwrap_or(0));
     format!("{text} {code}")

@@ -56,6 +56,19 @@ pub(super) fn take(before: Row, quantity: Thousandths) -> Result<Option<Step>, R
     Ok(Some(with_stock(before, Thousandths(stock.0 - quantity.0))))
 }
 
+/// Takes goods from the stock that were sold already, whatever the product's status, and what there is of them.
+/// Returns what was missing as well.
+pub(super) fn take_what_is_there(
+    before: Row,
+    quantity: Thousandths,
+) -> Result<(Option<Step>, Thousandths), Reject> {
+    let Some(stock) = stock(&before)? else { return Ok((None, Thousandths::ZERO)) };
+    let taken = stock.min(quantity);
+    let step =
+        (taken > Thousandths::ZERO).then(|| with_stock(before, Thousandths(stock.0 - taken.0)));
+    Ok((step, Thousandths(quantity.0 - taken.0)))
+}
+
 /// Takes goods back into the stock, whether or not the product is still for sale; `None` if they are not counted
 /// any more.
 pub(super) fn take_back(before: Row, quantity: Thousandths) -> Result<Option<Step>, Reject> {

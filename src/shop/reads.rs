@@ -1,6 +1,7 @@
 //! The rules' view of the shop, and their look-ups in it.
 
 use crate::domain::input::Input;
+use crate::domain::order_line::ProductRef;
 use crate::domain::schema::Type;
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::tax::TaxMode;
@@ -12,6 +13,8 @@ use crate::shop::sums::Payment;
 pub trait Reads {
     /// The entity with that id; `None` if it does not exist.
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject>;
+    /// The product that a line names; `None` if it does not exist.
+    fn product(&self, named: &ProductRef) -> Result<Option<Row>, Reject>;
     /// Whether an entity with that id exists.
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject>;
     /// The transactions of an order.

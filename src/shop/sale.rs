@@ -1,147 +1,287 @@
-//! A new order: its lines are priced by the server and taken from the stock.
+//! A sale: an order, what it takes from the stock, and its payments, in one.
+//!
+//! A sale with `sold_at` has already happened. It is a fact and is not refused, whatever the shop believes: the price is
+//! what the customer paid, and goods that the shop believed to be gone are oversold.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::input::{Input, Provided};
+use crate::domain::amount;
+use crate::domain::decimal::Decimal;
+use crate::domain::input::Provided;
 use crate::domain::order::{
-    self, CURRENCY, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, STATUS, TOTAL,
+    self, CLIENT_ID, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, Oversold, ROUNDING,
+    SOLD_AT, STATUS, TOTAL,
 };
-use crate::domain::order_line::OrderLine;
-use crate::domain::product::is_draft;
-use crate::domain::{
-    Cell, Code, EntityKind, FieldError, FieldRef, Principal, Reject, Role, Row, Thousandths,
-};
-use crate::limits::{KIOSK_PIECES_MAX, KIOSK_UNPAID_ORDERS_MAX};
+use crate::domain::order_line::{OrderLine, ProductRef};
+use crate::domain::sale::{CASH, Sale, Tender};
+use crate::domain::transaction::{self, TransactionStatus, TransactionType};
+use crate::domain::{Cell, Code, EntityKind, Principal, Reject, Row, Thousandths};
 use crate::shop::order::Order;
+use crate::shop::pricing::Terms;
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::Step;
-use crate::shop::sums::Sums;
-use crate::shop::{pricing, product};
+use crate::shop::sums::{Payment, Sums};
+use crate::shop::{new_order, pricing, product};
 
-/// The steps of a new order: the order itself, then each product that it takes from.
+/// The steps of a sale: the order with its payments, then each product that it takes from.
 pub(super) fn create(
     reads: &impl Reads,
     principal: Principal,
-    input: &Input,
+    sale: &Sale,
 ) -> Result<Vec<Step>, Reject> {
+    let lines = lines(sale);
     let mut row = Row::blank(EntityKind::Order);
     if let Principal::User { id, role } = principal
         && role.sees_only_own_orders()
     {
-        check_kiosk(reads, id, input)?;
+        check_kiosk(sale, lines)?;
+        new_order::check_kiosk(reads, id, &sale.order, lines)?;
         row.set(KIOSK_ID, Cell::Int(id));
     }
-    let mut errors = missing_references(reads, input)?;
-    let lines = match input.get(ITEMS) {
-        Some(Provided::Lines(lines)) => lines.as_slice(),
-        _ => &[],
-    };
-    let products = load_products(reads, principal.role(), lines, &mut errors)?;
+    check_status(sale)?;
+    let has_happened = sale.sold_at.is_some();
+    let mut errors = missing_references(reads, &sale.order)?;
+    errors.retain(|error| !(has_happened && error.field == CUSTOMER_ID.name));
+    let products = new_order::load_products(reads, principal.role(), lines, &mut errors)?;
     all_found(errors)?;
-    if lines.is_empty() {
-        order::set_items(&mut row, &[])?;
-        input.apply_to(&mut row)?;
-        if row.int(DISCOUNT)? != 0 {
-            let message = "needs items; leave it out of an order that has only a total";
-            return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
+    row.set_text(CLIENT_ID, &sale.client_id);
+    row.set(SOLD_AT, sale.sold_at.map_or(Cell::Null, Cell::Int));
+    price(reads, &mut row, sale, lines, &products)?;
+    let Till { payments, .. } = till(sale, &row)?;
+    let paid: Vec<Payment> = payments.iter().map(Payment::read).collect::<Result<_, _>>()?;
+    Order::read(&row)?.with_sums(Sums::of(&paid)).write(&mut row);
+
+    let wanted = new_order::quantities(lines, products);
+    let ids = wanted.keys().copied().collect();
+    let (mut steps, mut oversold) = (Vec::with_capacity(wanted.len()), Vec::new());
+    for (product_id, (product, quantity)) in wanted {
+        if has_happened {
+            let (step, quantity) = product::take_what_is_there(product, quantity)?;
+            steps.extend(step);
+            oversold.extend(
+                (quantity > Thousandths::ZERO).then_some(Oversold { product_id, quantity }),
+            );
+        } else {
+            steps.extend(product::take(product, quantity)?);
         }
-    } else {
-        price(reads, &mut row, input, lines, &products)?;
     }
-    if row.int(TOTAL)? == 0 {
-        Order::read(&row)?.with_sums(Sums::default()).write(&mut row);
-    }
-    let wanted = quantities(lines, products);
-    let mut steps = Vec::with_capacity(1 + wanted.len());
-    steps.push(Step::Create { row, products: wanted.keys().copied().collect() });
-    for (product, quantity) in wanted.into_values() {
-        steps.extend(product::take(product, quantity)?);
-    }
+    order::set_oversold(&mut row, &oversold)?;
+    steps.insert(0, Step::Create { row, products: ids, payments });
     Ok(steps)
 }
 
-/// Refuses fields that a kiosk may not set. Anyone can use a kiosk, so it may set neither the price
-/// nor the status of an order, and it may not probe which customers exist.
-fn check_kiosk(reads: &impl Reads, id: i64, input: &Input) -> Result<(), Reject> {
-    let Some(Provided::Lines(lines)) = input.get(ITEMS) else {
-        return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
-    };
-    let has_extras = |line: &OrderLine| line.discount.is_some() || line.note.is_some();
-    if input.get(DISCOUNT).is_some() || lines.iter().any(has_extras) {
-        let text = "a kiosk has no right to give a discount or to note something at a line";
-        return Err(Reject::NotAllowed(text.to_owned()));
-    }
-    if input.id(CUSTOMER_ID).is_some() {
-        let message = "must not be given by a kiosk";
-        return Err(Reject::field(CUSTOMER_ID.name, Code::RoleNotAllowed, message));
-    }
-    if !matches!(OrderStatus::from_word(input.text(STATUS)), None | Some(OrderStatus::Pending)) {
-        let message = format!("must be {} from a kiosk", OrderStatus::Pending.word());
-        return Err(Reject::field(STATUS.name, Code::UnknownValue, message));
-    }
-    if lines.iter().map(|line| line.quantity).sum::<Thousandths>()
-        > Thousandths::whole(KIOSK_PIECES_MAX)
-    {
-        let message = format!("must have at most {KIOSK_PIECES_MAX} pieces in all from a kiosk");
-        return Err(Reject::field(ITEMS.name, Code::TooLarge, message));
-    }
-    if reads.unpaid_orders(id)? >= KIOSK_UNPAID_ORDERS_MAX {
-        let text = format!(
-            "this kiosk has {KIOSK_UNPAID_ORDERS_MAX} open orders that are not paid; pay, complete or \
-             cancel one first"
-        );
-        return Err(Reject::conflict(Code::TooManyOpenOrders, text));
-    }
-    Ok(())
+/// What comes out of the till: the change of a stored sale, in minor units of its currency.
+///
+/// # Errors
+/// `Unavailable` if the stored order cannot be read.
+pub fn change(sale: &Sale, order: &Row) -> Result<i64, Reject> {
+    till(sale, order).map(|till| till.change)
 }
 
-/// The product of each line; adds an error for each that does not exist.
-pub(super) fn load_products(
+/// A line of a sale as it was first sent, to tell a repeat from another sale with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoldLine {
+    /// The product's id.
+    product_id: i64,
+    /// The member by which the line named the product, and its text; `None` for the id.
+    named: Option<(String, String)>,
+    quantity: Thousandths,
+    /// The price that the line gave, in minor units.
+    unit_price: Option<i64>,
+    /// The discount that the line gave, in minor units.
+    discount: i64,
+}
+
+/// The lines of a stored sale, to be kept with its name.
+///
+/// # Errors
+/// `Unavailable` if the stored order cannot be read, or has other lines.
+pub fn sold_lines(sale: &Sale, order: &Row) -> Result<Vec<SoldLine>, Reject> {
+    let items = order::items(order)?;
+    let ids = items.iter().map(|item| item.product_id);
+    Ok(lines(sale)
+        .iter()
+        .zip(ids)
+        .map(|(line, id)| sold_line(line, id, order.currency()))
+        .collect())
+}
+
+fn sold_line(line: &OrderLine, product_id: i64, currency: &str) -> SoldLine {
+    let minor = |given: Decimal| amount::minor(given, currency).unwrap_or(i64::MAX);
+    let named = match &line.product {
+        ProductRef::Id(_) => None,
+        ProductRef::Sku(text) | ProductRef::Gtin(text) => {
+            Some((line.product.member().to_owned(), text.clone()))
+        }
+    };
+    SoldLine {
+        product_id,
+        named,
+        quantity: line.quantity,
+        unit_price: line.unit_price.map(minor),
+        discount: line.discount.map_or(0, minor),
+    }
+}
+
+/// Whether a sale repeats the one with these lines: the products, quantities, prices and discounts are the same. A
+/// name that no product has any more stands for the product that had it.
+pub fn is_repeat(
     reads: &impl Reads,
-    role: Role,
-    lines: &[OrderLine],
-    errors: &mut Vec<FieldError>,
-) -> Result<Vec<Row>, Reject> {
-    let mut products = Vec::with_capacity(lines.len());
-    for (at, line) in lines.iter().enumerate() {
-        match reads.load(EntityKind::Product, line.product_id)? {
-            Some(product) if role.sees_drafts() || !is_draft(&product)? => products.push(product),
-            _ => errors.push(FieldError::new(
-                format!("items[{at}].product_id"),
-                Code::UnknownReference,
-                format!("there is no product {}", line.product_id),
-            )),
+    sale: &Sale,
+    first: &[SoldLine],
+    currency: &str,
+) -> Result<bool, Reject> {
+    let lines = lines(sale);
+    if lines.len() != first.len() {
+        return Ok(false);
+    }
+    for (line, first) in lines.iter().zip(first) {
+        let again = sold_line(line, first.product_id, currency);
+        let is_named_so = again.named == first.named && again.named.is_some();
+        let is_same = is_named_so
+            || match &line.product {
+                ProductRef::Id(id) => *id == first.product_id,
+                named => reads.product(named)?.is_some_and(|row| row.id == first.product_id),
+            };
+        if !is_same || (SoldLine { named: first.named.clone(), ..again }) != *first {
+            return Ok(false);
         }
     }
-    Ok(products)
+    Ok(true)
 }
 
-/// Sets the fields that the client gave, and the amounts that follow from the lines.
+/// The lines of a sale.
+fn lines(sale: &Sale) -> &[OrderLine] {
+    match sale.order.get(ITEMS) {
+        Some(Provided::Lines(lines)) => lines,
+        _ => &[],
+    }
+}
+
+/// Refuses what only staff may give.
+fn check_kiosk(sale: &Sale, lines: &[OrderLine]) -> Result<(), Reject> {
+    let has_price = |line: &OrderLine| line.discount.is_some() || line.unit_price.is_some();
+    let gives = [
+        (!sale.payments.is_empty(), "take payments"),
+        (sale.sold_at.is_some(), "tell of sales that have happened"),
+        (
+            sale.order.has_any(&[DISCOUNT]) || lines.iter().any(has_price),
+            "set a price or a discount",
+        ),
+    ];
+    match gives.into_iter().find(|(gives, _)| *gives) {
+        Some((_, what)) => Err(Reject::NotAllowed(format!("a kiosk has no right to {what}"))),
+        None => Ok(()),
+    }
+}
+
+fn check_status(sale: &Sale) -> Result<(), Reject> {
+    match OrderStatus::from_word(sale.order.text(STATUS)) {
+        None | Some(OrderStatus::Completed) => Ok(()),
+        Some(_) => {
+            let message = format!("must be {}, or be left out", OrderStatus::Completed.word());
+            Err(Reject::field(STATUS.name, Code::UnknownValue, message))
+        }
+    }
+}
+
+/// Sets the fields that the client gave, and the amounts.
 fn price(
     reads: &impl Reads,
     order: &mut Row,
-    input: &Input,
+    sale: &Sale,
     lines: &[OrderLine],
     products: &[Row],
 ) -> Result<(), Reject> {
-    let currency = products.first().map(Row::currency).unwrap_or_default().to_owned();
-    let items = pricing::items(lines, products, |_| None)?;
-    let given = |field: FieldRef| input.get(field).is_some();
-    if given(TOTAL) || (given(CURRENCY) && input.text(CURRENCY) != currency) {
-        let field = if given(TOTAL) { TOTAL } else { CURRENCY };
-        let message = "follows from the items; leave it out";
-        return Err(Reject::field(field.name, Code::TotalFixed, message));
+    let has_happened = sale.sold_at.is_some();
+    let items = pricing::items(lines, products, &Terms { kept: &[], has_happened })?;
+    new_order::set_currency(order, &sale.order, products)?;
+    sale.order.apply_to(order)?;
+    if has_happened
+        && let Some(customer) = sale.order.id(CUSTOMER_ID)
+        && !reads.exists(EntityKind::Customer, customer)?
+    {
+        order.set(CUSTOMER_ID, Cell::Null);
     }
-    order.set_text(CURRENCY, &currency);
-    input.apply_to(order)?;
+    if has_happened {
+        let goods = items.iter().map(order::Item::line_total).fold(0, i64::saturating_add);
+        order.set(DISCOUNT, Cell::Int(order.int(DISCOUNT)?.min(goods)));
+    }
+    pricing::set(order, &items, reads.tax_mode())?;
+    let Some(told) = sale.total else { return Ok(()) };
+    let wrong =
+        |violation: crate::domain::Violation| Reject::Invalid(vec![violation.at(TOTAL.name)]);
+    let (told, total) = (amount::minor(told, order.currency()).map_err(wrong)?, order.int(TOTAL)?);
+    if told == total {
+        return Ok(());
+    }
+    if !has_happened {
+        let text = format!(
+            "the sale costs {}, not {}",
+            pricing::shown(total, order.currency()),
+            pricing::shown(told, order.currency())
+        );
+        return Err(Reject::conflict(Code::TotalChanged, text));
+    }
+    order.set(ROUNDING, Cell::Int(told - total));
     pricing::set(order, &items, reads.tax_mode())
 }
 
-/// Each product with its quantity over all lines, by the product's id.
-fn quantities(lines: &[OrderLine], products: Vec<Row>) -> BTreeMap<i64, (Row, Thousandths)> {
-    let mut wanted = BTreeMap::new();
-    for (line, product) in lines.iter().zip(products) {
-        wanted.entry(product.id).or_insert((product, Thousandths::ZERO)).1 += line.quantity;
+/// What a sale does to the till.
+struct Till {
+    /// The transactions, without their order.
+    payments: Vec<Row>,
+    /// What the customer gets back, in minor units.
+    change: i64,
+}
+
+/// The payments of a priced sale. Other gateways count first, wherever they stand; cash pays the rest, and what
+/// is above it is change.
+fn till(sale: &Sale, order: &Row) -> Result<Till, Reject> {
+    let (total, currency) = (order.int(TOTAL)?, order.currency());
+    let mut errors = Vec::new();
+    let mut amounts = Vec::with_capacity(sale.payments.len());
+    for (at, Tender { amount, .. }) in sale.payments.iter().enumerate() {
+        match amount::minor(*amount, currency) {
+            Ok(minor) => amounts.push(minor),
+            Err(wrong) => errors.push(wrong.at(format!("payments[{at}].amount"))),
+        }
     }
-    wanted
+    all_found(errors)?;
+    let tenders = || sale.payments.iter().zip(&amounts);
+    let is_cash = |tender: &Tender| tender.gateway.eq_ignore_ascii_case(CASH);
+    let others: i64 = tenders().filter(|(one, _)| !is_cash(one)).map(|(_, amount)| amount).sum();
+    if others > total && sale.sold_at.is_none() {
+        let text = format!(
+            "the payments are {}, the sale costs {}; only cash may be above that",
+            pricing::shown(others, currency),
+            pricing::shown(total, currency)
+        );
+        return Err(Reject::conflict(Code::Overpaid, text));
+    }
+    let (mut due, mut till) = ((total - others).max(0), Till { payments: Vec::new(), change: 0 });
+    for (tender, &given) in tenders() {
+        let stays = if is_cash(tender) { given.min(due) } else { given };
+        if is_cash(tender) {
+            due -= stays;
+            till.change += given - stays;
+        }
+        if stays > 0 {
+            let tendered = is_cash(tender).then_some(given);
+            till.payments.push(payment(&tender.gateway, stays, tendered, currency));
+        }
+    }
+    Ok(till)
+}
+
+/// A completed payment, without its order.
+fn payment(gateway: &str, amount: i64, tendered: Option<i64>, currency: &str) -> Row {
+    let mut row = Row::blank(EntityKind::Transaction);
+    row.set_text(transaction::TYPE, TransactionType::Payment.word());
+    row.set_text(transaction::STATUS, TransactionStatus::Completed.word());
+    row.set(transaction::AMOUNT, Cell::Int(amount));
+    row.set_text(transaction::GATEWAY, gateway);
+    row.set(transaction::TENDERED, tendered.map_or(Cell::Null, Cell::Int));
+    row.set_text(transaction::CURRENCY, currency);
+    row
 }

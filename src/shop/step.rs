@@ -1,7 +1,7 @@
 //! A requested change, and the steps that carry it out.
 
 use crate::domain::stock_change::StockChange;
-use crate::domain::{EntityKind, Input, Precondition, Row};
+use crate::domain::{EntityKind, Input, Precondition, Row, Sale};
 
 /// A request to change an entity.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Change {
 pub enum Operation {
     /// Create an entity.
     Create(Input),
+    /// Make an order and its payments.
+    Sell(Sale),
     /// Change the given fields of the entity with this id.
     Update(i64, Input),
     /// Change the stock of the product with this id by a quantity.
@@ -38,6 +40,8 @@ pub enum Step {
         row: Row,
         /// The products of its lines, in ascending order.
         products: Vec<i64>,
+        /// The payments of a sale, which are saved next, with the order's id.
+        payments: Vec<Row>,
     },
     /// A new state of an entity.
     Update {
@@ -51,6 +55,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// A new entity that is no order.
+    pub(super) fn create(row: Row) -> Self {
+        Self::Create { row, products: Vec::new(), payments: Vec::new() }
+    }
+
     /// The stored state before the step; `None` for a creation.
     pub fn before(&self) -> Option<&Row> {
         match self {

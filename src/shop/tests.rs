@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use crate::domain::input::Purpose;
 use crate::domain::order::{self, OrderStatus, PaymentStatus};
+use crate::domain::order_line::ProductRef;
 use crate::domain::shipment::{self, ShipmentStatus};
 use crate::domain::tax::TaxMode;
-use crate::domain::transaction;
 use crate::domain::{
     Cell, Code, EntityKind, FieldRef, Input, Precondition, Principal, Reject, Role, Row,
 };
+use crate::domain::{product, transaction};
 use crate::shop::{Change, Operation, Payment, Reads, Step, follow, plan};
 
 const ADMIN: Principal = Principal::User { id: 1, role: Role::Admin };
@@ -120,6 +121,17 @@ impl MemoryShop {
 impl Reads for MemoryShop {
     fn load(&self, kind: EntityKind, id: i64) -> Result<Option<Row>, Reject> {
         Ok(self.rows.get(&(kind.index(), id)).cloned())
+    }
+
+    fn product(&self, named: &ProductRef) -> Result<Option<Row>, Reject> {
+        let field = match named {
+            ProductRef::Id(id) => return self.load(EntityKind::Product, *id),
+            ProductRef::Sku(sku) => (product::SKU, sku),
+            ProductRef::Gtin(gtin) => (product::GTIN, gtin),
+        };
+        let of_kind = |row: &&Row| row.kind == EntityKind::Product;
+        let mut found = self.rows.values().filter(of_kind);
+        Ok(found.find(|row| row.text(field.0).is_ok_and(|text| text == field.1)).cloned())
     }
 
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject> {

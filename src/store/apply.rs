@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 use rusqlite::Connection;
 
 use crate::domain::order::{OrderStatus, PaymentStatus};
+use crate::domain::order_line::ProductRef;
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::tax::TaxMode;
-use crate::domain::{EntityKind, Reject, Row};
+use crate::domain::{EntityKind, Reject, Row, product};
 use crate::limits::{CHANGE_STEPS_MAX, KIOSK_UNPAID_ORDERS_MAX};
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
 use crate::store::audit;
@@ -45,11 +46,7 @@ pub(super) fn apply(
     bytes_max: usize,
 ) -> Result<Changed, Reject> {
     let (head, first_seq) = (tx.head, tx.next_seq);
-    let mut steps = VecDeque::from(shop::plan(
-        &TxReads { conn: tx.conn, tax: tx.tax },
-        caller.principal,
-        change,
-    )?);
+    let mut steps = VecDeque::from(shop::plan(&TxReads::of(tx), caller.principal, change)?);
     let planned = steps.front().and_then(Step::after);
     if planned.is_some_and(|row| rows::size(row) > bytes_max) {
         return Ok(Changed::TooLarge);
@@ -62,7 +59,7 @@ pub(super) fn apply(
             return Err(Reject::Unavailable);
         }
         let saved = save(tx, step)?;
-        steps.extend(shop::follow(&TxReads { conn: tx.conn, tax: tx.tax }, &saved)?);
+        steps.extend(shop::follow(&TxReads::of(tx), &saved)?);
         first.get_or_insert(saved);
     }
     let Some(first) = first else {
@@ -97,9 +94,15 @@ pub(super) fn apply(
 }
 
 /// The rules' view of the open transaction.
-struct TxReads<'c> {
+pub(super) struct TxReads<'c> {
     conn: &'c Connection,
     tax: TaxMode,
+}
+
+impl<'c> TxReads<'c> {
+    pub(super) fn of(tx: &WriteTx<'c>) -> Self {
+        Self { conn: tx.conn, tax: tx.tax }
+    }
 }
 
 /// Counts a kiosk's orders that are neither paid nor ended. The condition is that of the index
@@ -127,6 +130,14 @@ impl Reads for TxReads<'_> {
 
     fn tax_mode(&self) -> TaxMode {
         self.tax
+    }
+
+    fn product(&self, named: &ProductRef) -> Result<Option<Row>, Reject> {
+        match named {
+            ProductRef::Id(id) => self.load(EntityKind::Product, *id),
+            ProductRef::Sku(sku) => rows::load_by(self.conn, product::SKU, sku),
+            ProductRef::Gtin(gtin) => rows::load_by(self.conn, product::GTIN, gtin),
+        }
     }
 
     fn exists(&self, kind: EntityKind, id: i64) -> Result<bool, Reject> {

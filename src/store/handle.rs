@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{EntityKind, LogId, Reject, Row, event};
+use crate::domain::{EntityKind, LogId, Reject, Row, Sale, event};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
 use crate::store::apply::{self, Changed};
@@ -26,7 +26,7 @@ use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
-use crate::store::{rows, session_table};
+use crate::store::{rows, sales, session_table};
 
 /// The handle of the store. A change that finds the writer's queue full is rejected at once.
 pub struct Store {
@@ -207,6 +207,30 @@ impl Store {
                     }
                 })?;
             Ok(At { seq: tx.head, value })
+        })
+        .await
+    }
+
+    /// Stores a sale, or returns the response to it if it is stored already: the first one if `key` was used
+    /// before, else the order as it is now. The flag tells whether the response is the first one.
+    pub async fn sell(
+        &self,
+        caller: Caller,
+        sale: Sale,
+        key: Option<IdempotencyKey>,
+    ) -> Result<At<(bool, StoredResponse)>, Reject> {
+        self.check_disk_space()?;
+        self.write_for(caller, move |tx| {
+            if let Some(first) = idempotency::repeat(tx, key.as_ref())? {
+                return Ok(At { seq: tx.head, value: (true, first) });
+            }
+            if let Some(response) = sales::repeat(tx, caller, &sale)? {
+                return Ok(At { seq: tx.head, value: (false, response) });
+            }
+            let subject = AuditSubject::Entity(EntityKind::Order);
+            let sell = |tx: &mut WriteTx<'_>| sales::sell(tx, caller, &sale);
+            let response = idempotency::run_once(tx, key.as_ref(), subject, sell)?;
+            Ok(At { seq: tx.head, value: (true, response) })
         })
         .await
     }

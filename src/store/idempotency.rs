@@ -63,6 +63,14 @@ pub(super) fn run_once(
     Ok(response)
 }
 
+/// The first response to a request, if its key was used before.
+pub(super) fn repeat(
+    tx: &WriteTx<'_>,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<StoredResponse>, Reject> {
+    key.map_or(Ok(None), |key| find(tx.conn, key))
+}
+
 /// The first response to this key; `None` if the key is new.
 fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse>, Reject> {
     let sql = "

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Cell, Code, EntityKind, Reject, Row};
+use crate::domain::{Cell, Code, EntityKind, FieldRef, Reject, Row};
 use crate::store::error::failed;
 
 /// The statements of one kind, built once from its schema.
@@ -65,6 +65,28 @@ pub(super) fn load(conn: &Connection, kind: EntityKind, id: i64) -> Result<Optio
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let row = statement.query_row([id], |row| read(kind, row)).optional();
     row.map_err(failed)
+}
+
+/// The product with that text in a unique field.
+pub(super) fn load_by(
+    conn: &Connection,
+    field: FieldRef,
+    text: &str,
+) -> Result<Option<Row>, Reject> {
+    let kind = EntityKind::Product;
+    let sql = format!("{} WHERE {} = ?", select(kind), field.name);
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let row = statement.query_row([text], |row| read(kind, row)).optional();
+    row.map_err(failed)
+}
+
+/// The transactions of an order, oldest first.
+pub(super) fn transactions_of(conn: &Connection, order_id: i64) -> Result<Vec<Row>, Reject> {
+    let kind = EntityKind::Transaction;
+    let sql = format!("{} WHERE order_id = ? ORDER BY id", select(kind));
+    let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = statement.query_map([order_id], |row| read(kind, row));
+    rows.and_then(Iterator::collect).map_err(failed)
 }
 
 /// The bytes of a row's cells, which is about the size of its JSON.

@@ -14,11 +14,11 @@ use crate::store::{events, idempotency, rows};
 pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     let (seq, now) = (tx.next_seq, tx.now);
     let saved = match step {
-        Step::Create { row, products } => {
+        Step::Create { row, products, payments } => {
             let mut row = Row { seq, created_at: now, updated_at: now, ..row };
             rows::insert(tx.conn, &mut row)?;
             link_products(tx.conn, row.id, &products)?;
-            Step::Create { row, products }
+            Step::Create { row, products, payments }
         }
         Step::Update { before, after } => {
             let visible = after.changes(&before).any(|(_, field)| field.visible());

@@ -41,6 +41,7 @@ mod rights;
 mod roles;
 mod routing;
 mod rules;
+mod sales;
 mod sessions;
 mod shipping;
 mod stock;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::json_schema::{
     self, NOT_BLANK, choice, closed, id, members, object, reference, seq, time, title,
 };
+use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role};
 use crate::http::audit;
 use crate::http::problem::status;
@@ -141,6 +142,7 @@ fn responses() -> Value {
 fn schemas() -> Value {
     let mut schemas = json_schema::entities();
     schemas.extend(json_schema::choices());
+    schemas.extend(sale_and_stock_schemas());
     schemas.extend(json_schema::events());
     schemas.extend(user_schemas());
     schemas.extend(page_schemas());

@@ -59,10 +59,13 @@ fn description(route: &Route, kind: Option<EntityKind>) -> String {
         Access::LoggedIn => "Allowed for every role.".to_owned(),
         Access::Read => of_kind(Role::may_read),
         Access::Create => of_kind(Role::may_create),
+        Access::Sell => roles(&|role| role.may_create(EntityKind::Order)),
         Access::Change => roles(&Role::may_change),
         Access::Admin => roles(&Role::may_manage_users),
     }];
-    if let ResponseBody::Created(_) | ResponseBody::Repeatable(_) = route.response {
+    if let ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold =
+        route.response
+    {
         sentences.push(
             "A repeat with the same Idempotency-Key and body within 24 hours gets the first reply."
                 .to_owned(),
@@ -86,7 +89,7 @@ fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
     match (&route.method, route.response) {
         (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
         (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
-        (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_)) => {
+        (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold) => {
             all.push(shared("IdempotencyKey"));
         }
         _ => {}
@@ -131,6 +134,11 @@ fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
 fn responses(route: &Route, kind: Option<EntityKind>) -> Value {
     let mut responses = Map::new();
     let (status, success) = success(route, kind);
+    if route.response == ResponseBody::Sold {
+        let mut repeated = success.clone();
+        repeated["description"] = json!("It was stored before; the order is as it is now.");
+        responses.insert("200".to_owned(), repeated);
+    }
     responses.insert(status.to_owned(), success);
     if let (&Method::GET, ResponseBody::Versioned(_)) = (&route.method, route.response) {
         let not_modified = json!({"$ref": "#/components/responses/NotModified"});
@@ -164,6 +172,10 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
         ResponseBody::Created(name) => {
             header_names.extend(["ETag", "Location"]);
             ("201", "Created.", Some(json_body(name)))
+        }
+        ResponseBody::Sold => {
+            header_names.extend(["ETag", "Location"]);
+            ("201", "Stored.", Some(json_body("Sale")))
         }
         ResponseBody::Text(media) => {
             ("200", "Done.", Some(json!({media: {"schema": {"type": "string"}}})))
