@@ -50,3 +50,7 @@ CREATE TABLE sales (
     lines     TEXT NOT NULL CHECK (json_valid(lines)),
     change    INTEGER NOT NULL CHECK (change >= 0)
 ) STRICT, WITHOUT ROWID;
+
+-- What comes back with a refund: a JSON array of the order's lines, and what came back of each line.
+ALTER TABLE transactions ADD COLUMN restock TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restock));
+ALTER TABLE orders ADD COLUMN restocked TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restocked));

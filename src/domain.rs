@@ -24,6 +24,7 @@ pub mod precondition;
 pub mod principal;
 pub mod product;
 pub mod reject;
+pub mod restock;
 pub mod role;
 pub mod row;
 pub mod sale;

@@ -19,6 +19,7 @@ mod plan;
 mod pricing;
 mod product;
 mod reads;
+mod restock;
 mod sale;
 mod shipment;
 mod step;

@@ -6,6 +6,7 @@ use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
 use crate::domain::{
     Cell, EntityKind, Field, KindSet, Reject, Row, Thousandths, decimal, order, timestamp,
+    transaction,
 };
 
 /// One entry of the event log, as it is stored and sent.
@@ -169,6 +170,7 @@ impl<'r> JsonWriter<'r> {
             }
             (Type::Items, _) => self.put_items()?,
             (Type::Taxes, _) => self.put_taxes()?,
+            (Type::Restock, _) => self.put_restock()?,
             (Type::Oversold, _) => self.put_oversold()?,
             (_, Cell::Null) => out.push_str("null"),
             (Type::Thousandths(_), Cell::Int(number)) => Thousandths(*number).write(out),
@@ -212,6 +214,20 @@ impl<'r> JsonWriter<'r> {
                 Some(note) => put_text(out, note),
                 None => out.push_str("null"),
             }
+            out.push('}');
+        }
+        out.push(']');
+        Ok(())
+    }
+
+    fn put_restock(&mut self) -> Result<(), Reject> {
+        let out = &mut self.out;
+        out.push('[');
+        for (at, one) in transaction::restock(self.row)?.iter().enumerate() {
+            out.push_str(if at == 0 { "{\"line\":" } else { ",{\"line\":" });
+            out.push_str(itoa::Buffer::new().format(one.line));
+            out.push_str(",\"quantity\":");
+            one.quantity.write(out);
             out.push('}');
         }
         out.push(']');

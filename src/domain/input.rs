@@ -6,6 +6,7 @@ use crate::domain::amount::{self, read_amount};
 use crate::domain::check::{check_text, normalize_text, parse_integer, required};
 use crate::domain::decimal::Decimal;
 use crate::domain::order_line::{LineForm, OrderLine, read_order_lines};
+use crate::domain::restock::{Restock, read_restock};
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{
     Cell, Code, EntityKind, Field, FieldError, FieldRef, Reject, Row, Thousandths, Violation, order,
@@ -31,6 +32,8 @@ pub enum Provided {
     Amount(Decimal),
     /// The lines of a new order, not yet priced.
     Lines(Vec<OrderLine>),
+    /// The goods that come back with a refund.
+    Restock(Vec<Restock>),
 }
 
 /// The fields that a client gave, in the order of the schema.
@@ -194,7 +197,8 @@ fn read_value(
             }
             return Ok(Provided::Amount(amount));
         }
-        (Type::Taxes | Type::Oversold | Type::Time, _) => {
+        (Type::Restock, value) => return read_restock(value, errors).map(Provided::Restock),
+        (Type::Taxes | Type::Oversold | Type::Quantities | Type::Time, _) => {
             return Err(Violation::new(Code::ReadOnly, "is set by the server"));
         }
         (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, form, errors))),

@@ -254,6 +254,10 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
         Type::Time => time(),
+        Type::Quantities => json!({"type": "array", "items": {"type": "number"}}),
+        Type::Restock => json!({
+            "type": "array", "maxItems": ORDER_LINES_MAX, "items": reference("Restock"),
+        }),
         Type::Oversold => json!({"type": "array", "items": reference("Oversold")}),
         Type::Taxes => json!({"type": "array", "items": reference("TaxSum")}),
         Type::Items if direction == Direction::Shown => {

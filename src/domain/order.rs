@@ -162,6 +162,9 @@ const FIELDS: &[Field] = &[
         "The status without the parcels, a cancellation or a refund; null if it equals the status.",
     )
     .hidden(),
+    Field::new("restocked", Type::Quantities, "What came back of each line with refunds.")
+        .initial("[]")
+        .hidden(),
     Field::new("stock_returned", Type::Flag, "1 once its goods came back into stock, else 0.")
         .initial_int(0)
         .hidden(),
@@ -199,6 +202,8 @@ pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 pub const KIOSK_ID: FieldRef = FieldRef::of(FIELDS, "kiosk_id");
 /// The status without the parcels, a cancellation or a refund.
 pub const STATUS_BEFORE: FieldRef = FieldRef::of(FIELDS, "status_before");
+/// What came back of each line with refunds.
+pub const RESTOCKED: FieldRef = FieldRef::of(FIELDS, "restocked");
 /// Whether its goods came back into stock.
 pub const STOCK_RETURNED: FieldRef = FieldRef::of(FIELDS, "stock_returned");
 
@@ -333,16 +338,34 @@ pub fn oversold(order: &Row) -> Result<Vec<Oversold>, Reject> {
     serde_json::from_str(order.text(OVERSOLD)?).map_err(|_| order.damaged(OVERSOLD))
 }
 
+/// Stores in an order's row what came back of each line.
+pub fn set_restocked(order: &mut Row, restocked: &[Thousandths]) -> Result<(), Reject> {
+    let text = serde_json::to_string(restocked).map_err(|_| Reject::Unavailable)?;
+    order.set(RESTOCKED, Cell::Text(text));
+    Ok(())
+}
+
+/// What came back of each line of a stored order; empty if nothing did.
+///
+/// # Errors
+/// `Unavailable` if the stored text cannot be read.
+pub fn restocked(order: &Row) -> Result<Vec<Thousandths>, Reject> {
+    serde_json::from_str(order.text(RESTOCKED)?).map_err(|_| order.damaged(RESTOCKED))
+}
+
 /// The products of an order's lines, in ascending order.
 pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
     Ok(items(order)?.iter().map(|item| item.product_id).collect())
 }
 
-/// The quantity of each product that an order took from the stock.
+/// The quantity of each product that an order took from the stock, without what came back with refunds; below zero
+/// where more came back than was taken, because it was oversold.
 pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
     let mut taken = BTreeMap::new();
-    for item in items(order)?.iter().filter(|item| !item.uncounted) {
-        *taken.entry(item.product_id).or_default() += item.quantity;
+    let restocked = restocked(order)?;
+    for (at, item) in items(order)?.iter().enumerate().filter(|(_, item)| !item.uncounted) {
+        let back = restocked.get(at).map_or(0, |quantity| quantity.0);
+        *taken.entry(item.product_id).or_default() += Thousandths(item.quantity.0 - back);
     }
     for Oversold { product_id, quantity } in oversold(order)? {
         *taken.entry(product_id).or_default() += Thousandths(-quantity.0);

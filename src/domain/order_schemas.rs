@@ -10,8 +10,8 @@ use crate::domain::json_schema::{
 use crate::domain::order::{self, OrderStatus};
 use crate::domain::stock_change::StockReason;
 use crate::limits::{
-    BARCODE_CHARS_MAX, CLIENT_ID_CHARS_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, QUANTITY_MAX,
-    SALE_PAYMENTS_MAX, SKU_CHARS_MAX, STOCK_MAX, TAX_RATE_MAX,
+    BARCODE_CHARS_MAX, CLIENT_ID_CHARS_MAX, NAME_CHARS_MAX, NOTES_CHARS_MAX, ORDER_LINES_MAX,
+    QUANTITY_MAX, SALE_PAYMENTS_MAX, SKU_CHARS_MAX, STOCK_MAX, TAX_RATE_MAX,
 };
 
 /// The named schemas.
@@ -22,6 +22,7 @@ pub fn sale_and_stock_schemas() -> Map<String, Value> {
         ("NewOrderLine", new_order_line()),
         ("TaxSum", object(members([("rate", tax_rate()), ("net", amount()), ("tax", amount())]))),
         ("Oversold", object(members([("product_id", id()), ("quantity", quantity())]))),
+        ("Restock", object(members([("line", line_number()), ("quantity", quantity())]))),
         ("StockChange", stock_change()),
         ("StockReason", choice(StockReason::WORDS.iter().copied())),
     ]));
@@ -89,6 +90,10 @@ fn sale_line() -> Value {
 
 fn price(about: &str) -> Value {
     json!({"type": "number", "minimum": 0, "description": about})
+}
+
+fn line_number() -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": ORDER_LINES_MAX - 1, "description": "From 0."})
 }
 
 /// The body of a change of a product's stock.

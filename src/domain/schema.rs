@@ -54,6 +54,10 @@ pub enum Type {
     Time,
     /// What an order sold beyond the stock; stored as a JSON text that only `domain::order` reads.
     Oversold,
+    /// A quantity for each line of an order; stored as a JSON text that only `domain::order` reads.
+    Quantities,
+    /// What comes back with a refund; stored as a JSON text that only `domain::transaction` reads.
+    Restock,
     /// The tax of each rate in an order; stored as a JSON text that only `domain::order` reads.
     Taxes,
     /// The lines of an order; stored as a JSON text that only `domain::order` reads.

@@ -1,8 +1,9 @@
 //! Transactions: payments and refunds of an order.
 
+use crate::domain::restock::Restock;
 use crate::domain::schema::Type;
 use crate::domain::words::words;
-use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
+use crate::domain::{Cell, EntityKind, EntitySchema, Field, FieldRef, Reject, Row};
 use crate::limits::NAME_CHARS_MAX;
 
 words! {
@@ -71,6 +72,12 @@ const FIELDS: &[Field] = &[
     .patchable()
     .in_event(),
     Field::new("currency", Type::Currency, "The order's currency."),
+    Field::new(
+        "restock",
+        Type::Restock,
+        "The goods that come back with a refund: the numbers of the order's lines, from 0, and how much.",
+    )
+    .default("[]"),
     Field::new("tendered", Type::Money(1), "The cash that was given in a sale; else null.")
         .set_later(),
 ];
@@ -83,12 +90,29 @@ pub const TYPE: FieldRef = FieldRef::of(FIELDS, "type");
 pub const STATUS: FieldRef = FieldRef::of(FIELDS, "status");
 /// The amount, in minor units.
 pub const AMOUNT: FieldRef = FieldRef::of(FIELDS, "amount");
+/// The goods that come back with a refund.
+pub const RESTOCK: FieldRef = FieldRef::of(FIELDS, "restock");
 /// The means of payment.
 pub const GATEWAY: FieldRef = FieldRef::of(FIELDS, "gateway");
 /// The cash that was given, in minor units.
 pub const TENDERED: FieldRef = FieldRef::of(FIELDS, "tendered");
 /// The order's currency.
 pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
+
+/// Stores in a transaction's row what comes back.
+pub fn set_restock(row: &mut Row, restock: &[Restock]) -> Result<(), Reject> {
+    let text = serde_json::to_string(restock).map_err(|_| Reject::Unavailable)?;
+    row.set(RESTOCK, Cell::Text(text));
+    Ok(())
+}
+
+/// What comes back with a stored transaction.
+///
+/// # Errors
+/// `Unavailable` if the stored text cannot be read.
+pub fn restock(row: &Row) -> Result<Vec<Restock>, Reject> {
+    serde_json::from_str(row.text(RESTOCK)?).map_err(|_| row.damaged(RESTOCK))
+}
 
 /// The names and fields of a transaction.
 pub const SCHEMA: EntitySchema = EntitySchema {

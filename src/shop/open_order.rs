@@ -24,7 +24,7 @@ pub(super) fn update(
 ) -> Result<Vec<Step>, Reject> {
     let order = Order::read(&before)?;
     let sums = Sums::of(&reads.payments(before.id)?);
-    check_open(order, sums)?;
+    check_open(order, sums.has_refund() || !order::restocked(&before)?.is_empty())?;
     if input.get(TOTAL).is_some() {
         return Err(new_order::follows_from_items(TOTAL));
     }
@@ -60,9 +60,9 @@ pub(super) fn update(
     Ok(steps)
 }
 
-fn check_open(order: Order, sums: Sums) -> Result<(), Reject> {
+fn check_open(order: Order, has_refund: bool) -> Result<(), Reject> {
     let is_open = matches!(order.status, OrderStatus::Pending | OrderStatus::Processing);
-    if is_open && !sums.has_refund() {
+    if is_open && !has_refund {
         return Ok(());
     }
     let why = if is_open { "partly refunded".to_owned() } else { order.status.word().to_owned() };

@@ -3,11 +3,16 @@
 //! A rule reads the payments once: it checks an amount against the same sums from which the order's
 //! payment status then follows.
 
-use crate::domain::transaction::{CURRENCY, ORDER_ID, TransactionType};
+use crate::domain::input::Provided;
+use crate::domain::restock::Restock;
+use crate::domain::transaction::{
+    self, CURRENCY, ORDER_ID, RESTOCK, TransactionStatus, TransactionType,
+};
 use crate::domain::{Cell, Code, Input, Reject, Row};
 use crate::limits::ORDER_TRANSACTIONS_MAX;
 use crate::shop::order::{self, Order};
 use crate::shop::reads::{Reads, order_of};
+use crate::shop::restock;
 use crate::shop::step::Step;
 use crate::shop::sums::{Payment, Sums};
 use crate::shop::transition::status_skipped;
@@ -32,8 +37,31 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
     }
     Sums::of(&payments).check_amount(payment, &order_row)?;
     payments.push(payment);
-    let step = Step::create(row);
-    with_order(step, order_row, order, &payments)
+    let mut after = order_row.clone();
+    let back = match input.get(RESTOCK) {
+        Some(Provided::Restock(restock)) => {
+            check_restock(payment, restock)?;
+            transaction::set_restock(&mut row, restock)?;
+            restock::bring_back(reads, &mut after, restock)?
+        }
+        _ => Vec::new(),
+    };
+    order.with_sums(Sums::of(&payments)).write(&mut after);
+    let mut steps = vec![Step::create(row)];
+    steps.extend((after != order_row).then_some(Step::Update { before: order_row, after }));
+    steps.extend(back);
+    Ok(steps)
+}
+
+/// Only a refund that has not failed brings goods back.
+fn check_restock(payment: Payment, restock: &[Restock]) -> Result<(), Reject> {
+    let refunds =
+        payment.direction == TransactionType::Refund && payment.status != TransactionStatus::Failed;
+    if refunds || restock.is_empty() {
+        return Ok(());
+    }
+    let message = "goods come back only with a refund that has not failed";
+    Err(Reject::field(RESTOCK.name, Code::UnknownValue, message))
 }
 
 /// The steps of a patch of a transaction. A completed or failed one keeps its status.

@@ -5,6 +5,7 @@ mod model;
 mod open_orders;
 mod pricing;
 mod properties;
+mod restock;
 mod rules;
 
 use std::collections::BTreeMap;

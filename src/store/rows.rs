@@ -248,9 +248,18 @@ mod tests {
             for (cell, field) in row.cells.iter_mut().zip(kind.schema().fields) {
                 *cell = match (field.ty, &cell) {
                     (Type::Choice(words), _) => Cell::Text(words[0].to_owned()),
-                    (Type::Items | Type::Taxes, _) => Cell::Text("[]".to_owned()),
+                    (
+                        Type::Items
+                        | Type::Taxes
+                        | Type::Oversold
+                        | Type::Quantities
+                        | Type::Restock,
+                        _,
+                    ) => Cell::Text("[]".to_owned()),
                     (Type::Currency, _) => Cell::Text("USD".to_owned()),
-                    (Type::Money(_) | Type::Id(_) | Type::Thousandths(_), _) => Cell::Int(1),
+                    (Type::Money(_) | Type::Id(_) | Type::Thousandths(_) | Type::Time, _) => {
+                        Cell::Int(1)
+                    }
                     (_, Cell::Null) if !field.hidden => Cell::Text("x".to_owned()),
                     (_, cell) => (*cell).clone(),
                 };
