@@ -54,3 +54,6 @@ CREATE TABLE sales (
 -- What comes back with a refund: a JSON array of the order's lines, and what came back of each line.
 ALTER TABLE transactions ADD COLUMN restock TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restock));
 ALTER TABLE orders ADD COLUMN restocked TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restocked));
+
+-- The lines that are finished: a JSON array of their numbers, from 0.
+ALTER TABLE orders ADD COLUMN done TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(done));

@@ -22,8 +22,14 @@ pub(super) struct CommandFlag {
     pub(super) set: Set,
 }
 
-const ROLES: &[(&str, &str)] =
-    &[("admin", "admin"), ("staff", "staff"), ("kiosk", "kiosk"), ("display", "display")];
+const ROLES: &[(&str, &str)] = &[
+    ("admin", "admin"),
+    ("staff", "staff"),
+    ("kiosk", "kiosk"),
+    ("display", "display"),
+    ("kitchen", "kitchen"),
+    ("picker", "picker"),
+];
 
 pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
     CommandFlag {

@@ -1,5 +1,7 @@
 //! The rules of a single value: texts, choices, whole numbers.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::domain::decimal::{self, AmountError};
@@ -7,7 +9,8 @@ use crate::domain::schema::Type;
 use crate::domain::text::{self, hidden_character};
 use crate::domain::{Code, Field, Violation, currency};
 use crate::limits::{
-    BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX, NOTES_CHARS_MAX,
+    BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX,
+    NOTES_CHARS_MAX, ORDER_LINES_MAX,
 };
 
 /// Reads a whole number within bounds, however it is written: 2, 2.0 and 20e-1 are the same.
@@ -55,6 +58,7 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Time
         | Type::Oversold
         | Type::Quantities
+        | Type::LineNumbers
         | Type::Restock
         | Type::Taxes
         | Type::Items => Ok(()),
@@ -89,6 +93,18 @@ fn check_block(text: &str, most: usize) -> Result<(), Violation> {
         Some(control) => Err(bad_character(control, "the control character")),
         None => Ok(()),
     }
+}
+
+/// Reads numbers of lines; returns them as they are stored.
+pub(super) fn read_line_numbers(value: Value) -> Result<String, Violation> {
+    let Value::Array(numbers) = value else {
+        return Err(Violation::new(Code::WrongType, "must be an array of numbers of lines"));
+    };
+    let most = i64::try_from(ORDER_LINES_MAX - 1).unwrap_or(i64::MAX);
+    let numbers = numbers.iter().map(|number| parse_integer(number, 0, most));
+    let numbers = numbers.collect::<Result<BTreeSet<i64>, _>>()?;
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    Ok(format!("[{}]", numbers.join(",")))
 }
 
 /// The violation of a member that is missing.

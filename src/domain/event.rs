@@ -170,6 +170,7 @@ impl<'r> JsonWriter<'r> {
             }
             (Type::Items, _) => self.put_items()?,
             (Type::Taxes, _) => self.put_taxes()?,
+            (Type::LineNumbers, Cell::Text(numbers)) => out.push_str(numbers),
             (Type::Restock, _) => self.put_restock()?,
             (Type::Oversold, _) => self.put_oversold()?,
             (_, Cell::Null) => out.push_str("null"),

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::domain::amount::{self, read_amount};
-use crate::domain::check::{check_text, normalize_text, parse_integer, required};
+use crate::domain::check::{
+    check_text, normalize_text, parse_integer, read_line_numbers, required,
+};
 use crate::domain::decimal::Decimal;
 use crate::domain::order_line::{LineForm, OrderLine, read_order_lines};
 use crate::domain::restock::{Restock, read_restock};
@@ -197,6 +199,7 @@ fn read_value(
             }
             return Ok(Provided::Amount(amount));
         }
+        (Type::LineNumbers, value) => Cell::Text(read_line_numbers(value)?),
         (Type::Restock, value) => return read_restock(value, errors).map(Provided::Restock),
         (Type::Taxes | Type::Oversold | Type::Quantities | Type::Time, _) => {
             return Err(Violation::new(Code::ReadOnly, "is set by the server"));

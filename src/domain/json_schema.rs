@@ -188,7 +188,7 @@ fn entity(kind: EntityKind) -> Value {
 }
 
 fn patch(kind: EntityKind) -> Value {
-    let fields = client_fields(kind).filter(|field| field.patch);
+    let fields = kind.schema().fields.iter().filter(|field| field.patch);
     closed(members(fields.map(|field| (field.name, given(kind, field)))), &[])
 }
 
@@ -254,6 +254,10 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
         Type::Time => time(),
+        Type::LineNumbers => json!({
+            "type": "array", "uniqueItems": true,
+            "items": {"type": "integer", "minimum": 0, "maximum": ORDER_LINES_MAX - 1},
+        }),
         Type::Quantities => json!({"type": "array", "items": {"type": "number"}}),
         Type::Restock => json!({
             "type": "array", "maxItems": ORDER_LINES_MAX, "items": reference("Restock"),

@@ -34,13 +34,13 @@ words! {
 }
 
 impl OrderStatus {
-    /// The statuses that a person may set on an order with this one.
+    /// The statuses that a person may set on an order with this one. One step back is a recall.
     pub const fn next(self) -> &'static [Self] {
-        use OrderStatus::{Cancelled, Completed, Processing, Ready, Refunded, Shipped};
+        use OrderStatus::{Cancelled, Completed, Pending, Processing, Ready, Refunded, Shipped};
         match self {
             Self::Pending => &[Processing, Ready, Shipped, Completed, Cancelled],
-            Self::Processing => &[Ready, Shipped, Completed, Cancelled, Refunded],
-            Self::Ready => &[Shipped, Completed, Cancelled, Refunded],
+            Self::Processing => &[Pending, Ready, Shipped, Completed, Cancelled, Refunded],
+            Self::Ready => &[Processing, Shipped, Completed, Cancelled, Refunded],
             Self::Shipped => &[Completed, Refunded],
             Self::Completed => &[Refunded],
             Self::Cancelled | Self::Refunded => &[],
@@ -162,6 +162,9 @@ const FIELDS: &[Field] = &[
         "The status without the parcels, a cancellation or a refund; null if it equals the status.",
     )
     .hidden(),
+    Field::new("done", Type::LineNumbers, "The numbers of the lines that are finished, from 0.")
+        .initial("[]")
+        .patchable(),
     Field::new("restocked", Type::Quantities, "What came back of each line with refunds.")
         .initial("[]")
         .hidden(),
@@ -202,6 +205,8 @@ pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 pub const KIOSK_ID: FieldRef = FieldRef::of(FIELDS, "kiosk_id");
 /// The status without the parcels, a cancellation or a refund.
 pub const STATUS_BEFORE: FieldRef = FieldRef::of(FIELDS, "status_before");
+/// The numbers of the lines that are finished.
+pub const DONE: FieldRef = FieldRef::of(FIELDS, "done");
 /// What came back of each line with refunds.
 pub const RESTOCKED: FieldRef = FieldRef::of(FIELDS, "restocked");
 /// Whether its goods came back into stock.
@@ -336,6 +341,21 @@ pub fn set_oversold(order: &mut Row, oversold: &[Oversold]) -> Result<(), Reject
 /// `Unavailable` if the stored text cannot be read.
 pub fn oversold(order: &Row) -> Result<Vec<Oversold>, Reject> {
     serde_json::from_str(order.text(OVERSOLD)?).map_err(|_| order.damaged(OVERSOLD))
+}
+
+/// Stores in an order's row which lines are finished.
+pub fn set_done(order: &mut Row, done: &[usize]) -> Result<(), Reject> {
+    let text = serde_json::to_string(done).map_err(|_| Reject::Unavailable)?;
+    order.set(DONE, Cell::Text(text));
+    Ok(())
+}
+
+/// The numbers of the lines of a stored order that are finished, in ascending order.
+///
+/// # Errors
+/// `Unavailable` if the stored text cannot be read.
+pub fn done(order: &Row) -> Result<Vec<usize>, Reject> {
+    serde_json::from_str(order.text(DONE)?).map_err(|_| order.damaged(DONE))
 }
 
 /// Stores in an order's row what came back of each line.

@@ -13,11 +13,16 @@ pub enum Role {
     Kiosk,
     /// Reads orders, products and shipments.
     Display,
+    /// Prepares orders: reads them and products, and says how far each is.
+    Kitchen,
+    /// Prepares orders, and sends them.
+    Picker,
 }
 
 impl Role {
-    /// All roles, the one with the most rights first.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Staff, Self::Kiosk, Self::Display];
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Staff, Self::Kiosk, Self::Display, Self::Kitchen, Self::Picker];
 
     /// The role's name in JSON and in SQL.
     pub fn name(self) -> &'static str {
@@ -26,6 +31,8 @@ impl Role {
             Self::Staff => "staff",
             Self::Kiosk => "kiosk",
             Self::Display => "display",
+            Self::Kitchen => "kitchen",
+            Self::Picker => "picker",
         }
     }
 
@@ -39,8 +46,10 @@ impl Role {
     pub fn may_read(self, kind: EntityKind) -> bool {
         match self {
             Self::Admin | Self::Staff => true,
-            Self::Kiosk => matches!(kind, EntityKind::Product | EntityKind::Order),
-            Self::Display => {
+            Self::Kiosk | Self::Kitchen => {
+                matches!(kind, EntityKind::Product | EntityKind::Order)
+            }
+            Self::Display | Self::Picker => {
                 matches!(kind, EntityKind::Order | EntityKind::Product | EntityKind::Shipment)
             }
         }
@@ -56,11 +65,28 @@ impl Role {
         match self {
             Self::Admin | Self::Staff => true,
             Self::Kiosk => kind == EntityKind::Order,
-            Self::Display => false,
+            Self::Picker => kind == EntityKind::Shipment,
+            Self::Display | Self::Kitchen => false,
         }
     }
 
-    /// Whether the role may change and delete entities.
+    /// Whether the role may patch entities of that kind; see `only_prepares` for orders.
+    pub fn may_patch(self, kind: EntityKind) -> bool {
+        match self {
+            Self::Admin | Self::Staff => true,
+            Self::Kitchen => kind == EntityKind::Order,
+            Self::Picker => matches!(kind, EntityKind::Order | EntityKind::Shipment),
+            Self::Kiosk | Self::Display => false,
+        }
+    }
+
+    /// Whether the role may change of an order only how far it is: its status up to ready, and the lines that are
+    /// done.
+    pub fn only_prepares(self) -> bool {
+        matches!(self, Self::Kitchen | Self::Picker)
+    }
+
+    /// Whether the role may delete and erase entities, and change the stock.
     pub fn may_change(self) -> bool {
         matches!(self, Self::Admin | Self::Staff)
     }

@@ -56,6 +56,8 @@ pub enum Type {
     Oversold,
     /// A quantity for each line of an order; stored as a JSON text that only `domain::order` reads.
     Quantities,
+    /// Numbers of lines of an order, each once, in ascending order; stored as a JSON text.
+    LineNumbers,
     /// What comes back with a refund; stored as a JSON text that only `domain::transaction` reads.
     Restock,
     /// The tax of each rate in an order; stored as a JSON text that only `domain::order` reads.

@@ -54,7 +54,9 @@ pub(super) enum Access {
     Create,
     /// Roles that may make orders.
     Sell,
-    /// Roles that may change and delete entities.
+    /// Roles that may patch entities of that kind.
+    Patch,
+    /// Roles that may delete entities, and change them otherwise.
     Change,
     /// Admins.
     Admin,
@@ -102,6 +104,7 @@ impl Access {
             Self::Read => (of_kind(Role::may_read), "read"),
             Self::Create => (of_kind(Role::may_create), "create"),
             Self::Sell => (role.may_create(EntityKind::Order), "sell"),
+            Self::Patch => (of_kind(Role::may_patch), "change"),
             Self::Change => (role.may_change(), "change or delete"),
             Self::Admin => (role.may_manage_users(), ""),
         };

@@ -39,7 +39,7 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.get(request)),
     },
     Route {
-        method: Method::PATCH, path: "/api/{kind}/{id}", access: Access::Change, query: NO_QUERY,
+        method: Method::PATCH, path: "/api/{kind}/{id}", access: Access::Patch, query: NO_QUERY,
         request: RequestBody::MergePatch("{Kind}Patch"), response: ResponseBody::Versioned("{Kind}"),
         rules: &[
             Code::StatusSkipped, Code::Overpaid, Code::RefundTooLarge, Code::TotalFixed, Code::Duplicate,

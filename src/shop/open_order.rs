@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::input::{Input, Provided};
-use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, OrderStatus, TOTAL};
+use crate::domain::order::{self, CURRENCY, DISCOUNT, DONE, ITEMS, Item, OrderStatus, TOTAL};
 use crate::domain::order_line::OrderLine;
 use crate::domain::{Code, EntityKind, FieldError, Reject, Role, Row, Thousandths};
-use crate::shop::order::{Order, check_status};
+use crate::shop::order::{Order, check_done, check_status};
 use crate::shop::pricing::Terms;
 use crate::shop::reads::Reads;
 use crate::shop::step::Step;
@@ -31,13 +31,17 @@ pub(super) fn update(
     let old = order::items(&before)?;
     let (items, mut products) = match input.get(ITEMS) {
         Some(Provided::Lines(lines)) => changed_items(reads, role, lines, &old, &before)?,
-        _ => (old, BTreeMap::new()),
+        _ => (old.clone(), BTreeMap::new()),
     };
     if items.is_empty() {
         let message = "needs items; leave it out of an order that has only a total";
         return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
     }
+    if !input.has_any(&[DONE]) {
+        keep_done(&mut after, &old, &items)?;
+    }
     pricing::set(&mut after, &items, reads.tax_mode())?;
+    check_done(&after)?;
     let mut changed = check_status(order, &after)?;
     changed.total = after.int(TOTAL)?;
     changed.with_sums(sums).write(&mut after);
@@ -58,6 +62,18 @@ pub(super) fn update(
         }
     }
     Ok(steps)
+}
+
+/// A line that stays as it is in its place stays finished.
+fn keep_done(order: &mut Row, old: &[Item], new: &[Item]) -> Result<(), Reject> {
+    let stays = |at: &usize| {
+        let same = |old: &Item, new: &Item| {
+            (old.product_id, old.quantity, &old.note) == (new.product_id, new.quantity, &new.note)
+        };
+        old.get(*at).zip(new.get(*at)).is_some_and(|(old, new)| same(old, new))
+    };
+    let done: Vec<usize> = order::done(order)?.into_iter().filter(stays).collect();
+    order::set_done(order, &done)
 }
 
 fn check_open(order: Order, has_refund: bool) -> Result<(), Reject> {

@@ -9,10 +9,13 @@
 //! - else `base`.
 
 use crate::domain::order::{
-    self, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED, TOTAL,
+    self, DONE, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED,
+    TOTAL,
 };
 use crate::domain::shipment::ShipmentStatus;
-use crate::domain::{Cell, Code, EntityKind, FieldRef, Reject, Row, Thousandths, transaction};
+use crate::domain::{
+    Cell, Code, EntityKind, FieldRef, Input, Reject, Role, Row, Thousandths, transaction,
+};
 use crate::shop::product;
 use crate::shop::reads::Reads;
 use crate::shop::step::Step;
@@ -119,6 +122,9 @@ pub(super) fn check_update(
     before: &Row,
     after: &mut Row,
 ) -> Result<(), Reject> {
+    if after.cell(DONE) != before.cell(DONE) {
+        check_done(after)?;
+    }
     let order = Order::read(before)?;
     let total = after.int(TOTAL)?;
     let mut changed = check_status(order, after)?;
@@ -135,6 +141,45 @@ pub(super) fn check_update(
     }
     changed.write(after);
     Ok(())
+}
+
+/// Refuses a patch of more than a role that only prepares may change.
+pub(super) fn check_preparation(role: Role, input: &Input) -> Result<(), Reject> {
+    if !role.only_prepares() {
+        return Ok(());
+    }
+    let fields = EntityKind::Order.schema().fields.iter();
+    let mut given = fields
+        .enumerate()
+        .filter(|(index, field)| input.get(FieldRef { name: field.name, index: *index }).is_some());
+    if let Some((_, field)) =
+        given.find(|(_, field)| ![STATUS.name, DONE.name].contains(&field.name))
+    {
+        let text =
+            format!("the role {} may change status and done, not {}", role.name(), field.name);
+        return Err(Reject::NotAllowed(text));
+    }
+    let status = OrderStatus::from_word(input.text(STATUS));
+    match status {
+        None | Some(OrderStatus::Pending | OrderStatus::Processing | OrderStatus::Ready) => Ok(()),
+        Some(status) => Err(Reject::NotAllowed(format!(
+            "the role {} may not make an order {}",
+            role.name(),
+            status.word()
+        ))),
+    }
+}
+
+/// Refuses numbers of lines that the order does not have.
+pub(super) fn check_done(order: &Row) -> Result<(), Reject> {
+    let lines = order::items(order)?.len();
+    match order::done(order)?.last() {
+        Some(last) if *last >= lines => {
+            let message = format!("the order has {lines} lines, and the first is 0");
+            Err(Reject::field(DONE.name, Code::UnknownReference, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The order with the status of its patched row, if that may follow the present one.

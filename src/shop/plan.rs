@@ -20,6 +20,9 @@ pub fn plan(
         Operation::Create(input) => create(reads, principal, input),
         Operation::Sell(sale) => sale::create(reads, principal, sale),
         Operation::Update(id, input) => {
+            if change.kind == EntityKind::Order {
+                order::check_preparation(principal.role(), input)?;
+            }
             let before = stored(reads, change, *id)?;
             all_found(missing_references(reads, input)?)?;
             let mut after = before.clone();

@@ -253,6 +253,7 @@ mod tests {
                         | Type::Taxes
                         | Type::Oversold
                         | Type::Quantities
+                        | Type::LineNumbers
                         | Type::Restock,
                         _,
                     ) => Cell::Text("[]".to_owned()),

@@ -22,6 +22,10 @@ const KEYS: [(&str, &[&str]); 5] = [
             "tax_total",
             "rounding",
             "taxes",
+            "client_id",
+            "sold_at",
+            "oversold",
+            "done",
             "notes",
         ],
     ),
@@ -34,7 +38,10 @@ const KEYS: [(&str, &[&str]); 5] = [
     ),
     ("customers", &["email", "first_name", "last_name", "phone"]),
     ("shipments", &["order_id", "tracking_number", "status", "carrier"]),
-    ("transactions", &["order_id", "type", "status", "amount", "gateway", "currency"]),
+    (
+        "transactions",
+        &["order_id", "type", "status", "amount", "gateway", "currency", "restock", "tendered"],
+    ),
 ];
 
 /// A body that creates an entity, and a patch that changes it.

@@ -94,6 +94,50 @@ fn a_kiosk_sells_and_sees_its_own_orders_only() {
 }
 
 #[test]
+fn kitchen_and_picker_say_how_far_an_order_is() {
+    let server = Server::with_users(&["kitchen", "picker"], &[]);
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 10);
+    for role in ["kitchen", "picker"] {
+        let client = server.login(role);
+        let path = format!("/api/orders/{}", order(&admin, tea, 1)["id"]);
+        for status in ["processing", "ready", "processing", "pending", "ready"] {
+            let patched = client.patch(&path, &json!({"status": status, "done": [0]}));
+            assert_eq!(patched.expect(200).json()["status"], status, "{role}");
+        }
+        let skipped = client.patch(&path, &json!({"status": "pending"})).problem(409);
+        assert_eq!(skipped["code"], "status_skipped");
+        for patch in [
+            json!({"status": "completed"}),
+            json!({"status": "cancelled"}),
+            json!({"notes": "x"}),
+            json!({"done": [], "total": 1}),
+            json!({"discount": 1}),
+        ] {
+            let problem = client.patch(&path, &patch).problem(403);
+            assert_eq!(problem["code"], "role_not_allowed", "{role}: {patch}");
+        }
+        assert_eq!(admin.get(&path).expect(200).json()["done"], json!([0]));
+        client.delete(&path).problem(403);
+        client.post("/api/orders", &json!({"total": 1})).problem(403);
+        client.get("/api/customers").problem(403);
+        client.get("/api/events?after=0&channel=transaction_changes").problem(403);
+        client.patch(&format!("/api/products/{tea}"), &json!({"price": 1})).problem(403);
+        client.get(&format!("/api/products/{tea}")).expect(200);
+        let parcel = json!({"order_id": 1});
+        let made = client.post("/api/shipments", &parcel);
+        if role == "picker" {
+            let path = made.expect(201).header("location").to_owned();
+            client.patch(&path, &json!({"status": "shipped"})).expect(200);
+            client.delete(&path).problem(403);
+        } else {
+            made.problem(403);
+            client.get("/api/shipments").problem(403);
+        }
+    }
+}
+
+#[test]
 fn the_event_log_shows_only_the_channels_of_the_role() {
     let server = Server::with_users(&["display"], &[]);
     let (admin, display) = (server.admin(), server.login("display"));

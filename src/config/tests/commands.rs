@@ -105,7 +105,8 @@ demo --rate fast => --rate: RATE, not "fast" (from the command line)
 fn a_wrong_command_line_says_what_would_be_right() {
     for (args, expected) in rows(WRONG) {
         let lines = errors(line(args)).join("|");
-        let lines = lines.replace("must be admin, staff, kiosk or display", "ROLES");
+        let lines =
+            lines.replace("must be admin, staff, kiosk, display, kitchen or picker", "ROLES");
         let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
         let lines =

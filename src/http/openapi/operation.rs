@@ -60,6 +60,7 @@ fn description(route: &Route, kind: Option<EntityKind>) -> String {
         Access::Read => of_kind(Role::may_read),
         Access::Create => of_kind(Role::may_create),
         Access::Sell => roles(&|role| role.may_create(EntityKind::Order)),
+        Access::Patch => of_kind(Role::may_patch),
         Access::Change => roles(&Role::may_change),
         Access::Admin => roles(&Role::may_manage_users),
     }];

@@ -129,6 +129,27 @@ fn what_cannot_change_is_refused_and_nothing_happens() {
 }
 
 #[test]
+fn finished_lines_stay_so_where_the_order_stays_as_it_is() {
+    let mut here = setting();
+    let (tea, cup) = (here.tea, here.cup);
+    here.patch(json!({"items": lines(&[(tea, 1), (cup, 1), (cup, 2)]), "done": [2, 0, 2]}))
+        .unwrap();
+    assert_eq!(here.order()["done"], json!([0, 2]));
+    here.patch(json!({"items": lines(&[(tea, 1), (cup, 1), (cup, 3), (tea, 1)])})).unwrap();
+    assert_eq!(here.order()["done"], json!([0]));
+    for (done, code) in [
+        (json!([4]), Code::UnknownReference),
+        (json!([-1]), Code::TooSmall),
+        (json!([0.5]), Code::WrongType),
+        (json!("0"), Code::WrongType),
+    ] {
+        assert_eq!(here.patch(json!({"done": done})), Err(code), "{done}");
+    }
+    here.patch(json!({"done": []})).unwrap();
+    assert_eq!(here.order()["done"], json!([]));
+}
+
+#[test]
 fn an_order_from_outside_can_get_lines() {
     let mut here = setting();
     here.order = here.shop.create(EntityKind::Order, json!({"total": 7})).unwrap();

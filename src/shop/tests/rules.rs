@@ -233,8 +233,8 @@ fn statuses_and_their_transitions_are_pinned() {
     let orders: Vec<String> = OrderStatus::ALL.iter().copied().map(ways).collect();
     let expected = [
         "pending: processing ready shipped completed cancelled",
-        "processing: ready shipped completed cancelled refunded",
-        "ready: shipped completed cancelled refunded",
+        "processing: pending ready shipped completed cancelled refunded",
+        "ready: processing shipped completed cancelled refunded",
         "shipped: completed refunded",
         "completed: refunded",
         "cancelled: ",
@@ -245,5 +245,8 @@ fn statuses_and_their_transitions_are_pinned() {
     assert_eq!(TransactionStatus::WORDS, ["pending", "completed", "failed"]);
     let parcels = ["pending", "shipped", "in_transit", "delivered", "returned"];
     assert_eq!(ShipmentStatus::WORDS, parcels);
-    assert_eq!(Role::ALL.map(Role::name), ["admin", "staff", "kiosk", "display"]);
+    assert_eq!(
+        Role::ALL.map(Role::name),
+        ["admin", "staff", "kiosk", "display", "kitchen", "picker"]
+    );
 }

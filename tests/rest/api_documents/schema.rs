@@ -45,6 +45,10 @@ fn validate(document: &Value, schema: &Value, value: &Value) -> Result<(), Strin
             "maxItems" => {
                 items(value).is_none_or(|items| items.len() as u64 <= rule.as_u64().unwrap())
             }
+            "uniqueItems" => items(value).is_none_or(|items| {
+                let mut earlier = items.iter().enumerate();
+                earlier.all(|(at, item)| !items[..at].contains(item))
+            }),
             "required" => {
                 let names = rule.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
                 !value.is_object() || names.into_iter().all(|name| value.get(name).is_some())
