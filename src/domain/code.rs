@@ -69,6 +69,7 @@ codes! {
     ClientIdReused, "client_id_reused", "The client_id was used for another sale.";
     SaleDeleted, "sale_deleted", "The order of the sale with this client_id was deleted.";
     NotCounted, "not_counted", "The product's stock is not counted, so it cannot change by a quantity.";
+    OrderCompleted, "order_completed", "The order is completed and paid; it can be refunded, but not deleted.";
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";

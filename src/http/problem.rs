@@ -144,6 +144,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::InUse
         | Code::OrderFixed
         | Code::NotCounted
+        | Code::OrderCompleted
         | Code::TotalChanged
         | Code::ClientIdReused
         | Code::Duplicate

@@ -43,6 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
         request: RequestBody::MergePatch("{Kind}Patch"), response: ResponseBody::Versioned("{Kind}"),
         rules: &[
             Code::StatusSkipped, Code::Overpaid, Code::RefundTooLarge, Code::TotalFixed, Code::Duplicate,
+            Code::OrderFixed, Code::OutOfStock, Code::NotForSale,
         ],
         id: "update{Kind}", summary: "Change a {noun}",
         handler: |api, request| Box::pin(api.patch(request)),
@@ -50,7 +51,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::DELETE, path: "/api/{kind}/{id}", access: Access::Change, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Nothing,
-        rules: &[Code::InUse, Code::RefundTooLarge],
+        rules: &[Code::InUse, Code::RefundTooLarge, Code::OrderCompleted],
         id: "delete{Kind}", summary: "Delete a {noun}",
         handler: |api, request| Box::pin(api.delete(request)),
     },

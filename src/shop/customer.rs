@@ -1,7 +1,17 @@
-//! Customers: the right to be forgotten.
+//! Customers: what is known of them, and the right to be forgotten.
 
-use crate::domain::{Cell, Row};
+use crate::domain::customer::{EMAIL, FIRST_NAME, LAST_NAME};
+use crate::domain::{Cell, Code, Reject, Row};
 use crate::shop::step::Step;
+
+/// Refuses a customer of whom neither a name nor an e-mail address is known.
+pub(super) fn check(customer: &Row) -> Result<(), Reject> {
+    let is_known = |field| customer.text(field).is_ok_and(|text| !text.is_empty());
+    if [EMAIL, FIRST_NAME, LAST_NAME].into_iter().any(is_known) {
+        return Ok(());
+    }
+    Err(Reject::field(EMAIL.name, Code::Required, "is required without a name"))
+}
 
 /// Sets the personal fields to null. The customer's orders stay, and so does the row to which they
 /// refer.

@@ -74,6 +74,15 @@ impl Order {
         self
     }
 
+    /// Refuses to delete what is done: a refund undoes it.
+    pub(super) fn check_deletable(self) -> Result<(), Reject> {
+        if self.status != OrderStatus::Completed || self.payment_status != PaymentStatus::Paid {
+            return Ok(());
+        }
+        let text = "the order is completed and paid; refund it instead";
+        Err(Reject::conflict(Code::OrderCompleted, text))
+    }
+
     /// The order with a status that a person set.
     fn with_status(mut self, status: OrderStatus) -> Self {
         if !status.is_ended() {

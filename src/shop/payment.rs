@@ -92,6 +92,7 @@ pub(super) fn delete(reads: &impl Reads, row: Row) -> Result<Vec<Step>, Reject> 
         return Err(Reject::conflict(Code::RefundTooLarge, text));
     }
     let order = Order::read(&order_row)?;
+    order.check_deletable()?;
     with_order(Step::Delete(row), order_row, order, &payments)
 }
 

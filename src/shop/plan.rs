@@ -3,6 +3,7 @@
 
 use crate::domain::order::{DISCOUNT, ITEMS};
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
+use crate::shop::order::Order;
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::{Change, Operation, Step};
 use crate::shop::{customer, new_order, open_order, order, payment, product, sale, shipment};
@@ -34,7 +35,8 @@ pub fn plan(
                 }
                 EntityKind::Order => order::check_update(reads, &before, &mut after)?,
                 EntityKind::Product => product::check(&mut after)?,
-                EntityKind::Customer | EntityKind::Shipment => {}
+                EntityKind::Customer => customer::check(&after)?,
+                EntityKind::Shipment => {}
             }
             Ok(vec![Step::Update { before, after }])
         }
@@ -45,6 +47,10 @@ pub fn plan(
             let row = stored(reads, change, *id)?;
             match change.kind {
                 EntityKind::Transaction => payment::delete(reads, row),
+                EntityKind::Order => {
+                    Order::read(&row)?.check_deletable()?;
+                    Ok(vec![Step::Delete(row)])
+                }
                 _ => Ok(vec![Step::Delete(row)]),
             }
         }
@@ -77,7 +83,8 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
     match input.kind {
         EntityKind::Shipment => shipment::check_create(reads, &row)?,
         EntityKind::Product => product::check(&mut row)?,
-        EntityKind::Order | EntityKind::Customer | EntityKind::Transaction => {}
+        EntityKind::Customer => customer::check(&row)?,
+        EntityKind::Order | EntityKind::Transaction => {}
     }
     Ok(vec![Step::create(row)])
 }

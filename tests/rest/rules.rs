@@ -190,3 +190,40 @@ fn an_order_may_have_any_customer_or_none() {
     admin.patch(path, &json!({"customer_id": 999_999})).expect_wrong(&["customer_id"]);
     admin.delete(&format!("/api/customers/{ana}")).expect(204);
 }
+
+#[test]
+fn a_customer_has_a_name_or_an_address() {
+    let server = Server::start();
+    let admin = server.admin();
+    for body in [
+        json!({"email": "ana@example.com"}),
+        json!({"first_name": "Ana"}),
+        json!({"last_name": "Silva", "phone": "1"}),
+    ] {
+        let made = admin.post("/api/customers", &body).expect(201);
+        let nothing = json!({"email": null, "first_name": null, "last_name": null});
+        admin.patch(made.header("location"), &nothing).expect_wrong(&["email"]);
+        admin.patch(made.header("location"), &json!({"last_name": "S", "email": null})).expect(200);
+    }
+    for body in [json!({}), json!({"phone": "1"}), json!({"last_name": "", "email": null})] {
+        admin.post("/api/customers", &body).expect_wrong(&["email"]);
+    }
+}
+
+#[test]
+fn what_is_completed_and_paid_is_refunded_and_not_deleted() {
+    let server = Server::start();
+    let admin = server.admin();
+    let order = outside_order(&admin, 5.25);
+    let path = format!("/api/orders/{order}");
+    let payment = format!("/api/transactions/{}", pay(&admin, order, 5.25));
+    admin.patch(&path, &json!({"status": "completed"})).expect(200);
+    for path in [&path, &payment] {
+        assert_eq!(admin.delete(path).problem(409)["code"], "order_completed");
+    }
+    let refund =
+        json!({"order_id": order, "type": "refund", "status": "completed", "amount": 5.25});
+    let refund = admin.post("/api/transactions", &refund).expect(201).header("location").to_owned();
+    admin.delete(&refund).expect(204);
+    assert_eq!(admin.delete(&payment).problem(409)["code"], "order_completed");
+}

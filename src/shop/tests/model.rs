@@ -81,6 +81,11 @@ impl Model {
         }
     }
 
+    /// Whether an order is completed and paid, so that it stays.
+    pub(super) fn is_done(&self, at: usize) -> bool {
+        self.status(at) == OrderStatus::Completed && self.payment_status(at) == PaymentStatus::Paid
+    }
+
     pub(super) fn sum(&self, at: usize, way: TransactionType) -> i64 {
         let completed = TransactionStatus::Completed;
         let of = |one: &&PaymentModel| one.order == at && one.way == way && one.status == completed;

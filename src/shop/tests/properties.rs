@@ -259,6 +259,13 @@ impl Both {
         let Some(at) = at.checked_rem(self.model.payments.len()) else { return };
         let payment = self.model.payments[at].clone();
         let done = self.shop.delete(EntityKind::Transaction, payment.id);
+        let is_done = self.model.is_done(payment.order);
+        if is_done && done.as_ref().is_err() {
+            let code = refused(done);
+            assert!([Code::OrderCompleted, Code::RefundTooLarge].contains(&code), "{code:?}");
+            return;
+        }
+        assert!(!is_done, "it is completed and paid");
         self.model.payments.remove(at);
         if self.model.net(payment.order) < 0 {
             self.model.payments.insert(at, payment);
@@ -278,6 +285,10 @@ impl Both {
     fn delete(&mut self, at: usize) {
         let Some((at, id)) = self.pick(at) else { return };
         let done = self.shop.delete(EntityKind::Order, id);
+        if self.model.is_done(at) {
+            assert_eq!(refused(done), Code::OrderCompleted);
+            return;
+        }
         let has_payments = self.model.payments.iter().any(|payment| payment.order == at);
         if has_payments || self.model.parcels_of(at).next().is_some() {
             assert_eq!(refused(done), Code::InUse);
