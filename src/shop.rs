@@ -30,6 +30,6 @@ mod transition;
 
 pub use plan::{follow, plan};
 pub use reads::Reads;
-pub use sale::{SoldLine, change, is_repeat, sold_lines};
+pub use sale::{change, is_repeat, sold_lines};
 pub use step::{Change, Operation, Step};
 pub use sums::Payment;

@@ -65,7 +65,7 @@ pub use events::{EventPage, EventRange, Retention};
 pub use handle::{At, Store};
 pub use idempotency::{IdempotencyKey, StoredResponse};
 pub use known_clients::KnownClient;
-pub use list::Query;
+pub use list::{Filter, Query, Wanted};
 pub use recovery::last_recorded_time;
 pub use restore::{Backup, restore};
 pub use session::{

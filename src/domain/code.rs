@@ -66,8 +66,8 @@ codes! {
     TooManyOpenOrders, "too_many_open_orders", "The kiosk has as many open, unpaid orders as a kiosk may have.";
     TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
     TotalChanged, "total_changed", "The sale costs another sum than the one that the till told.";
-    ClientIdReused, "client_id_reused", "The client_id was used for another sale.";
-    SaleDeleted, "sale_deleted", "The order of the sale with this client_id was deleted.";
+    ClientIdReused, "client_id_reused", "The `client_id` was used for another sale.";
+    SaleDeleted, "sale_deleted", "The order of the sale with this `client_id` was deleted.";
     NotCounted, "not_counted", "The product's stock is not counted, so it cannot change by a quantity.";
     OrderCompleted, "order_completed", "The order is completed and paid; it can be refunded, but not deleted.";
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";

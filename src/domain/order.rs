@@ -75,7 +75,9 @@ words! {
 }
 
 const FIELDS: &[Field] = &[
-    Field::new("order_number", Type::OrderNumber, "The number on the receipt.").in_event(),
+    Field::new("order_number", Type::OrderNumber, "The number on the receipt.")
+        .in_event()
+        .filterable(),
     Field::new(
         "status",
         Type::Choice(OrderStatus::WORDS),
@@ -91,7 +93,8 @@ const FIELDS: &[Field] = &[
         "The progress of the payment; it follows from the transactions and the total.",
     )
     .initial(PaymentStatus::Pending.word())
-    .in_event(),
+    .in_event()
+    .filterable_without_index(),
     Field::new(
         "total",
         Type::Money(0),
@@ -151,7 +154,8 @@ const FIELDS: &[Field] = &[
         Type::Oversold,
         "What was sold beyond the stock, an entry for each product.",
     )
-    .initial("[]"),
+    .initial("[]")
+    .filterable(),
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
         .optional()
         .patchable(),

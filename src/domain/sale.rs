@@ -1,5 +1,6 @@
 //! A sale as a client gives it: an order and its payments in one.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::domain::amount::read_amount;
@@ -7,7 +8,9 @@ use crate::domain::check::{check_line, required};
 use crate::domain::decimal::Decimal;
 use crate::domain::input::Purpose;
 use crate::domain::order::ITEMS;
-use crate::domain::{Code, EntityKind, FieldError, Input, Reject, Violation, text, timestamp};
+use crate::domain::{
+    Code, EntityKind, FieldError, Input, Reject, Thousandths, Violation, text, timestamp,
+};
 use crate::limits::{CLIENT_ID_CHARS_MAX, NAME_CHARS_MAX, SALE_PAYMENTS_MAX};
 
 /// The gateway of notes and coins, of which change is given.
@@ -35,6 +38,21 @@ pub struct Tender {
     pub gateway: String,
     /// What the customer gave.
     pub amount: Decimal,
+}
+
+/// A line of a sale as it was first sent, to tell a repeat from another sale with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoldLine {
+    /// The product's id.
+    pub product_id: i64,
+    /// The member by which the line named the product, and its text; `None` for the id.
+    pub named: Option<(String, String)>,
+    /// The quantity, in the product's unit.
+    pub quantity: Thousandths,
+    /// The price that the line gave, in minor units.
+    pub unit_price: Option<i64>,
+    /// The discount that the line gave, in minor units.
+    pub discount: i64,
 }
 
 impl Sale {
@@ -132,10 +150,11 @@ fn read_payment(at: usize, payment: Value, errors: &mut Vec<FieldError>) -> Opti
     let gateway = payment.remove("gateway").ok_or_else(required);
     let gateway = gateway.and_then(|gateway| read_line(gateway, NAME_CHARS_MAX));
     let amount = payment.remove("amount").ok_or_else(required).and_then(read_amount);
-    let amount = amount.and_then(|amount| match amount.is_zero() {
-        true => Err(Violation::new(Code::TooSmall, "must be more than 0")),
-        false => Ok(amount),
-    });
+    let is_zero = |amount: Decimal| {
+        let nothing = Violation::new(Code::TooSmall, "must be more than 0");
+        if amount.is_zero() { Err(nothing) } else { Ok(amount) }
+    };
+    let amount = amount.and_then(is_zero);
     errors.extend(payment.keys().map(|name| {
         let message = "is not a field of a payment";
         FieldError::new(field(&format!(".{name}")), Code::UnknownField, message)

@@ -106,6 +106,8 @@ pub struct Field {
     pub event: bool,
     /// The name of the field by whose index a list is filtered by this one; `None` if it cannot be.
     pub filter: Option<&'static str>,
+    /// Whether that field has an index.
+    pub has_index: bool,
     /// Whether the server hides it from clients.
     pub hidden: bool,
     /// Whether it is personal data: an erasure sets it to null, even if clients may not.
@@ -125,6 +127,7 @@ impl Field {
             nullable: false,
             event: false,
             filter: None,
+            has_index: true,
             hidden: false,
             personal: false,
             about,
@@ -208,6 +211,12 @@ impl Field {
     pub const fn filterable_by(mut self, name: &'static str) -> Self {
         self.filter = Some(name);
         self
+    }
+
+    /// A list can be filtered by it, without an index: a page looks at many rows and may find few.
+    pub const fn filterable_without_index(mut self) -> Self {
+        self.has_index = false;
+        self.filterable()
     }
 
     /// Hides it from clients.

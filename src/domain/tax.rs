@@ -15,12 +15,6 @@ words! {
     }
 }
 
-impl Default for TaxMode {
-    fn default() -> Self {
-        Self::Included
-    }
-}
-
 /// The goods of one tax rate in an order, and the tax on them, in minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaxSum {

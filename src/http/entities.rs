@@ -7,7 +7,7 @@ use hyper::{StatusCode, header};
 use serde_json::Value;
 
 use crate::auth::session::Session;
-use crate::domain::check::{check_text, normalize_text};
+use crate::domain::check::{check_text, normalize_text, one_of};
 use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::stock_change::StockChange;
@@ -20,10 +20,11 @@ use crate::http::query::{QueryReader, parse_ids, parse_number};
 use crate::http::reply::{self, Reply, ReplyExt};
 use crate::http::request::ApiRequest;
 use crate::limits::{
-    BODY_BYTES_MAX, KIOSK_ORDERS_MAX, LINE_RESPONSE_BYTES, SMALL_RESPONSE_BYTES_MAX,
+    BODY_BYTES_MAX, FILTER_VALUES_MAX, KIOSK_ORDERS_MAX, LINE_RESPONSE_BYTES,
+    SMALL_RESPONSE_BYTES_MAX,
 };
 use crate::shop::{Change, Operation};
-use crate::store::{At, Caller, Changed, Query, StoredResponse};
+use crate::store::{At, Caller, Changed, Filter, Query, StoredResponse, Wanted};
 use crate::throttle::Owner;
 
 impl Api {
@@ -37,7 +38,7 @@ impl Api {
             return self.get_many(request.owner(), kind, ids, &query, &session).await;
         }
         if only_own_orders(kind, session.principal) {
-            query.filters.push((order::KIOSK_ID, own_id(session.principal)));
+            query.filters.push(Filter::equals(order::KIOSK_ID, own_id(session.principal)));
         }
         let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (rows, next) } = self.store.list(kind, query).await?;
@@ -55,7 +56,7 @@ impl Api {
     ) -> Result<Reply, Problem> {
         let permit = self.page_permit(owner).await?;
         let At { seq, value: (mut rows, next) } = self.store.get_many(kind, ids).await?;
-        rows.retain(|row| passes(row, query));
+        rows.retain(|row| query.passes(row));
         Ok(page(&seen(rows, session.principal)?, next)?.with_permit(permit).with_seq(seq))
     }
 
@@ -90,11 +91,11 @@ impl Api {
             let detail = format!("a kiosk may make {KIOSK_ORDERS_MAX} orders a minute");
             Problem::retry_after(Code::TooManyRequests, detail, wait)
         })?;
-        let made = make.await;
-        if made.is_err() {
+        let result = make.await;
+        if result.is_err() {
             self.kiosk_orders.give_back(user_id);
         }
-        Ok(made?)
+        Ok(result?)
     }
 
     /// `POST /api/products/{id}/stock`.
@@ -221,14 +222,46 @@ fn read_query(mut query: QueryReader, kind: EntityKind) -> Result<Query, Problem
         ..Query::default()
     };
     for (field, searched) in kind.schema().filters() {
-        let cell = query.read(field.name, |text| read_filter(field, text));
-        wanted.filters.extend(cell.map(|cell| (searched, cell)));
+        if let Type::OrderNumber = field.ty {
+            wanted.id = query.read(field.name, |text| Ok(id_of_order_number(text)));
+            continue;
+        }
+        let filter = query.read(field.name, |text| read_filter(field, text));
+        wanted.filters.extend(filter.map(|wanted| Filter { field: searched, wanted }));
     }
     query.finish()?;
     Ok(wanted)
 }
 
-fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
+/// Reads what a field must have: a value, or several that are separated by commas.
+fn read_filter(field: &Field, text: &str) -> Result<Wanted, Violation> {
+    match (field.ty, text) {
+        (Type::Oversold, "true") => return Ok(Wanted::Entries(true)),
+        (Type::Oversold, "false") => return Ok(Wanted::Entries(false)),
+        (Type::Oversold, _) => return Err(one_of(["true", "false"])),
+        (Type::Id(_), "none") if field.nullable => return Ok(Wanted::Null),
+        _ => {}
+    }
+    let texts: Vec<&str> = match field.ty {
+        Type::Id(_) | Type::Choice(_) => text.split(',').collect(),
+        // A comma may be part of the value.
+        _ => vec![text],
+    };
+    if texts.len() > FILTER_VALUES_MAX {
+        let message = format!("must have at most {FILTER_VALUES_MAX} values");
+        return Err(Violation::new(Code::TooLong, message));
+    }
+    let mut values = Vec::with_capacity(texts.len());
+    for text in texts {
+        let value = read_value(field, text)?;
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    Ok(Wanted::OneOf(values))
+}
+
+fn read_value(field: &Field, text: &str) -> Result<Cell, Violation> {
     match field.ty {
         Type::Id(_) => return parse_number(text, 1, i64::MAX).map(Cell::Int),
         // A choice must exist; any other text may simply match nothing.
@@ -239,10 +272,10 @@ fn read_filter(field: &Field, text: &str) -> Result<Cell, Violation> {
     Ok(Cell::Text(normalize_text(field, text.to_owned())))
 }
 
-/// Whether an entity passes a list's filters.
-fn passes(row: &Row, query: &Query) -> bool {
-    query.updated_since.is_none_or(|since| row.updated_at >= since)
-        && query.filters.iter().all(|(field, cell)| row.cell(*field) == cell)
+/// The id in the number of an order; one that no order has for a text of another form.
+fn id_of_order_number(text: &str) -> i64 {
+    let digits = text.strip_prefix("ORD-").filter(|digits| digits.len() >= 10);
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// The rows of which a principal may know.

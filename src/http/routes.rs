@@ -259,9 +259,9 @@ mod tests {
         for route in ROUTES {
             for kind in route.kinds() {
                 let plural = kind.map_or("", |kind| kind.schema().plural);
-                let named = |path: String, name: &str| path.replace(name, plural);
-                let names = ["{kind}", "{customers}", "{products}"];
-                let path = names.into_iter().fold(route.path.to_owned(), named);
+                let filled = |path: String, name: &str| path.replace(name, plural);
+                let kinds = ["{kind}", "{customers}", "{products}"];
+                let path = kinds.into_iter().fold(route.path.to_owned(), filled);
                 let path = path.replace("{id}", "7");
                 let (rows, parameters) = of_path(&path).unwrap();
                 assert!(rows.iter().any(|row| std::ptr::eq(row, route)), "{path}");

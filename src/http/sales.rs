@@ -22,9 +22,9 @@ impl Api {
         let bytes_max = bytes.len() + lines * LINE_RESPONSE_BYTES + SALE_RESPONSE_BYTES;
         let permit = self.response_permit(request.owner(), bytes_max).await?;
         let caller = self.caller(request)?;
-        let sell = self.store.sell(caller, sale, key);
+        let stored = self.store.sell(caller, sale, key);
         let At { seq, value: (is_first, StoredResponse { id, version, body }) } =
-            self.make_within_rate(EntityKind::Order, caller, sell).await?;
+            self.make_within_rate(EntityKind::Order, caller, stored).await?;
         let status = if is_first { StatusCode::CREATED } else { StatusCode::OK };
         let mut reply = reply::versioned(status, body, version);
         reply::set(&mut reply, header::LOCATION, &format!("/api/orders/{id}"));

@@ -52,6 +52,8 @@ pub const RESPONSE_COPY_BYTES_MAX: usize = 4 * 1024;
 pub const PAGE_MAX: usize = 200;
 /// Entries of a page if the client names no limit.
 pub const PAGE_DEFAULT: usize = 50;
+/// Values of one filter of a list; each makes a page of its own, of which one is made. Above: `422`.
+pub const FILTER_VALUES_MAX: usize = 10;
 /// Entities that one request can read by their ids. Above: `422`.
 pub const IDS_MAX: usize = 100;
 /// Bytes of the entries of one page, before they are JSON. Above: the page ends early, and `next`

@@ -10,8 +10,8 @@ use crate::shop::product;
 use crate::shop::reads::{Reads, all_found};
 use crate::shop::step::Step;
 
-/// Notes in an order's row which goods come back, and returns the steps of their products. At most what was sold and has
-/// not come back can.
+/// Notes in an order's row which goods come back, and returns the steps of their products. At most what was sold
+/// and has not come back can.
 pub(super) fn bring_back(
     reads: &impl Reads,
     order: &mut Row,

@@ -1,9 +1,7 @@
 //! A sale: an order, what it takes from the stock, and its payments, in one.
 //!
-//! A sale with `sold_at` has already happened. It is a fact and is not refused, whatever the shop believes: the price is
-//! what the customer paid, and goods that the shop believed to be gone are oversold.
-
-use serde::{Deserialize, Serialize};
+//! A sale with `sold_at` has already happened. It is a fact and is not refused, whatever the shop believes: the
+//! price is what the customer paid, and goods that the shop believed to be gone are oversold.
 
 use crate::domain::amount;
 use crate::domain::decimal::Decimal;
@@ -13,7 +11,7 @@ use crate::domain::order::{
     SOLD_AT, STATUS, TOTAL,
 };
 use crate::domain::order_line::{OrderLine, ProductRef};
-use crate::domain::sale::{CASH, Sale, Tender};
+use crate::domain::sale::{CASH, Sale, SoldLine, Tender};
 use crate::domain::transaction::{self, TransactionStatus, TransactionType};
 use crate::domain::{Cell, Code, EntityKind, Principal, Reject, Row, Thousandths};
 use crate::shop::order::Order;
@@ -76,20 +74,6 @@ pub(super) fn create(
 /// `Unavailable` if the stored order cannot be read.
 pub fn change(sale: &Sale, order: &Row) -> Result<i64, Reject> {
     till(sale, order).map(|till| till.change)
-}
-
-/// A line of a sale as it was first sent, to tell a repeat from another sale with its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SoldLine {
-    /// The product's id.
-    product_id: i64,
-    /// The member by which the line named the product, and its text; `None` for the id.
-    named: Option<(String, String)>,
-    quantity: Thousandths,
-    /// The price that the line gave, in minor units.
-    unit_price: Option<i64>,
-    /// The discount that the line gave, in minor units.
-    discount: i64,
 }
 
 /// The lines of a stored sale, to be kept with its name.

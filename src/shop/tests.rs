@@ -27,13 +27,20 @@ const ADMIN: Principal = Principal::User { id: 1, role: Role::Admin };
 const KIOSK: Principal = Principal::User { id: 2, role: Role::Kiosk };
 
 /// The rows of a shop by their kind's index and their id.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct MemoryShop {
     rows: BTreeMap<(usize, i64), Row>,
     last_id: i64,
     tax: TaxMode,
     /// The steps of the last change.
     steps: Vec<Step>,
+}
+
+impl Default for MemoryShop {
+    fn default() -> Self {
+        let (rows, steps) = (BTreeMap::new(), Vec::new());
+        Self { rows, last_id: 0, tax: TaxMode::Included, steps }
+    }
 }
 
 impl MemoryShop {

@@ -196,7 +196,7 @@ pub(super) fn run_single<T>(
     let log = LogBounds::read(conn).map_err(failed)?;
     let now = clock().max(log.last_at);
     let (head, next_seq) = (log.head, log.next(log.head));
-    let tax = tax_mode::stored(conn).map_err(failed)?.unwrap_or_default();
+    let tax = tax_mode::stored(conn).map_err(failed)?.unwrap_or(TaxMode::Included);
     let mut tx = WriteTx { conn, now, uptime: 0, tax, head, next_seq, outbox: Outbox::default() };
     let result = work(&mut tx);
     let result = result

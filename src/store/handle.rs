@@ -228,8 +228,9 @@ impl Store {
                 return Ok(At { seq: tx.head, value: (false, response) });
             }
             let subject = AuditSubject::Entity(EntityKind::Order);
-            let sell = |tx: &mut WriteTx<'_>| sales::sell(tx, caller, &sale);
-            let response = idempotency::run_once(tx, key.as_ref(), subject, sell)?;
+            let response = idempotency::run_once(tx, key.as_ref(), subject, |tx| {
+                sales::sell(tx, caller, &sale)
+            })?;
             Ok(At { seq: tx.head, value: (true, response) })
         })
         .await

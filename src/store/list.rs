@@ -1,5 +1,6 @@
 //! Lists of entities: pages by id, narrowed by filters, each found by an index.
 
+mod filter;
 mod query;
 mod select;
 #[cfg(test)]
@@ -7,22 +8,25 @@ mod tests;
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use crate::domain::schema::Type;
-use crate::domain::{Cell, EntityKind, FieldRef, Reject, Row};
-use crate::limits::LIST_EVENTS_MAX;
+use crate::domain::{Cell, EntityKind, Reject, Row};
+use crate::limits::{LIST_EVENTS_MAX, LIST_SCAN_MAX};
 use crate::store::error::failed;
 use crate::store::events::LogBounds;
 use crate::store::list::select::{Page, Select};
 use crate::store::rows;
 
+pub use filter::{Filter, Wanted};
 pub use query::Query;
 
 /// One page of a list, and the id after which there may be more.
 ///
 /// A page looks at a bounded number of rows, whatever the table's size and the filters. One filter
-/// leads and finds rows by its index: the first one whose field is not a choice of a few words, if
-/// there is one. The other filters and the time of the last change are conditions on those rows. If
+/// leads and finds rows by its index: one whose field is not a choice of a few words, if there is
+/// one. The other filters and the time of the last change are conditions on those rows. If
 /// too few rows match, the page ends early, even empty.
+///
+/// An index has the rows of one value in the order of their ids, so a leading filter with several
+/// values makes a page of each, and these are merged.
 ///
 /// The times have no index, because each change would then write one page more. Recent changes are
 /// found in the event log.
@@ -31,28 +35,72 @@ pub(super) fn page(
     kind: EntityKind,
     query: &Query,
 ) -> Result<(Vec<Row>, Option<i64>), Reject> {
-    let leading = query.filters.iter().position(|(field, _)| !is_choice(kind, *field));
-    if let (Some(since), None) = (query.updated_since, leading)
+    if let Some(id) = query.id {
+        return among(conn, kind, query, vec![id]);
+    }
+    let leading = leading(kind, query);
+    let is_rare = leading.is_some_and(|at| query.filters[at].rank(kind) < Some(2));
+    if let (Some(since), false) = (query.updated_since, is_rare)
         && let Some(ids) = changed_since(conn, kind, since)?
     {
         return among(conn, kind, query, ids);
     }
-    let select = by_index(kind, query, leading.unwrap_or(0));
-    let last = if select.is_found_by_index_alone() { None } else { select.last_looked_at(conn)? };
-    select.page(conn, query.limit, last)
+    let by_value = match leading {
+        None => vec![by_index(kind, query, None)],
+        Some(at) => {
+            let values = query.filters[at].split();
+            values.iter().map(|value| by_index(kind, query, Some((at, value)))).collect()
+        }
+    };
+    let mut pages = Vec::with_capacity(by_value.len());
+    let rows_max = LIST_SCAN_MAX / i64::try_from(by_value.len().max(1)).unwrap_or(1);
+    for select in by_value {
+        let last = if select.is_found_by_index_alone() {
+            None
+        } else {
+            select.last_looked_at(conn, rows_max)?
+        };
+        pages.push(select.page(conn, query.limit, last)?);
+    }
+    Ok(merge(pages, query))
 }
 
-/// The rows that the leading filter's index finds, or all rows if there is no filter.
-fn by_index(kind: EntityKind, query: &Query, leading: usize) -> Select {
+/// The index of the filter that leads.
+fn leading(kind: EntityKind, query: &Query) -> Option<usize> {
+    let ranks = query.filters.iter().enumerate();
+    let ranks = ranks.filter_map(|(at, filter)| Some((filter.rank(kind)?, at)));
+    ranks.min().map(|(_, at)| at)
+}
+
+/// One page of the rows of several pages. It ends where one of them ends, because more rows of that
+/// one may follow.
+fn merge(pages: Vec<(Vec<Row>, Option<i64>)>, query: &Query) -> (Vec<Row>, Option<i64>) {
+    let position = |id: i64| if query.ascending { id } else { -id };
+    let end = pages.iter().filter_map(|(_, next)| *next).min_by_key(|id| position(*id));
+    let rows = pages.into_iter().flat_map(|(rows, _)| rows);
+    let mut rows: Vec<Row> =
+        rows.filter(|row| end.is_none_or(|end| position(row.id) <= position(end))).collect();
+    rows.sort_unstable_by_key(|row| position(row.id));
+    let mut page = Page::new(query.limit);
+    for row in rows {
+        if !page.push(row) {
+            return page.full();
+        }
+    }
+    (page.rows, end)
+}
+
+/// The rows that the index of a filter finds, whose place among the filters it comes with, or all rows.
+fn by_index(kind: EntityKind, query: &Query, leading: Option<(usize, &Filter)>) -> Select {
     let mut select = Select::new(kind, query.ascending);
-    if let Some((field, cell)) = query.filters.get(leading) {
-        select.condition(field.name, " = ?", cell.clone());
+    if let Some((_, filter)) = leading {
+        select.filter(filter, filter.field.name);
     }
     if let Some(id) = query.after {
         select.condition("id", if query.ascending { " > ?" } else { " < ?" }, Cell::Int(id));
     }
     select.indexed = select.sql.len();
-    select.conditions(query, Some(leading));
+    select.conditions(query, leading.map(|(at, _)| at));
     select
 }
 
@@ -129,8 +177,3 @@ fn changed_since(
 const CHANGED: &str = "
     SELECT at, CASE kind WHEN ? THEN body ->> '$.data.id' END
     FROM events ORDER BY seq DESC LIMIT ?";
-
-/// Whether the field holds one of a few words, so that many rows share a value.
-fn is_choice(kind: EntityKind, field: FieldRef) -> bool {
-    matches!(kind.schema().fields[field.index].ty, Type::Choice(_))
-}

@@ -15,7 +15,7 @@ pub(super) fn settle(conn: &Connection, wanted: Option<TaxMode>) -> Result<TaxMo
     let sql = "SELECT EXISTS (SELECT 1 FROM orders)";
     let has_orders: bool = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
     let stored = stored(conn).map_err(failed)?;
-    let tax = wanted.or(stored).unwrap_or_default();
+    let tax = wanted.or(stored).unwrap_or(TaxMode::Included);
     match stored {
         Some(stored) if stored != tax && has_orders => Err(OpenError(format!(
             "the prices of this shop's orders have the tax {}, so --tax {} cannot be set",

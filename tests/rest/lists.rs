@@ -2,7 +2,7 @@
 //! misspelt filter that silently shows everything.
 
 use crate::common::{
-    Client, Server, customer, order, outside_order, product, shipment, transaction, unique,
+    Client, Server, customer, order, outside_order, pay, product, shipment, transaction, unique,
 };
 use serde_json::{Value, json};
 
@@ -237,4 +237,73 @@ fn a_list_of_users_has_pages_too() {
         .map(|user| user["username"].clone())
         .collect();
     assert_eq!(names, ["ben", "ana", "admin"]);
+}
+
+#[test]
+fn a_filter_takes_several_values() {
+    let server = Server::start();
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 3);
+    let ana = customer(&admin);
+    let ids: Vec<i64> = (0..6).map(|_| outside_order(&admin, 5.25)).collect();
+    for (id, status) in ids.iter().zip(["pending", "processing", "ready", "pending", "ready"]) {
+        let body = json!({"status": status, "notes": "x"});
+        admin.patch(&format!("/api/orders/{id}"), &body).expect(200);
+    }
+    let path = format!("/api/orders/{}", ids[0]);
+    admin.patch(&path, &json!({"customer_id": ana})).expect(200);
+    pay(&admin, ids[5], 5.25);
+    let sale = json!({
+        "client_id": "a", "items": [{"product_id": tea, "quantity": 4}],
+        "sold_at": "2026-01-25T10:30:00Z",
+    });
+    let oversold =
+        admin.post("/api/sales", &sale).expect(201).json()["order"]["id"].as_i64().unwrap();
+    let mut all = ids.clone();
+    all.push(oversold);
+    let found = |query: &str| -> Vec<i64> {
+        let mut found = Vec::new();
+        let mut after = String::new();
+        loop {
+            let path = format!("/api/orders?order=asc&limit=2&{query}{after}");
+            let page = admin.get(&path).expect(200).json();
+            let rows = page["data"].as_array().unwrap();
+            found.extend(rows.iter().map(|row| row["id"].as_i64().unwrap()));
+            match page["next"].as_i64() {
+                Some(next) => after = format!("&after={next}"),
+                None => return found,
+            }
+        }
+    };
+    let some = |at: &[usize]| at.iter().map(|at| all[*at]).collect::<Vec<_>>();
+    for (query, at) in [
+        ("status=ready,pending", &[0, 2, 3, 4, 6][..]),
+        ("status=ready", &[2, 4]),
+        ("status=ready,ready,cancelled", &[2, 4]),
+        ("status=pending,processing,ready&customer_id=none", &[1, 2, 3, 4, 5, 6]),
+        ("payment_status=paid", &[5]),
+        ("payment_status=pending,failed&status=processing", &[1]),
+        ("oversold=true", &[6]),
+        ("oversold=false", &[0, 1, 2, 3, 4, 5]),
+        ("order_number=ORD-0000000003", &[2]),
+        ("order_number=ORD-0000000003&status=pending", &[]),
+        ("order_number=3", &[]),
+    ] {
+        assert_eq!(found(query), some(at), "{query}");
+    }
+    assert_eq!(found(&format!("customer_id={ana},999")), some(&[0]));
+    let listed = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let both =
+        admin.get(&format!("/api/orders?ids={listed}&status=ready,processing")).expect(200).json();
+    assert_eq!(both["data"].as_array().unwrap().len(), 4);
+    for (query, field) in [
+        ("status=ready,lost", "status"),
+        ("status=", "status"),
+        ("customer_id=none,1", "customer_id"),
+        ("customer_id=0", "customer_id"),
+        ("oversold=yes", "oversold"),
+        ("customer_id=1,2,3,4,5,6,7,8,9,10,11", "customer_id"),
+    ] {
+        admin.get(&format!("/api/orders?{query}")).expect_wrong(&[field]);
+    }
 }

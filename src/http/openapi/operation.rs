@@ -14,7 +14,7 @@ use crate::http::problem::status;
 use crate::http::query::{LIST_PARAMETERS, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, RequestBody, ResponseBody, Route};
 use crate::http::routes::ROUTES;
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::limits::{FILTER_VALUES_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 pub(super) fn operation(route: &Route, kind: Option<EntityKind>) -> Value {
     let mut operation = json!({
@@ -115,18 +115,30 @@ fn query_parameter(parameter: &Parameter) -> Value {
 fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
     let of_kind = |kind: EntityKind| {
         kind.schema().filters().map(move |(field, _)| {
-            let schema = match field.ty {
-                Type::Id(_) | Type::Choice(_) => {
-                    let mut schema = field_schema(kind, field, Direction::Shown);
-                    if let Type::Id(_) = field.ty {
-                        schema["type"] = json!("integer");
-                    }
-                    schema
+            let mut about = format!("Only those with this {}", field.name);
+            let mut parameter = json!({"name": field.name, "in": "query"});
+            parameter["schema"] = match field.ty {
+                Type::Choice(_) => {
+                    about.push_str(", or one of these");
+                    parameter["style"] = json!("form");
+                    parameter["explode"] = json!(false);
+                    let word = field_schema(kind, field, Direction::Shown);
+                    json!({"type": "array", "minItems": 1, "maxItems": FILTER_VALUES_MAX, "items": word})
                 }
+                Type::Id(_) => {
+                    about.push_str(", or one of these ids, separated by commas");
+                    let none = if field.nullable { "none|" } else { "" };
+                    if field.nullable {
+                        about.push_str("; `none` is null");
+                    }
+                    let pattern = format!("^({none}[1-9][0-9]*(,[1-9][0-9]*)*)$");
+                    json!({"type": "string", "pattern": pattern})
+                }
+                Type::Oversold => json!({"type": "boolean"}),
                 _ => json!({"type": "string"}),
             };
-            let about = format!("Only those with this {}.", field.name);
-            json!({"name": field.name, "in": "query", "schema": schema, "description": about})
+            parameter["description"] = json!(about + ".");
+            parameter
         })
     };
     kind.into_iter().flat_map(of_kind)

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::domain::{Cell, EntityKind, Reject, Row};
-use crate::limits::{LIST_SCAN_MAX, PAGE_BYTES_MAX};
+use crate::limits::PAGE_BYTES_MAX;
 use crate::store::error::failed;
+use crate::store::list::filter::Filter;
 use crate::store::list::query::Query;
 use crate::store::rows;
 
@@ -24,6 +25,13 @@ impl Select {
         Self { kind, ascending, indexed: sql.len(), sql, values: Vec::new() }
     }
 
+    /// Adds the condition of a filter on this column.
+    pub(super) fn filter(&mut self, filter: &Filter, column: &str) {
+        let (sql, values) = filter.sql(column);
+        self.sql.extend([" AND ", &*sql]);
+        self.values.extend_from_slice(values);
+    }
+
     pub(super) fn condition(&mut self, column: &str, is: &str, value: Cell) {
         self.sql.extend([" AND ", column, is]);
         self.values.push(value);
@@ -32,9 +40,9 @@ impl Select {
     /// Adds conditions for all filters but the leading one; a `+` keeps SQLite from preferring
     /// their indexes.
     pub(super) fn conditions(&mut self, query: &Query, leading: Option<usize>) {
-        for (at, (field, cell)) in query.filters.iter().enumerate() {
+        for (at, filter) in query.filters.iter().enumerate() {
             if leading != Some(at) {
-                self.condition(&format!("+{}", field.name), " = ?", cell.clone());
+                self.filter(filter, &format!("+{}", filter.field.name));
             }
         }
         if let Some(since) = query.updated_since {
@@ -56,17 +64,20 @@ impl Select {
         self.indexed == self.sql.len()
     }
 
-    /// The last id that a page looks at if it looks at `LIST_SCAN_MAX` rows; `None` if there are
-    /// fewer.
-    pub(super) fn last_looked_at(&self, conn: &Connection) -> Result<Option<i64>, Reject> {
-        let select = self.scan();
+    /// The last id that a page looks at if it looks at so many rows; `None` if there are fewer.
+    pub(super) fn last_looked_at(
+        &self,
+        conn: &Connection,
+        rows_max: i64,
+    ) -> Result<Option<i64>, Reject> {
+        let select = self.scan(rows_max);
         let mut statement = conn.prepare_cached(&select.sql).map_err(failed)?;
         let values = params_from_iter(select.values.iter().map(rows::Bound));
         statement.query_row(values, |row| row.get(0)).optional().map_err(failed)
     }
 
     /// The query of `last_looked_at`: only the conditions that the index answers.
-    pub(super) fn scan(&self) -> Self {
+    pub(super) fn scan(&self, rows_max: i64) -> Self {
         let columns = rows::select(self.kind).len();
         let marks = self.sql[columns..self.indexed].matches('?').count();
         let mut scan = Self {
@@ -80,7 +91,7 @@ impl Select {
         };
         scan.sort(1);
         scan.sql.push_str(" OFFSET ?");
-        scan.values.push(Cell::Int(LIST_SCAN_MAX - 1));
+        scan.values.push(Cell::Int(rows_max - 1));
         scan
     }
 
