@@ -57,3 +57,7 @@ ALTER TABLE orders ADD COLUMN restocked TEXT NOT NULL DEFAULT '[]' CHECK (json_v
 
 -- The lines that are finished: a JSON array of their numbers, from 0.
 ALTER TABLE orders ADD COLUMN done TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(done));
+
+-- The shop's uptime in milliseconds, over all its runs, when a kiosk made the order: an unpaid one expires, whatever
+-- the clock shows.
+ALTER TABLE orders ADD COLUMN kiosk_uptime INTEGER;

@@ -57,6 +57,7 @@ pub struct Server {
     notifier: ServiceNotifier,
     signals: Signals,
     drain_time: Duration,
+    kiosk_order_expiry: Duration,
     daily_backup: Option<DailyBackup>,
     /// The addresses it listens on, with the ports that the system chose for port 0.
     pub addresses: Vec<SocketAddr>,
@@ -98,6 +99,7 @@ impl Server {
             notifier,
             signals: Signals::listen()?,
             drain_time: settings.drain,
+            kiosk_order_expiry: settings.kiosk_order_expiry,
             daily_backup: settings.daily_backup.clone(),
         })
     }
@@ -133,6 +135,7 @@ impl Server {
             () = self.notifier.report(status, heartbeats, || maintenance::probe(context)) => None,
             () = maintenance::run_maintenance(context) => None,
             () = maintenance::sweep_sessions(context) => None,
+            () = maintenance::expire_kiosk_orders(context, self.kiosk_order_expiry) => None,
             () = context.api.store.tick() => None,
             () = backups::make_daily(self.daily_backup) => None,
         };

@@ -130,6 +130,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         proxies: config.trusted_proxy.clone(),
         daily_backup: daily_backup(config),
         limits: config.limits,
+        kiosk_order_expiry: config.kiosk_order_expiry,
         tax: config.tax,
         clock: store::clock,
     }

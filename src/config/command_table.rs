@@ -79,6 +79,7 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
             "event-retention",
             "event-retention-count",
             "audit-retention",
+            "kiosk-order-expiry",
             "tax",
             "log-level",
             "log-format",

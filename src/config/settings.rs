@@ -62,6 +62,8 @@ pub struct Config {
     pub backup_dir: Option<PathBuf>,
     /// How many daily backups are kept.
     pub backup_keep: usize,
+    /// How long an unpaid order of a kiosk stays open.
+    pub kiosk_order_expiry: Duration,
     /// Whether prices have the tax in them, if that is said.
     pub tax: Option<TaxMode>,
     /// The least important level that is logged.
@@ -119,6 +121,7 @@ impl Config {
             audit_retention: Duration::ZERO,
             backup_dir: None,
             backup_keep: 0,
+            kiosk_order_expiry: Duration::ZERO,
             tax: None,
             log_level: LevelFilter::OFF,
             log_format: LogFormat::Text,

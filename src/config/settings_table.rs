@@ -279,6 +279,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         same: |a, b| a.backup_keep == b.backup_keep,
     },
     Setting {
+        flag: "kiosk-order-expiry",
+        value: "DURATION",
+        default: Text("2h"),
+        reason: "An unpaid order of a kiosk is cancelled after this long, and its goods go back into stock. Only the \
+                 time in which the server ran counts.",
+        many: false,
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.kiosk_order_expiry = time)
+        },
+        same: |a, b| a.kiosk_order_expiry == b.kiosk_order_expiry,
+    },
+    Setting {
         flag: "tax",
         value: "MODE",
         default: Nothing,

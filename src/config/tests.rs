@@ -99,6 +99,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         audit_retention: hours(365 * 24),
         backup_dir: None,
         backup_keep: 7,
+        kiosk_order_expiry: hours(2),
         tax: None,
         log_level: LevelFilter::INFO,
         log_format: LogFormat::Text,
@@ -118,7 +119,7 @@ fn each_flag_sets_its_own_field() {
          --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
          --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
          --audit-retention 2s --backup-dir /b \
-         --backup-keep 3 --tax added --log-level WARN --log-format json --workers 64",
+         --backup-keep 3 --kiosk-order-expiry 3s --tax added --log-level WARN --log-format json --workers 64",
     );
     let expected = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:80".parse().unwrap()],
@@ -145,6 +146,7 @@ fn each_flag_sets_its_own_field() {
         audit_retention: Duration::from_secs(2),
         backup_dir: Some("/b".into()),
         backup_keep: 3,
+        kiosk_order_expiry: Duration::from_secs(3),
         tax: Some(TaxMode::Added),
         log_level: LevelFilter::WARN,
         log_format: LogFormat::Json,

@@ -56,6 +56,7 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Flag
         | Type::Thousandths(_)
         | Type::Time
+        | Type::Uptime
         | Type::Oversold
         | Type::Quantities
         | Type::LineNumbers

@@ -201,7 +201,7 @@ fn read_value(
         }
         (Type::LineNumbers, value) => Cell::Text(read_line_numbers(value)?),
         (Type::Restock, value) => return read_restock(value, errors).map(Provided::Restock),
-        (Type::Taxes | Type::Oversold | Type::Quantities | Type::Time, _) => {
+        (Type::Taxes | Type::Oversold | Type::Quantities | Type::Time | Type::Uptime, _) => {
             return Err(Violation::new(Code::ReadOnly, "is set by the server"));
         }
         (Type::Items, value) => return Ok(Provided::Lines(read_order_lines(value, form, errors))),

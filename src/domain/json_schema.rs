@@ -254,6 +254,7 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
             json!({"type": "string", "minLength": 1, "maxLength": BARCODE_CHARS_MAX, "pattern": "^[ -~]*$"})
         }
         Type::Time => time(),
+        Type::Uptime => json!({"type": "integer"}),
         Type::LineNumbers => json!({
             "type": "array", "uniqueItems": true,
             "items": {"type": "integer", "minimum": 0, "maximum": ORDER_LINES_MAX - 1},

@@ -160,6 +160,7 @@ const FIELDS: &[Field] = &[
         .optional()
         .patchable(),
     Field::new("kiosk_id", Type::Owner, "The kiosk user that created it.").hidden(),
+    Field::new("kiosk_uptime", Type::Uptime, "The shop's uptime when a kiosk made it.").hidden(),
     Field::new(
         "status_before",
         Type::Choice(OrderStatus::WORDS),
@@ -207,6 +208,8 @@ pub const OVERSOLD: FieldRef = FieldRef::of(FIELDS, "oversold");
 pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
 /// The kiosk user that created it.
 pub const KIOSK_ID: FieldRef = FieldRef::of(FIELDS, "kiosk_id");
+/// The shop's uptime when a kiosk made it.
+pub const KIOSK_UPTIME: FieldRef = FieldRef::of(FIELDS, "kiosk_uptime");
 /// The status without the parcels, a cancellation or a refund.
 pub const STATUS_BEFORE: FieldRef = FieldRef::of(FIELDS, "status_before");
 /// The numbers of the lines that are finished.

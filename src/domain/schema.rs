@@ -52,6 +52,8 @@ pub enum Type {
     Barcode,
     /// A time, in milliseconds since 1970, UTC.
     Time,
+    /// A time in milliseconds of the shop's uptime, over all its runs.
+    Uptime,
     /// What an order sold beyond the stock; stored as a JSON text that only `domain::order` reads.
     Oversold,
     /// A quantity for each line of an order; stored as a JSON text that only `domain::order` reads.

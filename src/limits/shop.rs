@@ -57,5 +57,9 @@ pub const KIOSK_PIECES_MAX: i64 = 1_000;
 pub const KIOSK_ORDERS_MAX: usize = 30;
 /// How long an order of a kiosk counts for that.
 pub const KIOSK_ORDERS_WINDOW: Duration = Duration::from_secs(60);
+/// Orders of kiosks that one look for those that are too old finds.
+pub const KIOSK_EXPIRY_STEP: i64 = 50;
+/// How often the server looks for them.
+pub const KIOSK_EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Kiosk users whose orders are counted. Above, the one that ordered the longest ago is forgotten.
 pub const KIOSKS_MAX: usize = 32;

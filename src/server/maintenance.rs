@@ -5,12 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::interval;
 
-use crate::limits::{CERTIFICATE_CHECK_INTERVAL, SWEEP_INTERVAL, TRIM_INTERVAL};
+use crate::domain::input::Purpose;
+use crate::domain::order::{self, OrderStatus};
+use crate::domain::{EntityKind, Input, Precondition, Reject, Versions};
+use crate::limits::{
+    CERTIFICATE_CHECK_INTERVAL, KIOSK_EXPIRY_INTERVAL, SWEEP_INTERVAL, TRIM_INTERVAL,
+};
 use crate::memory;
 use crate::server::context::Context;
 use crate::server::systemd::Heartbeat;
+use crate::shop::{Change, Operation};
+use crate::store::{Caller, OrderVersion, Store};
 
 /// Watches the threads. Returns the reason to stop once one of them has ended.
 pub(super) async fn watch_threads(
@@ -59,6 +67,33 @@ pub(super) async fn sweep_sessions(context: &Context) {
         sweep.tick().await;
         context.api.auth.sweep(false).await;
     }
+}
+
+/// Cancels the unpaid orders of kiosks that are too old. An order that is paid or changed meanwhile stays. Never
+/// returns.
+pub(super) async fn expire_kiosk_orders(context: &Context, expiry: Duration) {
+    let store = &context.api.store;
+    let mut look = interval(KIOSK_EXPIRY_INTERVAL);
+    loop {
+        look.tick().await;
+        for order in store.old_kiosk_orders(expiry).await.unwrap_or_default() {
+            match cancel(store, order).await {
+                Ok(()) | Err(Reject::PreconditionFailed | Reject::NotFound) => {}
+                Err(error) => tracing::warn!(?error, id = order.id, "a kiosk's order did not expire"),
+            }
+        }
+    }
+}
+
+async fn cancel(store: &Store, order: OrderVersion) -> Result<(), Reject> {
+    let status = json!({order::STATUS.name: OrderStatus::Cancelled.word()});
+    let Value::Object(body) = status else { return Ok(()) };
+    let kind = EntityKind::Order;
+    let operation = Operation::Update(order.id, Input::read(kind, Purpose::Patch, body)?);
+    let if_match = Some(Versions::Listed(vec![order.version]));
+    let precondition = Precondition { if_match, ..Precondition::default() };
+    let change = Arc::new(Change { kind, operation, precondition });
+    store.change(Caller::CONSOLE, change, usize::MAX).await.map(drop)
 }
 
 /// The status line for the service manager.

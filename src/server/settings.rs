@@ -55,6 +55,8 @@ pub struct Settings {
     pub proxies: Vec<IpNet>,
     /// The daily backup, if one is wanted.
     pub daily_backup: Option<DailyBackup>,
+    /// How long an unpaid order of a kiosk stays open.
+    pub kiosk_order_expiry: Duration,
     /// Whether prices have the tax in them; `None` leaves the shop's choice.
     pub tax: Option<TaxMode>,
     /// The bounds of the profile.

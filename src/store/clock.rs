@@ -17,9 +17,32 @@ pub(super) struct ShopClock {
     last: i64,
     /// The system's clock at the start of this run, corrected by all its steps since.
     at_start: i64,
-    /// The uptime of all earlier runs, in milliseconds.
-    uptime_before: i64,
+    /// The uptime of all runs.
+    pub(super) uptime: Uptime,
+}
+
+/// The uptime of all runs: time between runs does not count, and no clock that is set changes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Uptime {
+    /// That of all earlier runs, in milliseconds.
+    before: i64,
     started: Instant,
+}
+
+impl Uptime {
+    fn new(before: i64) -> Self {
+        Self { before, started: Instant::now() }
+    }
+
+    /// That of all runs, in milliseconds.
+    pub(super) fn total(&self) -> i64 {
+        self.before.saturating_add(self.elapsed())
+    }
+
+    /// That of this run, in milliseconds.
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 impl ShopClock {
@@ -27,7 +50,7 @@ impl ShopClock {
     /// milliseconds on.
     pub(super) fn new(clock: fn() -> i64, floor: i64, uptime_before: i64) -> Self {
         let now = clock().max(floor);
-        Self { clock, last: now, at_start: now, uptime_before, started: Instant::now() }
+        Self { clock, last: now, at_start: now, uptime: Uptime::new(uptime_before) }
     }
 
     /// The present time in milliseconds since 1970, UTC; never less than an earlier result.
@@ -36,24 +59,15 @@ impl ShopClock {
         self.last
     }
 
-    /// The uptime of all runs, in milliseconds. Time between runs does not count.
-    pub(super) fn uptime_total(&self) -> i64 {
-        self.uptime_before.saturating_add(self.elapsed())
-    }
-
     /// The milliseconds by which the system's clock was set ahead since the last accepted step; 0
     /// if they are fewer than `CLOCK_STEP_MS`.
     pub(super) fn forward_step(&mut self) -> i64 {
-        let step = self.now() - self.at_start.saturating_add(self.elapsed());
+        let step = self.now() - self.at_start.saturating_add(self.uptime.elapsed());
         if step < CLOCK_STEP_MS { 0 } else { step }
     }
 
     /// Marks a step as handled.
     pub(super) fn accept_step(&mut self, step: i64) {
         self.at_start += step;
-    }
-
-    fn elapsed(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 }

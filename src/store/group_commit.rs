@@ -73,7 +73,7 @@ impl GroupCommit {
             execute(conn, "ROLLBACK")?; // the last transaction found the disk full
         }
         let step = self.clock.forward_step();
-        let (now, uptime) = (self.clock.now(), self.clock.uptime_total());
+        let (now, uptime) = (self.clock.now(), self.clock.uptime.total());
         let (tax, head, next_seq) = (self.tax, self.log.head, self.log.next(self.log.head));
         let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;

@@ -18,6 +18,7 @@ use crate::store::apply::{self, Changed};
 use crate::store::audit::{self, AuditEntry, AuditFilter};
 use crate::store::audit_record::AuditSubject;
 use crate::store::caller::Caller;
+use crate::store::clock::Uptime;
 use crate::store::command::PendingCommand;
 use crate::store::error::failed;
 use crate::store::events::{self, EventPage, EventRange};
@@ -26,6 +27,7 @@ use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
+use crate::store::kiosk_orders::{self, OrderVersion};
 use crate::store::{rows, sales, session_table};
 
 /// The handle of the store. A change that finds the writer's queue full is rejected at once.
@@ -41,6 +43,7 @@ pub struct Store {
     pub(super) log_id: LogId,
     /// The positions that only the log before the restore had.
     pub(super) ended: Range<i64>,
+    pub(super) uptime: Uptime,
 }
 
 /// A value with its position in the event log.
@@ -234,6 +237,14 @@ impl Store {
             Ok(At { seq: tx.head, value: (true, response) })
         })
         .await
+    }
+
+    /// Some of the open, unpaid orders that kiosks made so long ago, or longer. Only the time in which the shop ran
+    /// counts.
+    pub async fn old_kiosk_orders(&self, age: Duration) -> Result<Vec<OrderVersion>, Reject> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let made = self.uptime.total().saturating_sub(age);
+        self.read(move |conn| kiosk_orders::older_than(conn, made)).await
     }
 
     /// The entity with that id; `None` if its text has more than `bytes_max` bytes.

@@ -17,7 +17,7 @@ use crate::store::clock::ShopClock;
 use crate::store::error::{OpenError, failed, unusable};
 use crate::store::events::LogBounds;
 use crate::store::session::StoredSession;
-use crate::store::{data_dir, database, idempotency, session_table};
+use crate::store::{data_dir, database, idempotency, kiosk_orders, session_table};
 
 /// The state with which a server continues.
 pub(super) struct StartState {
@@ -44,7 +44,8 @@ impl StartState {
         session_table::keep_newest(conn, limits.sessions)?;
         let log = LogBounds::read(conn).map_err(failed)?;
         let last_at = last_time(conn, &log).map_err(failed)?;
-        let uptime = idempotency::uptime_total(conn).map_err(failed)?;
+        let responses = idempotency::uptime_total(conn).map_err(failed)?;
+        let uptime = responses.max(kiosk_orders::newest_uptime(conn).map_err(failed)?);
         let log_id = conn.query_row("SELECT log_id FROM log", [], |row| row.get(0));
         let data_version = conn.query_row("PRAGMA data_version", [], |row| row.get(0));
         Ok(Self {

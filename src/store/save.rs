@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::domain::{EntityKind, Reject, Row, event, order};
+use crate::domain::{Cell, EntityKind, Reject, Row, event, order};
 use crate::shop::Step;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
@@ -16,6 +16,9 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
     let saved = match step {
         Step::Create { row, products, payments } => {
             let mut row = Row { seq, created_at: now, updated_at: now, ..row };
+            if is_order(&row) && *row.cell(order::KIOSK_ID) != Cell::Null {
+                row.set(order::KIOSK_UPTIME, Cell::Int(tx.uptime));
+            }
             rows::insert(tx.conn, &mut row)?;
             link_products(tx.conn, row.id, &products)?;
             Step::Create { row, products, payments }

@@ -111,7 +111,7 @@ impl OpenedStore {
             disk_full: AtomicBool::new(self.disk_full),
             oldest: AtomicI64::new(self.group.log.oldest),
         });
-        let ended = self.group.log.ended();
+        let (ended, uptime) = (self.group.log.ended(), self.group.clock.uptime);
         let (jobs, queue) = mpsc::channel(self.limits.write_queue);
         let gate = Arc::default();
         let (reads, readers) = start_readers(&self.data_dir, &gate)?;
@@ -152,7 +152,7 @@ impl OpenedStore {
         };
         let writer = spawn_thread("writer", run)?;
         let log_id = self.log_id;
-        Ok((Store { _lock: lock, jobs, reads, wal, status, log_id, ended }, writer))
+        Ok((Store { _lock: lock, jobs, reads, wal, status, log_id, ended, uptime }, writer))
     }
 }
 

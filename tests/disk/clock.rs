@@ -162,6 +162,7 @@ impl Shop {
             hsts: None,
             proxies: Vec::new(),
             daily_backup: None,
+            kiosk_order_expiry: Duration::from_secs(7_200),
             tax: None,
             limits: Limits::DEFAULT,
             clock,

@@ -143,3 +143,31 @@ fn a_kiosk_cannot_find_out_which_customers_there_are() {
     body["customer_id"] = Value::Null;
     kiosk.post("/api/orders", &body).expect(201);
 }
+
+/// A guest who walks away must not keep the last piece.
+#[test]
+fn an_unpaid_order_of_a_kiosk_expires_and_no_other_does() {
+    let flags = ["--kiosk-order-expiry", "1s"];
+    let mut server = Server::with_users(&["staff", "kiosk"], &flags);
+    let (admin, staff, kiosk) = (server.admin(), server.login("staff"), server.login("kiosk"));
+    let tea = product(&admin, 2.5, 10);
+    let by_staff = order(&staff, tea, 1)["id"].clone();
+    let paid = order(&kiosk, tea, 1)["id"].clone();
+    pay(&admin, paid.as_i64().unwrap(), 2.5);
+    let left = order(&kiosk, tea, 1)["id"].clone();
+    server.kill();
+    let server = server.again_with(&flags);
+    let admin = server.adopt(&admin);
+    let status = |id: &Value| {
+        admin.get(&format!("/api/orders/{id}")).expect(200).json()["status"].as_str().unwrap().to_owned()
+    };
+    let mut socket = admin.ws();
+    socket.subscribe_since("order_changes", head(&admin));
+    if status(&left) == "pending" {
+        assert_eq!(socket.recv_event()["data"]["changed_fields"], json!({"status": "cancelled"}));
+    }
+    assert_eq!([&by_staff, &paid, &left].map(status), ["pending", "processing", "cancelled"]);
+    assert_eq!(admin.get(&format!("/api/products/{tea}")).expect(200).json()["stock"], 8);
+    let entry = &admin.get("/api/audit?entity=order&limit=1").expect(200).json()["data"][0];
+    assert_eq!((&entry["action"], &entry["user_id"]), (&json!("update"), &Value::Null));
+}

@@ -34,6 +34,7 @@ event-retention-count => 0, -1, 1.5, 1000000000001
 audit-retention => 12, 0s, 999ms, 101years
 backup-dir =>
 backup-keep => -1, 1.5, ten, 10001
+kiosk-order-expiry => 2, 0s, 101years
 tax => 7, none
 log-level => trace, off, 3, warning
 log-format => xml, jsonl
