@@ -37,7 +37,7 @@
 //! | 3 | [`store`] | the writer, the readers, the event log, backups | `rusqlite` |
 //! | 3 | [`feed`] | the ring, and the cursors on it | `heapless` |
 //! | 4 | [`auth`] | logins, sessions, passwords, origins | `argon2`, `sha2`, `getrandom` |
-//! | 5 | [`http`] | a request becomes a reply | `hyper`, `form_urlencoded` |
+//! | 5 | [`http`] | a request becomes a reply | `hyper`, `form_urlencoded`, `percent-encoding` |
 //! | 5 | [`ws`] | the WebSockets and their one thread | `tungstenite`, `mio`, `slab` |
 //! | 6 | [`server`] | listening, admission, dispatch, upkeep, the service manager, the end | `socket2`, `listenfd` |
 //! | 6 | [`config`] | settings from flags, environment and file | `lexopt`, `toml`, `humantime` |

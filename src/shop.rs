@@ -31,5 +31,5 @@ mod transition;
 pub use plan::{follow, plan};
 pub use reads::Reads;
 pub use sale::{change, is_repeat, sold_lines};
-pub use step::{Change, Operation, Step};
+pub use step::{Change, Operation, Put, Step};
 pub use sums::Payment;

@@ -12,7 +12,8 @@ use crate::domain::input::Purpose;
 use crate::domain::schema::Type;
 use crate::domain::stock_change::StockChange;
 use crate::domain::{
-    Cell, Code, EntityKind, Field, Input, Principal, Reject, Row, Violation, event, order, product,
+    Cell, Code, EntityKind, Field, FieldError, Input, Principal, Reject, Row, Violation, event,
+    order, product,
 };
 use crate::http::api::{Api, ResponsePermit};
 use crate::http::problem::Problem;
@@ -23,7 +24,7 @@ use crate::limits::{
     BODY_BYTES_MAX, FILTER_VALUES_MAX, KIOSK_ORDERS_MAX, LINE_RESPONSE_BYTES,
     SMALL_RESPONSE_BYTES_MAX,
 };
-use crate::shop::{Change, Operation};
+use crate::shop::{Change, Operation, Put};
 use crate::store::{At, Caller, Changed, Filter, Query, StoredResponse, Wanted};
 use crate::throttle::Owner;
 
@@ -96,6 +97,38 @@ impl Api {
             self.kiosk_orders.give_back(user_id);
         }
         Ok(result?)
+    }
+
+    /// `PUT /api/products/by-sku/{sku}`: for imports, which know no ids.
+    pub(super) async fn put_by_sku(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
+        let (kind, sku) = (request.kind()?, request.sku()?);
+        let (mut body, _) = request.json_object(BODY_BYTES_MAX).await?;
+        if body.get(product::SKU.name).is_some_and(|other| *other != sku) {
+            let message = "differs from the one in the path; leave it out";
+            let wrong = FieldError::new(product::SKU.name, Code::TotalFixed, message);
+            return Err(Problem::invalid(vec![wrong]));
+        }
+        body.remove(product::SKU.name);
+        let mut whole = body.clone();
+        whole.insert(product::SKU.name.to_owned(), sku.clone().into());
+        let create = Input::read(kind, Purpose::Create, whole);
+        let patch = Input::read(kind, Purpose::Patch, body);
+        let operation = Operation::Put(Put { sku, create, patch });
+        let change = Arc::new(Change { kind, operation, precondition: request.precondition() });
+        let caller = self.caller(request)?;
+        let At { seq, value } = self.store.change(caller, change, usize::MAX).await?;
+        let (status, row) = match value {
+            Changed::Created(row) => (StatusCode::CREATED, row),
+            Changed::Row(row) => (StatusCode::OK, row),
+            Changed::Removed | Changed::TooLarge => return Err(Problem::not_found()),
+        };
+        let mut reply = reply::versioned(status, event::entity(&row)?, row.seq);
+        reply::set(
+            &mut reply,
+            header::LOCATION,
+            &format!("/api/{}/{}", kind.schema().plural, row.id),
+        );
+        Ok(reply.with_seq(seq))
     }
 
     /// `POST /api/products/{id}/stock`.
@@ -177,7 +210,7 @@ impl Api {
             value => (At { seq, value }, None),
         };
         match value {
-            Changed::Row(value) => Ok((At { seq, value }, permit)),
+            Changed::Row(value) | Changed::Created(value) => Ok((At { seq, value }, permit)),
             Changed::Removed | Changed::TooLarge => Err(Problem::not_found()),
         }
     }

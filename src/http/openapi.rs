@@ -60,10 +60,12 @@ fn document(cookie_name: &str) -> Value {
 }
 
 fn path_item(route: &Route) -> Value {
-    if route.path.contains("{id}") {
-        json!({"parameters": [{"$ref": "#/components/parameters/Id"}]})
-    } else {
-        json!({})
+    let named = [("{id}", "Id"), ("{sku}", "Sku")];
+    match named.into_iter().find(|(place, _)| route.path.contains(place)) {
+        Some((_, name)) => {
+            json!({"parameters": [{"$ref": format!("#/components/parameters/{name}")}]})
+        }
+        None => json!({}),
     }
 }
 

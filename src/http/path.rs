@@ -9,10 +9,12 @@ pub(super) struct PathParameters {
     pub kind: Option<EntityKind>,
     /// The id, if the template has `{id}`.
     pub id: Option<i64>,
+    /// Whether the template ends with `{sku}`, which stands for any text.
+    pub has_sku: bool,
 }
 
 /// Matches a path with a template; `None` if it does not match. `{kind}` stands for the plural of any
-/// entity kind, a plural such as `{customers}` for this kind only, and `{id}` for an id.
+/// entity kind, a plural such as `{customers}` for this kind only, `{id}` for an id, and `{sku}` for any text.
 pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
     let (mut template, mut path) = (template, path);
     let mut parameters = PathParameters::default();
@@ -20,7 +22,10 @@ pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
         path = path.strip_prefix(literal)?;
         let (name, rest) = rest.split_once('}')?;
         let (value, behind) = path.split_at(path.find('/').unwrap_or(path.len()));
-        if name == "id" {
+        if name == "sku" {
+            parameters.has_sku = !value.is_empty();
+            parameters.has_sku.then_some(())?;
+        } else if name == "id" {
             parameters.id = Some(parse_id(value)?);
         } else if name == "kind" || name == value {
             parameters.kind = Some(EntityKind::of_plural(value)?);

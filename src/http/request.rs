@@ -1,5 +1,6 @@
 //! A request, read and checked: its session, query, body and preconditions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::auth::session::Session;
@@ -87,6 +89,14 @@ impl ApiRequest {
     /// The id that the path names.
     pub(super) fn id(&self) -> Result<i64, Problem> {
         self.path.id.ok_or_else(Problem::not_found)
+    }
+
+    /// The text at the end of the path, which stands for a SKU.
+    pub(super) fn sku(&self) -> Result<String, Problem> {
+        let last = self.parts.uri.path().rsplit('/').next().unwrap_or_default();
+        let text = percent_decode_str(last).decode_utf8();
+        text.map(Cow::into_owned)
+            .map_err(|_| Problem::new(Code::MalformedRequest, "the SKU in the path is not UTF-8"))
     }
 
     /// The versions that the request may change (`If-Match` and `If-None-Match`).

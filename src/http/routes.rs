@@ -66,6 +66,13 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.sell(request)),
     },
     Route {
+        method: Method::PUT, path: "/api/{products}/by-sku/{sku}", access: Access::Change, query: NO_QUERY,
+        request: RequestBody::Json("{Kind}Patch"), response: ResponseBody::Put("{Kind}"),
+        rules: &[Code::Duplicate],
+        id: "put{Kind}", summary: "Create the product with this SKU, or change the given fields of it",
+        handler: |api, request| Box::pin(api.put_by_sku(request)),
+    },
+    Route {
         method: Method::POST, path: "/api/{products}/{id}/stock", access: Access::Change, query: NO_QUERY,
         request: RequestBody::Json("StockChange"), response: ResponseBody::Repeatable("{Kind}"),
         rules: &[Code::OutOfStock, Code::NotCounted],
@@ -262,11 +269,12 @@ mod tests {
                 let filled = |path: String, name: &str| path.replace(name, plural);
                 let kinds = ["{kind}", "{customers}", "{products}"];
                 let path = kinds.into_iter().fold(route.path.to_owned(), filled);
-                let path = path.replace("{id}", "7");
+                let path = path.replace("{id}", "7").replace("{sku}", "T%201");
                 let (rows, parameters) = of_path(&path).unwrap();
                 assert!(rows.iter().any(|row| std::ptr::eq(row, route)), "{path}");
                 let id = route.path.contains("{id}").then_some(7);
-                assert_eq!(parameters, PathParameters { kind, id }, "{path}");
+                let has_sku = route.path.contains("{sku}");
+                assert_eq!(parameters, PathParameters { kind, id, has_sku }, "{path}");
                 let same = rows.iter().filter(|row| row.method == route.method);
                 assert_eq!(same.count(), 1, "{} {path} has two rows", route.method);
             }
@@ -299,7 +307,8 @@ mod tests {
             assert!(of_path(path).is_none(), "{path}");
         }
         let (_, parameters) = of_path("/api/orders/9223372036854775807").unwrap();
-        let order = PathParameters { kind: Some(EntityKind::Order), id: Some(i64::MAX) };
+        let order =
+            PathParameters { kind: Some(EntityKind::Order), id: Some(i64::MAX), has_sku: false };
         assert_eq!(parameters, order);
     }
 

@@ -79,7 +79,9 @@ pub(super) async fn expire_kiosk_orders(context: &Context, expiry: Duration) {
         for order in store.old_kiosk_orders(expiry).await.unwrap_or_default() {
             match cancel(store, order).await {
                 Ok(()) | Err(Reject::PreconditionFailed | Reject::NotFound) => {}
-                Err(error) => tracing::warn!(?error, id = order.id, "a kiosk's order did not expire"),
+                Err(error) => {
+                    tracing::warn!(?error, id = order.id, "a kiosk's order did not expire");
+                }
             }
         }
     }

@@ -2,10 +2,11 @@
 //! decides which rules apply.
 
 use crate::domain::order::{DISCOUNT, ITEMS};
+use crate::domain::order_line::ProductRef;
 use crate::domain::{EntityKind, Input, Principal, Reject, Row};
 use crate::shop::order::Order;
 use crate::shop::reads::{Reads, all_found, missing_references};
-use crate::shop::step::{Change, Operation, Step};
+use crate::shop::step::{Change, Operation, Put, Step};
 use crate::shop::{customer, new_order, open_order, order, payment, product, sale, shipment};
 
 /// The steps of a change. The first is that of the entity itself.
@@ -40,6 +41,7 @@ pub fn plan(
             }
             Ok(vec![Step::Update { before, after }])
         }
+        Operation::Put(put) => product_by_sku(reads, principal, change, put),
         Operation::ChangeStock(id, by) => {
             Ok(vec![product::change_stock(stored(reads, change, *id)?, by)?])
         }
@@ -56,6 +58,25 @@ pub fn plan(
         }
         Operation::Erase(id) => Ok(vec![customer::erase(stored(reads, change, *id)?)]),
     }
+}
+
+fn product_by_sku(
+    reads: &impl Reads,
+    principal: Principal,
+    change: &Change,
+    put: &Put,
+) -> Result<Vec<Step>, Reject> {
+    let Some(before) = reads.product(&ProductRef::Sku(put.sku.clone()))? else {
+        if change.precondition.if_match.is_some() {
+            return Err(Reject::PreconditionFailed);
+        }
+        return create(reads, principal, put.create.as_ref().map_err(Clone::clone)?);
+    };
+    change.precondition.check(before.seq)?;
+    let mut after = before.clone();
+    put.patch.as_ref().map_err(Clone::clone)?.apply_to(&mut after)?;
+    product::check(&mut after)?;
+    Ok(vec![Step::Update { before, after }])
 }
 
 /// The steps that follow from one that was saved.

@@ -1,7 +1,7 @@
 //! A requested change, and the steps that carry it out.
 
 use crate::domain::stock_change::StockChange;
-use crate::domain::{EntityKind, Input, Precondition, Row, Sale};
+use crate::domain::{EntityKind, Input, Precondition, Reject, Row, Sale};
 
 /// A request to change an entity.
 #[derive(Debug)]
@@ -23,12 +23,25 @@ pub enum Operation {
     Sell(Sale),
     /// Change the given fields of the entity with this id.
     Update(i64, Input),
+    /// Create a product, or change the one that has the SKU.
+    Put(Put),
     /// Change the stock of the product with this id by a quantity.
     ChangeStock(i64, StockChange),
     /// Delete the entity with this id.
     Delete(i64),
     /// Erase the personal data of the entity with this id.
     Erase(i64),
+}
+
+/// A product by its SKU, read for both cases.
+#[derive(Debug)]
+pub struct Put {
+    /// The stock keeping unit.
+    pub sku: String,
+    /// The product, if there is none with the SKU.
+    pub create: Result<Input, Reject>,
+    /// The changes, if there is one.
+    pub patch: Result<Input, Reject>,
 }
 
 /// One row to save, and its event.

@@ -24,6 +24,8 @@ use crate::store::{erase, kiosk_orders, rows};
 /// The outcome of a change for its entity.
 #[derive(Debug)]
 pub enum Changed {
+    /// The new entity.
+    Created(Row),
     /// The entity's new state.
     Row(Row),
     /// The entity was removed.
@@ -86,7 +88,8 @@ pub(super) fn apply(
         audit::note(tx, caller, &record)?;
     }
     Ok(match first {
-        Step::Create { row, .. } | Step::Update { after: row, .. } => Changed::Row(row),
+        Step::Create { row, .. } => Changed::Created(row),
+        Step::Update { after: row, .. } => Changed::Row(row),
         Step::Delete(_) => Changed::Removed,
     })
 }
@@ -167,8 +170,6 @@ mod tests {
         Input::read(EntityKind::Product, purpose, body).unwrap()
     }
 
-    /// Otherwise each order of a kiosk would look through all that it ever made.
-
     /// The caller then waits for memory and tries again.
     #[test]
     fn a_change_that_would_be_too_large_does_nothing() {
@@ -185,7 +186,7 @@ mod tests {
         };
         let tea = product(Purpose::Create, json!({"name": "Tea", "sku": "T-1", "price": 2.5}));
         let (made, head) = apply(Operation::Create(tea), usize::MAX);
-        assert!(matches!(made, Changed::Row(row) if row.id == 1) && head == 1);
+        assert!(matches!(made, Changed::Created(row) if row.id == 1) && head == 1);
         let renamed = || {
             let input = product(Purpose::Patch, json!({"name": "a long name".repeat(9)}));
             Operation::Update(1, input)

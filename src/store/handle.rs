@@ -23,11 +23,11 @@ use crate::store::command::PendingCommand;
 use crate::store::error::failed;
 use crate::store::events::{self, EventPage, EventRange};
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
+use crate::store::kiosk_orders::{self, OrderVersion};
 use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
-use crate::store::kiosk_orders::{self, OrderVersion};
 use crate::store::{rows, sales, session_table};
 
 /// The handle of the store. A change that finds the writer's queue full is rejected at once.
@@ -202,7 +202,7 @@ impl Store {
             let value =
                 idempotency::run_once(tx, key.as_ref(), subject, |tx| {
                     match apply::apply(tx, caller, &change, usize::MAX)? {
-                        Changed::Row(row) => {
+                        Changed::Created(row) | Changed::Row(row) => {
                             let body = event::entity(&row)?;
                             Ok(StoredResponse { id: row.id, version: row.seq, body })
                         }

@@ -74,6 +74,7 @@ mod tests {
     use super::*;
     use crate::store::test_shop;
 
+    /// Otherwise each order of a kiosk would look through all that it ever made.
     #[test]
     fn unpaid_orders_of_kiosks_are_found_in_their_index() {
         let conn = test_shop::new();

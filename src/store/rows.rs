@@ -258,9 +258,14 @@ mod tests {
                         _,
                     ) => Cell::Text("[]".to_owned()),
                     (Type::Currency, _) => Cell::Text("USD".to_owned()),
-                    (Type::Money(_) | Type::Id(_) | Type::Thousandths(_) | Type::Time | Type::Uptime, _) => {
-                        Cell::Int(1)
-                    }
+                    (
+                        Type::Money(_)
+                        | Type::Id(_)
+                        | Type::Thousandths(_)
+                        | Type::Time
+                        | Type::Uptime,
+                        _,
+                    ) => Cell::Int(1),
                     (_, Cell::Null) if !field.hidden => Cell::Text("x".to_owned()),
                     (_, cell) => (*cell).clone(),
                 };

@@ -53,7 +53,7 @@ pub(super) fn sell(
     let operation = Operation::Sell(sale.clone());
     let (kind, precondition) = (EntityKind::Order, Precondition::default());
     let change = Change { kind, operation, precondition };
-    let Changed::Row(order) = apply::apply(tx, caller, &change, usize::MAX)? else {
+    let Changed::Created(order) = apply::apply(tx, caller, &change, usize::MAX)? else {
         return Err(Reject::Unavailable);
     };
     let stored = Stored {

@@ -132,3 +132,35 @@ fn changes_of_stock_add_up_and_have_a_reason() {
         ]
     );
 }
+
+/// Head office knows SKUs and no ids.
+#[test]
+fn an_import_creates_or_changes_a_product_by_its_sku() {
+    let server = Server::with_users(&["staff", "kiosk"], &[]);
+    let (staff, kiosk) = (server.login("staff"), server.login("kiosk"));
+    let put = |sku: &str, body: &Value, headers: &[(&str, &str)]| {
+        let json = [&[("content-type", "application/json")], headers].concat();
+        let path = format!("/api/products/by-sku/{sku}");
+        staff.request("PUT", &path, &json, Some(body.to_string().as_bytes()))
+    };
+    let made = put("Gr%C3%BCn%2F1", &json!({"name": "Tea", "price": 2.5}), &[]).expect(201);
+    assert_eq!(
+        (&made.json()["sku"], made.header("location")),
+        (&json!("Grün/1"), "/api/products/1")
+    );
+    let changed = put("Gr%C3%BCn%2F1", &json!({"stock": 7, "sku": "Grün/1"}), &[]).expect(200);
+    assert_eq!((&changed.json()["stock"], &changed.json()["name"]), (&json!(7), &json!("Tea")));
+    let seq = head(&staff);
+    put("Gr%C3%BCn%2F1", &json!({"stock": 7}), &[]).expect(200);
+    put("Gr%C3%BCn%2F1", &json!({"stock": 8}), &[("if-none-match", "*")]).problem(412);
+    put("Gr%C3%BCn%2F1", &json!({"stock": 8}), &[("if-match", "\"1\"")]).problem(412);
+    put("B", &json!({"name": "B", "price": 1}), &[("if-match", "*")]).problem(412);
+    put("B", &json!({"stock": 8}), &[]).expect_wrong(&["name", "price"]);
+    put("B", &json!({"name": "B", "price": 1, "sku": "C"}), &[]).expect_wrong(&["sku"]);
+    put("%FF", &json!({"name": "B", "price": 1}), &[]).problem(400);
+    assert_eq!(head(&staff), seq);
+    let path = "/api/products/by-sku/B";
+    kiosk.request("PUT", path, &[("content-type", "application/json")], Some(b"{}")).problem(403);
+    staff.get(path).problem(405);
+    put("B", &json!({"name": "B", "price": 1}), &[("if-none-match", "*")]).expect(201);
+}

@@ -159,7 +159,10 @@ fn an_unpaid_order_of_a_kiosk_expires_and_no_other_does() {
     let server = server.again_with(&flags);
     let admin = server.adopt(&admin);
     let status = |id: &Value| {
-        admin.get(&format!("/api/orders/{id}")).expect(200).json()["status"].as_str().unwrap().to_owned()
+        admin.get(&format!("/api/orders/{id}")).expect(200).json()["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let mut socket = admin.ws();
     socket.subscribe_since("order_changes", head(&admin));

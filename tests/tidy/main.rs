@@ -31,7 +31,11 @@ const MODULES: &[Module] = &[
     ("store", 3, &["rusqlite", "rustix", "tempfile"]),
     ("feed", 3, &["heapless"]),
     ("auth", 4, &["argon2", "getrandom", "if_addrs", "rustix", "sha2"]),
-    ("http", 5, &["bytes", "form_urlencoded", "http_body_util", "hyper", "serde"]),
+    (
+        "http",
+        5,
+        &["bytes", "form_urlencoded", "http_body_util", "hyper", "percent_encoding", "serde"],
+    ),
     ("ws", 5, &["bytes", "mio", "serde", "slab", "socket2", "tungstenite"]),
     (
         "server",

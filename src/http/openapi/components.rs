@@ -13,7 +13,7 @@ use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role};
 use crate::http::audit;
 use crate::http::problem::status;
-use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, USERNAME_CHARS_MAX};
+use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX, USERNAME_CHARS_MAX};
 
 pub(super) fn components(cookie_name: &str) -> Value {
     json!({
@@ -87,6 +87,11 @@ fn parameters() -> Value {
         "Id": {
             "name": "id", "in": "path", "required": true, "schema": id(),
             "description": "The entity's number, which the server gave it.",
+        },
+        "Sku": {
+            "name": "sku", "in": "path", "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": SKU_CHARS_MAX},
+            "description": "The product's stock keeping unit.",
         },
         "IfMatch": header("If-Match", "Change only a version whose ETag is among these.", tags.clone()),
         "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags),

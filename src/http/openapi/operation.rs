@@ -89,7 +89,7 @@ fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
     };
     match (&route.method, route.response) {
         (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
-        (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
+        (&Method::PATCH | &Method::PUT | &Method::DELETE, _) => all.push(shared("IfMatch")),
         (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold) => {
             all.push(shared("IdempotencyKey"));
         }
@@ -147,10 +147,15 @@ fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
 fn responses(route: &Route, kind: Option<EntityKind>) -> Value {
     let mut responses = Map::new();
     let (status, success) = success(route, kind);
-    if route.response == ResponseBody::Sold {
-        let mut repeated = success.clone();
-        repeated["description"] = json!("It was stored before; the order is as it is now.");
-        responses.insert("200".to_owned(), repeated);
+    let other = match route.response {
+        ResponseBody::Sold => Some("It was stored before; the order is as it is now."),
+        ResponseBody::Put(_) => Some("It existed; the given fields are changed."),
+        _ => None,
+    };
+    if let Some(about) = other {
+        let mut other = success.clone();
+        other["description"] = json!(about);
+        responses.insert("200".to_owned(), other);
     }
     responses.insert(status.to_owned(), success);
     if let (&Method::GET, ResponseBody::Versioned(_)) = (&route.method, route.response) {
@@ -182,7 +187,7 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
             header_names.push("ETag");
             ("200", "The entity as it is now.", Some(json_body(name)))
         }
-        ResponseBody::Created(name) => {
+        ResponseBody::Created(name) | ResponseBody::Put(name) => {
             header_names.extend(["ETag", "Location"]);
             ("201", "Created.", Some(json_body(name)))
         }
