@@ -19,6 +19,7 @@ pub mod kind;
 pub mod log_id;
 pub mod order;
 pub mod order_line;
+pub mod order_lists;
 pub mod order_schemas;
 pub mod precondition;
 pub mod principal;

@@ -9,7 +9,7 @@ use tillcast::domain::shipment::ShipmentStatus;
 use tillcast::domain::tax::TaxMode;
 use tillcast::domain::{
     Cell, EntityKind, Input, Precondition, Principal, Reject, Role, Row, Thousandths, order,
-    product,
+    order_lists, product,
 };
 use tillcast::limits::{AMOUNT_MINOR_MAX, KIOSK_PIECES_MAX, QUANTITY_MAX};
 use tillcast::shop::{Change, Operation, Payment, Reads, Step, plan};
@@ -84,7 +84,7 @@ fn check_steps(steps: &[Step], role: Role, total: i64, sold: &BTreeMap<i64, i64>
     let pieces = |taken: BTreeMap<_, Thousandths>| -> BTreeMap<i64, i64> {
         taken.into_iter().map(|(id, quantity)| (id, quantity.0 / 1_000)).collect()
     };
-    assert_eq!(pieces(order::taken(row).unwrap()), *sold);
+    assert_eq!(pieces(order_lists::taken(row).unwrap()), *sold);
     assert!(products.iter().eq(sold.keys()), "{products:?} of {sold:?}");
     let stock = |row: &Row| row.int(product::STOCK).unwrap();
     let fell = |step: &Step| {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::domain::decimal::write_integer;
 use crate::domain::schema::Type;
 use crate::domain::{
-    Cell, EntityKind, Field, KindSet, Reject, Row, Thousandths, decimal, order, timestamp,
+    Cell, EntityKind, Field, KindSet, Reject, Row, Thousandths, decimal, order_lists, timestamp,
     transaction,
 };
 
@@ -190,7 +190,7 @@ impl<'r> JsonWriter<'r> {
     fn put_items(&mut self) -> Result<(), Reject> {
         let out = &mut self.out;
         out.push('[');
-        for (at, item) in order::items(self.row)?.iter().enumerate() {
+        for (at, item) in order_lists::ITEMS.read(self.row)?.iter().enumerate() {
             out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
             write_integer(out, item.product_id, 1);
             out.push_str(",\"name\":");
@@ -238,7 +238,7 @@ impl<'r> JsonWriter<'r> {
     fn put_oversold(&mut self) -> Result<(), Reject> {
         let out = &mut self.out;
         out.push('[');
-        for (at, one) in order::oversold(self.row)?.iter().enumerate() {
+        for (at, one) in order_lists::OVERSOLD.read(self.row)?.iter().enumerate() {
             out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
             write_integer(out, one.product_id, 1);
             out.push_str(",\"quantity\":");
@@ -252,7 +252,7 @@ impl<'r> JsonWriter<'r> {
     fn put_taxes(&mut self) -> Result<(), Reject> {
         let out = &mut self.out;
         out.push('[');
-        for (at, one) in order::taxes(self.row)?.iter().enumerate() {
+        for (at, one) in order_lists::TAXES.read(self.row)?.iter().enumerate() {
             out.push_str(if at == 0 { "{\"rate\":" } else { ",{\"rate\":" });
             one.rate.write(out);
             for (name, minor) in [("net", one.net), ("tax", one.tax)] {

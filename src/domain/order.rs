@@ -1,16 +1,9 @@
-//! Orders: their fields, their statuses, and the lines that are stored with them.
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
+//! Orders: their fields and their statuses.
 
 use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
-use crate::domain::tax::TaxSum;
 use crate::domain::words::words;
-use crate::domain::{
-    Cell, Code, EntityKind, EntitySchema, Field, FieldError, FieldRef, Reject, Row, Thousandths,
-};
+use crate::domain::{Code, EntityKind, EntitySchema, Field, FieldError, FieldRef};
 use crate::limits::{CLIENT_ID_CHARS_MAX, NOTES_CHARS_MAX};
 
 words! {
@@ -231,51 +224,6 @@ pub const SCHEMA: EntitySchema = EntitySchema {
     duplicate_message: "an order like this exists already",
 };
 
-/// One line of a stored order. A field that is added later needs `#[serde(default)]`, because the
-/// lines of older orders lack it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The product's id.
-    pub product_id: i64,
-    /// The product's name at the sale.
-    pub name: String,
-    /// The product's stock keeping unit at the sale.
-    pub sku: String,
-    /// The quantity, in the product's unit.
-    pub quantity: Thousandths,
-    /// The price of one unit, in minor units.
-    pub unit_price: i64,
-    /// Whether the product was not counted at the sale, so that nothing was taken from its stock.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub uncounted: bool,
-    /// A text for the staff, such as "no onions".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// The discount of the line, in minor units.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub discount: i64,
-    /// The product's tax rate at the sale, in per cent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tax_rate: Option<Thousandths>,
-}
-
-impl Item {
-    /// The price of the line without its discount, in minor units.
-    pub fn price(&self) -> i64 {
-        self.quantity.times(self.unit_price)
-    }
-
-    /// The price of the line, in minor units.
-    pub fn line_total(&self) -> i64 {
-        self.price().saturating_sub(self.discount)
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &i64) -> bool {
-    *number == 0
-}
-
 /// Checks the rules that span several fields of a new order: without items it needs a total, and it
 /// cannot begin as cancelled or refunded.
 pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<FieldError> {
@@ -294,108 +242,4 @@ pub(super) fn check_new(has_items: bool, has_total: bool, status: &str) -> Vec<F
         errors.push(FieldError::new(STATUS.name, Code::UnknownValue, message));
     }
     errors
-}
-
-/// Stores an order's lines in its row.
-pub fn set_items(order: &mut Row, items: &[Item]) -> Result<(), Reject> {
-    let text = serde_json::to_string(items).map_err(|_| Reject::Unavailable)?;
-    order.set(ITEMS, Cell::Text(text));
-    Ok(())
-}
-
-/// The lines of a stored order.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read: the order must not pass for one without lines.
-pub fn items(order: &Row) -> Result<Vec<Item>, Reject> {
-    serde_json::from_str(order.text(ITEMS)?).map_err(|_| order.damaged(ITEMS))
-}
-
-/// Stores the tax of each rate in an order's row.
-pub fn set_taxes(order: &mut Row, taxes: &[TaxSum]) -> Result<(), Reject> {
-    let text = serde_json::to_string(taxes).map_err(|_| Reject::Unavailable)?;
-    order.set(TAXES, Cell::Text(text));
-    Ok(())
-}
-
-/// The tax of each rate in a stored order.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read.
-pub fn taxes(order: &Row) -> Result<Vec<TaxSum>, Reject> {
-    serde_json::from_str(order.text(TAXES)?).map_err(|_| order.damaged(TAXES))
-}
-
-/// What one order sold of a product beyond its stock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Oversold {
-    /// The product's id.
-    pub product_id: i64,
-    /// The quantity that was missing.
-    pub quantity: Thousandths,
-}
-
-/// Stores in an order's row what it sold beyond the stock.
-pub fn set_oversold(order: &mut Row, oversold: &[Oversold]) -> Result<(), Reject> {
-    let text = serde_json::to_string(oversold).map_err(|_| Reject::Unavailable)?;
-    order.set(OVERSOLD, Cell::Text(text));
-    Ok(())
-}
-
-/// What a stored order sold beyond the stock.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read.
-pub fn oversold(order: &Row) -> Result<Vec<Oversold>, Reject> {
-    serde_json::from_str(order.text(OVERSOLD)?).map_err(|_| order.damaged(OVERSOLD))
-}
-
-/// Stores in an order's row which lines are finished.
-pub fn set_done(order: &mut Row, done: &[usize]) -> Result<(), Reject> {
-    let text = serde_json::to_string(done).map_err(|_| Reject::Unavailable)?;
-    order.set(DONE, Cell::Text(text));
-    Ok(())
-}
-
-/// The numbers of the lines of a stored order that are finished, in ascending order.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read.
-pub fn done(order: &Row) -> Result<Vec<usize>, Reject> {
-    serde_json::from_str(order.text(DONE)?).map_err(|_| order.damaged(DONE))
-}
-
-/// Stores in an order's row what came back of each line.
-pub fn set_restocked(order: &mut Row, restocked: &[Thousandths]) -> Result<(), Reject> {
-    let text = serde_json::to_string(restocked).map_err(|_| Reject::Unavailable)?;
-    order.set(RESTOCKED, Cell::Text(text));
-    Ok(())
-}
-
-/// What came back of each line of a stored order; empty if nothing did.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read.
-pub fn restocked(order: &Row) -> Result<Vec<Thousandths>, Reject> {
-    serde_json::from_str(order.text(RESTOCKED)?).map_err(|_| order.damaged(RESTOCKED))
-}
-
-/// The products of an order's lines, in ascending order.
-pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
-    Ok(items(order)?.iter().map(|item| item.product_id).collect())
-}
-
-/// The quantity of each product that an order took from the stock, without what came back with refunds; below zero
-/// where more came back than was taken, because it was oversold.
-pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
-    let mut taken = BTreeMap::new();
-    let restocked = restocked(order)?;
-    for (at, item) in items(order)?.iter().enumerate().filter(|(_, item)| !item.uncounted) {
-        let back = restocked.get(at).map_or(0, |quantity| quantity.0);
-        *taken.entry(item.product_id).or_default() += Thousandths(item.quantity.0 - back);
-    }
-    for Oversold { product_id, quantity } in oversold(order)? {
-        *taken.entry(product_id).or_default() += Thousandths(-quantity.0);
-    }
-    Ok(taken)
 }

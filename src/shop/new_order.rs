@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::domain::input::{Input, Provided};
 use crate::domain::order::{
-    self, CURRENCY, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, STATUS, TOTAL,
+    CURRENCY, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, STATUS, TOTAL,
 };
 use crate::domain::order_line::OrderLine;
+use crate::domain::order_lists::{self};
 use crate::domain::product::is_draft;
 use crate::domain::{
     Cell, Code, EntityKind, FieldError, FieldRef, Principal, Reject, Role, Row, Thousandths,
@@ -48,7 +49,7 @@ pub(super) fn create(
     let products = load_products(reads, principal.role(), lines, &mut errors)?;
     all_found(errors)?;
     if lines.is_empty() {
-        order::set_items(&mut row, &[])?;
+        order_lists::ITEMS.write(&mut row, &[])?;
         input.apply_to(&mut row)?;
         if row.int(DISCOUNT)? != 0 {
             let message = "needs items; leave it out of an order that has only a total";

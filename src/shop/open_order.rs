@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::input::{Input, Provided};
-use crate::domain::order::{self, CURRENCY, DISCOUNT, DONE, ITEMS, Item, OrderStatus, TOTAL};
+use crate::domain::order::{CURRENCY, DISCOUNT, DONE, ITEMS, OrderStatus, TOTAL};
 use crate::domain::order_line::OrderLine;
+use crate::domain::order_lists::{self, Item};
 use crate::domain::{Code, EntityKind, FieldError, Reject, Role, Row, Thousandths};
 use crate::shop::order::{Order, check_done, check_status};
 use crate::shop::pricing::Terms;
@@ -24,11 +25,11 @@ pub(super) fn update(
 ) -> Result<Vec<Step>, Reject> {
     let order = Order::read(&before)?;
     let sums = Sums::of(&reads.payments(before.id)?);
-    check_open(order, sums.has_refund() || !order::restocked(&before)?.is_empty())?;
+    check_open(order, sums.has_refund() || !order_lists::RESTOCKED.read(&before)?.is_empty())?;
     if input.get(TOTAL).is_some() {
         return Err(new_order::follows_from_items(TOTAL));
     }
-    let old = order::items(&before)?;
+    let old = order_lists::ITEMS.read(&before)?;
     let (items, mut products) = match input.get(ITEMS) {
         Some(Provided::Lines(lines)) => changed_items(reads, role, lines, &old, &before)?,
         _ => (old.clone(), BTreeMap::new()),
@@ -45,7 +46,7 @@ pub(super) fn update(
     let mut changed = check_status(order, &after)?;
     changed.total = after.int(TOTAL)?;
     changed.with_sums(sums).write(&mut after);
-    let (had, wants) = (order::taken(&before)?, order::taken(&after)?);
+    let (had, wants) = (order_lists::taken(&before)?, order_lists::taken(&after)?);
     let mut steps = vec![Step::Update { before, after }];
     for id in had.keys().chain(wants.keys().filter(|id| !had.contains_key(id))) {
         let of =
@@ -72,8 +73,8 @@ fn keep_done(order: &mut Row, old: &[Item], new: &[Item]) -> Result<(), Reject> 
         };
         old.get(*at).zip(new.get(*at)).is_some_and(|(old, new)| same(old, new))
     };
-    let done: Vec<usize> = order::done(order)?.into_iter().filter(stays).collect();
-    order::set_done(order, &done)
+    let done: Vec<usize> = order_lists::DONE.read(order)?.into_iter().filter(stays).collect();
+    order_lists::DONE.write(order, &done)
 }
 
 fn check_open(order: Order, has_refund: bool) -> Result<(), Reject> {

@@ -9,9 +9,9 @@
 //! - else `base`.
 
 use crate::domain::order::{
-    self, DONE, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED,
-    TOTAL,
+    DONE, OrderStatus, PAYMENT_STATUS, PaymentStatus, STATUS, STATUS_BEFORE, STOCK_RETURNED, TOTAL,
 };
+use crate::domain::order_lists::{self};
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::{
     Cell, Code, EntityKind, FieldRef, Input, Reject, Role, Row, Thousandths, transaction,
@@ -141,7 +141,7 @@ pub(super) fn check_update(
         return Ok(());
     }
     if total != order.total {
-        if !order::items(before)?.is_empty() {
+        if !order_lists::ITEMS.read(before)?.is_empty() {
             let message = "is the sum of the items and cannot be changed";
             return Err(Reject::field(TOTAL.name, Code::TotalFixed, message));
         }
@@ -181,8 +181,8 @@ pub(super) fn check_preparation(role: Role, input: &Input) -> Result<(), Reject>
 
 /// Refuses numbers of lines that the order does not have.
 pub(super) fn check_done(order: &Row) -> Result<(), Reject> {
-    let lines = order::items(order)?.len();
-    match order::done(order)?.last() {
+    let lines = order_lists::ITEMS.read(order)?.len();
+    match order_lists::DONE.read(order)?.last() {
         Some(last) if *last >= lines => {
             let message = format!("the order has {lines} lines, and the first is 0");
             Err(Reject::field(DONE.name, Code::UnknownReference, message))
@@ -228,7 +228,7 @@ pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Rejec
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
-    for (product_id, quantity) in order::taken(step.row())? {
+    for (product_id, quantity) in order_lists::taken(step.row())? {
         if quantity > Thousandths::ZERO
             && let Some(before) = reads.load(EntityKind::Product, product_id)?
         {

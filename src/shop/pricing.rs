@@ -1,8 +1,9 @@
 //! The price of an order: its lines get what their products cost, and the order its amounts.
 
 use crate::domain::decimal::Decimal;
-use crate::domain::order::{self, CURRENCY, DISCOUNT, ITEMS, Item, ROUNDING, TAX_TOTAL, TOTAL};
+use crate::domain::order::{CURRENCY, DISCOUNT, ITEMS, ROUNDING, TAX_TOTAL, TOTAL};
 use crate::domain::order_line::OrderLine;
+use crate::domain::order_lists::{self, Item};
 use crate::domain::product::{NAME, PRICE, SKU, TAX_RATE};
 use crate::domain::tax::TaxMode;
 use crate::domain::{Cell, Code, Reject, Row, Thousandths, Violation, amount, currency, decimal};
@@ -107,8 +108,8 @@ pub(super) fn set(order: &mut Row, items: &[Item], tax: TaxMode) -> Result<(), R
     }
     order.set(TOTAL, Cell::Int(total));
     order.set(TAX_TOTAL, Cell::Int(tax_total));
-    order::set_taxes(order, &taxes)?;
-    order::set_items(order, items)
+    order_lists::TAXES.write(order, &taxes)?;
+    order_lists::ITEMS.write(order, items)
 }
 
 /// An amount as people read it, such as `2.50 USD`.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::order::{self, STOCK_RETURNED};
+use crate::domain::order::STOCK_RETURNED;
+use crate::domain::order_lists::{self};
 use crate::domain::restock::Restock;
 use crate::domain::transaction::RESTOCK;
 use crate::domain::{Code, EntityKind, FieldError, Reject, Row, Thousandths};
@@ -20,12 +21,12 @@ pub(super) fn bring_back(
     if restock.is_empty() {
         return Ok(Vec::new());
     }
-    let items = order::items(order)?;
-    let mut restocked = order::restocked(order)?;
+    let items = order_lists::ITEMS.read(order)?;
+    let mut restocked = order_lists::RESTOCKED.read(order)?;
     restocked.resize(items.len(), Thousandths::ZERO);
     // What came back by itself, by product, because the order ended.
     let mut returned =
-        if order.int(STOCK_RETURNED)? == 0 { BTreeMap::new() } else { order::taken(order)? };
+        if order.int(STOCK_RETURNED)? == 0 { BTreeMap::new() } else { order_lists::taken(order)? };
     let mut errors = Vec::new();
     let mut back: BTreeMap<i64, Thousandths> = BTreeMap::new();
     for (at, Restock { line, quantity }) in restock.iter().enumerate() {
@@ -58,6 +59,6 @@ pub(super) fn bring_back(
             steps.extend(product::take_back(before, quantity)?);
         }
     }
-    order::set_restocked(order, &restocked)?;
+    order_lists::RESTOCKED.write(order, &restocked)?;
     Ok(steps)
 }

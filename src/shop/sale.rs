@@ -7,10 +7,11 @@ use crate::domain::amount;
 use crate::domain::decimal::Decimal;
 use crate::domain::input::Provided;
 use crate::domain::order::{
-    self, CLIENT_ID, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, Oversold, ROUNDING,
-    SOLD_AT, STATUS, TOTAL,
+    CLIENT_ID, CUSTOMER_ID, DISCOUNT, ITEMS, KIOSK_ID, OrderStatus, ROUNDING, SOLD_AT, STATUS,
+    TOTAL,
 };
 use crate::domain::order_line::{OrderLine, ProductRef};
+use crate::domain::order_lists::{self, Oversold};
 use crate::domain::sale::{CASH, Sale, SoldLine, Tender};
 use crate::domain::transaction::{self, TransactionStatus, TransactionType};
 use crate::domain::{Cell, Code, EntityKind, Principal, Reject, Row, Thousandths};
@@ -63,7 +64,7 @@ pub(super) fn create(
             steps.extend(product::take(product, quantity)?);
         }
     }
-    order::set_oversold(&mut row, &oversold)?;
+    order_lists::OVERSOLD.write(&mut row, &oversold)?;
     steps.insert(0, Step::Create { row, products: ids, payments });
     Ok(steps)
 }
@@ -81,7 +82,7 @@ pub fn change(sale: &Sale, order: &Row) -> Result<i64, Reject> {
 /// # Errors
 /// `Unavailable` if the stored order cannot be read, or has other lines.
 pub fn sold_lines(sale: &Sale, order: &Row) -> Result<Vec<SoldLine>, Reject> {
-    let items = order::items(order)?;
+    let items = order_lists::ITEMS.read(order)?;
     let ids = items.iter().map(|item| item.product_id);
     Ok(lines(sale)
         .iter()
@@ -188,7 +189,7 @@ fn price(
         order.set(CUSTOMER_ID, Cell::Null);
     }
     if has_happened {
-        let goods = items.iter().map(order::Item::line_total).fold(0, i64::saturating_add);
+        let goods = items.iter().map(order_lists::Item::line_total).fold(0, i64::saturating_add);
         order.set(DISCOUNT, Cell::Int(order.int(DISCOUNT)?.min(goods)));
     }
     pricing::set(order, &items, reads.tax_mode())?;

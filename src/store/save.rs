@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::domain::{Cell, EntityKind, Reject, Row, event, order};
+use crate::domain::{Cell, EntityKind, Reject, Row, event, order, order_lists};
 use crate::shop::Step;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
@@ -29,7 +29,7 @@ pub(super) fn save(tx: &mut WriteTx<'_>, step: Step) -> Result<Step, Reject> {
             if is_order(&before) && before.cell(order::ITEMS) != after.cell(order::ITEMS) {
                 idempotency::complete(tx.conn, &before)?;
                 unlink_products(tx.conn, &before)?;
-                let products: Vec<i64> = order::products(&after)?.into_iter().collect();
+                let products: Vec<i64> = order_lists::products(&after)?.into_iter().collect();
                 link_products(tx.conn, after.id, &products)?;
             }
             rows::update(tx.conn, &before, &after)?;
@@ -71,7 +71,7 @@ fn link_products(conn: &Connection, order_id: i64, products: &[i64]) -> Result<(
 fn unlink_products(conn: &Connection, row: &Row) -> Result<(), Reject> {
     let sql = "DELETE FROM order_products WHERE product_id = ? AND order_id = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    for product_id in order::products(row)? {
+    for product_id in order_lists::products(row)? {
         statement.execute([product_id, row.id]).map_err(failed)?;
     }
     Ok(())

@@ -1,0 +1,125 @@
+//! The lists that an order stores as JSON text: its lines, and what follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::tax::TaxSum;
+use crate::domain::{Cell, FieldRef, Reject, Row, Thousandths, order};
+
+/// A column whose text is a JSON list of `T`.
+pub struct StoredList<T> {
+    field: FieldRef,
+    element: PhantomData<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> StoredList<T> {
+    const fn of(field: FieldRef) -> Self {
+        Self { field, element: PhantomData }
+    }
+
+    /// The list of a stored order.
+    ///
+    /// # Errors
+    /// `Unavailable` if the text cannot be read: it must not pass for an empty list.
+    pub fn read(&self, order: &Row) -> Result<Vec<T>, Reject> {
+        serde_json::from_str(order.text(self.field)?).map_err(|_| order.damaged(self.field))
+    }
+
+    /// Stores the list in an order's row.
+    ///
+    /// # Errors
+    /// `Unavailable` if it has no form in JSON.
+    pub fn write(&self, order: &mut Row, list: &[T]) -> Result<(), Reject> {
+        let text = serde_json::to_string(list).map_err(|_| Reject::Unavailable)?;
+        order.set(self.field, Cell::Text(text));
+        Ok(())
+    }
+}
+
+/// The lines.
+pub const ITEMS: StoredList<Item> = StoredList::of(order::ITEMS);
+/// The tax of each rate, in ascending order.
+pub const TAXES: StoredList<TaxSum> = StoredList::of(order::TAXES);
+/// What was sold beyond the stock, an entry for each product.
+pub const OVERSOLD: StoredList<Oversold> = StoredList::of(order::OVERSOLD);
+/// The numbers of the lines that are finished, in ascending order.
+pub const DONE: StoredList<usize> = StoredList::of(order::DONE);
+/// What came back of each line with refunds; empty if nothing did.
+pub const RESTOCKED: StoredList<Thousandths> = StoredList::of(order::RESTOCKED);
+
+/// One line of a stored order. A field that is added later needs `#[serde(default)]`, because the
+/// lines of older orders lack it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The product's id.
+    pub product_id: i64,
+    /// The product's name at the sale.
+    pub name: String,
+    /// The product's stock keeping unit at the sale.
+    pub sku: String,
+    /// The quantity, in the product's unit.
+    pub quantity: Thousandths,
+    /// The price of one unit, in minor units.
+    pub unit_price: i64,
+    /// Whether the product was not counted at the sale, so that nothing was taken from its stock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
+    /// A text for the staff, such as "no onions".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The discount of the line, in minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discount: i64,
+    /// The product's tax rate at the sale, in per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate: Option<Thousandths>,
+}
+
+impl Item {
+    /// The price of the line without its discount, in minor units.
+    pub fn price(&self) -> i64 {
+        self.quantity.times(self.unit_price)
+    }
+
+    /// The price of the line, in minor units.
+    pub fn line_total(&self) -> i64 {
+        self.price().saturating_sub(self.discount)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// What one order sold of a product beyond its stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oversold {
+    /// The product's id.
+    pub product_id: i64,
+    /// The quantity that was missing.
+    pub quantity: Thousandths,
+}
+
+/// The products of an order's lines, in ascending order.
+pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
+    Ok(ITEMS.read(order)?.iter().map(|item| item.product_id).collect())
+}
+
+/// The quantity of each product that an order took from the stock, without what came back with refunds; below zero
+/// where more came back than was taken, because it was oversold.
+pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
+    let mut taken = BTreeMap::new();
+    let restocked = RESTOCKED.read(order)?;
+    for (at, item) in ITEMS.read(order)?.iter().enumerate().filter(|(_, item)| !item.uncounted) {
+        let back = restocked.get(at).map_or(0, |quantity| quantity.0);
+        *taken.entry(item.product_id).or_default() += Thousandths(item.quantity.0 - back);
+    }
+    for Oversold { product_id, quantity } in OVERSOLD.read(order)? {
+        *taken.entry(product_id).or_default() += Thousandths(-quantity.0);
+    }
+    Ok(taken)
+}
