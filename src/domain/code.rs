@@ -64,7 +64,7 @@ codes! {
     TooManyTransactions, "too_many_transactions", "The order has the maximum number of transactions.";
     TooManyShipments, "too_many_shipments", "The order has the maximum number of shipments.";
     TooManyOpenOrders, "too_many_open_orders", "The kiosk has as many open, unpaid orders as a kiosk may have.";
-    TotalFixed, "total_fixed", "The total is the sum of the order's lines and cannot be set.";
+    FieldFixed, "field_fixed", "The field follows from others, or from the path, and cannot be set.";
     TotalChanged, "total_changed", "The sale costs another sum than the one that the till told.";
     ClientIdReused, "client_id_reused", "The `client_id` was used for another sale.";
     SaleDeleted, "sale_deleted", "The order of the sale with this `client_id` was deleted.";

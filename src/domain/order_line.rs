@@ -80,7 +80,8 @@ pub(super) fn read_order_lines(
         return Vec::new();
     };
     if lines.is_empty() || lines.len() > ORDER_LINES_MAX {
-        let message = format!("must have 1 to {ORDER_LINES_MAX} lines, or be left out");
+        let or = if form == LineForm::Sale { "" } else { ", or be left out" };
+        let message = format!("must have 1 to {ORDER_LINES_MAX} lines{or}");
         let code = if lines.is_empty() { Code::TooShort } else { Code::TooLong };
         errors.push(FieldError::new("items", code, message));
         return Vec::new();
@@ -148,6 +149,17 @@ struct Members<'l> {
 impl Members<'_> {
     /// Reads the one member that names the product.
     fn read_product(&mut self, form: LineForm) -> Option<ProductRef> {
+        if form == LineForm::Sale {
+            let names = ["sku", "barcode", "product_id"];
+            let mut given = names.into_iter().filter(|name| self.line.contains_key(*name));
+            if let (Some(first), Some(second)) = (given.next(), given.next()) {
+                let message = format!("is one name too many: the line has {first} already");
+                let wrong = Violation::new(Code::UnknownField, message);
+                self.line.retain(|name, _| !names.contains(&name.as_str()));
+                self.errors.push(wrong.at(format!("items[{}].{second}", self.at)));
+                return None;
+            }
+        }
         if form == LineForm::Sale && self.line.contains_key("sku") {
             return self
                 .read("sku", |sku| read_text(sku.ok_or_else(required)?))

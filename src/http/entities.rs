@@ -105,7 +105,7 @@ impl Api {
         let (mut body, _) = request.json_object(BODY_BYTES_MAX).await?;
         if body.get(product::SKU.name).is_some_and(|other| *other != sku) {
             let message = "differs from the one in the path; leave it out";
-            let wrong = FieldError::new(product::SKU.name, Code::TotalFixed, message);
+            let wrong = FieldError::new(product::SKU.name, Code::FieldFixed, message);
             return Err(Problem::invalid(vec![wrong]));
         }
         body.remove(product::SKU.name);

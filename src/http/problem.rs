@@ -168,7 +168,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::TooManyValues
         | Code::Invalid
         | Code::Overpaid
-        | Code::TotalFixed
+        | Code::FieldFixed
         | Code::IdempotencyKeyReused
         | Code::Required
         | Code::UnknownField
@@ -203,7 +203,7 @@ impl From<Reject> for Problem {
             }
             Reject::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
-                "it was changed since; read it again and use its new ETag",
+                "it is not as the If-Match or If-None-Match header says; read it again and use its ETag",
             ),
             Reject::KeyReused => {
                 let message = "was used before with another request";

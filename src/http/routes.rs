@@ -42,7 +42,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::PATCH, path: "/api/{kind}/{id}", access: Access::Patch, query: NO_QUERY,
         request: RequestBody::MergePatch("{Kind}Patch"), response: ResponseBody::Versioned("{Kind}"),
         rules: &[
-            Code::StatusSkipped, Code::Overpaid, Code::RefundTooLarge, Code::TotalFixed, Code::Duplicate,
+            Code::StatusSkipped, Code::Overpaid, Code::RefundTooLarge, Code::FieldFixed, Code::Duplicate,
             Code::OrderFixed, Code::OutOfStock, Code::NotForSale,
         ],
         id: "update{Kind}", summary: "Change a {noun}",
@@ -59,7 +59,7 @@ pub(super) static ROUTES: &[Route] = &[
         method: Method::POST, path: "/api/sales", access: Access::Sell, query: NO_QUERY,
         request: RequestBody::Json("NewSale"), response: ResponseBody::Sold,
         rules: &[
-            Code::OutOfStock, Code::NotForSale, Code::Overpaid, Code::TotalFixed, Code::TotalChanged,
+            Code::OutOfStock, Code::NotForSale, Code::Overpaid, Code::FieldFixed, Code::TotalChanged,
             Code::ClientIdReused, Code::SaleDeleted, Code::TooManyOpenOrders,
         ],
         id: "sell", summary: "Store a sale: an order and its payments in one",

@@ -120,7 +120,7 @@ pub(super) fn load_products(
             _ => errors.push(FieldError::new(
                 format!("items[{at}].{}", line.product.member()),
                 Code::UnknownReference,
-                format!("there is no product {}", line.product),
+                format!("is unknown: there is no product {}", line.product),
             )),
         }
     }
@@ -139,7 +139,7 @@ pub(super) fn set_currency(order: &mut Row, input: &Input, products: &[Row]) -> 
 
 /// The refusal of a field that the lines decide.
 pub(super) fn follows_from_items(field: FieldRef) -> Reject {
-    Reject::field(field.name, Code::TotalFixed, "follows from the items; leave it out")
+    Reject::field(field.name, Code::FieldFixed, "follows from the items; leave it out")
 }
 
 /// Sets the fields that the client gave, and the amounts that follow from the lines.

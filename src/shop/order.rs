@@ -143,7 +143,7 @@ pub(super) fn check_update(
     if total != order.total {
         if !order_lists::ITEMS.read(before)?.is_empty() {
             let message = "is the sum of the items and cannot be changed";
-            return Err(Reject::field(TOTAL.name, Code::TotalFixed, message));
+            return Err(Reject::field(TOTAL.name, Code::FieldFixed, message));
         }
         changed.total = total;
         changed = changed.with_sums(Sums::of(&reads.payments(before.id)?));
@@ -184,7 +184,8 @@ pub(super) fn check_done(order: &Row) -> Result<(), Reject> {
     let lines = order_lists::ITEMS.read(order)?.len();
     match order_lists::DONE.read(order)?.last() {
         Some(last) if *last >= lines => {
-            let message = format!("the order has {lines} lines, and the first is 0");
+            let message =
+                format!("must name lines of the order: it has {lines}, and the first is 0");
             Err(Reject::field(DONE.name, Code::UnknownReference, message))
         }
         _ => Ok(()),

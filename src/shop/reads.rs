@@ -43,7 +43,7 @@ pub(super) fn missing_references(
         let Type::Id(kind) = field.ty else { continue };
         let Some(id) = input.id(FieldRef { name: field.name, index }) else { continue };
         if !reads.exists(kind, id)? {
-            let message = format!("there is no {} {id}", kind.schema().noun);
+            let message = format!("is unknown: there is no {} {id}", kind.schema().noun);
             errors.push(FieldError::new(field.name, Code::UnknownReference, message));
         }
     }

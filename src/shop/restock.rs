@@ -35,7 +35,8 @@ pub(super) fn bring_back(
             errors.push(FieldError::new(field, code, message));
         };
         let Some(item) = items.get(*line) else {
-            let message = format!("the order has {} lines, and the first is 0", items.len());
+            let message =
+                format!("must be a line of the order: it has {}, and the first is 0", items.len());
             wrong("line", Code::UnknownReference, message);
             continue;
         };

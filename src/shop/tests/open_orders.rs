@@ -110,7 +110,7 @@ fn what_cannot_change_is_refused_and_nothing_happens() {
         (json!({"items": lines(&[(mug, 1)])}), Code::CurrencyMismatch),
         (json!({"items": lines(&[(999, 1)])}), Code::UnknownReference),
         (json!({"items": []}), Code::TooShort),
-        (json!({"items": lines(&[(cup, 1)]), "total": 4}), Code::TotalFixed),
+        (json!({"items": lines(&[(cup, 1)]), "total": 4}), Code::FieldFixed),
         (json!({"discount": 10.01}), Code::TooLarge),
         (json!({"items": null}), Code::WrongType),
     ] {
@@ -157,5 +157,5 @@ fn an_order_from_outside_can_get_lines() {
     let cup = here.cup;
     here.patch(json!({"items": lines(&[(cup, 2)])})).unwrap();
     here.has("8.00", "pending", [6, 8]);
-    assert_eq!(here.patch(json!({"total": 9})), Err(Code::TotalFixed));
+    assert_eq!(here.patch(json!({"total": 9})), Err(Code::FieldFixed));
 }

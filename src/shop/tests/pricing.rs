@@ -110,8 +110,8 @@ fn each_wrong_amount_is_named() {
     for (body, code) in [
         (json!({"items": tea(), "discount": 2.51}), Code::TooLarge),
         (json!({"items": tea(), "discount": -1}), Code::TooSmall),
-        (json!({"items": tea(), "total": 2.5}), Code::TotalFixed),
-        (json!({"items": tea(), "currency": "EUR"}), Code::TotalFixed),
+        (json!({"items": tea(), "total": 2.5}), Code::FieldFixed),
+        (json!({"items": tea(), "currency": "EUR"}), Code::FieldFixed),
         (json!({"total": 2.5, "discount": 1}), Code::TooLarge),
         (json!({"items": tea(), "tax_total": 0}), Code::ReadOnly),
         (json!({"items": tea(), "rounding": 0}), Code::ReadOnly),

@@ -182,7 +182,7 @@ impl Both {
         let done = self.shop.update(EntityKind::Order, id, json!({"total": total}));
         let order = &mut self.model.orders[at];
         if order.goods.is_some() && order.total != total {
-            assert_eq!(refused(done), Code::TotalFixed);
+            assert_eq!(refused(done), Code::FieldFixed);
             return;
         }
         order.total = total;
