@@ -90,8 +90,11 @@ impl Input {
                 errors.extend(order::check_new(items, total, input.text(order::STATUS)));
             }
             let row = Row::blank(kind);
+            let has_lines = kind == EntityKind::Order && input.get(order::ITEMS).is_some();
             let code = match kind.schema().currency.and_then(|field| input.get(field)) {
                 Some(Provided::Cell(Cell::Text(code))) => code,
+                // The products decide the currency; the amounts are checked once it is known.
+                _ if has_lines => "",
                 _ => row.currency(),
             };
             if !code.is_empty() {

@@ -1,7 +1,7 @@
 //! Times as milliseconds since 1970 in UTC, and their RFC 3339 text with milliseconds.
 
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Appends `2026-01-25T10:30:00.000Z`. An order needs four of them, so they are filled into a pattern.
 pub fn write(out: &mut String, ms: i64) {
@@ -39,9 +39,13 @@ pub fn text(ms: i64) -> String {
     out
 }
 
-/// Parses an RFC 3339 time with any offset; returns milliseconds since 1970, UTC.
+/// Parses an RFC 3339 time with any offset; returns milliseconds since 1970, UTC. A time whose year in UTC has no
+/// four digits has no text, and is refused.
 pub fn parse(text: &str) -> Option<i64> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
+    if !(0..=9999).contains(&time.year()) {
+        return None;
+    }
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }
 
@@ -62,5 +66,10 @@ mod tests {
     fn offsets_are_read() {
         assert_eq!(parse("2026-01-25T11:30:00.5+01:00"), Some(1_769_337_000_500));
         assert_eq!(parse("2026-01-25"), None);
+        for edge in ["0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(parse(edge).map(super::text).as_deref(), Some(edge));
+        }
+        assert_eq!(parse("0000-01-01T00:30:00+01:00"), None);
+        assert_eq!(parse("9999-12-31T23:30:00-01:00"), None);
     }
 }

@@ -35,7 +35,7 @@ pub fn plan(
                     return open_order::update(reads, principal.role(), input, before, after);
                 }
                 EntityKind::Order => order::check_update(reads, &before, &mut after)?,
-                EntityKind::Product => product::check(&mut after)?,
+                EntityKind::Product => product::check(&before, &mut after)?,
                 EntityKind::Customer => customer::check(&after)?,
                 EntityKind::Shipment => {}
             }
@@ -75,7 +75,7 @@ fn product_by_sku(
     change.precondition.check(before.seq)?;
     let mut after = before.clone();
     put.patch.as_ref().map_err(Clone::clone)?.apply_to(&mut after)?;
-    product::check(&mut after)?;
+    product::check(&before, &mut after)?;
     Ok(vec![Step::Update { before, after }])
 }
 
@@ -103,7 +103,7 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
     input.apply_to(&mut row)?;
     match input.kind {
         EntityKind::Shipment => shipment::check_create(reads, &row)?,
-        EntityKind::Product => product::check(&mut row)?,
+        EntityKind::Product => product::check(&Row::blank(input.kind), &mut row)?,
         EntityKind::Customer => customer::check(&row)?,
         EntityKind::Order | EntityKind::Transaction => {}
     }

@@ -6,9 +6,13 @@ use crate::domain::{Cell, Code, Reject, Row, Thousandths};
 use crate::limits::STOCK_MAX;
 use crate::shop::step::Step;
 
-/// Checks the fields of a product against each other, and sets the form in which its barcode is unique.
-pub(super) fn check(product: &mut Row) -> Result<(), Reject> {
+/// Checks the fields of a product against each other, and sets the form in which its barcode is unique. `before` is
+/// the stored state, blank for a new product: a stock that stays is not checked, because a sale that has happened
+/// may leave half a piece.
+pub(super) fn check(before: &Row, product: &mut Row) -> Result<(), Reject> {
+    let stays = [STOCK, UNIT].iter().all(|field| before.cell(*field) == product.cell(*field));
     if let Some(stock) = stock(product)?
+        && !stays
         && !fits_unit(product, stock)?
     {
         return Err(Reject::field(STOCK.name, Code::TooManyDecimals, WHOLE));

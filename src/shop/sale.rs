@@ -20,7 +20,7 @@ use crate::shop::pricing::Terms;
 use crate::shop::reads::{Reads, all_found, missing_references};
 use crate::shop::step::Step;
 use crate::shop::sums::{Payment, Sums};
-use crate::shop::{new_order, pricing, product};
+use crate::shop::{customer, new_order, pricing, product};
 
 /// The steps of a sale: the order with its payments, then each product that it takes from.
 pub(super) fn create(
@@ -183,8 +183,8 @@ fn price(
     new_order::set_currency(order, &sale.order, products)?;
     sale.order.apply_to(order)?;
     if has_happened
-        && let Some(customer) = sale.order.id(CUSTOMER_ID)
-        && !reads.exists(EntityKind::Customer, customer)?
+        && let Some(id) = sale.order.id(CUSTOMER_ID)
+        && !reads.load(EntityKind::Customer, id)?.is_some_and(|row| customer::is_known(&row))
     {
         order.set(CUSTOMER_ID, Cell::Null);
     }

@@ -1,6 +1,7 @@
 //! A shop in memory: the rules with a map in place of the database.
 
 mod amounts;
+mod facts;
 mod model;
 mod open_orders;
 mod pricing;

@@ -10,6 +10,7 @@
 mod common;
 
 mod backup;
+mod bad_day;
 mod clock;
 mod crash;
 mod damage;

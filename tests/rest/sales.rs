@@ -302,3 +302,52 @@ fn a_sale_that_has_happened_is_never_refused() {
     let checked = server.cli(&["check"], "");
     assert!(checked.status.success(), "{checked:?}");
 }
+
+/// What has happened is stored at every limit, and the shop goes on with what it left behind.
+#[test]
+fn what_has_happened_is_stored_up_to_the_limits() {
+    let server = Server::start();
+    let admin = server.admin();
+    let body = json!({"name": "Tea", "sku": "T", "price": 2.5, "currency": "KWD", "stock": 3});
+    let path = format!("/api/products/{}", admin.post("/api/products", &body).expect(201).id());
+    let sell = |name: &str, line: &Value, more: &Value| {
+        let mut more = more.clone();
+        if more.get("sold_at").is_none() {
+            more["sold_at"] = json!("2026-03-01T10:30:00Z");
+        }
+        admin.post("/api/sales", &sale(name, std::slice::from_ref(line), &more))
+    };
+    let most = amount("1000000000000.000");
+    let line = json!({"sku": "T", "quantity": 1, "unit_price": most, "discount": most});
+    let more = json!({"discount": most, "total": most, "payments": [
+        {"gateway": "card", "amount": most}, {"gateway": "cash", "amount": most}, {"gateway": "card", "amount": most},
+    ]});
+    let sold = sell("a", &line, &more).expect(201).json();
+    let order = &sold["order"];
+    assert_eq!((&order["total"], &order["rounding"]), (&most, &most));
+    assert_eq!((&order["discount"], &sold["change"]), (&amount("0.000"), &most));
+    let too_much = json!({"sku": "T", "quantity": 1.001, "unit_price": most});
+    sell("b", &too_much, &json!({})).expect_wrong(&["items"]);
+    for sold_at in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
+        let told = json!({"sold_at": sold_at, "discount": 0.001});
+        sell(sold_at, &json!({"sku": "T", "quantity": 0.5}), &told).expect(201);
+    }
+    // In UTC, these are in a year that has no four digits.
+    for sold_at in ["0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+        sell("c", &json!({"sku": "T", "quantity": 1}), &json!({"sold_at": sold_at}))
+            .expect_wrong(&["sold_at"]);
+    }
+    sell("d", &json!({"sku": "T", "quantity": 0.5}), &json!({})).expect(201);
+    let halves = admin.patch(&path, &json!({"price": 3})).expect(200).json();
+    assert_eq!((&halves["stock"], &halves["price"]), (&amount("0.5"), &amount("3.000")));
+    admin.patch(&path, &json!({"stock": 1.5})).expect_wrong(&["stock"]);
+    admin.patch(&path, &json!({"status": "draft"})).expect(200);
+    let sold =
+        sell("e", &json!({"sku": "T", "quantity": 1_000_000}), &json!({})).expect(201).json();
+    assert_eq!(
+        sold["order"]["oversold"],
+        json!([{"product_id": 1, "quantity": amount("999999.5")}])
+    );
+    let checked = server.cli(&["check"], "");
+    assert!(checked.status.success(), "{checked:?}");
+}
