@@ -109,15 +109,21 @@ pub fn products(order: &Row) -> Result<BTreeSet<i64>, Reject> {
     Ok(ITEMS.read(order)?.iter().map(|item| item.product_id).collect())
 }
 
-/// The quantity of each product that an order took from the stock, without what came back with refunds; below zero
-/// where more came back than was taken, because it was oversold.
-pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
-    let mut taken = BTreeMap::new();
+/// The quantity of each counted product that an order sold, without what came back with refunds.
+pub fn sold(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
+    let mut sold = BTreeMap::new();
     let restocked = RESTOCKED.read(order)?;
     for (at, item) in ITEMS.read(order)?.iter().enumerate().filter(|(_, item)| !item.uncounted) {
         let back = restocked.get(at).map_or(0, |quantity| quantity.0);
-        *taken.entry(item.product_id).or_default() += Thousandths(item.quantity.0 - back);
+        *sold.entry(item.product_id).or_default() += Thousandths(item.quantity.0 - back);
     }
+    Ok(sold)
+}
+
+/// The quantity of each product that an order took from the stock, without what came back with refunds; below zero
+/// where more came back than was taken, because it was oversold.
+pub fn taken(order: &Row) -> Result<BTreeMap<i64, Thousandths>, Reject> {
+    let mut taken = sold(order)?;
     for Oversold { product_id, quantity } in OVERSOLD.read(order)? {
         *taken.entry(product_id).or_default() += Thousandths(-quantity.0);
     }

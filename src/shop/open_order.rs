@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::input::{Input, Provided};
 use crate::domain::order::{CURRENCY, DISCOUNT, DONE, ITEMS, OrderStatus, TOTAL};
 use crate::domain::order_line::OrderLine;
-use crate::domain::order_lists::{self, Item};
+use crate::domain::order_lists::{self, Item, Oversold};
 use crate::domain::{Code, EntityKind, FieldError, Reject, Role, Row, Thousandths};
 use crate::shop::order::{Order, check_done, check_status};
 use crate::shop::pricing::Terms;
@@ -46,6 +46,7 @@ pub(super) fn update(
     let mut changed = check_status(order, &after)?;
     changed.total = after.int(TOTAL)?;
     changed.with_sums(sums).write(&mut after);
+    shrink_oversold(&before, &mut after)?;
     let (had, wants) = (order_lists::taken(&before)?, order_lists::taken(&after)?);
     let mut steps = vec![Step::Update { before, after }];
     for id in had.keys().chain(wants.keys().filter(|id| !had.contains_key(id))) {
@@ -63,6 +64,19 @@ pub(super) fn update(
         }
     }
     Ok(steps)
+}
+
+/// Of goods that are taken off an order, those come off first that the shop did not have.
+fn shrink_oversold(before: &Row, after: &mut Row) -> Result<(), Reject> {
+    let (had, wants) = (order_lists::sold(before)?, order_lists::sold(after)?);
+    let of = |sold: &BTreeMap<i64, Thousandths>, id| sold.get(&id).map_or(0, |sold| sold.0);
+    let mut oversold = order_lists::OVERSOLD.read(before)?;
+    for Oversold { product_id, quantity } in &mut oversold {
+        let less = of(&had, *product_id) - of(&wants, *product_id);
+        *quantity = Thousandths((quantity.0 - less.max(0)).max(0));
+    }
+    oversold.retain(|one| one.quantity > Thousandths::ZERO);
+    order_lists::OVERSOLD.write(after, &oversold)
 }
 
 /// A line that stays as it is in its place stays finished.

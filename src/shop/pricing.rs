@@ -21,7 +21,8 @@ pub(super) struct Terms<'i> {
 }
 
 /// The lines with what their products cost: what the till says, else that of the item that the order has of them
-/// already, else their price now. `products` has the product of each line, in the order of the lines.
+/// already, else their price now. Of several items of a product, each line has its own, and further lines the last.
+/// `products` has the product of each line, in the order of the lines.
 pub(super) fn items(
     lines: &[OrderLine],
     products: &[Row],
@@ -48,7 +49,9 @@ pub(super) fn items(
         };
         let (unit_price, discount) =
             (minor("unit_price", line.unit_price), minor("discount", line.discount));
-        let kept = terms.kept.iter().find(|item| item.product_id == product.id);
+        let of_product = products[..at].iter().filter(|one| one.id == product.id).count();
+        let kept = terms.kept.iter().filter(|item| item.product_id == product.id);
+        let kept = kept.take(of_product + 1).last();
         let sold = kept.cloned().map_or_else(|| item(product), Ok)?;
         let mut item = Item {
             quantity: line.quantity,
@@ -90,7 +93,8 @@ fn item(product: &Row) -> Result<Item, Reject> {
     })
 }
 
-/// Stores the lines of an order, and its total and taxes, which follow from them.
+/// Stores the lines of an order, and its total and taxes, which follow from them. Of what a till had charged less, so
+/// much remains that the order costs nothing.
 pub(super) fn set(order: &mut Row, items: &[Item], tax: TaxMode) -> Result<(), Reject> {
     let lines: Vec<Line> = items.iter().map(Line::from).collect();
     let goods = amounts::sum(lines.iter().map(Line::total));
@@ -100,12 +104,15 @@ pub(super) fn set(order: &mut Row, items: &[Item], tax: TaxMode) -> Result<(), R
         let message = format!("must be at most the sum of the lines, which is {most}");
         return Err(Reject::field(DISCOUNT.name, Code::TooLarge, message));
     }
-    let Amounts { total, tax_total, taxes } =
-        amounts::amounts(&lines, discount, order.int(ROUNDING)?, tax);
+    let rounding = order.int(ROUNDING)?;
+    let Amounts { total, tax_total, taxes } = amounts::amounts(&lines, discount, rounding, tax);
+    let below = total.min(0);
+    let (rounding, total) = (rounding - below, total - below);
     if total > AMOUNT_MINOR_MAX {
         let message = "add up to more than an order can cost";
         return Err(Reject::field(ITEMS.name, Code::TooLarge, message));
     }
+    order.set(ROUNDING, Cell::Int(rounding));
     order.set(TOTAL, Cell::Int(total));
     order.set(TAX_TOTAL, Cell::Int(tax_total));
     order_lists::TAXES.write(order, &taxes)?;

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Code, EntityKind, Thousandths, event, product};
-use crate::shop::tests::{MemoryShop, refused};
+use crate::domain::{Code, EntityKind, Sale, Thousandths, event, product};
+use crate::shop::Operation;
+use crate::shop::tests::{ADMIN, MemoryShop, refused};
 
 struct Setting {
     shop: MemoryShop,
@@ -158,4 +159,68 @@ fn an_order_from_outside_can_get_lines() {
     here.patch(json!({"items": lines(&[(cup, 2)])})).unwrap();
     here.has("8.00", "pending", [6, 8]);
     assert_eq!(here.patch(json!({"total": 9})), Err(Code::FieldFixed));
+}
+
+/// The setting, with a sale that has happened as its order.
+fn sold(items: &Value, total: f64) -> Setting {
+    let mut here = setting();
+    let body = json!({
+        "client_id": "a", "items": items, "total": total, "sold_at": "2026-03-01T10:30:00Z",
+    });
+    let Value::Object(body) = body else { unreachable!() };
+    let sale = Operation::Sell(Sale::read(body).unwrap());
+    here.shop.change(ADMIN, EntityKind::Order, sale).unwrap();
+    here.order = here.shop.steps[0].row().id;
+    here
+}
+
+/// Six of the ten teas are left, so a sale of eight takes six, and two are missing.
+#[test]
+fn what_was_oversold_comes_back_first_and_not_into_the_stock() {
+    for (quantity, stock, oversold) in
+        [(9, 0, 2), (8, 0, 2), (7, 0, 1), (6, 0, 0), (5, 1, 0), (0, 6, 0)]
+    {
+        let (tea, cup) = (setting().tea, setting().cup);
+        let mut here = sold(&lines(&[(tea, 8)]), 20.0);
+        here.has("20.00", "pending", [0, 10]);
+        let more = lines(&[(tea, quantity), (cup, 1)]);
+        let patch = json!({"items": if quantity > 0 { more } else { lines(&[(cup, 1)]) }});
+        if quantity > 8 {
+            assert_eq!(here.patch(patch), Err(Code::OutOfStock));
+            continue;
+        }
+        here.patch(patch).unwrap();
+        let total = quantity * 5 / 2 + 4;
+        let half = if quantity % 2 == 0 { "00" } else { "50" };
+        here.has(&format!("{total}.{half}"), "pending", [stock, 9]);
+        let left = json!([{"product_id": tea, "quantity": oversold}]);
+        assert_eq!(here.order()["oversold"], if oversold > 0 { left } else { json!([]) });
+        // What the order took comes back with its end, once.
+        here.patch(json!({"status": "cancelled"})).unwrap();
+        here.has(&format!("{total}.{half}"), "pending", [6, 10]);
+    }
+}
+
+/// A till charged 1.00 for goods of 8.00; without half of them nothing is left to pay, and not less.
+#[test]
+fn an_order_never_costs_less_than_nothing() {
+    let cup = setting().cup;
+    let mut here = sold(&lines(&[(cup, 2)]), 1.0);
+    assert_eq!(here.order()["rounding"].to_string(), "-7.00");
+    here.patch(json!({"items": lines(&[(cup, 1)])})).unwrap();
+    here.has("0.00", "paid", [6, 9]);
+    assert_eq!(here.order()["rounding"].to_string(), "-4.00");
+}
+
+/// The same product at two prices keeps both, in the order of its lines.
+#[test]
+fn each_line_of_a_product_keeps_its_own_price() {
+    let (tea, cup) = (setting().tea, setting().cup);
+    let at = |price: f64| json!({"product_id": tea, "quantity": 1, "unit_price": price});
+    let mut here = sold(&json!([at(2.0), at(1.0)]), 3.0);
+    here.patch(json!({"items": lines(&[(tea, 2), (cup, 1), (tea, 1), (tea, 1)])})).unwrap();
+    let order = here.order();
+    let prices =
+        order["items"].as_array().unwrap().iter().map(|line| line["unit_price"].to_string());
+    assert_eq!(prices.collect::<Vec<_>>(), ["2.00", "4.00", "1.00", "1.00"]);
 }
