@@ -5,7 +5,7 @@
 macro_rules! codes {
     ($($variant:ident, $name:literal, $about:literal;)*) => {
         /// A kind of error, for programs; the text beside it is for people.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $about] $variant,)*
         }

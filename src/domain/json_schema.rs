@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::product::SKU;
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};
 use crate::limits::{AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, ORDER_LINES_MAX};
@@ -117,7 +118,17 @@ pub fn entities() -> Map<String, Value> {
         schemas.insert(format!("{name}Patch"), patch(kind));
         schemas.extend(creation(kind, &name));
     }
+    schemas.insert("ProductPut".to_owned(), product_put());
     schemas
+}
+
+/// The fields of a product whose stock keeping unit is in the path.
+fn product_put() -> Value {
+    let mut put = patch(EntityKind::Product);
+    if let Some(fields) = put["properties"].as_object_mut() {
+        fields.remove(SKU.name);
+    }
+    put
 }
 
 /// The named schemas of all events: `OrderCreated` and so on, and `Event` for any of them.
@@ -277,7 +288,10 @@ pub fn field_schema(kind: EntityKind, field: &Field, direction: Direction) -> Va
     }
     schema["description"] = json!(field.about);
     match field.origin {
-        Origin::Default(text) if direction == Direction::Given => schema["default"] = json!(text),
+        Origin::Default(text) if direction == Direction::Given => {
+            let is_list = matches!(field.ty, Type::Restock);
+            schema["default"] = if is_list { json!([]) } else { json!(text) };
+        }
         Origin::DefaultInt(int) if direction == Direction::Given => schema["default"] = json!(int),
         _ => {}
     }

@@ -147,5 +147,5 @@ fn order_line() -> Value {
 }
 
 fn quantity() -> Value {
-    json!({"type": "number", "exclusiveMinimum": 0, "maximum": QUANTITY_MAX})
+    json!({"type": "number", "minimum": 0.001, "maximum": QUANTITY_MAX})
 }

@@ -4,9 +4,12 @@ mod components;
 mod names;
 mod operation;
 
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::domain::EntityKind;
+use crate::domain::{Code, EntityKind};
 use crate::http::api::Api;
 use crate::http::openapi::names::path_of;
 use crate::http::reply::{self, Reply};
@@ -55,8 +58,21 @@ fn document(cookie_name: &str) -> Value {
         "security": [{"session": []}],
         "tags": tags(),
         "paths": paths,
-        "components": components::components(cookie_name),
+        "components": components::components(cookie_name, shared_problems()),
     })
+}
+
+/// The codes of all operations by their status, but those of 409, which differ by operation.
+fn shared_problems() -> BTreeMap<StatusCode, Vec<Code>> {
+    let mut shared: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+    for (status, codes) in ROUTES.iter().flat_map(operation::problems) {
+        let of_status = shared.entry(status).or_default();
+        of_status.extend(codes);
+        of_status.sort_unstable();
+        of_status.dedup();
+    }
+    shared.remove(&StatusCode::CONFLICT);
+    shared
 }
 
 fn path_item(route: &Route) -> Value {

@@ -67,7 +67,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PUT, path: "/api/{products}/by-sku/{sku}", access: Access::Change, query: NO_QUERY,
-        request: RequestBody::Json("{Kind}Patch"), response: ResponseBody::Put("{Kind}"),
+        request: RequestBody::Json("{Kind}Put"), response: ResponseBody::Put("{Kind}"),
         rules: &[Code::Duplicate],
         id: "put{Kind}", summary: "Create the product with this SKU, or change the given fields of it",
         handler: |api, request| Box::pin(api.put_by_sku(request)),

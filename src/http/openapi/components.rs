@@ -15,7 +15,8 @@ use crate::http::audit;
 use crate::http::problem::status;
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX, USERNAME_CHARS_MAX};
 
-pub(super) fn components(cookie_name: &str) -> Value {
+/// `problems` has the codes of each status whose response the operations share.
+pub(super) fn components(cookie_name: &str, problems: BTreeMap<StatusCode, Vec<Code>>) -> Value {
     json!({
         "securitySchemes": {"session": {
             "type": "apiKey", "in": "cookie", "name": cookie_name,
@@ -24,7 +25,7 @@ pub(super) fn components(cookie_name: &str) -> Value {
         "schemas": schemas(),
         "headers": header_definitions(),
         "parameters": parameters(),
-        "responses": responses(),
+        "responses": responses(problems),
     })
 }
 
@@ -90,54 +91,22 @@ fn parameters() -> Value {
         },
         "Sku": {
             "name": "sku", "in": "path", "required": true,
-            "schema": {"type": "string", "minLength": 1, "maxLength": SKU_CHARS_MAX},
+            "schema": {"type": "string", "minLength": 1, "maxLength": SKU_CHARS_MAX, "pattern": NOT_BLANK},
             "description": "The product's stock keeping unit.",
         },
         "IfMatch": header("If-Match", "Change only a version whose ETag is among these.", tags.clone()),
-        "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags),
+        "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags.clone()),
+        "CreateOnly": header("If-None-Match", "With `*`, only create: 412 if it exists.", tags),
         "IdempotencyKey": header("Idempotency-Key", "Names this request, so that a repeat changes nothing.", key),
     })
 }
 
-/// A response for each status that problems have, but 409, whose codes differ by operation.
-fn responses() -> Value {
-    let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
-    let of_requests = [
-        Code::NotJson,
-        Code::TooDeep,
-        Code::AmbiguousSession,
-        Code::NotLoggedIn,
-        Code::SessionEnded,
-        Code::WrongCredentials,
-        Code::RoleNotAllowed,
-        Code::OriginNotAllowed,
-        Code::MetricsNotAllowed,
-        Code::NotFound,
-        Code::RequestTimeout,
-        Code::PreconditionFailed,
-        Code::BodyTooLarge,
-        Code::UnsupportedMediaType,
-        Code::UnsupportedEncoding,
-        Code::Invalid,
-        Code::NotAnObject,
-        Code::TooManyValues,
-        Code::IdempotencyKeyReused,
-        Code::MisdirectedRequest,
-        Code::TooManyRequests,
-        Code::TooManyResponses,
-        Code::TooManyLogins,
-        Code::Busy,
-        Code::Unavailable,
-        Code::Stopping,
-        Code::DiskFull,
-    ];
-    for code in of_requests {
-        by_status.entry(status(code)).or_default().push(code);
-    }
+/// A response for each of these statuses of problems.
+fn responses(problems: BTreeMap<StatusCode, Vec<Code>>) -> Value {
     let named = |(status, codes): (StatusCode, Vec<Code>)| {
         (format!("Problem{}", status.as_u16()), problem_response(&codes))
     };
-    let mut responses = members(by_status.into_iter().map(named));
+    let mut responses = members(problems.into_iter().map(named));
     let headers = headers(&["ETag", "TillcastVersion", "TillcastSeq"]);
     let about = "The client has this version already.";
     responses.insert("NotModified".to_owned(), json!({"description": about, "headers": headers}));

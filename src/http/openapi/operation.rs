@@ -14,7 +14,7 @@ use crate::http::problem::status;
 use crate::http::query::{LIST_PARAMETERS, Parameter, ParameterValue, Query};
 use crate::http::route::{Access, RequestBody, ResponseBody, Route};
 use crate::http::routes::ROUTES;
-use crate::limits::{FILTER_VALUES_MAX, PAGE_DEFAULT, PAGE_MAX};
+use crate::limits::{FILTER_VALUES_MAX, IDS_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 pub(super) fn operation(route: &Route, kind: Option<EntityKind>) -> Value {
     let mut operation = json!({
@@ -89,7 +89,8 @@ fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
     };
     match (&route.method, route.response) {
         (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
-        (&Method::PATCH | &Method::PUT | &Method::DELETE, _) => all.push(shared("IfMatch")),
+        (&Method::PUT, _) => all.extend([shared("IfMatch"), shared("CreateOnly")]),
+        (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
         (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold) => {
             all.push(shared("IdempotencyKey"));
         }
@@ -105,10 +106,18 @@ fn query_parameter(parameter: &Parameter) -> Value {
         }
         ParameterValue::Number => json!({"type": "integer", "format": "int64", "minimum": 0}),
         ParameterValue::Word(name) => reference(name),
-        ParameterValue::Ids => json!({"type": "string", "pattern": "^[1-9][0-9]*(,[1-9][0-9]*)*$"}),
+        ParameterValue::Ids => {
+            json!({"type": "string", "pattern": format!("^{}$", ids_pattern(IDS_MAX))})
+        }
         ParameterValue::Time => json!({"type": "string", "format": "date-time"}),
     };
     json!({"name": parameter.name, "in": "query", "schema": schema, "description": parameter.about})
+}
+
+/// The pattern of up to `most` ids, separated by commas.
+fn ids_pattern(most: usize) -> String {
+    let id = "[1-9][0-9]{0,17}";
+    format!("{id}(,{id}){{0,{}}}", most - 1)
 }
 
 /// A parameter for each filterable field of the kind.
@@ -131,7 +140,7 @@ fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
                     if field.nullable {
                         about.push_str("; `none` is null");
                     }
-                    let pattern = format!("^({none}[1-9][0-9]*(,[1-9][0-9]*)*)$");
+                    let pattern = format!("^({none}{})$", ids_pattern(FILTER_VALUES_MAX));
                     json!({"type": "string", "pattern": pattern})
                 }
                 Type::Oversold => json!({"type": "boolean"}),
@@ -221,7 +230,7 @@ fn links(route: &Route, kind: Option<EntityKind>) -> Value {
 }
 
 /// The problems that a request to this route can have, by their status.
-fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
+pub(super) fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     let is_write = route.method != Method::GET;
     let mut codes = vec![Code::MisdirectedRequest, Code::TooManyRequests];
     if route.access != Access::Public {
@@ -256,7 +265,9 @@ fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     }
     if route.path.contains("{id}") {
         codes.push(Code::NotFound);
-        codes.extend(is_write.then_some(Code::PreconditionFailed));
+    }
+    if is_write && ["{id}", "{sku}"].into_iter().any(|place| route.path.contains(place)) {
+        codes.push(Code::PreconditionFailed);
     }
     codes.extend(route.rules);
     let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
