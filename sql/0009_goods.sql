@@ -20,11 +20,12 @@ SET items = (SELECT json_group_array(json_set(value, '$.quantity', 1000 * (value
              FROM json_each(orders.items))
 WHERE items <> '[]';
 
--- `discount`, `tax_total` and `rounding` are minor units, `taxes` is a JSON array of the tax of each rate.
+-- `discount`, `tax_total` and `rounding` are minor units, `taxes` is a JSON array of the tax of each rate. As for each
+-- list below, null stands for an empty one, which is the usual one and then takes neither space nor time.
 ALTER TABLE orders ADD COLUMN discount INTEGER NOT NULL DEFAULT 0 CHECK (discount >= 0);
 ALTER TABLE orders ADD COLUMN tax_total INTEGER NOT NULL DEFAULT 0 CHECK (tax_total >= 0);
 ALTER TABLE orders ADD COLUMN rounding INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE orders ADD COLUMN taxes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(taxes));
+ALTER TABLE orders ADD COLUMN taxes TEXT CHECK (json_valid(taxes));
 
 -- `tax` is whether prices include the tax. It is null until the server is first started with this schema.
 CREATE TABLE shop (
@@ -41,8 +42,8 @@ ALTER TABLE audit ADD COLUMN note TEXT;
 -- a repeat is known: `lines` is a JSON array, and `change` is in minor units.
 ALTER TABLE orders ADD COLUMN client_id TEXT;
 ALTER TABLE orders ADD COLUMN sold_at INTEGER;
-ALTER TABLE orders ADD COLUMN oversold TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(oversold));
-CREATE INDEX orders_oversold ON orders (id) WHERE oversold <> '[]';
+ALTER TABLE orders ADD COLUMN oversold TEXT CHECK (json_valid(oversold));
+CREATE INDEX orders_oversold ON orders (id) WHERE oversold IS NOT NULL;
 ALTER TABLE transactions ADD COLUMN tendered INTEGER CHECK (tendered > 0);
 CREATE TABLE sales (
     client_id TEXT PRIMARY KEY,
@@ -52,11 +53,11 @@ CREATE TABLE sales (
 ) STRICT, WITHOUT ROWID;
 
 -- What comes back with a refund: a JSON array of the order's lines, and what came back of each line.
-ALTER TABLE transactions ADD COLUMN restock TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restock));
-ALTER TABLE orders ADD COLUMN restocked TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(restocked));
+ALTER TABLE transactions ADD COLUMN restock TEXT CHECK (json_valid(restock));
+ALTER TABLE orders ADD COLUMN restocked TEXT CHECK (json_valid(restocked));
 
 -- The lines that are finished: a JSON array of their numbers, from 0.
-ALTER TABLE orders ADD COLUMN done TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(done));
+ALTER TABLE orders ADD COLUMN done TEXT CHECK (json_valid(done));
 
 -- The shop's uptime in milliseconds, over all its runs, when a kiosk made the order: an unpaid one expires, whatever
 -- the clock shows.

@@ -33,6 +33,7 @@ pub mod schema;
 pub mod secret;
 pub mod shipment;
 pub mod stock_change;
+pub mod stored_list;
 pub mod tax;
 pub mod text;
 pub mod thousandths;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::domain::decimal::{self, AmountError};
 use crate::domain::schema::Type;
 use crate::domain::text::{self, hidden_character};
-use crate::domain::{Code, Field, Violation, currency};
+use crate::domain::{Cell, Code, Field, Violation, currency};
 use crate::limits::{
     BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, EMAIL_NAME_BYTES_MAX, HOST_LABEL_BYTES_MAX,
     NOTES_CHARS_MAX, ORDER_LINES_MAX,
@@ -97,7 +97,7 @@ fn check_block(text: &str, most: usize) -> Result<(), Violation> {
 }
 
 /// Reads numbers of lines; returns them as they are stored.
-pub(super) fn read_line_numbers(value: Value) -> Result<String, Violation> {
+pub(super) fn read_line_numbers(value: Value) -> Result<Cell, Violation> {
     let Value::Array(numbers) = value else {
         return Err(Violation::new(Code::WrongType, "must be an array of numbers of lines"));
     };
@@ -105,7 +105,8 @@ pub(super) fn read_line_numbers(value: Value) -> Result<String, Violation> {
     let numbers = numbers.iter().map(|number| parse_integer(number, 0, most));
     let numbers = numbers.collect::<Result<BTreeSet<i64>, _>>()?;
     let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
-    Ok(format!("[{}]", numbers.join(",")))
+    let is_empty = numbers.is_empty();
+    Ok(if is_empty { Cell::Null } else { Cell::Text(format!("[{}]", numbers.join(","))) })
 }
 
 /// The violation of a member that is missing.

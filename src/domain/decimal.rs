@@ -84,15 +84,9 @@ fn parse_exponent(text: &str) -> i32 {
 
 /// Appends an amount as a JSON number: 9999 minor units of a currency with 2 decimals are `99.99`.
 pub fn write(out: &mut String, minor: i64, decimals: u32) {
-    let unit = 10_u64.pow(decimals.min(9));
-    let size = minor.unsigned_abs();
-    if minor < 0 {
-        out.push('-');
-    }
-    write_digits(out, size / unit, 1);
+    write_integer(out, minor, 1 + decimals as usize);
     if decimals > 0 {
-        out.push('.');
-        write_digits(out, size % unit, decimals as usize);
+        out.insert(out.len() - decimals as usize, '.');
     }
 }
 
@@ -102,12 +96,8 @@ pub fn write_integer(out: &mut String, number: i64, width: usize) {
     if number < 0 {
         out.push('-');
     }
-    write_digits(out, number.unsigned_abs(), width);
-}
-
-fn write_digits(out: &mut String, number: u64, width: usize) {
     let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(number);
+    let digits = buffer.format(number.unsigned_abs());
     for _ in digits.len()..width {
         out.push('0');
     }

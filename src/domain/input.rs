@@ -202,7 +202,7 @@ fn read_value(
             }
             return Ok(Provided::Amount(amount));
         }
-        (Type::LineNumbers, value) => Cell::Text(read_line_numbers(value)?),
+        (Type::LineNumbers, value) => read_line_numbers(value)?,
         (Type::Restock, value) => return read_restock(value, errors).map(Provided::Restock),
         (Type::Taxes | Type::Oversold | Type::Quantities | Type::Time | Type::Uptime, _) => {
             return Err(Violation::new(Code::ReadOnly, "is set by the server"));

@@ -129,7 +129,7 @@ const FIELDS: &[Field] = &[
         "The difference between the total and the sum of its parts, because cash was rounded.",
     )
     .initial_int(0),
-    Field::new("taxes", Type::Taxes, "The tax of each rate, in ascending order.").initial("[]"),
+    Field::new("taxes", Type::Taxes, "The tax of each rate, in ascending order."),
     Field::new(
         "client_id",
         Type::Line(1, CLIENT_ID_CHARS_MAX),
@@ -147,7 +147,6 @@ const FIELDS: &[Field] = &[
         Type::Oversold,
         "What was sold beyond the stock, an entry for each product.",
     )
-    .initial("[]")
     .filterable(),
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
         .optional()
@@ -161,10 +160,8 @@ const FIELDS: &[Field] = &[
     )
     .hidden(),
     Field::new("done", Type::LineNumbers, "The numbers of the lines that are finished, from 0.")
-        .initial("[]")
         .patchable(),
     Field::new("restocked", Type::Quantities, "What came back of each line with refunds.")
-        .initial("[]")
         .hidden(),
     Field::new("stock_returned", Type::Flag, "1 once its goods came back into stock, else 0.")
         .initial_int(0)

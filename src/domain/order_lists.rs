@@ -1,46 +1,15 @@
-//! The lists that an order stores as JSON text: its lines, and what follows from them.
+//! The lists that an order stores: its lines, and what follows from them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::stored_list::StoredList;
 use crate::domain::tax::TaxSum;
-use crate::domain::{Cell, FieldRef, Reject, Row, Thousandths, order};
-
-/// A column whose text is a JSON list of `T`.
-pub struct StoredList<T> {
-    field: FieldRef,
-    element: PhantomData<T>,
-}
-
-impl<T: Serialize + DeserializeOwned> StoredList<T> {
-    const fn of(field: FieldRef) -> Self {
-        Self { field, element: PhantomData }
-    }
-
-    /// The list of a stored order.
-    ///
-    /// # Errors
-    /// `Unavailable` if the text cannot be read: it must not pass for an empty list.
-    pub fn read(&self, order: &Row) -> Result<Vec<T>, Reject> {
-        serde_json::from_str(order.text(self.field)?).map_err(|_| order.damaged(self.field))
-    }
-
-    /// Stores the list in an order's row.
-    ///
-    /// # Errors
-    /// `Unavailable` if it has no form in JSON.
-    pub fn write(&self, order: &mut Row, list: &[T]) -> Result<(), Reject> {
-        let text = serde_json::to_string(list).map_err(|_| Reject::Unavailable)?;
-        order.set(self.field, Cell::Text(text));
-        Ok(())
-    }
-}
+use crate::domain::{Reject, Row, Thousandths, order};
 
 /// The lines.
-pub const ITEMS: StoredList<Item> = StoredList::of(order::ITEMS);
+pub const ITEMS: StoredList<Item> = StoredList::never_null(order::ITEMS);
 /// The tax of each rate, in ascending order.
 pub const TAXES: StoredList<TaxSum> = StoredList::of(order::TAXES);
 /// What was sold beyond the stock, an entry for each product.

@@ -2,8 +2,9 @@
 
 use crate::domain::restock::Restock;
 use crate::domain::schema::Type;
+use crate::domain::stored_list::StoredList;
 use crate::domain::words::words;
-use crate::domain::{Cell, EntityKind, EntitySchema, Field, FieldRef, Reject, Row};
+use crate::domain::{EntityKind, EntitySchema, Field, FieldRef};
 use crate::limits::NAME_CHARS_MAX;
 
 words! {
@@ -77,7 +78,7 @@ const FIELDS: &[Field] = &[
         Type::Restock,
         "The goods that come back with a refund: the numbers of the order's lines, from 0, and how much.",
     )
-    .default("[]"),
+    .optional_value(),
     Field::new("tendered", Type::Money(1), "The cash that was given in a sale; else null.")
         .set_later(),
 ];
@@ -99,20 +100,8 @@ pub const TENDERED: FieldRef = FieldRef::of(FIELDS, "tendered");
 /// The order's currency.
 pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
 
-/// Stores in a transaction's row what comes back.
-pub fn set_restock(row: &mut Row, restock: &[Restock]) -> Result<(), Reject> {
-    let text = serde_json::to_string(restock).map_err(|_| Reject::Unavailable)?;
-    row.set(RESTOCK, Cell::Text(text));
-    Ok(())
-}
-
 /// What comes back with a stored transaction.
-///
-/// # Errors
-/// `Unavailable` if the stored text cannot be read.
-pub fn restock(row: &Row) -> Result<Vec<Restock>, Reject> {
-    serde_json::from_str(row.text(RESTOCK)?).map_err(|_| row.damaged(RESTOCK))
-}
+pub const RESTOCK_LIST: StoredList<Restock> = StoredList::of(RESTOCK);
 
 /// The names and fields of a transaction.
 pub const SCHEMA: EntitySchema = EntitySchema {

@@ -269,8 +269,8 @@ fn read_query(mut query: QueryReader, kind: EntityKind) -> Result<Query, Problem
 /// Reads what a field must have: a value, or several that are separated by commas.
 fn read_filter(field: &Field, text: &str) -> Result<Wanted, Violation> {
     match (field.ty, text) {
-        (Type::Oversold, "true") => return Ok(Wanted::Entries(true)),
-        (Type::Oversold, "false") => return Ok(Wanted::Entries(false)),
+        (Type::Oversold, "true") => return Ok(Wanted::Some),
+        (Type::Oversold, "false") => return Ok(Wanted::Null),
         (Type::Oversold, _) => return Err(one_of(["true", "false"])),
         (Type::Id(_), "none") if field.nullable => return Ok(Wanted::Null),
         _ => {}

@@ -41,7 +41,7 @@ pub(super) fn create(reads: &impl Reads, mut row: Row, input: &Input) -> Result<
     let back = match input.get(RESTOCK) {
         Some(Provided::Restock(restock)) => {
             check_restock(payment, restock)?;
-            transaction::set_restock(&mut row, restock)?;
+            transaction::RESTOCK_LIST.write(&mut row, restock)?;
             restock::bring_back(reads, &mut after, restock)?
         }
         _ => Vec::new(),

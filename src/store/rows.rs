@@ -100,21 +100,21 @@ pub(super) fn size(row: &Row) -> usize {
 
 /// Reads a row that the kind's `select` returned.
 pub(super) fn read(kind: EntityKind, row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let mut cells = vec![Cell::Null; kind.schema().fields.len()];
-    for (column, (index, _)) in kind.schema().stored().enumerate() {
-        cells[index] = match row.get_ref(column + 4)? {
+    let fields = kind.schema().fields;
+    let (mut cells, mut columns) = (Vec::with_capacity(fields.len()), 4..);
+    for field in fields {
+        let column = if field.stored() { columns.next() } else { None };
+        let value = column.map_or(Ok(ValueRef::Null), |column| row.get_ref(column))?;
+        cells.push(match value {
             ValueRef::Integer(number) => Cell::Int(number),
             ValueRef::Text(text) => Cell::Text(std::str::from_utf8(text)?.to_owned()),
             ValueRef::Null => Cell::Null,
-            other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
-                let name = kind.schema().fields[index].name.to_owned();
-                return Err(rusqlite::Error::InvalidColumnType(
-                    column + 4,
-                    name,
-                    other.data_type(),
-                ));
+            ValueRef::Real(_) | ValueRef::Blob(_) => {
+                let (column, name) = (column.unwrap_or_default(), field.name.to_owned());
+                let wrong = value.data_type();
+                return Err(rusqlite::Error::InvalidColumnType(column, name, wrong));
             }
-        };
+        });
     }
     Ok(Row {
         kind,

@@ -19,12 +19,9 @@ pub enum Wanted {
     OneOf(Vec<Cell>),
     /// No value.
     Null,
-    /// A list with entries, or without any.
-    Entries(bool),
+    /// A value, whichever; few rows have one.
+    Some,
 }
-
-/// The stored text of a list without entries.
-const EMPTY: &str = "[]";
 
 impl Filter {
     /// A filter by one value.
@@ -38,7 +35,7 @@ impl Filter {
         match &self.wanted {
             Wanted::OneOf(values) => values.contains(cell),
             Wanted::Null => *cell == Cell::Null,
-            Wanted::Entries(some) => (*cell != Cell::Text(EMPTY.to_owned())) == *some,
+            Wanted::Some => *cell != Cell::Null,
         }
     }
 
@@ -46,8 +43,8 @@ impl Filter {
     pub(super) fn rank(&self, kind: EntityKind) -> Option<u8> {
         let field = &kind.schema().fields[self.field.index];
         match self.wanted {
-            Wanted::Entries(true) => Some(0),
-            Wanted::Null | Wanted::Entries(false) => None,
+            Wanted::Some => Some(0),
+            Wanted::Null => None,
             Wanted::OneOf(_) if !field.has_index => None,
             // Many rows share the word of a choice.
             Wanted::OneOf(_) => Some(if matches!(field.ty, Type::Choice(_)) { 2 } else { 1 }),
@@ -62,8 +59,7 @@ impl Filter {
                 (format!("{column} IN ({})", vec!["?"; values.len()].join(", ")), values)
             }
             Wanted::Null => (format!("{column} IS NULL"), &[]),
-            Wanted::Entries(true) => (format!("{column} <> '{EMPTY}'"), &[]),
-            Wanted::Entries(false) => (format!("{column} = '{EMPTY}'"), &[]),
+            Wanted::Some => (format!("{column} IS NOT NULL"), &[]),
         }
     }
 
@@ -73,7 +69,7 @@ impl Filter {
             Wanted::OneOf(values) => {
                 values.iter().map(|value| Self::equals(self.field, value.clone())).collect()
             }
-            Wanted::Null | Wanted::Entries(_) => vec![self.clone()],
+            Wanted::Null | Wanted::Some => vec![self.clone()],
         }
     }
 }

@@ -22,7 +22,7 @@ fn filters(kind: EntityKind) -> Vec<Filter> {
     let given = kind.schema().filters().map(|(_, searched)| searched);
     let with_value = |at: FieldRef| match kind.schema().fields[at.index].ty {
         Type::Id(_) | Type::Owner => Some(Filter::equals(at, Cell::Int(1))),
-        Type::Oversold => Some(Filter { field: at, wanted: Wanted::Entries(true) }),
+        Type::Oversold => Some(Filter { field: at, wanted: Wanted::Some }),
         // It is an id.
         Type::OrderNumber => None,
         _ => Some(Filter::equals(at, Cell::Text("x".to_owned()))),
@@ -68,7 +68,7 @@ fn every_list_is_found_by_an_index_in_its_order() {
             let table = kind.schema().plural;
             for found in [&scan, &page] {
                 let by = match leading.map(|(_, filter)| filter) {
-                    Some(Filter { wanted: Wanted::Entries(_), .. }) => "orders_oversold".to_owned(),
+                    Some(Filter { wanted: Wanted::Some, .. }) => "orders_oversold".to_owned(),
                     Some(filter) => format!("({}=?", filter.field.name),
                     None => "PRIMARY KEY (rowid".to_owned(),
                 };
