@@ -218,12 +218,23 @@ fn creation(kind: EntityKind, name: &str) -> Vec<(String, Value)> {
     if kind != EntityKind::Order {
         return vec![(format!("New{name}"), new(&[], &[]))];
     }
+    let mut with_items = new(&["total"], &["items"]);
+    with_items["properties"]["currency"] = currency_of_lines();
     let variants = [reference("NewOrderWithItems"), reference("NewOrderWithTotal")];
     vec![
         ("NewOrder".to_owned(), json!({"oneOf": variants})),
-        ("NewOrderWithItems".to_owned(), new(&[], &["items"])),
+        ("NewOrderWithItems".to_owned(), with_items),
         ("NewOrderWithTotal".to_owned(), new(&["items"], &["total"])),
     ]
+}
+
+/// The currency of an order with lines. It has no default: a client that fills one in would be refused in every shop
+/// with another currency.
+pub fn currency_of_lines() -> Value {
+    json!({
+        "type": "string", "pattern": "^[A-Z]{3}$",
+        "description": "The currency of the products, and no other; it may be left out.",
+    })
 }
 
 /// The fields that a client may set.

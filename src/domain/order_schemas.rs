@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::EntityKind;
 use crate::domain::json_schema::{
-    Direction, TEXT, amount, choice, closed, field_schema, id, members, nullable, object,
-    reference, text, time,
+    Direction, TEXT, amount, choice, closed, currency_of_lines, field_schema, id, members,
+    nullable, object, reference, text, time,
 };
 use crate::domain::order::{self, OrderStatus};
 use crate::domain::stock_change::StockReason;
@@ -17,6 +17,7 @@ use crate::limits::{
 /// The named schemas.
 pub fn sale_and_stock_schemas() -> Map<String, Value> {
     let mut schemas = sale_schemas();
+    schemas.extend(sale_lines());
     schemas.extend(members([
         ("OrderLine", order_line()),
         ("NewOrderLine", new_order_line()),
@@ -38,6 +39,7 @@ fn sale_schemas() -> Map<String, Value> {
     };
     let mut items = order(order::ITEMS.name);
     items["items"] = reference("SaleLine");
+    items["description"] = json!("The lines.");
     let payments =
         json!({"type": "array", "maxItems": SALE_PAYMENTS_MAX, "items": reference("Tender")});
     let mut time = time();
@@ -54,7 +56,7 @@ fn sale_schemas() -> Map<String, Value> {
         ("customer_id", order(order::CUSTOMER_ID.name)),
         ("discount", order(order::DISCOUNT.name)),
         ("notes", order(order::NOTES.name)),
-        ("currency", order(order::CURRENCY.name)),
+        ("currency", currency_of_lines()),
         ("status", status),
         ("payments", payments),
         ("sold_at", time),
@@ -68,24 +70,28 @@ fn sale_schemas() -> Map<String, Value> {
     ];
     members([
         ("NewSale", closed(new, &["client_id", "items"].map(str::to_owned))),
-        ("SaleLine", sale_line()),
         ("Tender", object(members(tender))),
         ("Sale", object(members(made))),
     ])
 }
 
 /// A line of a sale: a product by one of its three names.
-fn sale_line() -> Value {
+fn sale_lines() -> Map<String, Value> {
     let text = |most: usize| json!({"type": "string", "minLength": 1, "maxLength": most});
-    let names =
-        [("product_id", id()), ("sku", text(SKU_CHARS_MAX)), ("barcode", text(BARCODE_CHARS_MAX))];
-    let one = |(name, schema): (&str, Value)| {
+    let lines = [
+        ("SaleLineById", "product_id", id()),
+        ("SaleLineBySku", "sku", text(SKU_CHARS_MAX)),
+        ("SaleLineByBarcode", "barcode", text(BARCODE_CHARS_MAX)),
+    ];
+    let any = json!({"oneOf": lines.each_ref().map(|(schema, ..)| reference(schema))});
+    let mut schemas = members(lines.map(|(schema, name, value)| {
         let mut line = line_members();
-        line.insert(name.to_owned(), schema);
+        line.insert(name.to_owned(), value);
         line.insert("unit_price".to_owned(), price("The price of one unit at the till."));
-        closed(line, &[name, "quantity"].map(str::to_owned))
-    };
-    json!({"oneOf": names.map(one)})
+        (schema, closed(line, &[name, "quantity"].map(str::to_owned)))
+    }));
+    schemas.insert("SaleLine".to_owned(), any);
+    schemas
 }
 
 fn price(about: &str) -> Value {

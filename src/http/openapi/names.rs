@@ -28,6 +28,7 @@ pub(super) fn tag_of(route: &Route, kind: Option<EntityKind>) -> &'static str {
         (Some(kind), _) => kind.schema().plural,
         (_, path) if path.starts_with("/api/auth/") => "session",
         (_, path) if path.starts_with("/api/users") => "users",
+        (_, "/api/sales") => "sales",
         (_, "/api/events") => "events",
         (_, "/api/audit") => "audit",
         _ => "server",
