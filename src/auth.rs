@@ -1,5 +1,6 @@
 //! Authentication: logins, sessions, cookies, origins, and the limits on guessing.
 
+pub mod bearer;
 mod cookie;
 mod credentials;
 pub mod hosts;
@@ -16,15 +17,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::{Precondition, Reject, Secret, User};
+use crate::domain::device::NewDevice;
+use crate::domain::{Precondition, Reject, Role, Secret, User};
 use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
 use crate::metrics::Metrics;
 use crate::store::{
-    Action, Actor, Caller, KnownClient, LoggedIn, LoginClient, NewPassword, NewSession, Store,
-    TokenHash, UserPatch, UserUpdate,
+    Action, Actor, AddedDevice, Caller, IdempotencyKey, KnownClient, LoggedIn, LoginClient,
+    NewPassword, NewSession, Store, StoredResponse, TokenHash, UserPatch, UserUpdate,
 };
 use crate::throttle::Owner;
 
+use bearer::Bearer;
 pub use cookie::Cookie;
 use login_journal::LoginJournal;
 use login_throttle::{LoginThrottle, Source};
@@ -33,7 +36,7 @@ use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
 pub use token::{hash_request, one_time_password};
 
-/// The session of a request's cookie.
+/// The session of a request's token or cookie.
 pub type SessionLookup = Result<Arc<Session>, NoSession>;
 
 /// The client behind a request.
@@ -129,7 +132,7 @@ impl Auth {
             KnownClient::Unknown => Source::Stranger(client.address),
         };
         let owner = Owner::Address(client.address);
-        let stranger = Actor { user_id: None, address: Some(from.address) };
+        let stranger = Actor { principal_id: None, address: Some(from.address) };
         let (_, (password_hash, renewed_hash)) =
             self.verify_credentials(&username, password, source, owner, stranger).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
@@ -145,7 +148,7 @@ impl Auth {
         };
         let added = self.store.add_session(new, self.sessions.room()).await?;
         let LoggedIn { user, displaced } = added.ok_or(Denied::Wrong)?;
-        let (actor, now) = (Actor { user_id: Some(user.id), ..stranger }, Instant::now());
+        let (actor, now) = (Actor { principal_id: Some(user.id), ..stranger }, Instant::now());
         self.journal.note(Action::Login, user.id, actor, now);
         for owner in displaced {
             self.journal.note(Action::Displace, owner, actor, now);
@@ -166,7 +169,7 @@ impl Auth {
         self.store.remove_sessions(live.iter().map(|one| one.token_hash).collect()).await?;
         let now = Instant::now();
         for user_id in live.iter().filter_map(|one| one.principal.user_id()) {
-            let actor = Actor { user_id: Some(user_id), address: Some(from.address) };
+            let actor = Actor { principal_id: Some(user_id), address: Some(from.address) };
             self.journal.note(Action::Logout, user_id, actor, now);
         }
         Ok(self.cookie.clear(from.secure))
@@ -180,6 +183,14 @@ impl Auth {
         self.sessions.check(session).map_err(|_| Reject::SessionEnded)?;
         let credential = Some(self.sessions.credential(session));
         Ok(Caller { principal: session.principal, address: Some(from), credential })
+    }
+
+    /// The role that the principal of a session has by now; `None` if it is gone.
+    pub async fn present_role(&self, session: &Session) -> Option<Role> {
+        if session.principal.is_device() {
+            return self.sessions.find(&session.token_hash).ok().map(|one| one.principal.role());
+        }
+        self.user(session).await.ok().map(|user| user.role)
     }
 
     /// Returns the user of a session.
@@ -205,9 +216,12 @@ impl Auth {
         new: Secret,
         from: IpAddr,
     ) -> Result<(), Denied> {
+        if session.principal.is_device() {
+            return Err(Reject::NotAllowed("a device has no password".to_owned()).into());
+        }
         let user = self.user(session).await?;
-        let (source, owner) = (Source::Own(session.token_hash), Owner::User(user.id));
-        let actor = Actor { user_id: Some(user.id), address: Some(from) };
+        let (source, owner) = (Source::Own(session.token_hash), Owner::Principal(user.id));
+        let actor = Actor { principal_id: Some(user.id), address: Some(from) };
         let (_, (proved, _)) =
             self.verify_credentials(&user.username, current, source, owner, actor).await?;
         let password = NewPassword { hash: self.hash(new, owner).await?, proved: Some(proved) };
@@ -233,6 +247,25 @@ impl Auth {
         self.store.update_user(caller, UserUpdate { id, patch, precondition, keep_session }).await
     }
 
+    /// Adds a device; returns the response, and the token unless the response is that to an earlier request with
+    /// this key. Only the token's hash is stored, so it can be told just once.
+    pub async fn add_device(
+        &self,
+        caller: Caller,
+        new: NewDevice,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(StoredResponse, Option<Secret>), Reject> {
+        let token = token::generate().ok_or(Reject::Unavailable)?;
+        let hash = token::hash(&token);
+        let room = self.sessions.room();
+        let added = self.store.create_device(caller, new, hash, room, key).await?;
+        let AddedDevice { response, is_new, displaced } = added;
+        for owner in displaced {
+            self.journal.note(Action::Displace, owner, caller.into(), Instant::now());
+        }
+        Ok((response, is_new.then_some(token)))
+    }
+
     /// Hashes a new password.
     pub async fn hash(&self, password: Secret, owner: Owner) -> Result<Secret, Denied> {
         password::check(&password).map_err(|wrong| Reject::Invalid(vec![wrong.at("password")]))?;
@@ -241,8 +274,26 @@ impl Auth {
         Ok(permit.hash(password).await.ok_or(Reject::Unavailable)?)
     }
 
-    /// Looks up the session of a request. All values of the cookie are tried: a browser may also bring stale ones.
+    /// Looks up the session of a request. One that brings a token is that token's alone. Else all values of the
+    /// cookie are tried: a browser may also bring stale ones.
     pub fn session<'h>(
+        &self,
+        secure: bool,
+        bearer: &Bearer,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> SessionLookup {
+        match bearer {
+            Bearer::Absent => self.session_of_cookies(secure, cookie_lines),
+            Bearer::Malformed => Err(NoSession::InvalidToken),
+            Bearer::Token(token) => {
+                let found = self.sessions.find(&token::hash(token)).ok();
+                // A user's session has cookies, which other sites cannot read; its token is not for programs.
+                found.filter(|one| one.principal.is_device()).ok_or(NoSession::InvalidToken)
+            }
+        }
+    }
+
+    fn session_of_cookies<'h>(
         &self,
         secure: bool,
         cookie_lines: impl IntoIterator<Item = &'h [u8]>,
@@ -300,8 +351,8 @@ impl Auth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Role;
-    use crate::store::{Revocation, SessionChange, StoredSession};
+    use crate::domain::Principal;
+    use crate::store::{Revocation, SessionChange, SessionUse, StoredSession};
     use password::Checked;
     use sessions::SweepResult;
 
@@ -312,26 +363,28 @@ mod tests {
         let token_hash = token::hash(&secret());
         let snapshot = StoredSession {
             token_hash,
-            user_id: 1,
-            username: "ana".to_owned(),
-            role: Role::Admin,
+            principal: Principal::User { id: 1, role: Role::Admin },
             created_at: 0,
             used_at: 0,
+            address: None,
         };
         let password = NewPassword { hash: secret(), proved: Some(secret()) };
         let patch = UserPatch { password: Some(password), ..UserPatch::default() };
-        let swept = SweepResult { expired: vec![token_hash], used: vec![(token_hash, 1)] };
+        let swept = SweepResult {
+            expired: vec![token_hash],
+            used: vec![SessionUse { token_hash, ago_ms: 1, address: None }],
+        };
         let told = format!(
             "{:?} {snapshot:?} {patch:?} {swept:?} {:?} {:?}",
             secret(),
             Checked { fits: true, renewed: Some(secret()) },
             SessionChange::Revoked {
-                user_id: 1,
+                id: 1,
                 reason: Revocation::RoleChanged,
                 except: Some(token_hash)
             },
         );
-        assert!(told.contains("ana") && told.matches("Secret").count() == 4, "{told}");
+        assert!(told.matches("Secret").count() == 4, "{told}");
         let first_bytes = format!("{:?}", &token_hash.0[..2]);
         for hidden in
             ["hunter22", &first_bytes[1..first_bytes.len() - 1], &token::hex(&token_hash.0)]

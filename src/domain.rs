@@ -10,6 +10,7 @@ pub mod code;
 pub mod currency;
 pub mod customer;
 pub mod decimal;
+pub mod device;
 pub mod entities;
 pub mod event;
 pub mod input;
@@ -43,6 +44,7 @@ pub mod user;
 mod words;
 
 pub use code::Code;
+pub use device::Device;
 pub use input::Input;
 pub use kind::{EntityKind, KindSet};
 pub use log_id::LogId;

@@ -22,7 +22,7 @@ pub use operation::*;
 pub use shop::*;
 pub use store::*;
 
-/// One owner may hold one unit in this many of a pool. The owner is a user, or else an address; the
+/// One owner may hold one unit in this many of a pool. The owner is a user or a device, or else an address; the
 /// pools are bodies, pages, slow clients and waiting logins. Above: `429` for that owner alone.
 pub const SHARE: usize = 8;
 
@@ -43,7 +43,8 @@ pub struct Limits {
     /// Pages, and responses as large, that are being made or sent. Above, the next ones wait, and get `503`
     /// after `PAGE_WAIT`.
     pub pages_at_once: usize,
-    /// Sessions. Above, a login ends the one that was unused for the longest, of the user with the most.
+    /// Sessions of users and devices. Above, a new one ends the one that was unused for the longest, of the user with
+    /// the most.
     pub sessions: usize,
     /// The cost of a password hash.
     pub hash: HashCost,

@@ -16,6 +16,7 @@ mod command;
 mod console;
 mod data_dir;
 mod database;
+mod devices;
 mod erase;
 mod error;
 mod events;
@@ -53,7 +54,7 @@ mod write_tx;
 mod writer;
 
 pub use apply::Changed;
-pub use audit::{AuditEntry, AuditFilter};
+pub use audit::{AuditActor, AuditEntry, AuditFilter};
 pub use audit_record::{Action, AuditRecord, AuditSubject};
 pub use backup::{Source, backup, backup_today, newest_backup, write_backup};
 pub use caller::{Actor, Caller};
@@ -61,6 +62,7 @@ pub use check::check;
 pub use clock::clock;
 pub use console::Console;
 pub use data_dir::{database_bytes, database_file, is_read_only, was_created};
+pub use devices::AddedDevice;
 pub use error::OpenError;
 pub use events::{EventPage, EventRange, Retention};
 pub use handle::{At, Store};
@@ -72,7 +74,7 @@ pub use recovery::last_recorded_time;
 pub use restore::{Backup, restore};
 pub use session::{
     Credential, LoggedIn, LoginClient, NewSession, Revocation, SessionChange, SessionRoom,
-    StoredSession, TokenHash,
+    SessionUse, StoredSession, TokenHash,
 };
 pub use start::{OpenedStore, open};
 pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::limits::LOGIN_WINDOW;
 
-    const STRANGER: Actor = Actor { user_id: None, address: None };
+    const STRANGER: Actor = Actor { principal_id: None, address: None };
 
     #[test]
     fn each_user_has_few_entries_of_each_kind() {

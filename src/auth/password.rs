@@ -146,7 +146,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_of_another_cost_fits_and_is_renewed() {
         let hasher = Hasher::new(HASH_COSTS[1]);
-        let permit = hasher.acquire(Owner::User(1)).await.unwrap();
+        let permit = hasher.acquire(Owner::Principal(1)).await.unwrap();
         let old = || hash(&secret("correct horse"), HASH_COSTS[0]).unwrap();
         let check = |password: &str, stored| permit.check(secret(password), stored, true);
         assert_eq!(check("correct house", old()).await, Checked::default());

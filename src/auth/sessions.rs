@@ -2,13 +2,16 @@
 //!
 //! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::auth::session::{EndReason, Lifetimes, Session, millis};
 use crate::domain::Principal;
-use crate::store::{Credential, SessionChange, SessionRoom, StoredSession, TokenHash};
+use crate::domain::device::Sockets;
+use crate::store::{Credential, SessionChange, SessionRoom, SessionUse, StoredSession, TokenHash};
 use crate::sync;
 
 /// All sessions.
@@ -23,13 +26,22 @@ pub struct Sessions {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
+/// What a device's session shows of the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceActivity {
+    /// The milliseconds since its last use, and the address from which that came; `None` if it never came.
+    pub seen: Option<(i64, IpAddr)>,
+    /// Its open sockets.
+    pub sockets: Sockets,
+}
+
 /// The changes that a sweep found, to be stored.
 #[derive(Debug, Default)]
 pub struct SweepResult {
     /// Expired sessions.
     pub expired: Vec<TokenHash>,
-    /// Sessions used since that was last stored, and how many milliseconds ago.
-    pub used: Vec<(TokenHash, i64)>,
+    /// Sessions used since that was last stored.
+    pub used: Vec<SessionUse>,
 }
 
 impl Sessions {
@@ -42,23 +54,13 @@ impl Sessions {
         Self {
             table: Mutex::new(HashMap::new()),
             capacity,
-            start_ms: millis(lifetimes.max).saturating_add(millis(lifetimes.idle)),
+            start_ms: [lifetimes.max, lifetimes.idle, lifetimes.device]
+                .map(millis)
+                .into_iter()
+                .fold(0, u64::saturating_add),
             lifetimes,
             started: Instant::now(),
             wake: Box::new(wake),
-        }
-    }
-
-    /// Restores the sessions of the previous run; `now` is the wall clock that their times refer to.
-    pub fn restore(&self, snapshots: Vec<StoredSession>, now: i64) {
-        let newest = snapshots.iter().map(|snapshot| snapshot.used_at).max();
-        let now = now.max(newest.unwrap_or(now));
-        let past = |at: i64| self.now().saturating_sub(u64::try_from(now - at).unwrap_or(0));
-        let mut table = self.table();
-        for snapshot in snapshots {
-            let (created, used) = (past(snapshot.created_at), past(snapshot.used_at));
-            let session = Session::new(snapshot.token_hash, principal(&snapshot), created, used);
-            table.insert(snapshot.token_hash, Arc::new(session));
         }
     }
 
@@ -77,29 +79,33 @@ impl Sessions {
     /// Applies a committed change.
     pub fn apply(&self, change: SessionChange) {
         match change {
-            SessionChange::LoggedIn { session, replaced, displaced } => {
+            SessionChange::Opened { session, replaced, displaced } => {
                 self.end_each(&replaced, EndReason::LoggedOut);
                 self.end_each(&displaced, EndReason::Displaced);
-                self.add(&session);
+                self.table().insert(session.token_hash, self.restored(&session, session.used_at));
             }
             SessionChange::Removed(removed) => {
                 self.end_each(&removed, EndReason::LoggedOut);
             }
-            SessionChange::Revoked { user_id, reason, except } => {
+            SessionChange::Revoked { id, reason, except } => {
                 let ends = |session: &Session| {
-                    let is_users = session.principal.user_id() == Some(user_id);
-                    is_users && Some(session.token_hash) != except
+                    session.principal.id() == Some(id) && Some(session.token_hash) != except
                 };
                 self.end_where(ends, reason.into());
             }
-            SessionChange::Reloaded(valid) => self.reconcile(&valid),
+            SessionChange::RoleChanged(device) => self.change_role(device),
+            SessionChange::Reloaded { valid, now } => self.reconcile(valid, now),
         }
     }
 
-    fn add(&self, stored: &StoredSession) {
-        let now = self.now();
-        let session = Session::new(stored.token_hash, principal(stored), now, now);
-        self.table().insert(stored.token_hash, Arc::new(session));
+    /// A session of the database, whose times are compared with the wall clock `now`.
+    fn restored(&self, stored: &StoredSession, now: i64) -> Arc<Session> {
+        let StoredSession { token_hash, principal, created_at, used_at, address } = *stored;
+        let past = |at| {
+            let age = u64::try_from(now.saturating_sub(at)).unwrap_or(0);
+            self.now().saturating_sub(age)
+        };
+        Arc::new(Session::new(token_hash, principal, past(created_at), past(used_at), address))
     }
 
     /// Returns the live session of a token, and marks it as used.
@@ -122,7 +128,7 @@ impl Sessions {
 
     /// The right to act by a session that was found.
     pub fn credential(&self, session: &Session) -> Credential {
-        let expires_ms = session.created().saturating_add(millis(self.lifetimes.max));
+        let expires_ms = session.expires(&self.lifetimes);
         let left = Duration::from_millis(expires_ms.saturating_sub(self.start_ms));
         Credential { token_hash: session.token_hash, expires: self.started + left }
     }
@@ -141,12 +147,35 @@ impl Sessions {
         self.end_all(ended, reason);
     }
 
-    /// Ends the sessions that the database no longer has, and those whose user has another role.
-    fn reconcile(&self, valid: &[StoredSession]) {
-        let valid: HashMap<_, _> =
-            valid.iter().map(|one| (one.token_hash, principal(one))).collect();
-        let ends = |session: &Session| valid.get(&session.token_hash) != Some(&session.principal);
-        self.end_where(ends, EndReason::Disabled);
+    /// Goes on with a device's session under another role. Its sockets and the requests under way end.
+    fn change_role(&self, device: Principal) {
+        let mut ended = Vec::new();
+        for session in self.table().values_mut().filter(|one| one.principal.id() == device.id()) {
+            let next = Arc::new(session.with_principal(device));
+            ended.push(mem::replace(session, next));
+        }
+        self.end_all(ended, EndReason::RoleChanged);
+    }
+
+    /// Makes the table that of the database: ends the sessions that it does not have, adds those that are not here,
+    /// and gives the others the present role of their principal.
+    fn reconcile(&self, valid: Vec<StoredSession>, now: i64) {
+        let newest = valid.iter().map(|stored| stored.used_at).max();
+        let now = now.max(newest.unwrap_or(now));
+        let tokens: HashSet<_> = valid.iter().map(|stored| stored.token_hash).collect();
+        self.end_where(
+            |one| !tokens.contains(&one.token_hash) && !one.principal.is_device(),
+            EndReason::Disabled,
+        );
+        self.end_where(|one| !tokens.contains(&one.token_hash), EndReason::DeviceRemoved);
+        for stored in valid {
+            let known = self.table().get(&stored.token_hash).map(|one| one.principal);
+            if known.is_none() {
+                self.table().insert(stored.token_hash, self.restored(&stored, now));
+            } else if known != Some(stored.principal) {
+                self.change_role(stored.principal);
+            }
+        }
     }
 
     /// Ends the expired sessions; returns them with the uses to store. Uses are stored all together, once
@@ -166,12 +195,32 @@ impl Sessions {
         let is_due = table.values().any(|session| session.unstored_ms() >= lag_ms);
         let due = table.values().filter(|session| is_due && session.unstored_ms() > 0);
         let age = |used| i64::try_from(now.saturating_sub(used)).unwrap_or(0);
-        let used = due.map(|session| (session.token_hash, age(session.mark_stored()))).collect();
+        let used = due.map(|session| SessionUse {
+            token_hash: session.token_hash,
+            ago_ms: age(session.mark_stored()),
+            address: session.address(),
+        });
+        let used = used.collect();
         drop(table);
         let result =
             SweepResult { expired: expired.iter().map(|one| one.token_hash).collect(), used };
         self.end_all(expired, EndReason::Expired);
         result
+    }
+
+    /// The devices' sessions as they are now, by the ids of the devices.
+    pub fn devices(&self) -> HashMap<i64, DeviceActivity> {
+        let now = self.now();
+        let table = self.table();
+        let devices = table.values().filter(|one| one.principal.is_device());
+        let activity = devices.filter_map(|one| {
+            let sockets = one.open_sockets();
+            let used = if sockets.open > 0 { now } else { one.used() };
+            let ago_ms = i64::try_from(now.saturating_sub(used)).unwrap_or(0);
+            let seen = one.address().map(|address| (ago_ms, address));
+            Some((one.principal.id()?, DeviceActivity { seen, sockets }))
+        });
+        activity.collect()
     }
 
     /// Live sessions.
@@ -190,9 +239,9 @@ impl Sessions {
         sockets_max: usize,
     ) -> Result<SessionGuard, AttachError> {
         let table = self.table();
-        // An ended session is removed from the table before its sockets are closed. A socket that is
-        // attached later would stay open.
-        if !table.contains_key(&session.token_hash) {
+        // An ended session leaves the table before its sockets are closed; that of a device whose role changed
+        // gives way to its next one. A socket that is attached later would stay open.
+        if !table.get(&session.token_hash).is_some_and(|one| Arc::ptr_eq(one, &session)) {
             return Err(AttachError::Ended(session.ended()));
         }
         let same = table.values().filter(|one| one.principal == session.principal);
@@ -252,10 +301,6 @@ impl Drop for SessionGuard {
     }
 }
 
-fn principal(stored: &StoredSession) -> Principal {
-    Principal::User { id: stored.user_id, role: stored.role }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,17 +314,18 @@ mod tests {
         let lifetimes = Lifetimes {
             idle: Duration::from_secs(12 * 60 * 60),
             max: Duration::from_secs(30 * 24 * 60 * 60),
+            device: Duration::from_secs(400 * 24 * 60 * 60),
         };
         let sessions = Arc::new(Sessions::new(100, lifetimes, || ()));
         let snapshot = |(number, age): (u8, &i64)| StoredSession {
             token_hash: TokenHash([number; 32]),
-            user_id: 1,
-            username: "ana".to_owned(),
-            role: Role::Staff,
+            principal: Principal::User { id: 1, role: Role::Staff },
             created_at: NOW - age * HOUR,
             used_at: NOW - age * HOUR,
+            address: None,
         };
-        sessions.restore((0..).zip(ages).map(snapshot).collect(), NOW);
+        let valid = (0..).zip(ages).map(snapshot).collect();
+        sessions.apply(SessionChange::Reloaded { valid, now: NOW });
         let found: Vec<_> = sessions.table().values().map(Arc::clone).collect();
         let attached =
             found.into_iter().map(|one| sessions.attach(one, 100).ok().unwrap()).collect();

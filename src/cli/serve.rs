@@ -111,7 +111,11 @@ pub(super) fn settings(config: &Config) -> Settings {
         listen: config.listen.clone(),
         listen_is_default: config.listen_is_default,
         data_dir: config.data_dir.clone(),
-        lifetimes: Lifetimes { idle: config.session_idle, max: config.session_max },
+        lifetimes: Lifetimes {
+            idle: config.session_idle,
+            max: config.session_max,
+            device: config.device_max,
+        },
         connections_max: connections_that_fit(config.max_connections),
         connections_per_address_max: config.max_connections_per_address,
         sockets_per_user_max: config.max_connections_per_user,

@@ -68,6 +68,7 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
             "listen",
             "session-idle",
             "session-max",
+            "device-max",
             "profile",
             "max-connections",
             "max-connections-per-address",

@@ -24,6 +24,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long a session lives at most; never less than `session_idle`.
     pub session_max: Duration,
+    /// How long a device lives without use.
+    pub device_max: Duration,
     /// The bounds of the profile.
     pub limits: Limits,
     /// Open connections, all together.
@@ -102,6 +104,7 @@ impl Config {
             data_dir: PathBuf::new(),
             session_idle: Duration::ZERO,
             session_max: Duration::MAX,
+            device_max: Duration::ZERO,
             limits: Limits::DEFAULT,
             max_connections: 0,
             max_connections_per_address: 0,

@@ -74,6 +74,17 @@ pub(super) static SETTINGS: &[Setting] = &[
         same: |a, b| a.session_max == b.session_max,
     },
     Setting {
+        flag: "device-max",
+        value: "DURATION",
+        default: Text("400d"),
+        reason: "The token of a device ends this long after its last use. An open socket counts as use.",
+        many: false,
+        set: |config, value| {
+            duration(value, "1s", LIFETIME_MAX).map(|time| config.device_max = time)
+        },
+        same: |a, b| a.device_max == b.device_max,
+    },
+    Setting {
         flag: "profile",
         value: "NAME",
         default: Text("default"),

@@ -80,6 +80,7 @@ fn without_any_word_it_serves_with_the_defaults() {
         data_dir: "./tillcast-data".into(),
         session_idle: hours(12),
         session_max: hours(30 * 24),
+        device_max: hours(400 * 24),
         limits: Limits::DEFAULT,
         max_connections: 10_000,
         max_connections_per_address: 256,
@@ -112,14 +113,13 @@ fn without_any_word_it_serves_with_the_defaults() {
 #[test]
 fn each_flag_sets_its_own_field() {
     let config = config(
-        "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d \
-         --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
+        "--listen 127.0.0.1:0 --listen=[::1]:80 --data-dir /d --session-idle 2h --session-max=3d --device-max \
+         4d --profile tiny --max-connections 7 --max-connections-per-address 8 --max-connections-per-user 9 \
          --connect-rate 5 --mdns Shop.local --allow-origin http://a --allow-origin=http://b --drain 0s \
-         --allow-host Shop.example --metrics ADMIN \
-         --tls-cert /c.pem --tls-key /k.pem --hsts 1h --trusted-proxy 127.0.0.1 \
-         --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
-         --audit-retention 2s --backup-dir /b \
-         --backup-keep 3 --kiosk-order-expiry 3s --tax added --log-level WARN --log-format json --workers 64",
+         --allow-host Shop.example --metrics ADMIN --tls-cert /c.pem --tls-key /k.pem --hsts 1h \
+         --trusted-proxy 127.0.0.1 --trusted-proxy fd00::/8 --event-retention 1s --event-retention-count 1 \
+         --audit-retention 2s --backup-dir /b --backup-keep 3 --kiosk-order-expiry 3s --tax added --log-level \
+         WARN --log-format json --workers 64",
     );
     let expected = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:80".parse().unwrap()],
@@ -127,6 +127,7 @@ fn each_flag_sets_its_own_field() {
         data_dir: "/d".into(),
         session_idle: Duration::from_secs(2 * 3600),
         session_max: Duration::from_secs(3 * 24 * 3600),
+        device_max: Duration::from_secs(4 * 24 * 3600),
         limits: Limits::TINY,
         max_connections: 7,
         max_connections_per_address: 8,

@@ -47,8 +47,8 @@ codes! {
     UpgradeRequired, "upgrade_required", "The handshake is for another version of the WebSocket protocol than 13.";
     MisdirectedRequest, "misdirected_request", "The host is none of this server's; see --allow-host.";
     // Permission.
-    NotLoggedIn, "not_logged_in", "The request has no valid session.";
-    SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or a new role.";
+    NotLoggedIn, "not_logged_in", "The request has no valid session or token.";
+    SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or role, or a removal.";
     AmbiguousSession, "ambiguous_session", "The cookie has valid sessions of two users; a login ends both.";
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
@@ -73,6 +73,7 @@ codes! {
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";
+    TooManyDevices, "too_many_devices", "There are as many devices as there may be; remove one first.";
     LastAdmin, "last_admin", "The last active admin cannot be removed, disabled or given another role.";
     PreconditionFailed, "precondition_failed", "`If-Match` or `If-None-Match` rules out the stored version.";
     IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key was used for another request.";

@@ -3,7 +3,7 @@
 /// One of the five kinds of entities. Every change of an entity is an event.
 ///
 /// Its number is stored, so it never changes and is never reused. In the audit trail 5 means a
-/// user, so the next kind is 6.
+/// user, and numbers from 253 on are taken; the next kind is 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EntityKind {

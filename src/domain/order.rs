@@ -151,7 +151,7 @@ const FIELDS: &[Field] = &[
     Field::new("notes", Type::Text(NOTES_CHARS_MAX), "Free text for the staff.")
         .optional()
         .patchable(),
-    Field::new("kiosk_id", Type::Owner, "The kiosk user that created it.").hidden(),
+    Field::new("kiosk_id", Type::Owner, "The user or device with the role kiosk that created it.").hidden(),
     Field::new("kiosk_uptime", Type::Uptime, "The shop's uptime when a kiosk made it.").hidden(),
     Field::new(
         "status_before",

@@ -1,4 +1,4 @@
-//! Users: the accounts with which people and devices log in.
+//! Users: the accounts with which people log in.
 
 use crate::domain::{Role, event, timestamp};
 

@@ -15,7 +15,7 @@ use crate::http::api::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, ReplyExt, to_json};
 use crate::http::request::ApiRequest;
-use crate::store::{Action, At, AuditEntry, AuditFilter, AuditSubject};
+use crate::store::{Action, At, AuditActor, AuditEntry, AuditFilter, AuditSubject};
 
 impl Api {
     /// `GET /api/audit`.
@@ -25,6 +25,7 @@ impl Api {
             limit: query.limit(),
             after: query.number("after", 0),
             user_id: query.number("user_id", 0),
+            device_id: query.number("device_id", 0),
             row_id: query.number("row_id", 0),
             subject: query.read("entity", |noun| {
                 let subject = AuditSubject::all().find(|subject| subject.noun() == noun);
@@ -47,6 +48,8 @@ fn entry_json(entry: &AuditEntry) -> String {
         at: String,
         user_id: Option<i64>,
         username: Option<&'e str>,
+        device_id: Option<i64>,
+        device_name: Option<&'e str>,
         address: Option<IpAddr>,
         action: &'static str,
         entity: &'static str,
@@ -58,6 +61,12 @@ fn entry_json(entry: &AuditEntry) -> String {
         last_seq: Option<i64>,
     }
     let record = &entry.record;
+    let (mut user, mut device) = ((None, None), (None, None));
+    match &entry.actor {
+        Some(AuditActor::User { id, name }) => user = (Some(*id), name.as_deref()),
+        Some(AuditActor::Device { id, name }) => device = (Some(*id), Some(name.as_str())),
+        None => {}
+    }
     let (mut fields, mut reason, mut note) = (Vec::new(), None, None);
     match &record.action {
         Action::Update(names) => fields = names.iter().map(|name| &**name).collect(),
@@ -70,8 +79,10 @@ fn entry_json(entry: &AuditEntry) -> String {
     to_json(&Shown {
         id: entry.id,
         at: timestamp::text(entry.at),
-        user_id: entry.user_id,
-        username: entry.username.as_deref(),
+        user_id: user.0,
+        username: user.1,
+        device_id: device.0,
+        device_name: device.1,
         address: entry.address,
         action: record.action.name(),
         entity: record.subject.noun(),
@@ -92,9 +103,14 @@ pub(super) fn schema() -> Value {
         ("at", time()),
         (
             "user_id",
-            or_null("integer", "The user's id; null for the console, and if nobody was logged in."),
+            or_null(
+                "integer",
+                "The user's id; null for a device, the console, and if nobody was logged in.",
+            ),
         ),
         ("username", or_null("string", "The user's name at that time.")),
+        ("device_id", or_null("integer", "The id of the device that made the change.")),
+        ("device_name", or_null("string", "The device's name at that time.")),
         (
             "address",
             or_null("string", "The address that the request came from; null for the console."),

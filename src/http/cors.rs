@@ -5,8 +5,9 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+use crate::auth::bearer::Bearer;
 use crate::auth::origin::Origins;
-use crate::http::headers::header_text;
+use crate::http::headers::{bearer, header_text};
 use crate::http::reply::{self, RESOURCE_POLICY, Reply};
 
 /// The origin that a request names; `None` if it names several or an unreadable one.
@@ -16,8 +17,11 @@ pub fn origin_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether a request with these headers may change something or become a WebSocket; `secure` if it came
-/// over TLS.
+/// over TLS. One that brings a token does not act by the visitor's cookies, which are not looked at then.
 pub fn may_act(headers: &HeaderMap, origins: &Origins, secure: bool) -> bool {
+    if bearer(headers) != Bearer::Absent {
+        return true;
+    }
     let origin = origin_of(headers);
     let site = headers.get(HeaderName::from_static("sec-fetch-site"));
     // An unreadable value becomes the empty one, which is never allowed.
@@ -37,7 +41,7 @@ pub(super) fn is_preflight(parts: &Parts, origins: &Origins) -> bool {
 pub(super) fn preflight(allow: &str) -> Reply {
     let mut reply = reply::empty(StatusCode::NO_CONTENT);
     reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, allow);
-    let headers = "content-type, idempotency-key, if-match, if-none-match";
+    let headers = "authorization, content-type, idempotency-key, if-match, if-none-match";
     reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
     reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "600");
     reply

@@ -38,8 +38,8 @@ impl Api {
         if let Some(ids) = ids {
             return self.get_many(request.owner(), kind, ids, &query, &session).await;
         }
-        if only_own_orders(kind, session.principal) {
-            query.filters.push(Filter::equals(order::KIOSK_ID, own_id(session.principal)));
+        if let Some(id) = owner_of_orders(kind, session.principal) {
+            query.filters.push(Filter::equals(order::KIOSK_ID, Cell::Int(id)));
         }
         let permit = self.page_permit(request.owner()).await?;
         let At { seq, value: (rows, next) } = self.store.list(kind, query).await?;
@@ -84,17 +84,16 @@ impl Api {
         caller: Caller,
         make: impl Future<Output = Result<T, Reject>>,
     ) -> Result<T, Problem> {
-        let is_counted = only_own_orders(kind, caller.principal);
-        let Some(user_id) = caller.principal.user_id().filter(|_| is_counted) else {
+        let Some(kiosk_id) = owner_of_orders(kind, caller.principal) else {
             return Ok(make.await?);
         };
-        self.kiosk_orders.take(user_id).map_err(|wait| {
+        self.kiosk_orders.take(kiosk_id).map_err(|wait| {
             let detail = format!("a kiosk may make {KIOSK_ORDERS_MAX} orders a minute");
             Problem::retry_after(Code::TooManyRequests, detail, wait)
         })?;
         let result = make.await;
         if result.is_err() {
-            self.kiosk_orders.give_back(user_id);
+            self.kiosk_orders.give_back(kiosk_id);
         }
         Ok(result?)
     }
@@ -325,17 +324,13 @@ fn seen(rows: Vec<Row>, principal: Principal) -> Result<Vec<Row>, Problem> {
 /// Whether a principal may know of an entity: for a kiosk, another's order does not exist, and a draft
 /// exists for the staff only.
 fn may_see(row: &Row, principal: Principal) -> Result<bool, Problem> {
-    if only_own_orders(row.kind, principal) {
-        return Ok(*row.cell(order::KIOSK_ID) == own_id(principal));
+    if let Some(id) = owner_of_orders(row.kind, principal) {
+        return Ok(*row.cell(order::KIOSK_ID) == Cell::Int(id));
     }
     Ok(principal.role().sees_drafts() || !product::is_draft(row)?)
 }
 
-/// The `kiosk_id` of the orders of the session's principal.
-fn own_id(principal: Principal) -> Cell {
-    principal.user_id().map_or(Cell::Null, Cell::Int)
-}
-
-fn only_own_orders(kind: EntityKind, principal: Principal) -> bool {
-    kind == EntityKind::Order && principal.role().sees_only_own_orders()
+/// The `kiosk_id` that an entity of that kind must have for a principal; `None` if it need not have one.
+fn owner_of_orders(kind: EntityKind, principal: Principal) -> Option<i64> {
+    principal.own_orders().filter(|_| kind == EntityKind::Order)
 }

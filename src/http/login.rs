@@ -3,11 +3,11 @@
 use hyper::StatusCode;
 use hyper::header;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::auth::password;
 use crate::domain::text::normalize;
-use crate::domain::{Code, FieldError, Secret, User};
+use crate::domain::{Code, Device, FieldError, Precondition, Principal, Secret, User};
 use crate::http::api::Api;
 use crate::http::headers::cookie_lines;
 use crate::http::problem::Problem;
@@ -31,6 +31,12 @@ impl Api {
 
     /// `POST /api/auth/logout`.
     pub(super) async fn logout(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let principal = request.session()?.principal;
+        if let Principal::Device { id, .. } = principal {
+            // Without its session it could never come back.
+            let caller = self.caller(request)?;
+            self.store.remove_device(caller, id, Precondition::default()).await?;
+        }
         let cookies = cookie_lines(&request.parts.headers);
         let cookie = self.auth.logout(request.client, cookies).await?;
         let mut reply = reply::empty(StatusCode::NO_CONTENT);
@@ -41,7 +47,10 @@ impl Api {
     /// `GET /api/auth/me`.
     pub(super) async fn me(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let session = request.session()?;
-        Ok(reply::json(show(&self.auth.user(&session).await?)))
+        Ok(reply::json(match session.principal {
+            Principal::Device { id, .. } => show_device(&self.store.device(id).await?),
+            _ => show(&self.auth.user(&session).await?),
+        }))
     }
 
     /// `POST /api/auth/password`.
@@ -79,6 +88,11 @@ impl Api {
         );
         if errors.is_empty() { Ok(texts) } else { Err(Problem::invalid(errors)) }
     }
+}
+
+/// The device of a session, as JSON.
+fn show_device(Device { id, name, role, .. }: &Device) -> String {
+    to_json(&json!({"device": {"id": id, "name": name, "role": role.name()}}))
 }
 
 /// The user of a session, as JSON.

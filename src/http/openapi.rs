@@ -52,10 +52,10 @@ fn document(cookie_name: &str) -> Value {
             "contact": {"name": "The Tillcast authors"},
             "description": "A shop's orders, products, customers, shipments and transactions. \
                             Every change is an event, on /ws and in /api/events. Log in first: the \
-                            reply sets the cookie that the other requests need.",
+                            reply sets the cookie that the other requests need. Programs send the token of a device.",
         },
         "servers": [{"url": "/", "description": "The server that this document comes from"}],
-        "security": [{"session": []}],
+        "security": [{"session": []}, {"token": []}],
         "tags": tags(),
         "paths": paths,
         "components": components::components(cookie_name, shared_problems()),
@@ -98,6 +98,7 @@ fn tags() -> Value {
         ("events", "The log of all changes, in the order in which they were made."),
         ("session", "Logging in and out, and your own password."),
         ("users", "The users who may log in, for admins."),
+        ("devices", "Screens, handhelds and programs that stay logged in, for admins."),
         ("audit", "The audit trail of all changes: user, address, entity and fields, for admins."),
         ("server", "Endpoints for monitors and tools."),
     ];

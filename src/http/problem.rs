@@ -148,6 +148,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::TotalChanged
         | Code::ClientIdReused
         | Code::Duplicate
+        | Code::TooManyDevices
         | Code::LastAdmin => StatusCode::CONFLICT,
         Code::SaleDeleted => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -234,6 +235,14 @@ impl From<NoSession> for Problem {
             NoSession::Unknown => {
                 Self::new(Code::NotLoggedIn, "log in first: POST /api/auth/login")
             }
+            NoSession::InvalidToken => Self::new(
+                Code::NotLoggedIn,
+                "the token is not valid; an admin adds the device again: POST /api/devices",
+            )
+            .with(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer error=\"invalid_token\""),
+            ),
             NoSession::Ended(reason) => Self::session_ended(reason),
             NoSession::Ambiguous => Self::new(
                 Code::AmbiguousSession,

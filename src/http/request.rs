@@ -71,7 +71,7 @@ impl ApiRequest {
         header_text(&self.parts.headers, name)
     }
 
-    /// The session of the request's cookie.
+    /// The session of the request's token or cookie.
     pub(super) fn session(&self) -> Result<Arc<Session>, Problem> {
         self.session.clone().map_err(Problem::from)
     }
@@ -200,8 +200,8 @@ impl ApiRequest {
 
 /// The owner of a request's share.
 pub fn owner(session: &SessionLookup, client: ClientAddr) -> Owner {
-    let user = session.as_ref().ok().and_then(|session| session.principal.user_id());
-    user.map_or_else(|| Owner::Address(client.address.into()), Owner::User)
+    let id = session.as_ref().ok().and_then(|session| session.principal.id());
+    id.map_or_else(|| Owner::Address(client.address.into()), Owner::Principal)
 }
 
 fn unreadable(error: JsonError) -> Problem {

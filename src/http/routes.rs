@@ -108,13 +108,13 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         method: Method::POST, path: "/api/auth/logout", access: Access::LoggedIn, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Nothing, rules: &[],
-        id: "logout", summary: "Log out",
+        id: "logout", summary: "Log out; a device is removed",
         handler: |api, request| Box::pin(api.logout(request)),
     },
     Route {
         method: Method::GET, path: "/api/auth/me", access: Access::LoggedIn, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Json("Session"), rules: &[],
-        id: "getSession", summary: "Read the user of your session",
+        id: "getSession", summary: "Read the user or the device of your session",
         handler: |api, request| Box::pin(api.me(request)),
     },
     Route {
@@ -158,11 +158,46 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.delete_user(request)),
     },
     Route {
+        method: Method::GET, path: "/api/devices", access: Access::Admin,
+        query: Query::Parameters(&[LIMIT, AFTER]),
+        request: RequestBody::None, response: ResponseBody::Json("DevicePage"), rules: &[],
+        id: "listDevices", summary: "List devices, newest first",
+        handler: |api, request| Box::pin(api.list_devices(request)),
+    },
+    Route {
+        method: Method::POST, path: "/api/devices", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::Json("NewDevice"), response: ResponseBody::Created("AddedDevice"),
+        rules: &[Code::TooManyDevices],
+        id: "createDevice", summary: "Add a device; the response has its token, which no other has",
+        handler: |api, request| Box::pin(api.create_device(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/devices/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Versioned("Device"), rules: &[],
+        id: "getDevice", summary: "Read a device; the ETag is that of its name and role",
+        handler: |api, request| Box::pin(api.get_device(request)),
+    },
+    Route {
+        method: Method::PATCH, path: "/api/devices/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::MergePatch("DevicePatch"), response: ResponseBody::Versioned("Device"), rules: &[],
+        id: "updateDevice", summary: "Change a device; its token stays valid",
+        handler: |api, request| Box::pin(api.patch_device(request)),
+    },
+    Route {
+        method: Method::DELETE, path: "/api/devices/{id}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Nothing, rules: &[],
+        id: "deleteDevice", summary: "Remove a device; its token ends",
+        handler: |api, request| Box::pin(api.delete_device(request)),
+    },
+    Route {
         method: Method::GET, path: "/api/audit", access: Access::Admin,
         query: Query::Parameters(&[
             LIMIT, AFTER,
             Parameter {
                 name: "user_id", value: ParameterValue::Number, about: "Only this user's changes.",
+            },
+            Parameter {
+                name: "device_id", value: ParameterValue::Number, about: "Only this device's changes.",
             },
             Parameter {
                 name: "entity", value: ParameterValue::Word("AuditEntity"),

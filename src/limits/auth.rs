@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(400);
 /// Sessions of one user. Above, a login ends the user's session that was unused for the longest.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
+/// Devices. Each has one of `Limits::sessions`, which no login ends. Above: `409`.
+pub const DEVICES_MAX: i64 = 256;
 /// Failed tries of a user's password by one client within `LOGIN_WINDOW`. Then `429` for that client. A client is
 /// an address, a browser from which the user has logged in before, or a session whose password is to change.
 pub const LOGIN_FAILURES_PER_CLIENT: u32 = 5;

@@ -44,6 +44,8 @@ pub const SALE_PAYMENTS_MAX: usize = 20;
 pub const CLIENT_ID_CHARS_MAX: usize = 64;
 /// Characters of a user's name. Above: `422`.
 pub const USERNAME_CHARS_MAX: usize = 64;
+/// Characters of a device's name. Above: `422`.
+pub const DEVICE_NAME_CHARS_MAX: usize = 64;
 /// Characters of a password. argon2 would hash any length, but one request could then cost seconds.
 /// Outside: `422`.
 pub const PASSWORD_CHARS: RangeInclusive<usize> = 8..=128;

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::http::{
-    AUTHORITY_PATH, Problem, Reply, allow_origin, cookie_lines, is_probe, may_act, origin_of, owner,
+    AUTHORITY_PATH, Problem, Reply, allow_origin, bearer, cookie_lines, is_probe, may_act,
+    origin_of, owner,
 };
 use crate::limits::{LOGIN_BYTES_MAX, REJECTED_SKIP_TIMEOUT};
 use crate::server::admission::{ConnectionPermit, RESERVED};
@@ -33,7 +34,11 @@ pub(super) async fn dispatch(
         check_head(&request).and_then(|()| context.proxies.client(sender, request.headers_mut()));
     let client = client.and_then(|client| check_hosts(context, &request).map(|()| client));
     let secure = client.as_ref().is_ok_and(|client| client.secure);
-    let session = context.api.auth.session(secure, cookie_lines(request.headers()));
+    let headers = request.headers();
+    let session = context.api.auth.session(secure, &bearer(headers), cookie_lines(headers));
+    if let (Ok(session), Ok(client)) = (&session, &client) {
+        session.seen_at(client.address);
+    }
     let has_session = session.is_ok();
     let origin = origin_of(request.headers()).map(ToOwned::to_owned);
     if let Some(origin) = &origin

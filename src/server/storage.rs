@@ -7,7 +7,7 @@ use crate::auth::sessions::Sessions;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::server::settings::Settings;
-use crate::store::{self, CommitSinks, Store};
+use crate::store::{self, CommitSinks, SessionChange, Store};
 use crate::ws::Hub;
 
 /// The store, its writer, and the sessions and the feed that follow its commits.
@@ -36,7 +36,8 @@ impl Storage {
         let (wake, recheck) = (Arc::clone(hub), Arc::clone(hub));
         let sessions =
             Sessions::new(limits.sessions, *lifetimes, move || recheck.recheck_sessions());
-        sessions.restore(opened.take_sessions(), opened.now);
+        let (valid, now) = (opened.take_sessions(), opened.now);
+        sessions.apply(SessionChange::Reloaded { valid, now });
         let (sessions, feed) =
             (Arc::new(sessions), Arc::new(Feed::new(opened.head, move || wake.wake())));
         let sinks = commit_sinks(&feed, &sessions, metrics);

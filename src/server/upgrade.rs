@@ -144,7 +144,7 @@ fn attach_session(context: &Context, session: SessionLookup) -> Result<AfterUpgr
                 }
             }
         }
-        Err(NoSession::Unknown) => Ok(rejection(None)),
+        Err(NoSession::Unknown | NoSession::InvalidToken) => Ok(rejection(None)),
         Err(NoSession::Ended(reason)) => Ok(rejection(Some(reason))),
         Err(ambiguous @ NoSession::Ambiguous) => Err(ambiguous.into()),
     }

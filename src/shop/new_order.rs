@@ -27,9 +27,7 @@ pub(super) fn create(
     input: &Input,
 ) -> Result<Vec<Step>, Reject> {
     let mut row = Row::blank(EntityKind::Order);
-    if let Principal::User { id, role } = principal
-        && role.sees_only_own_orders()
-    {
+    if let Some(id) = principal.own_orders() {
         let Some(Provided::Lines(lines)) = input.get(ITEMS) else {
             return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));
         };

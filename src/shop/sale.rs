@@ -30,9 +30,7 @@ pub(super) fn create(
 ) -> Result<Vec<Step>, Reject> {
     let lines = lines(sale);
     let mut row = Row::blank(EntityKind::Order);
-    if let Principal::User { id, role } = principal
-        && role.sees_only_own_orders()
-    {
+    if let Some(id) = principal.own_orders() {
         check_kiosk(sale, lines)?;
         new_order::check_kiosk(reads, id, &sale.order, lines)?;
         row.set(KIOSK_ID, Cell::Int(id));

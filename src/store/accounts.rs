@@ -1,13 +1,17 @@
-//! The handle's functions for users and their sessions.
+//! The handle's functions for users, devices and their sessions.
 
-use crate::domain::{Precondition, Reject, User};
+use crate::domain::device::{DevicePatch, NewDevice, Sockets};
+use crate::domain::{Device, Precondition, Principal, Reject, User};
 use crate::store::audit;
 use crate::store::audit_record::{AuditRecord, AuditSubject};
 use crate::store::caller::{Actor, Caller};
+use crate::store::devices::{self, AddedDevice};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
 use crate::store::known_clients::{self, KnownClient};
-use crate::store::session::{LoggedIn, LoginClient, NewSession, SessionRoom, TokenHash};
+use crate::store::session::{
+    LoggedIn, LoginClient, NewSession, SessionRoom, SessionUse, TokenHash,
+};
 use crate::store::session_table;
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 use crate::store::write_tx::WriteTx;
@@ -67,6 +71,63 @@ impl Store {
         self.write_for(caller, move |tx| users::remove(tx, id, &precondition, caller)).await
     }
 
+    /// The device with that id.
+    pub async fn device(&self, id: i64) -> Result<Device, Reject> {
+        self.read(move |conn| devices::get(conn, id)).await
+    }
+
+    /// At most `limit` devices, newest first; with `after`, only those with a lower id.
+    pub async fn devices(&self, after: Option<i64>, limit: usize) -> Result<Vec<Device>, Reject> {
+        self.read(move |conn| devices::list(conn, after, limit)).await
+    }
+
+    /// Adds a device with the token that has this hash, or returns the stored response if `key` was used before.
+    /// When this returns, the token is valid, and sessions have ended for which there is no more room.
+    pub async fn create_device(
+        &self,
+        caller: Caller,
+        new: NewDevice,
+        token_hash: TokenHash,
+        room: SessionRoom,
+        key: Option<IdempotencyKey>,
+    ) -> Result<AddedDevice, Reject> {
+        self.check_disk_space()?;
+        self.write_for(caller, move |tx| {
+            let (mut is_new, mut displaced) = (false, Vec::new());
+            let response = idempotency::run_once(tx, key.as_ref(), AuditSubject::Device, |tx| {
+                let (device, owners) = devices::add(tx, &new, token_hash, &room, caller)?;
+                (is_new, displaced) = (true, owners);
+                let body = device.json(Sockets::default());
+                Ok(StoredResponse { id: device.id, version: device.version, body })
+            })?;
+            Ok(AddedDevice { response, is_new, displaced })
+        })
+        .await
+    }
+
+    /// Changes a device and returns the new state. Its sockets have ended when this returns, if it has another
+    /// role.
+    pub async fn update_device(
+        &self,
+        caller: Caller,
+        id: i64,
+        patch: DevicePatch,
+        precondition: Precondition,
+    ) -> Result<Device, Reject> {
+        self.write_for(caller, move |tx| devices::update(tx, id, &patch, &precondition, caller))
+            .await
+    }
+
+    /// Removes a device. Its token is no longer valid when this returns.
+    pub async fn remove_device(
+        &self,
+        caller: Caller,
+        id: i64,
+        precondition: Precondition,
+    ) -> Result<(), Reject> {
+        self.write_for(caller, move |tx| devices::remove(tx, id, &precondition, caller)).await
+    }
+
     /// How a client is known as that user's.
     pub async fn known_client(
         &self,
@@ -91,7 +152,9 @@ impl Store {
             if let Some(renewed) = &new.renewed_hash {
                 users::replace_hash(tx, user.id, renewed)?;
             }
-            let displaced = session_table::add(tx, user.clone(), &new, &room)?;
+            let principal = Principal::User { id: user.id, role: user.role };
+            let (token, replaced) = (new.token_hash, &new.replaced);
+            let displaced = session_table::open(tx, principal, token, replaced, &room)?;
             known_clients::note(tx, user.id, &new.client, new.browser_token)?;
             Ok(Some(LoggedIn { user, displaced }))
         })
@@ -111,8 +174,8 @@ impl Store {
         self.write(note).await
     }
 
-    /// Records when sessions were last used, each in milliseconds before now.
-    pub async fn touch_sessions(&self, used: Vec<(TokenHash, i64)>) -> Result<(), Reject> {
+    /// Records when sessions were last used.
+    pub async fn touch_sessions(&self, used: Vec<SessionUse>) -> Result<(), Reject> {
         self.write(move |tx| session_table::touch(tx, &used)).await
     }
 }

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::types::Type;
 
 use crate::domain::Reject;
 use crate::domain::stock_change::StockReason;
 use crate::limits::{AUDIT_ENTRIES_MAX, AUDIT_PRUNE_INTERVAL, AUDIT_SCAN_MAX, PRUNE_STEP};
 use crate::store::audit_record::{Action, AuditRecord, AuditSubject};
 use crate::store::caller::Actor;
+use crate::store::columns::Address;
 use crate::store::error::failed;
 use crate::store::write_tx::WriteTx;
 
@@ -23,14 +23,31 @@ pub struct AuditEntry {
     pub id: i64,
     /// Milliseconds since 1970, UTC.
     pub at: i64,
-    /// The user's id; `None` for the console, and for a client that is not logged in.
-    pub user_id: Option<i64>,
-    /// The name that this user had then.
-    pub username: Option<String>,
+    /// The user or device; `None` for the console, and for a client that is not logged in.
+    pub actor: Option<AuditActor>,
     /// The client's address; `None` for the console.
     pub address: Option<IpAddr>,
     /// The change.
     pub record: AuditRecord,
+}
+
+/// The user or device that an entry names.
+#[derive(Clone, Debug)]
+pub enum AuditActor {
+    /// A user.
+    User {
+        /// The id.
+        id: i64,
+        /// The name at that time; `None` if the user was gone.
+        name: Option<String>,
+    },
+    /// A device.
+    Device {
+        /// The id.
+        id: i64,
+        /// The name at that time.
+        name: String,
+    },
 }
 
 /// The entries to select, newest first.
@@ -42,6 +59,8 @@ pub struct AuditFilter {
     pub after: Option<i64>,
     /// Only changes by this user.
     pub user_id: Option<i64>,
+    /// Only changes by this device.
+    pub device_id: Option<i64>,
     /// Only changes of this kind of subject.
     pub subject: Option<AuditSubject>,
     /// Only changes of the subject with this id.
@@ -54,15 +73,14 @@ pub(super) fn note(
     actor: impl Into<Actor>,
     note: &AuditRecord,
 ) -> Result<(), Reject> {
-    let Actor { user_id, address } = actor.into();
+    let Actor { principal_id, address } = actor.into();
     let sql = "
-        INSERT INTO audit (at, user_id, username, address, action, kind, row_id, fields, seq, events, reason, note)
-        VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        INSERT INTO audit (at, user_id, username, device_name,
+                           address, action, kind, row_id, fields, seq, events, reason, note)
+        SELECT ?1, ?2, username, device_name, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+        FROM (SELECT 1) LEFT JOIN users ON id = ?2";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    let address = address.map(|address| match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    });
+    let address = address.map(Address);
     let (action, fields) = (note.action.number(), note.action.fields());
     let (seq, events) = match note.seqs {
         Some((first, last)) => (Some(first), last - first + 1),
@@ -72,7 +90,7 @@ pub(super) fn note(
     let (reason, text) = (reason.map(StockReason::word), text.flatten());
     let (subject, row_id) = (note.subject.number(), note.row_id);
     let values =
-        (tx.now, user_id, address, action, subject, row_id, fields, seq, events, reason, text);
+        (tx.now, principal_id, address, action, subject, row_id, fields, seq, events, reason, text);
     statement.execute(values).map(drop).map_err(failed)
 }
 
@@ -100,14 +118,17 @@ pub(super) fn page(
     let before = wanted.after.unwrap_or(i64::MAX).min(newest + 1);
     let from = before.saturating_sub(AUDIT_SCAN_MAX);
     let sql = "
-        SELECT id, at, user_id, username, address, action, kind, row_id, fields, seq, events, reason, note
-        FROM audit WHERE id < ?1 AND id >= ?2 AND (?3 IS NULL OR user_id = ?3)
-          AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR row_id = ?5)
-        ORDER BY id DESC LIMIT ?6";
+        SELECT id, at, user_id, username, address, action, kind, row_id, fields, seq, events, reason, note,
+               device_name
+        FROM audit WHERE id < ?1 AND id >= ?2
+          AND (?3 IS NULL OR user_id = ?3 AND device_name IS NULL)
+          AND (?4 IS NULL OR user_id = ?4 AND device_name IS NOT NULL)
+          AND (?5 IS NULL OR kind = ?5) AND (?6 IS NULL OR row_id = ?6)
+        ORDER BY id DESC LIMIT ?7";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let subject = wanted.subject.map(AuditSubject::number);
     let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-    let values = (before, from, wanted.user_id, subject, wanted.row_id, limit);
+    let values = (before, from, wanted.user_id, wanted.device_id, subject, wanted.row_id, limit);
     let entries = statement.query_map(values, read).and_then(Iterator::collect);
     let entries: Vec<AuditEntry> = entries.map_err(failed)?;
     let seen = match entries.last() {
@@ -118,8 +139,7 @@ pub(super) fn page(
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
-    let address: Option<Vec<u8>> = row.get(4)?;
-    let address = address.map(|bytes| read_address(&bytes)).transpose()?;
+    let address = row.get::<_, Option<Address>>(4)?.map(|Address(address)| address);
     let subject: u8 = row.get(6)?;
     let subject = AuditSubject::from_number(subject)
         .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, -1))?;
@@ -133,15 +153,12 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
         row_id: row.get(7)?,
         seqs: seq.map(|first| (first, first + events - 1)),
     };
-    let (id, at, user_id, username) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    Ok(AuditEntry { id, at, user_id, username, address, record })
-}
-
-fn read_address(bytes: &[u8]) -> rusqlite::Result<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
-    address
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Blob, Box::new(error)))
+    let (username, device_name): (Option<String>, Option<String>) = (row.get(3)?, row.get(13)?);
+    let actor = row.get::<_, Option<i64>>(2)?.map(|id| match device_name {
+        Some(name) => AuditActor::Device { id, name },
+        None => AuditActor::User { id, name: username },
+    });
+    Ok(AuditEntry { id: row.get(0)?, at: row.get(1)?, actor, address, record })
 }
 
 /// Removes at most `PRUNE_STEP` entries that are older than `kept`; returns the time of the next

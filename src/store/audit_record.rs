@@ -129,6 +129,8 @@ pub enum AuditSubject {
     Entity(EntityKind),
     /// A user.
     User,
+    /// A device.
+    Device,
     /// The logins of a user; its `row_id` is the user's.
     Session,
     /// The shop as a whole; its `row_id` is 1.
@@ -138,7 +140,8 @@ pub enum AuditSubject {
 impl AuditSubject {
     /// All subjects.
     pub fn all() -> impl Iterator<Item = Self> {
-        EntityKind::ALL.into_iter().map(Self::Entity).chain([Self::User, Self::Session, Self::Shop])
+        let others = [Self::User, Self::Device, Self::Session, Self::Shop];
+        EntityKind::ALL.into_iter().map(Self::Entity).chain(others)
     }
 
     /// The subject's name, such as `order` or `user`.
@@ -146,6 +149,7 @@ impl AuditSubject {
         match self {
             Self::Entity(kind) => kind.schema().noun,
             Self::User => "user",
+            Self::Device => "device",
             Self::Session => "session",
             Self::Shop => "shop",
         }
@@ -157,6 +161,7 @@ impl AuditSubject {
             Self::Entity(kind) => kind.number(),
             Self::User => 5,
             // Far above the numbers of future kinds.
+            Self::Device => 253,
             Self::Session => 254,
             Self::Shop => 255,
         }
@@ -177,7 +182,7 @@ pub struct AuditRecord {
     pub subject: AuditSubject,
     /// The id of the subject.
     pub row_id: i64,
-    /// The first and the last `seq` of the change's events; `None` for a user, who has no events.
+    /// The first and the last `seq` of the change's events; `None` for a user or device, who has no events.
     pub seqs: Option<(i64, i64)>,
 }
 
@@ -211,6 +216,7 @@ mod tests {
             ("shipment", 3),
             ("transaction", 4),
             ("user", 5),
+            ("device", 253),
             ("session", 254),
             ("shop", 255),
         ];

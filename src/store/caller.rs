@@ -13,7 +13,7 @@ pub struct Caller {
     pub principal: Principal,
     /// The client's address; `None` for a command on the machine itself.
     pub address: Option<IpAddr>,
-    /// The session of a user; `None` for the console.
+    /// The session of the principal; `None` for the console.
     pub credential: Option<Credential>,
 }
 
@@ -26,14 +26,14 @@ impl Caller {
 /// Whoever did what an entry of the audit trail tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor {
-    /// The id of the user; `None` for the console, and for a client that is not logged in.
-    pub user_id: Option<i64>,
+    /// The id of the user or device; `None` for the console, and for a client that is not logged in.
+    pub principal_id: Option<i64>,
     /// The client's address; `None` for the console.
     pub address: Option<IpAddr>,
 }
 
 impl From<Caller> for Actor {
     fn from(caller: Caller) -> Self {
-        Self { user_id: caller.principal.user_id(), address: caller.address }
+        Self { principal_id: caller.principal.id(), address: caller.address }
     }
 }

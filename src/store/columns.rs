@@ -1,7 +1,9 @@
-//! Reads domain values from their columns. A value that this program does not know is an error,
+//! Domain values in their columns. A value that this program does not know is an error,
 //! never a default: a newer version may have written it.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use std::net::IpAddr;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::stock_change::StockReason;
@@ -33,6 +35,34 @@ text_columns! {
     TaxMode: "tax mode", Self::from_word;
     TransactionStatus: "status of a transaction", Self::from_word;
     TransactionType: "type of a transaction", Self::from_word;
+}
+
+/// An address, which a column holds as its 4 or 16 bytes.
+pub(super) struct Address(pub(super) IpAddr);
+
+impl ToSql for Address {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.bytes().into())
+    }
+}
+
+impl Address {
+    /// The bytes in network order.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        match self.0 {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        }
+    }
+}
+
+impl FromSql for Address {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = value.as_blob()?;
+        let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+        let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+        address.map(Self).map_err(|_| FromSqlError::Other("no address".into()))
+    }
 }
 
 impl FromSql for EntityKind {

@@ -77,7 +77,7 @@ fn find(conn: &Connection, key: &IdempotencyKey) -> Result<Option<StoredResponse
         SELECT request_hash, row_id, version, body, lines_at FROM responses
         WHERE user_id = ? AND key = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let found = statement.query_row((key.principal.user_id(), &key.key), |row| {
+    let found = statement.query_row((key.principal.id(), &key.key), |row| {
         let hash: Vec<u8> = row.get(0)?;
         let response = StoredResponse { id: row.get(1)?, version: row.get(2)?, body: row.get(3)? };
         Ok((hash, response, row.get::<_, Option<i64>>(4)?))
@@ -135,7 +135,7 @@ impl Kept {
 
 /// The bytes of all responses that were kept for the user of a key, if one more may be kept.
 fn room(tx: &WriteTx<'_>, key: &IdempotencyKey) -> Result<i64, Reject> {
-    let Some(kept) = Kept::read(tx.conn, key.principal.user_id())? else { return Ok(0) };
+    let Some(kept) = Kept::read(tx.conn, key.principal.id())? else { return Ok(0) };
     let age = tx.uptime.saturating_sub(kept.oldest_at);
     let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
     let wait = IDEMPOTENCY_KEPT.saturating_sub(age);
@@ -175,7 +175,7 @@ fn keep(
         }
         None => (Cow::Borrowed(body.as_str()), None),
     };
-    let (user_id, hash) = (key.principal.user_id(), &key.request_hash[..]);
+    let (user_id, hash) = (key.principal.id(), &key.request_hash[..]);
     let (kind, bytes) = (subject.number(), size(key, response));
     let values = (
         user_id,

@@ -1,13 +1,12 @@
 //! The table of the clients from which users have logged in before: browsers and networks. Others' failures do
 //! not keep a user out there.
 
-use std::net::IpAddr;
-
 use rusqlite::Connection;
 use rusqlite::types::{ToSql, ToSqlOutput};
 
 use crate::domain::Reject;
 use crate::limits::KNOWN_CLIENTS_PER_USER;
+use crate::store::columns::Address;
 use crate::store::error::failed;
 use crate::store::session::{LoginClient, TokenHash};
 use crate::store::write_tx::WriteTx;
@@ -35,10 +34,7 @@ impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Browser(token) => token.0.to_vec(),
-            Self::Address(prefix) => match prefix.first() {
-                IpAddr::V4(address) => address.octets().to_vec(),
-                IpAddr::V6(address) => address.octets().to_vec(),
-            },
+            Self::Address(prefix) => Address(prefix.first()).bytes(),
         }
         .into())
     }
@@ -96,6 +92,8 @@ pub(super) fn note(
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::domain::Role;
     use crate::store::test_shop;

@@ -86,8 +86,7 @@ fn find(tx: &WriteTx<'_>, client_id: &str) -> Result<Option<Stored>, Reject> {
 
 /// A kiosk sees only its own sales.
 fn may_see(order: &Row, principal: Principal) -> bool {
-    let Principal::User { id, role } = principal else { return true };
-    !role.sees_only_own_orders() || *order.cell(order::KIOSK_ID) == Cell::Int(id)
+    principal.own_orders().is_none_or(|id| *order.cell(order::KIOSK_ID) == Cell::Int(id))
 }
 
 fn response(tx: &WriteTx<'_>, order: &Row, change: i64) -> Result<StoredResponse, Reject> {

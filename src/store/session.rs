@@ -1,9 +1,10 @@
 //! Sessions as the rest of the program sees them, and the changes that a commit makes to them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::domain::{Role, Secret, User};
+use crate::domain::{Principal, Secret, User};
 use crate::throttle::AddressPrefix;
 
 /// SHA-256 of a session's token. It identifies the session but gives no access.
@@ -21,25 +22,23 @@ impl fmt::Debug for TokenHash {
 pub struct Credential {
     /// SHA-256 of the session's token.
     pub token_hash: TokenHash,
-    /// The end of its absolute lifetime.
+    /// The end of its lifetime.
     pub expires: Instant,
 }
 
-/// A session with its user's name and role.
-#[derive(Clone, Debug)]
+/// A session as the database holds it.
+#[derive(Clone, Copy, Debug)]
 pub struct StoredSession {
     /// SHA-256 of its token.
     pub token_hash: TokenHash,
-    /// The user's id.
-    pub user_id: i64,
-    /// The user's name.
-    pub username: String,
-    /// The user's role.
-    pub role: Role,
+    /// The user or device, with its present role.
+    pub principal: Principal,
     /// Milliseconds since 1970, UTC.
     pub created_at: i64,
     /// The time of its last stored use, in milliseconds since 1970, UTC.
     pub used_at: i64,
+    /// The address from which a device used it last; `None` for a user.
+    pub address: Option<IpAddr>,
 }
 
 /// The login of a user whose password was verified.
@@ -81,7 +80,7 @@ pub struct LoginClient {
 
 /// The room for sessions, and what decides which of them end where it is too small.
 pub struct SessionRoom {
-    /// Sessions of all users together.
+    /// Sessions of all users and devices together.
     pub capacity: usize,
     /// When a session was used last, on any clock. The database learns of it only now and then.
     pub last_used: Box<dyn Fn(&TokenHash) -> u64 + Send>,
@@ -90,8 +89,8 @@ pub struct SessionRoom {
 /// A change to the set of valid sessions.
 #[derive(Debug)]
 pub enum SessionChange {
-    /// A user logged in.
-    LoggedIn {
+    /// A user logged in, or a device was added.
+    Opened {
         /// The new session.
         session: StoredSession,
         /// The sessions that the same browser had before, which end.
@@ -101,21 +100,39 @@ pub enum SessionChange {
     },
     /// These sessions ended by a logout or expired.
     Removed(Vec<TokenHash>),
-    /// The sessions of a user end.
+    /// The sessions of a user or device end.
     Revoked {
-        /// The user's id.
-        user_id: i64,
+        /// The principal's id.
+        id: i64,
         /// The reason.
         reason: Revocation,
         /// The session that is kept.
         except: Option<TokenHash>,
     },
-    /// Exactly these sessions are valid, because another program changed users, or the database was
-    /// opened again.
-    Reloaded(Vec<StoredSession>),
+    /// A device has another role now; its session lives on with it.
+    RoleChanged(Principal),
+    /// Exactly these sessions are valid, because the server starts, another program changed principals, or the
+    /// database was opened again.
+    Reloaded {
+        /// The sessions.
+        valid: Vec<StoredSession>,
+        /// The present time, against which their times are compared; milliseconds since 1970, UTC.
+        now: i64,
+    },
 }
 
-/// The reason that a user's sessions end.
+/// The last use of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionUse {
+    /// SHA-256 of the session's token.
+    pub token_hash: TokenHash,
+    /// Milliseconds before now.
+    pub ago_ms: i64,
+    /// The address from which a device used it; `None` for a user, and if it was not used in this run.
+    pub address: Option<IpAddr>,
+}
+
+/// The reason that a principal's sessions end.
 #[derive(Clone, Copy, Debug)]
 pub enum Revocation {
     /// The user has a new password.
@@ -124,4 +141,6 @@ pub enum Revocation {
     RoleChanged,
     /// The user was disabled or deleted.
     UserDisabled,
+    /// The device was removed.
+    DeviceRemoved,
 }

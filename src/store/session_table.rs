@@ -4,56 +4,66 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::{Reject, User};
-use crate::limits::SESSIONS_PER_USER_MAX;
+use crate::domain::{Principal, Reject};
+use crate::limits::{DEVICES_MAX, SESSIONS_PER_USER_MAX};
 use crate::store::caller::Caller;
+use crate::store::columns::Address;
 use crate::store::error::failed;
 use crate::store::session::{
-    NewSession, Revocation, SessionChange, SessionRoom, StoredSession, TokenHash,
+    Revocation, SessionChange, SessionRoom, SessionUse, StoredSession, TokenHash,
 };
 use crate::store::write_tx::WriteTx;
 
-/// Every session of a user who may log in.
+/// Every session of a device, and of a user who may log in.
 pub(super) fn all(conn: &Connection) -> Result<Vec<StoredSession>, Reject> {
     let sql = "
-        SELECT s.token_hash, u.id, u.username, u.role, s.created_at, s.used_at
+        SELECT s.token_hash, u.id, u.role, u.device_name IS NOT NULL, s.created_at, s.used_at, s.address
         FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE NOT u.disabled";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let sessions = statement.query_map([], |row| {
+        let (id, role) = (row.get(1)?, row.get(2)?);
         Ok(StoredSession {
             token_hash: TokenHash(row.get(0)?),
-            user_id: row.get(1)?,
-            username: row.get(2)?,
-            role: row.get(3)?,
+            principal: if row.get(3)? {
+                Principal::Device { id, role }
+            } else {
+                Principal::User { id, role }
+            },
             created_at: row.get(4)?,
             used_at: row.get(5)?,
+            address: row.get::<_, Option<Address>>(6)?.map(|Address(address)| address),
         })
     });
     sessions.and_then(Iterator::collect).map_err(failed)
 }
 
 /// Rejects a caller whose session has ended. The writer also ends sessions, so a command comes either
-/// before that end or after it. A user's new role, like the user's end, removes the sessions in its own
-/// transaction, so a session that is there has its principal's role.
+/// before that end or after it. A user's new role ends the sessions; a device's leaves its session, so a caller
+/// with the old role has lost the right too.
 pub(super) fn check_caller(conn: &Connection, caller: &Caller) -> Result<(), Reject> {
-    let Some(user_id) = caller.principal.user_id() else { return Ok(()) };
+    let Some(id) = caller.principal.id() else { return Ok(()) };
     let credential = caller.credential.filter(|credential| credential.expires > Instant::now());
     let credential = credential.ok_or(Reject::SessionEnded)?;
-    let sql = "SELECT user_id FROM sessions WHERE token_hash = ?";
+    let sql = "
+        SELECT 1 FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+        WHERE s.token_hash = ? AND u.id = ? AND u.role = ?";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
-    let owner = statement.query_row([credential.token_hash.0], |row| row.get::<_, i64>(0));
-    if owner.optional().map_err(failed)? == Some(user_id) {
-        Ok(())
-    } else {
-        Err(Reject::SessionEnded)
-    }
+    let held = (credential.token_hash.0, id, caller.principal.role().name());
+    if statement.exists(held).map_err(failed)? { Ok(()) } else { Err(Reject::SessionEnded) }
 }
 
-/// Removes all sessions but the `most` that were used last: an earlier run may have allowed more.
+/// Removes the sessions that are too many, because an earlier run may have allowed more: all but the newest
+/// `DEVICES_MAX` of devices, and all but the `most` together that were used last.
 pub(super) fn keep_newest(conn: &Connection, most: usize) -> Result<(), Reject> {
     let sql = "
         DELETE FROM sessions WHERE token_hash IN
-            (SELECT token_hash FROM sessions ORDER BY used_at DESC LIMIT -1 OFFSET ?)";
+            (SELECT token_hash FROM sessions JOIN users ON id = user_id
+             WHERE device_name IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?)";
+    conn.execute(sql, [DEVICES_MAX]).map_err(failed)?;
+    let sql = "
+        DELETE FROM sessions WHERE token_hash IN
+            (SELECT token_hash FROM sessions JOIN users ON id = user_id
+             ORDER BY device_name IS NOT NULL DESC, used_at DESC LIMIT -1 OFFSET ?)";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     conn.execute(sql, [most]).map_err(failed)?;
     Ok(())
@@ -72,37 +82,32 @@ pub(super) fn shift(conn: &Connection, step: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Stores the session of a user who logs in, and removes the sessions that it replaces or
-/// displaces. Returns the users of the displaced ones.
-pub(super) fn add(
+/// Stores a session that begins now, and removes those that it replaces or displaces. Returns the users of the
+/// displaced ones.
+pub(super) fn open(
     tx: &mut WriteTx<'_>,
-    user: User,
-    new: &NewSession,
+    principal: Principal,
+    token_hash: TokenHash,
+    replaced: &[TokenHash],
     room: &SessionRoom,
 ) -> Result<Vec<i64>, Reject> {
-    let NewSession { token_hash, replaced, .. } = new;
+    let id = principal.id().ok_or(Reject::NotFound)?;
     let sql = "INSERT INTO sessions (token_hash, user_id, created_at, used_at) VALUES (?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((token_hash.0, user.id, tx.now, tx.now)).map_err(failed)?;
+    statement.execute((token_hash.0, id, tx.now, tx.now)).map_err(failed)?;
     delete(tx.conn, replaced)?;
-    let displaced = displace(tx.conn, user.id, token_hash, room)?;
+    let displaced = displace(tx.conn, id, &token_hash, room)?;
     let (owners, displaced) = displaced.into_iter().unzip();
-    let session = StoredSession {
-        token_hash: *token_hash,
-        user_id: user.id,
-        username: user.username,
-        role: user.role,
-        created_at: tx.now,
-        used_at: tx.now,
-    };
-    let replaced = replaced.clone();
-    tx.outbox.session_changes.push(SessionChange::LoggedIn { session, replaced, displaced });
+    let (created_at, used_at, address) = (tx.now, tx.now, None);
+    let session = StoredSession { token_hash, principal, created_at, used_at, address };
+    let replaced = replaced.to_vec();
+    tx.outbox.session_changes.push(SessionChange::Opened { session, replaced, displaced });
     Ok(owners)
 }
 
-/// Removes the sessions that are too many after a login, and returns them with their users: first
-/// of the user who logs in, then of the user with the most, who is somebody else only if nobody has
-/// less than a fair share.
+/// Removes the sessions that are too many with a new one, and returns them with their users: first of the
+/// principal whose new one it is, then of the user with the most, who is somebody else only if nobody has less than
+/// a fair share. Devices keep theirs.
 fn displace(
     conn: &Connection,
     user_id: i64,
@@ -118,13 +123,17 @@ fn displace(
     let excess = (all as usize).saturating_sub(room.capacity);
     if excess > 0 {
         let sql = "
-            SELECT user_id FROM sessions GROUP BY user_id
-            ORDER BY count(*) DESC, user_id = ? DESC LIMIT 1";
+            SELECT user_id FROM sessions
+            WHERE user_id NOT IN (SELECT id FROM users WHERE device_name IS NOT NULL)
+            GROUP BY user_id ORDER BY count(*) DESC, user_id = ? DESC LIMIT 1";
         let mut most = conn.prepare_cached(sql).map_err(failed)?;
-        let most = most.query_row([user_id], |row| row.get(0)).map_err(failed)?;
-        let others = longest_unused(conn, most, new, room, |_| excess)?;
-        delete(conn, &others)?;
-        displaced.extend(others.into_iter().map(|one| (most, one)));
+        if let Some(most) =
+            most.query_row([user_id], |row| row.get(0)).optional().map_err(failed)?
+        {
+            let others = longest_unused(conn, most, new, room, |_| excess)?;
+            delete(conn, &others)?;
+            displaced.extend(others.into_iter().map(|one| (most, one)));
+        }
     }
     Ok(displaced)
 }
@@ -168,38 +177,38 @@ fn delete<'t>(
     Ok(())
 }
 
-/// Removes all sessions of a user except `except`.
+/// Removes all sessions of a user or device except `except`.
 pub(super) fn revoke(
     tx: &mut WriteTx<'_>,
-    user_id: i64,
+    id: i64,
     reason: Revocation,
     except: Option<TokenHash>,
 ) -> Result<(), Reject> {
     let sql = "DELETE FROM sessions WHERE user_id = ? AND token_hash IS NOT ?";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    statement.execute((user_id, except.map(|except| except.0))).map_err(failed)?;
-    tx.outbox.session_changes.push(SessionChange::Revoked { user_id, reason, except });
+    statement.execute((id, except.map(|except| except.0))).map_err(failed)?;
+    tx.outbox.session_changes.push(SessionChange::Revoked { id, reason, except });
     Ok(())
 }
 
-/// Records when sessions were last used, each in milliseconds before now.
-pub(super) fn touch(tx: &WriteTx<'_>, used: &[(TokenHash, i64)]) -> Result<(), Reject> {
-    let sql = "UPDATE sessions SET used_at = ? WHERE token_hash = ?";
+/// Records when sessions were last used.
+pub(super) fn touch(tx: &WriteTx<'_>, used: &[SessionUse]) -> Result<(), Reject> {
+    let sql = "
+        UPDATE sessions SET used_at = ?, address = coalesce(?, address) WHERE token_hash = ?";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
-    for (token_hash, ago) in used {
-        statement.execute((tx.now - ago, token_hash.0)).map_err(failed)?;
+    for SessionUse { token_hash, ago_ms, address } in used {
+        statement.execute((tx.now - ago_ms, address.map(Address), token_hash.0)).map_err(failed)?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Principal, Role, Secret};
-    use crate::store::session::{Credential, LoginClient};
+    use crate::domain::{Role, User};
+    use crate::store::session::Credential;
     use crate::store::test_shop;
 
     /// Logs users in, each session used after those before it but where `used` says otherwise.
@@ -231,22 +240,14 @@ mod tests {
     impl Shop<'_> {
         /// The session that ends with one more login of a user.
         fn log_in(&mut self, user: usize) -> Option<u32> {
-            let user = self.users[user].clone();
+            let User { id, role, .. } = self.users[user];
             self.logins += 1;
-            let new = NewSession {
-                token_hash: hash(self.logins),
-                username: user.username.clone(),
-                password_hash: Secret::default(),
-                renewed_hash: None,
-                replaced: Vec::new(),
-                client: LoginClient { address: Ipv4Addr::LOCALHOST.into(), browser: Vec::new() },
-                browser_token: hash(self.logins),
-            };
             let time = self.used;
             let last_used = Box::new(move |one: &TokenHash| time(number(one)));
             let room = SessionRoom { capacity: self.capacity, last_used };
-            add(&mut self.tx, user, &new, &room).unwrap();
-            let Some(SessionChange::LoggedIn { displaced, .. }) =
+            let principal = Principal::User { id, role };
+            open(&mut self.tx, principal, hash(self.logins), &[], &room).unwrap();
+            let Some(SessionChange::Opened { displaced, .. }) =
                 self.tx.outbox.session_changes.pop()
             else {
                 panic!("a login tells of itself")
@@ -257,7 +258,7 @@ mod tests {
 
         fn sessions_of(&self, user: usize) -> usize {
             let sessions = all(self.tx.conn).unwrap();
-            sessions.iter().filter(|one| one.user_id == self.users[user].id).count()
+            sessions.iter().filter(|one| one.principal.id() == Some(self.users[user].id)).count()
         }
     }
 
@@ -286,6 +287,27 @@ mod tests {
         let ended: Vec<_> = log_in(&[0, 1, 2, 2, 1]);
         assert_eq!(ended, [4, 5, 6, 7, 1].map(Some));
         assert_eq!([0, 1, 2].map(|user| shop.sessions_of(user)), [3, 3, 3]);
+    }
+
+    /// A device has only one, and nobody who could give it another.
+    #[test]
+    fn a_full_table_takes_no_device_its_session() {
+        let conn = test_shop::new();
+        let mut shop = shop(&conn, &["ana", "ben"], 4);
+        let sql = "INSERT INTO users (device_name, role, created_at, updated_at) VALUES ('x', 'kiosk', 0, 0)";
+        let add = |shop: &mut Shop<'_>, number| {
+            conn.execute(sql, []).unwrap();
+            let room = SessionRoom { capacity: 4, last_used: Box::new(|_| 0) };
+            let device = Principal::Device { id: conn.last_insert_rowid(), role: Role::Kiosk };
+            open(&mut shop.tx, device, hash(number), &[], &room).unwrap().len()
+        };
+        assert_eq!([1_000, 1_001].map(|number| add(&mut shop, number)), [0; 2]);
+        assert_eq!([shop.log_in(0), shop.log_in(1)], [None; 2]);
+        let displaced = [1_002, 1_003, 1_004].map(|number| add(&mut shop, number));
+        assert_eq!(displaced, [1, 1, 0], "no user has one left");
+        keep_newest(&conn, 4).unwrap();
+        assert_eq!(all(&conn).unwrap().len(), 4);
+        assert!(all(&conn).unwrap().iter().all(|one| one.principal.is_device()));
     }
 
     /// Expired sessions are removed a moment later, so the row alone does not give the right.

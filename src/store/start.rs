@@ -259,12 +259,12 @@ mod tests {
     async fn a_login_is_in_force_before_its_reply_leaves() {
         let (_data, store, changes) = started();
         assert!(add(&store, login(1, "hash")).await.unwrap().is_some());
-        assert!(matches!(&changes.lock().unwrap()[..], [SessionChange::LoggedIn { .. }]));
+        assert!(matches!(&changes.lock().unwrap()[..], [SessionChange::Opened { .. }]));
         assert!(add(&store, login(2, "another")).await.unwrap().is_none());
         store.remove_sessions(vec![TokenHash([1; 32])]).await.unwrap();
         assert!(matches!(
             &changes.lock().unwrap()[..],
-            [SessionChange::LoggedIn { .. }, SessionChange::Removed(_)]
+            [SessionChange::Opened { .. }, SessionChange::Removed(_)]
         ));
     }
 

@@ -1,4 +1,4 @@
-//! The table of users. Passwords arrive here as hashes.
+//! The users among the principals. Passwords arrive here as hashes.
 
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
 
 /// The user with that id.
 pub(super) fn get(conn: &Connection, id: i64) -> Result<User, Reject> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?");
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ? AND device_name IS NULL");
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let user = statement.query_row([id], read).optional().map_err(failed)?;
     user.ok_or(Reject::NotFound)
@@ -121,8 +121,8 @@ pub(super) fn find_or_decoy(
         return Ok(Some(LoginCandidate { user: Some(user), password_hash }));
     }
     let sql = "
-        SELECT password_hash FROM users ORDER BY id
-        LIMIT 1 OFFSET ? % max(1, (SELECT count(*) FROM users))";
+        SELECT password_hash FROM users WHERE device_name IS NULL ORDER BY id
+        LIMIT 1 OFFSET ? % max(1, (SELECT count(*) FROM users WHERE device_name IS NULL))";
     let mut statement = conn.prepare_cached(sql).map_err(failed)?;
     let decoy = statement.query_row([decoy], |row| row.get(0)).optional().map_err(failed)?;
     Ok(decoy.map(|hash| LoginCandidate { user: None, password_hash: Secret(hash) }))
@@ -134,7 +134,9 @@ pub(super) fn list(
     after: Option<i64>,
     limit: usize,
 ) -> Result<Vec<User>, Reject> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE id < ? ORDER BY id DESC LIMIT ?");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE id < ? AND device_name IS NULL ORDER BY id DESC LIMIT ?"
+    );
     let mut statement = conn.prepare_cached(&sql).map_err(failed)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let users = statement.query_map((after.unwrap_or(i64::MAX), limit), read);
@@ -143,8 +145,8 @@ pub(super) fn list(
 
 /// Whether there is no user yet.
 pub(super) fn is_empty(conn: &Connection) -> Result<bool, Reject> {
-    let exists =
-        conn.prepare_cached("SELECT 1 FROM users").and_then(|mut statement| statement.exists([]));
+    let sql = "SELECT 1 FROM users WHERE device_name IS NULL";
+    let exists = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));
     exists.map(|exists| !exists).map_err(failed)
 }
 

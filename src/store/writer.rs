@@ -266,7 +266,8 @@ impl Writer {
                 if log.head != self.group.log.head {
                     (self.sinks.reset_to)(log.head);
                 }
-                self.reload_sessions(&conn);
+                let now = self.group.clock.now();
+                self.reload_sessions(&conn, now);
                 self.conn = Some(conn);
                 self.group.resume(log);
                 self.status.healthy.store(true, Ordering::Release);
@@ -298,7 +299,7 @@ impl Writer {
         }
     }
 
-    /// Detects that another program (`tillcast user`) wrote, and passes on the sessions that are
+    /// Detects that another program (`tillcast user`, `tillcast device`) wrote, and passes on the sessions that are
     /// valid now.
     fn poll_external_changes(&mut self) {
         let Some(conn) = &self.conn else { return };
@@ -311,7 +312,8 @@ impl Writer {
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
         match version {
             Ok(version) if version != self.data_version => {
-                if self.reload_sessions(conn) {
+                let now = self.group.clock.now();
+                if self.reload_sessions(conn, now) {
                     self.data_version = version;
                     self.group.refresh();
                 }
@@ -322,9 +324,9 @@ impl Writer {
     }
 
     /// Passes on the sessions in the database; returns whether they could be read.
-    fn reload_sessions(&self, conn: &Connection) -> bool {
+    fn reload_sessions(&self, conn: &Connection, now: i64) -> bool {
         match session_table::all(conn) {
-            Ok(sessions) => (self.sinks.sessions)(SessionChange::Reloaded(sessions)),
+            Ok(valid) => (self.sinks.sessions)(SessionChange::Reloaded { valid, now }),
             Err(reject) => {
                 tracing::error!(?reject, "the sessions cannot be read again");
                 return false;

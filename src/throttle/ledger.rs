@@ -9,8 +9,8 @@ use crate::throttle::AddressPrefix;
 /// The owner of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
-    /// A user who is logged in, by id.
-    User(i64),
+    /// A user or a device, by id.
+    Principal(i64),
     /// All clients of one address that are not logged in.
     Address(AddressPrefix),
 }
@@ -221,7 +221,7 @@ mod tests {
         fn step(&mut self, act: Act) {
             match act {
                 Act::Acquire(owner, units) => {
-                    let owner = Owner::User(owner);
+                    let owner = Owner::Principal(owner);
                     if self.ledger.take(owner, units).is_ok() {
                         self.held.push((owner, units));
                     } else if let Ok(place) = self.ledger.line_up(owner, units, (owner, units)) {
@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(all + self.ledger.free, self.units, "no unit is lost or made");
             assert_eq!(self.lined_up.len(), self.ledger.waiting);
             assert!(self.lined_up.len() <= self.line);
-            let owners = (0..12).map(Owner::User);
+            let owners = (0..12).map(Owner::Principal);
             let share = share_of(self.units);
             assert!(owners.clone().all(|owner| self.held_by(owner) <= share));
             // No owner with less than its share waits for free units, except behind one that wants
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn an_owner_with_its_share_keeps_nobody_waiting() {
-        let (greedy, other) = (Owner::User(1), Owner::User(2));
+        let (greedy, other) = (Owner::Principal(1), Owner::Principal(2));
         let mut ledger = Ledger::new(16, 2, 16);
         assert_eq!(ledger.take(greedy, 2), Ok(()));
         assert_eq!(ledger.take(greedy, 1), Err(NoRoom::Share));
@@ -312,7 +312,7 @@ mod tests {
             (2, ["busy 1", "late 1", "busy 2", "late 2", "busy 3"]),
         ] {
             let mut ledger = Ledger::new(1, share, 64);
-            let (busy, late) = (Owner::User(1), Owner::User(2));
+            let (busy, late) = (Owner::Principal(1), Owner::Principal(2));
             assert_eq!(ledger.take(busy, 1), Ok(()));
             for name in ["busy 1", "busy 2", "busy 3"] {
                 assert!(ledger.line_up(busy, 1, name).is_ok());
@@ -333,13 +333,17 @@ mod tests {
     #[test]
     fn the_line_has_a_share_too() {
         let mut ledger = Ledger::new(1, 1, 16);
-        assert_eq!(ledger.take(Owner::User(0), 1), Ok(()));
+        assert_eq!(ledger.take(Owner::Principal(0), 1), Ok(()));
         for owner in 1..=8 {
-            let mut wait = || ledger.line_up(Owner::User(owner), 1, ());
+            let mut wait = || ledger.line_up(Owner::Principal(owner), 1, ());
             assert!(wait().is_ok() && wait().is_ok());
             assert_eq!(wait(), Err(NoRoom::Share));
         }
-        assert_eq!(ledger.line_up(Owner::User(9), 1, ()), Err(NoRoom::Full));
-        assert_eq!(ledger.line_up(Owner::User(9), 2, ()), Err(NoRoom::Share), "never to be had");
+        assert_eq!(ledger.line_up(Owner::Principal(9), 1, ()), Err(NoRoom::Full));
+        assert_eq!(
+            ledger.line_up(Owner::Principal(9), 2, ()),
+            Err(NoRoom::Share),
+            "never to be had"
+        );
     }
 }

@@ -11,13 +11,13 @@ use crate::sync;
 
 const TENTH_MS: u64 = 100;
 
-/// The times of a user's newest orders, oldest first, in tenths of a second since the table was made: four
+/// The times of a kiosk's newest orders, oldest first, in tenths of a second since the table was made: four
 /// bytes each last for years.
 type Times = Deque<u32, KIOSK_ORDERS_MAX>;
 
-/// The newest orders of each user: at most `KIOSK_ORDERS_MAX` within any `KIOSK_ORDERS_WINDOW`.
+/// The newest orders of each kiosk, by its id: at most `KIOSK_ORDERS_MAX` within any `KIOSK_ORDERS_WINDOW`.
 pub struct OrderRate {
-    users: Mutex<Box<FnvIndexMap<i64, Times, KIOSKS_MAX>>>,
+    kiosks: Mutex<Box<FnvIndexMap<i64, Times, KIOSKS_MAX>>>,
     started: Instant,
 }
 
@@ -25,29 +25,29 @@ impl OrderRate {
     /// Creates a table without an order.
     #[expect(clippy::new_without_default, reason = "it starts a clock")]
     pub fn new() -> Self {
-        Self { users: Mutex::new(Box::new(FnvIndexMap::new())), started: Instant::now() }
+        Self { kiosks: Mutex::new(Box::new(FnvIndexMap::new())), started: Instant::now() }
     }
 
-    /// Counts an order of a user.
+    /// Counts an order of a kiosk.
     ///
     /// # Errors
-    /// The time until the user may order again.
-    pub fn take(&self, user_id: i64) -> Result<(), Duration> {
-        self.take_at(user_id, self.started.elapsed())
+    /// The time until the kiosk may order again.
+    pub fn take(&self, kiosk_id: i64) -> Result<(), Duration> {
+        self.take_at(kiosk_id, self.started.elapsed())
     }
 
-    fn take_at(&self, user_id: i64, now: Duration) -> Result<(), Duration> {
+    fn take_at(&self, kiosk_id: i64, now: Duration) -> Result<(), Duration> {
         let now = u32::try_from(now.as_millis() / u128::from(TENTH_MS)).unwrap_or(u32::MAX);
-        let mut users = sync::lock(&self.users);
-        if !users.contains_key(&user_id) {
-            if users.is_full() {
-                let quiet = users.iter().min_by_key(|(_, times)| times.back()).map(|(id, _)| *id);
-                quiet.and_then(|quiet| users.remove(&quiet));
+        let mut kiosks = sync::lock(&self.kiosks);
+        if !kiosks.contains_key(&kiosk_id) {
+            if kiosks.is_full() {
+                let quiet = kiosks.iter().min_by_key(|(_, times)| times.back()).map(|(id, _)| *id);
+                quiet.and_then(|quiet| kiosks.remove(&quiet));
             }
-            let added = users.insert(user_id, Times::new());
+            let added = kiosks.insert(kiosk_id, Times::new());
             debug_assert!(added.is_ok(), "the quietest was removed");
         }
-        let Some(times) = users.get_mut(&user_id) else { return Ok(()) };
+        let Some(times) = kiosks.get_mut(&kiosk_id) else { return Ok(()) };
         let left = |time: &u32| {
             let age = Duration::from_millis(u64::from(now.saturating_sub(*time)) * TENTH_MS);
             KIOSK_ORDERS_WINDOW.saturating_sub(age)
@@ -59,9 +59,9 @@ impl OrderRate {
         times.push_back(now).map_err(|_| wait)
     }
 
-    /// Takes the newest order of a user back: it was refused.
-    pub fn give_back(&self, user_id: i64) {
-        if let Some(times) = sync::lock(&self.users).get_mut(&user_id) {
+    /// Takes the newest order of a kiosk back: it was refused.
+    pub fn give_back(&self, kiosk_id: i64) {
+        if let Some(times) = sync::lock(&self.kiosks).get_mut(&kiosk_id) {
             times.pop_back();
         }
     }

@@ -144,8 +144,8 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
-    const ANA: Owner = Owner::User(1);
-    const BEN: Owner = Owner::User(2);
+    const ANA: Owner = Owner::Principal(1);
+    const BEN: Owner = Owner::Principal(2);
 
     /// Whether a future is still waiting.
     fn waits(future: std::pin::Pin<&mut impl Future>) -> bool {

@@ -5,6 +5,7 @@ mod receive;
 use std::mem;
 use std::time::Duration;
 
+use crate::auth::session::Session;
 use crate::auth::sessions::SessionGuard;
 use crate::domain::KindSet;
 use crate::domain::event::Event;
@@ -103,6 +104,11 @@ impl Connection {
     /// The subscribed kinds.
     pub(super) fn kinds(&self) -> KindSet {
         self.subscriptions.cursor.kinds()
+    }
+
+    /// The session.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The number of events that it lags behind; 0 if it follows none of them.

@@ -198,8 +198,19 @@ impl EventLoop {
         for index in 0..self.connections.capacity() {
             self.with_connection(index, Connection::on_tick);
         }
-        let unsent = self.connections.iter().map(|(_, one)| one.unsent(&self.context)).max();
-        self.context.metrics.unsent.set(unsent.unwrap_or(0));
+        self.measure_lag();
+    }
+
+    /// Measures how far the slowest socket lags: of all, and of each session.
+    fn measure_lag(&self) {
+        self.connections.iter().for_each(|(_, one)| one.session().begin_measuring());
+        let mut most = 0;
+        for (_, one) in &self.connections {
+            let unsent = one.unsent(&self.context);
+            one.session().measured(unsent);
+            most = most.max(unsent);
+        }
+        self.context.metrics.unsent.set(most);
     }
 
     fn add(&mut self, socket: NewSocket) {

@@ -92,7 +92,12 @@ impl Handshake<'_> {
         if offered.contains(&SUBPROTOCOL.as_bytes()) {
             return Ok(Some(SUBPROTOCOL));
         }
-        let offered = String::from_utf8_lossy(&offered.join(&b", "[..])).into_owned();
+        // A token is not repeated, neither in the reply nor in a log.
+        let named = |item: &&[u8]| match item.strip_prefix(b"bearer.") {
+            Some(_) => "bearer.*".to_owned(),
+            None => String::from_utf8_lossy(item).into_owned(),
+        };
+        let offered = offered.iter().map(named).collect::<Vec<_>>().join(", ");
         let offered = shorten(&offered, QUOTED_CHARS_MAX);
         Err(malformed(format!(
             "Sec-WebSocket-Protocol offers {offered:?}; the server speaks {SUBPROTOCOL}"
@@ -237,6 +242,10 @@ mod tests {
         }
         is_refused(&selected(&["json"]), "\"json\"; the server speaks tillcast.v1");
         is_refused(&selected(&["Tillcast.v1"]), "Tillcast.v1");
+        is_refused(
+            &selected(&["bearer.abc, json"]),
+            "\"bearer.*, json\"; the server speaks tillcast.v1",
+        );
         is_refused(&selected(&[""]), "tillcast.v1");
         for values in [&["a b"][..], &["json, json"], &["tillcast.v1", "tillcast.v1"], &["{}"]] {
             is_refused(&selected(values), "different names");

@@ -238,7 +238,7 @@ fn server_with_sessions(bounds: &Bounds, flags: &[&str]) -> Server {
     let all = database.transaction().unwrap();
     let user = "INSERT INTO users (username, role, password_hash, created_at, updated_at)
                 SELECT 'holder' || ?, 'display', '', updated_at, updated_at FROM users WHERE id = 1";
-    let session = "INSERT INTO sessions SELECT randomblob(32), ?, updated_at, updated_at
+    let session = "INSERT INTO sessions SELECT randomblob(32), ?, updated_at, updated_at, NULL
                    FROM users WHERE id = 1";
     for number in 0..i64::try_from((bounds.sessions + 100).div_ceil(SESSIONS_PER_USER)).unwrap() {
         all.execute(user, [number]).unwrap();

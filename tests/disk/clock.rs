@@ -144,7 +144,11 @@ impl Shop {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             listen_is_default: false,
             data_dir: data_dir.to_owned(),
-            lifetimes: Lifetimes { idle, max: Duration::from_secs(30 * 86_400) },
+            lifetimes: Lifetimes {
+                idle,
+                max: Duration::from_secs(30 * 86_400),
+                device: Duration::from_secs(400 * 86_400),
+            },
             connections_max: 100,
             connections_per_address_max: 100,
             sockets_per_user_max: 100,

@@ -116,7 +116,7 @@ fn check(begin: &Begin, told: &Told<'_>, data_dir: &Path) {
     let mut opened = store::open(data_dir, retention, limits, None, store::clock).unwrap();
     let sessions = opened.take_sessions();
     assert_eq!(sessions.len(), 1);
-    assert_eq!(sessions[0].username, "admin");
+    assert_eq!(sessions[0].principal.user_id(), Some(1));
     let head = opened.head;
     let (store, writer) = opened.start(&metrics, sinks).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod devices;
 mod frames;
 mod handshake;
 mod patience;

@@ -11,8 +11,8 @@ use schema::{check, resolved};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const PLURALS: [&str; 6] =
-    ["orders", "products", "customers", "shipments", "transactions", "users"];
+const PLURALS: [&str; 7] =
+    ["orders", "products", "customers", "shipments", "transactions", "users", "devices"];
 
 /// Every path of the contract with its methods.
 fn routes() -> Vec<(String, &'static [&'static str])> {
@@ -54,6 +54,10 @@ fn make(admin: &Client, plural: &str) -> String {
             let body =
                 json!({"username": unique("user"), "password": "long enough 1", "role": "staff"});
             admin.post("/api/users", &body).expect(201).id()
+        }
+        "devices" => {
+            let body = json!({"name": unique("screen"), "role": "display"});
+            admin.post("/api/devices", &body).expect(201).id()
         }
         other => panic!("no sample of {other}"),
     };

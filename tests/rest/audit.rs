@@ -32,7 +32,8 @@ fn newest(admin: &Client) -> Value {
 fn entry(who: (i64, &str), what: (&str, &str, i64), fields: &[&str], seqs: [Value; 2]) -> Value {
     let [first, last] = seqs;
     json!({
-        "id": null, "at": null, "user_id": who.0, "username": who.1, "address": "127.0.0.1",
+        "id": null, "at": null, "user_id": who.0, "username": who.1,
+        "device_id": null, "device_name": null, "address": "127.0.0.1",
         "action": what.0, "entity": what.1, "row_id": what.2, "fields": fields,
         "reason": null, "note": null, "first_seq": first, "last_seq": last,
     })

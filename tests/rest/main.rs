@@ -14,6 +14,7 @@ mod audit;
 mod bodies;
 mod conditions;
 mod cookies;
+mod devices;
 mod entities;
 mod erasure;
 mod event_log;

@@ -15,6 +15,7 @@ listen => 3000, :3000, localhost:3000, 1.2.3.4, ::1:80x, 1.2.3.4:65536
 data-dir =>
 session-idle => 12, h, -1s, 1 fortnight, 18446744073709551615s1000ms, 101years, 0s, 999ms
 session-max => 12, h, -1s, 1 fortnight, 18446744073709551615s1000ms, 101years, 0s, 999ms
+device-max => 12, h, -1s, 101years, 0s, 999ms
 profile => small, tiny2
 max-connections => 0, -1, 1.5, ten, 99999999999999999999, 0x10, 1000001
 max-connections-per-address => 0, -1, 1.5, ten, 1000001

@@ -10,10 +10,13 @@ use crate::domain::json_schema::{
     self, NOT_BLANK, choice, closed, id, members, object, reference, seq, time, title,
 };
 use crate::domain::order_schemas::sale_and_stock_schemas;
-use crate::domain::{Code, EntityKind, Role};
+use crate::domain::{Code, EntityKind, Role, device};
 use crate::http::audit;
 use crate::http::problem::status;
-use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX, USERNAME_CHARS_MAX};
+use crate::limits::{
+    DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
+    USERNAME_CHARS_MAX,
+};
 
 /// `problems` has the codes of each status whose response the operations share.
 pub(super) fn components(cookie_name: &str, problems: BTreeMap<StatusCode, Vec<Code>>) -> Value {
@@ -21,6 +24,10 @@ pub(super) fn components(cookie_name: &str, problems: BTreeMap<StatusCode, Vec<C
         "securitySchemes": {"session": {
             "type": "apiKey", "in": "cookie", "name": cookie_name,
             "description": "The cookie that a login sets.",
+        }, "token": {
+            "type": "http", "scheme": "bearer",
+            "description": "The token of a device, which an admin adds: POST /api/devices. A request that has it is \
+                            the device's, whatever its cookies are.",
         }},
         "schemas": schemas(),
         "headers": header_definitions(),
@@ -119,6 +126,7 @@ fn schemas() -> Value {
     schemas.extend(sale_and_stock_schemas());
     schemas.extend(json_schema::events());
     schemas.extend(user_schemas());
+    schemas.extend(device_schemas());
     schemas.extend(page_schemas());
     let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
     let text = json!({"type": "string"});
@@ -196,10 +204,57 @@ fn user_schemas() -> Map<String, Value> {
         ("NewUser", object(members(given))),
         ("UserPatch", closed(patch, &[])),
         ("SessionUser", object(members(brief))),
-        ("Session", object(members([("user", reference("SessionUser"))]))),
+        ("Session", session()),
         ("AuditEntry", audit::schema()),
         ("AuditAction", audit::action_schema()),
         ("AuditEntity", audit::entity_schema()),
+    ])
+}
+
+/// A user's session, or a device's.
+fn session() -> Value {
+    let device =
+        [("id", id()), ("name", json!({"type": "string"})), ("role", reference("DeviceRole"))];
+    let device = object(members([("device", object(members(device)))]));
+    let user = object(members([("user", reference("SessionUser"))]));
+    json!({"oneOf": [user, device]})
+}
+
+fn device_schemas() -> Map<String, Value> {
+    let name = json!({
+        "type": "string", "minLength": 1, "maxLength": DEVICE_NAME_CHARS_MAX, "pattern": NOT_BLANK,
+    });
+    let or_null = |mut schema: Value, about: &str| {
+        schema["type"] = json!([schema["type"], "null"]);
+        schema["description"] = json!(about);
+        schema
+    };
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let given = [("name", name), ("role", reference("DeviceRole"))];
+    let mut device = members([("id", id())]);
+    device.extend(members(given.clone()));
+    device.extend(members([
+        ("address", or_null(json!({"type": "string"}), "The address from which it came last.")),
+        (
+            "last_seen_at",
+            or_null(time(), "The time of its last request, or now while it has a socket."),
+        ),
+        ("created_at", time()),
+        ("updated_at", time()),
+        ("sockets", count("Its open WebSockets.")),
+        ("unsent", count("The events by which the slowest of them lags.")),
+    ]));
+    let mut added = device.clone();
+    let about = "The token. It is in the first response alone, and stored nowhere.";
+    added.insert("token".to_owned(), json!({"type": "string", "description": about}));
+    let required: Vec<String> = device.keys().cloned().collect();
+    let added = closed(added, &required);
+    members([
+        ("DeviceRole", choice(device::roles().map(Role::name))),
+        ("NewDevice", object(members(given.clone()))),
+        ("AddedDevice", added),
+        ("Device", object(device)),
+        ("DevicePatch", closed(members(given), &[])),
     ])
 }
 
@@ -226,6 +281,7 @@ fn page_schemas() -> Map<String, Value> {
     let names = EntityKind::ALL.map(|kind| title(kind.schema().noun));
     let mut pages = members(names.iter().map(|name| (format!("{name}Page"), object(page(name)))));
     pages.insert("UserPage".to_owned(), object(page("User")));
+    pages.insert("DevicePage".to_owned(), object(page("Device")));
     pages.insert("AuditPage".to_owned(), object(page("AuditEntry")));
     let mut events = page("Event");
     events.insert("log".to_owned(), log());

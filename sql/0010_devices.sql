@@ -1,0 +1,15 @@
+-- A row of `users` is a principal: a user, who logs in with a name and a password, or a device, which has the token
+-- of its one session instead. Both have their ids from one sequence, so that an id means one of them wherever it is
+-- kept: as `user_id` at sessions, stored responses and entries of the audit trail, as `kiosk_id` at orders.
+ALTER TABLE users ALTER COLUMN username DROP NOT NULL;
+ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
+ALTER TABLE users ADD COLUMN device_name TEXT
+    CHECK (CASE WHEN device_name IS NULL THEN username IS NOT NULL AND password_hash IS NOT NULL
+                ELSE username IS NULL AND password_hash IS NULL AND role <> 'admin' END);
+CREATE INDEX devices ON users (id) WHERE device_name IS NOT NULL;
+
+-- The address from which a device used its session last: 4 or 16 bytes. Null for users, and until it was used.
+ALTER TABLE sessions ADD COLUMN address BLOB CHECK (length(address) IN (4, 16));
+
+-- The name that the device had then which made a change. Null for users and the console.
+ALTER TABLE audit ADD COLUMN device_name TEXT;
