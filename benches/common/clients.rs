@@ -12,7 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use socket2::SockRef;
 
-use crate::common::http::Writer;
+use crate::common::http::{Answer, Writer};
 use crate::common::server::{Kind, Server};
 use crate::common::{Outcome, PATIENCE};
 
@@ -49,7 +49,7 @@ pub(crate) enum What {
     /// A subscriber read this many whole frames.
     Frames(u32),
     /// A writer has its response.
-    Answer,
+    Answer(Answer),
 }
 
 impl Crowd {
@@ -131,7 +131,7 @@ impl Crowd {
                 self.bytes += bytes;
                 (frames > 0).then_some(What::Frames(frames))
             } else {
-                self.writers[who].hear(&mut self.buffer)?.then_some(What::Answer)
+                self.writers[who].hear(&mut self.buffer)?.map(What::Answer)
             };
             happened.extend(what.map(|what| Happening { at: Instant::now(), who, what }));
         }

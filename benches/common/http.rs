@@ -25,9 +25,9 @@ impl Writer {
         self.stream.write_all(request)
     }
 
-    /// Reads what has arrived; returns whether the response is complete. A status other than 2xx is
+    /// Reads what has arrived; returns the response once it is complete. A status other than 2xx is
     /// an error.
-    pub(crate) fn hear(&mut self, buffer: &mut [u8]) -> Outcome<bool> {
+    pub(crate) fn hear(&mut self, buffer: &mut [u8]) -> Outcome<Option<Answer>> {
         let read = match self.stream.read(buffer) {
             Ok(0) => return Err("the server hung up on a writer".into()),
             Ok(read) => read,
@@ -36,17 +36,30 @@ impl Writer {
         };
         self.answer.extend_from_slice(&buffer[..read]);
         let Some(head) = self.answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.answer.len() < head + 4 + content_length(&self.answer[..head]) {
-            return Ok(false);
+            return Ok(None);
         }
         if self.answer.get(9) != Some(&b'2') {
             return Err(String::from_utf8_lossy(&self.answer).into_owned().into());
         }
+        let order = order_in(&self.answer[head + 4..]);
         self.answer.clear();
-        Ok(true)
+        Ok(Some(Answer { order }))
     }
+}
+
+/// A complete response.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer {
+    /// The id of the order in its body.
+    pub(crate) order: Option<i64>,
+}
+
+fn order_in(body: &[u8]) -> Option<i64> {
+    let (id, rest) = str::from_utf8(body).ok()?.strip_prefix("{\"id\":")?.split_once(',')?;
+    rest.starts_with("\"order_number\"").then(|| id.parse().ok()).flatten()
 }
 
 fn content_length(head: &[u8]) -> usize {
@@ -67,6 +80,10 @@ pub(crate) enum Wish {
     Order,
     /// A payment of an order's total, which makes an event for it and one for the order.
     Payment,
+    /// An order of one item with its payment, in one request.
+    Sale,
+    /// The same in two: the payment is sent once the order's response is there.
+    OrderThenPayment,
 }
 
 /// The number of requests made so far, by all publishers. Equal notes would be no change, and so no
@@ -92,12 +109,16 @@ impl Publisher {
         Self { kind: server.kind, wish, headers, body: String::new() }
     }
 
-    /// Puts the next request into `out`.
-    pub(crate) fn write(&mut self, out: &mut Vec<u8>) -> Outcome<()> {
+    /// Puts a writer's next request into `out`. `before` is the response to the one before.
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, before: Option<Answer>) -> Outcome<()> {
         let made = MADE.fetch_add(1, Ordering::Relaxed) + 1;
-        let id = made % ORDERS + 1;
+        let (wish, id) = match (self.wish, before.and_then(|answer| answer.order)) {
+            (Wish::OrderThenPayment, None) => (Wish::Order, 0),
+            (Wish::OrderThenPayment, Some(order)) => (Wish::Payment, order),
+            (wish, _) => (wish, made % ORDERS + 1),
+        };
         out.clear();
-        self.body = match (self.kind, self.wish) {
+        self.body = match (self.kind, wish) {
             (Kind::Tillcast, Wish::Notes(width)) => {
                 write!(out, "PATCH /api/orders/{id}")?;
                 format!(r#"{{"notes":"{made:0width$}"}}"#)
@@ -113,11 +134,18 @@ impl Publisher {
                     r#"{{"order_id":{id},"type":"payment","status":"completed","amount":59.98,"gateway":"cash"}}"#
                 )
             }
+            (Kind::Tillcast, Wish::Sale | Wish::OrderThenPayment) => {
+                write!(out, "POST /api/sales")?;
+                let product = made % PRODUCTS + 1;
+                format!(
+                    r#"{{"client_id":"till-{made}","items":[{{"product_id":{product},"quantity":1}}],"payments":[{{"gateway":"cash","amount":59.98}}]}}"#
+                )
+            }
             (Kind::Bare | Kind::Bun, wish) => {
                 write!(out, "POST /publish")?;
                 let notes = match wish {
                     Wish::Notes(width) => format!("{made:0width$}"),
-                    Wish::Order | Wish::Payment => String::new(),
+                    _ => String::new(),
                 };
                 order_event(id, 1_000 + made, wish == Wish::Order, &notes)
             }

@@ -45,7 +45,7 @@ pub(crate) fn push(
     let (mut request, mut happened) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     for writer in 0..writers {
-        publisher.write(&mut request)?;
+        publisher.write(&mut request, None)?;
         crowd.send(writer, &request)?;
     }
     let (mut sent, mut answered) = (u64::try_from(writers)?, 0);
@@ -57,11 +57,11 @@ pub(crate) fn push(
             return Err(format!("{answered} of {sent} answers, {frames} of {all} frames").into());
         }
         for happening in &happened {
-            if let What::Answer = happening.what {
+            if let What::Answer(answer) = happening.what {
                 answered += 1;
                 answered_in = happening.at - begun;
                 if !until.reached(happening.at, sent) {
-                    publisher.write(&mut request)?;
+                    publisher.write(&mut request, Some(answer))?;
                     crowd.send(happening.who, &request)?;
                     sent += 1;
                 }

@@ -69,8 +69,12 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
     let order = load.singles(Wish::Order)?.all() / float(SINGLES);
     let payment = load.singles(Wish::Payment)?.all() / float(SINGLES);
     let notes = load.singles(NOTES)?.all() / float(SINGLES);
-    let orders =
-        load.batches(Wish::Order)?.iter().map(Count::all).sum::<f64>() / float(BATCHES) - me;
+    let sale = load.singles(Wish::Sale)?.all() / float(SINGLES);
+    let mut together = |wish| -> Outcome<f64> {
+        let batches = load.batches(wish)?.iter().map(Count::all).sum::<f64>() / float(BATCHES);
+        Ok((batches - me) / float(BATCH as u64))
+    };
+    let [orders, sales] = [together(Wish::Order)?, together(Wish::Sale)?];
 
     load.crowd.subscribe(&load.server, SUBSCRIBERS)?;
     let single = load.singles(NOTES)?;
@@ -82,7 +86,9 @@ pub(crate) fn figures(program: &Path) -> Outcome<Vec<(&'static str, f64)>> {
     let [batch, subscribers] = [float(BATCH as u64), float(SUBSCRIBERS as u64)];
     Ok(vec![
         ("an order, one writer", order),
-        ("an order, 64 writers", orders / batch),
+        ("an order, 64 writers", orders),
+        ("a sale, one writer", sale),
+        ("a sale, 64 writers", sales),
         ("a payment of an order", payment),
         ("a change of an order's notes", notes),
         ("a page of 50 orders", list),
@@ -153,7 +159,7 @@ impl Load {
         self.callgrind.count(&self.server)?;
         let mut request = Vec::new();
         for writer in 0..BATCH {
-            publisher.write(&mut request)?;
+            publisher.write(&mut request, None)?;
             self.crowd.send(writer, &request)?;
         }
         // The one worker responds to this after it has passed on all earlier requests.
@@ -165,7 +171,7 @@ impl Load {
             if happened.is_empty() {
                 return Err(format!("{answers} of {BATCH} answers").into());
             }
-            answers += happened.iter().filter(|what| matches!(what.what, What::Answer)).count();
+            answers += happened.iter().filter(|what| matches!(what.what, What::Answer(_))).count();
         }
         let counted = self.callgrind.count(&self.server)?;
         // All events of a transaction have its time.
@@ -226,7 +232,7 @@ impl Load {
         let mut happened = Vec::new();
         while !happened
             .iter()
-            .any(|what: &Happening| what.who == writer && matches!(what.what, What::Answer))
+            .any(|what: &Happening| what.who == writer && matches!(what.what, What::Answer(_)))
         {
             self.crowd.wait(PATIENCE, &mut happened)?;
             if happened.is_empty() {

@@ -88,7 +88,7 @@ pub(crate) fn delays(server: &Server, wish: Wish, events: usize) -> Outcome<Dela
         match free.filter(|_| flights.len() < events + WARM_UP) {
             Some(writer) if due.is_zero() => {
                 waits[writer] = Some(flights.len());
-                publisher.write(&mut request)?;
+                publisher.write(&mut request, None)?;
                 let received = Vec::with_capacity(SUBSCRIBERS);
                 flights.push(Flight { sent: Instant::now(), seen: None, received });
                 crowd.send(writer, &request)?;
@@ -104,7 +104,9 @@ pub(crate) fn delays(server: &Server, wish: Wish, events: usize) -> Outcome<Dela
         }
         for happening in &happened {
             let seen = match happening.what {
-                What::Answer => waits[happening.who].take().map_or(0..0, |event| event..event + 1),
+                What::Answer(_) => {
+                    waits[happening.who].take().map_or(0..0, |event| event..event + 1)
+                }
                 What::Frames(frames) => {
                     // Events come in the order of their requests, except those that overlap.
                     let first = had[happening.who];

@@ -16,6 +16,7 @@ mod lists;
 mod memory;
 mod orders;
 mod programs;
+mod sales;
 mod scale;
 mod shares;
 mod sqlite;
@@ -52,6 +53,7 @@ const ROWS: &[Row] = &[
     ("growth", growth::growth),
     ("orders", orders::orders),
     ("promptness", orders::promptness),
+    ("sales", sales::sales),
     ("lists", lists::lists),
     ("scale", scale::scale),
     ("shares", shares::shares),
