@@ -34,7 +34,7 @@ use login_throttle::{LoginThrottle, Source};
 use password::Hasher;
 use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
-pub use token::{hash_request, one_time_password};
+pub use token::{device_token, hash_request, one_time_password};
 
 /// The session of a request's token or cookie.
 pub type SessionLookup = Result<Arc<Session>, NoSession>;

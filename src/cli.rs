@@ -5,6 +5,7 @@ mod announce;
 mod backup;
 mod cert;
 mod demo;
+mod devices;
 mod doctor;
 mod events;
 mod failure;
@@ -65,6 +66,9 @@ fn needs_shop(command: &Command) -> bool {
             | Command::UserPasswd { .. }
             | Command::UserDisable { .. }
             | Command::UserEnable { .. }
+            | Command::DeviceAdd { .. }
+            | Command::DeviceList
+            | Command::DeviceRemove { .. }
             | Command::Backup { .. }
             | Command::Check
             | Command::Events { .. }
@@ -81,6 +85,9 @@ fn execute(command: Command, config: &Config) -> Result<(), Failure> {
         Command::UserPasswd { name, random } => users::passwd(data_dir, cost, &name, random),
         Command::UserDisable { name } => users::disable(data_dir, &name),
         Command::UserEnable { name } => users::enable(data_dir, &name),
+        Command::DeviceAdd { name, role } => devices::add(data_dir, &name, &role),
+        Command::DeviceList => devices::list(data_dir),
+        Command::DeviceRemove { device } => devices::remove(data_dir, &device),
         Command::Backup { file } => backup::backup(data_dir, &file, config.backup_keep),
         Command::Restore { file } => backup::restore(data_dir, &file),
         Command::Check => backup::check(data_dir),

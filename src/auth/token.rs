@@ -18,6 +18,13 @@ pub(super) fn generate() -> Option<Secret> {
     Some(Secret(hex(&bytes)))
 }
 
+/// A new token for a device, and what is stored of it; `None` if the system has no randomness.
+pub fn device_token() -> Option<(Secret, TokenHash)> {
+    let token = generate()?;
+    let hash = hash(&token);
+    Some((token, hash))
+}
+
 /// Parses a token; `None` if the bytes are not one.
 pub(super) fn parse(bytes: &[u8]) -> Option<Secret> {
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

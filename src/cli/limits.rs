@@ -114,7 +114,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("frames in the ring", 1, l::RING_BYTES_MAX),
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),
-        bound("sessions", limits.sessions, SESSION_BYTES),
+        bound("sessions of users and devices", limits.sessions, SESSION_BYTES),
         bound("login failures, by client", 2 * l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
         bound("login failures, by name", l::LOGIN_FAILURES_KEPT, COUNTER_BYTES),
         bound("login failures, of own clients", l::OWN_FAILURES_KEPT, COUNTER_BYTES),

@@ -16,7 +16,7 @@ pub enum Command {
     UserAdd {
         /// The new user's name, not empty.
         name: String,
-        /// `admin`, `staff`, `kiosk` or `display`.
+        /// The name of a role.
         role: String,
     },
     /// List the users.
@@ -37,6 +37,20 @@ pub enum Command {
     UserEnable {
         /// The user's name, not empty.
         name: String,
+    },
+    /// Add a device, and print its token.
+    DeviceAdd {
+        /// The new device's name, not empty.
+        name: String,
+        /// The name of a role; a device may have any but `admin`.
+        role: String,
+    },
+    /// List the devices.
+    DeviceList,
+    /// Remove a device.
+    DeviceRemove {
+        /// Its name or its id, not empty.
+        device: String,
     },
     /// Copy the database while the server runs.
     Backup {

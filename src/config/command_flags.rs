@@ -1,4 +1,4 @@
-//! The flags that only one command has: their values, and what help says about them.
+//! The flags that only a few commands have: their values, and what help says about them.
 
 use std::ffi::OsStr;
 
@@ -8,7 +8,7 @@ use crate::config::values::{choice, host, integer, number, path};
 /// Reads one value into the command. The error says what it must be.
 pub(super) type Set = fn(&mut Command, &OsStr) -> Result<(), String>;
 
-/// A flag that only one command has.
+/// A flag that only a few commands have.
 pub(super) struct CommandFlag {
     pub(super) flag: &'static str,
     /// The placeholder of its value; empty for a flag without one.
@@ -16,12 +16,13 @@ pub(super) struct CommandFlag {
     pub(super) required: bool,
     /// Whether it may be given several times.
     pub(super) many: bool,
-    /// The words of its command.
-    pub(super) command: &'static str,
+    /// The words of each command that has it.
+    pub(super) commands: &'static [&'static str],
     pub(super) reason: &'static str,
     pub(super) set: Set,
 }
 
+/// Only the first is none of a device.
 const ROLES: &[(&str, &str)] = &[
     ("admin", "admin"),
     ("staff", "staff"),
@@ -37,7 +38,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "N",
         required: false,
         many: false,
-        command: "demo",
+        commands: &["demo"],
         reason: "Actions per second, from 0.1 to 1000. [default: 5]",
         set: |command, value| {
             if let Command::Demo { rate } = command {
@@ -51,11 +52,13 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "ROLE",
         required: true,
         many: false,
-        command: "user add",
-        reason: "What the user may do: admin, staff, kiosk or display.",
+        commands: &["user add", "device add"],
+        reason: "The rights: staff, kiosk, display, kitchen or picker; a user may also be admin.",
         set: |command, value| {
-            if let Command::UserAdd { role, .. } = command {
-                choice(value, ROLES)?.clone_into(role);
+            match command {
+                Command::UserAdd { role, .. } => choice(value, ROLES)?.clone_into(role),
+                Command::DeviceAdd { role, .. } => choice(value, &ROLES[1..])?.clone_into(role),
+                _ => {}
             }
             Ok(())
         },
@@ -65,7 +68,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "",
         required: false,
         many: false,
-        command: "user passwd",
+        commands: &["user passwd"],
         reason: "Generate the password and print it once.",
         set: |command, _| {
             if let Command::UserPasswd { random, .. } = command {
@@ -79,7 +82,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "DIR",
         required: false,
         many: false,
-        command: "cert",
+        commands: &["cert"],
         reason: "The folder for the certificate. [default: tls in the data directory]",
         set: |command, value| {
             if let Command::Cert { dir, .. } = command {
@@ -93,7 +96,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "DIR",
         required: false,
         many: false,
-        command: "cert",
+        commands: &["cert"],
         reason: "The folder of the authority. [default: /etc/tillcast/ca for root, else that of the \
                  certificate]",
         set: |command, value| {
@@ -108,7 +111,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "NAME",
         required: false,
         many: true,
-        command: "cert",
+        commands: &["cert"],
         reason: "Another name or address under which clients reach the server.",
         set: |command, value| {
             if let Command::Cert { names, .. } = command {
@@ -122,7 +125,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "",
         required: false,
         many: false,
-        command: "announce",
+        commands: &["announce"],
         reason: "Say that the server speaks TLS.",
         set: |command, _| {
             if let Command::Announce { secure } = command {
@@ -136,7 +139,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "",
         required: false,
         many: false,
-        command: "events",
+        commands: &["events"],
         reason: "Wait for new events instead of ending.",
         set: |command, _| {
             if let Command::Events { follow, .. } = command {
@@ -150,7 +153,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "SEQ",
         required: false,
         many: false,
-        command: "events",
+        commands: &["events"],
         reason: "Print only the events after this number. [default: 0, all that are kept]",
         set: |command, value| {
             if let Command::Events { since, .. } = command {
@@ -164,7 +167,7 @@ pub(super) static COMMAND_FLAGS: &[CommandFlag] = &[
         value: "",
         required: false,
         many: false,
-        command: "man",
+        commands: &["man"],
         reason: "Print the page of the settings file, tillcast.toml(5).",
         set: |command, _| {
             if let Command::Man { settings } = command {

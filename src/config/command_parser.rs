@@ -104,8 +104,9 @@ impl CommandSpec {
         value: Option<&OsStr>,
         again: bool,
     ) -> Option<String> {
-        if flag.command != self.words {
-            return Some(format!("belongs to the command {}, not to {}", flag.command, self.words));
+        if !flag.commands.contains(&self.words) {
+            let owners = flag.commands.join(" and ");
+            return Some(format!("belongs to the command {owners}, not to {}", self.words));
         }
         if again && !flag.many {
             return Some("must be given only once".into());

@@ -27,13 +27,21 @@ const DATABASE: Option<&[&str]> = Some(&["data-dir", "config"]);
 const PASSWORD: Option<&[&str]> = Some(&["data-dir", "profile", "config"]);
 
 const NAME: Option<(&str, Set)> = Some(("NAME", |command, value| {
-    use Command::{UserAdd, UserDisable, UserEnable, UserPasswd};
+    use Command::{DeviceAdd, UserAdd, UserDisable, UserEnable, UserPasswd};
     if let UserAdd { name, .. }
+    | DeviceAdd { name, .. }
     | UserPasswd { name, .. }
     | UserDisable { name }
     | UserEnable { name } = command
     {
         text(value)?.clone_into(name);
+    }
+    Ok(())
+}));
+
+const DEVICE: Option<(&str, Set)> = Some(("DEVICE", |command, value| {
+    if let Command::DeviceRemove { device } = command {
+        text(value)?.clone_into(device);
     }
     Ok(())
 }));
@@ -130,6 +138,30 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
         details: "",
         settings: DATABASE,
         start: || Command::UserEnable { name: String::new() },
+    },
+    CommandSpec {
+        words: "device add",
+        operand: NAME,
+        summary: "Add a screen, a handheld or a program that stays logged in, and print its token.",
+        details: "The token is printed this once and stored nowhere. It works while the server runs.",
+        settings: DATABASE,
+        start: || Command::DeviceAdd { name: String::new(), role: String::new() },
+    },
+    CommandSpec {
+        words: "device list",
+        operand: None,
+        summary: "List the devices.",
+        details: "While the server runs, it stores the last use of a device only now and then.",
+        settings: DATABASE,
+        start: || Command::DeviceList,
+    },
+    CommandSpec {
+        words: "device remove",
+        operand: DEVICE,
+        summary: "Remove a device, by its name or its id: its token and its connections end.",
+        details: "",
+        settings: DATABASE,
+        start: || Command::DeviceRemove { device: String::new() },
     },
     CommandSpec {
         words: "backup",
@@ -233,9 +265,9 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
 ];
 
 impl CommandSpec {
-    /// The flags that only this command has.
+    /// The flags that it has, and only a few other commands.
     pub(super) fn flags(&self) -> impl Iterator<Item = &'static CommandFlag> {
-        COMMAND_FLAGS.iter().filter(|flag| flag.command == self.words)
+        COMMAND_FLAGS.iter().filter(|flag| flag.commands.contains(&self.words))
     }
 
     /// Whether it reads the setting of that flag.

@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::domain::{Precondition, Reject, Role, Secret, User};
+use crate::domain::device::NewDevice;
+use crate::domain::{Device, Precondition, Reject, Role, Secret, User};
 use crate::limits::COMMAND_CACHE_KIB;
 use crate::store::caller::Caller;
 use crate::store::database;
+use crate::store::devices;
 use crate::store::error::OpenError;
 use crate::store::events::{self, EventPage, EventRange};
 use crate::store::file_mode;
 use crate::store::group_commit;
 use crate::store::readers::snapshot;
+use crate::store::session::{SessionRoom, TokenHash};
 use crate::store::users::{self, NewUser, UserPatch, UserUpdate};
 use crate::store::write_tx::WriteTx;
 
@@ -79,6 +82,26 @@ impl Console {
         };
         let update = |tx: &mut WriteTx<'_>| users::update(tx, &update, Caller::CONSOLE);
         group_commit::run_single(&self.conn, &self.data_dir, update)
+    }
+
+    /// Adds a device with the token that has this hash. A server that runs counts its session with the next one.
+    pub fn add_device(&self, new: &NewDevice, token_hash: TokenHash) -> Result<Device, Reject> {
+        let room = SessionRoom { capacity: usize::MAX, last_used: Box::new(|_| 0) };
+        let add = |tx: &mut WriteTx<'_>| devices::add(tx, new, token_hash, &room, Caller::CONSOLE);
+        let (device, _) = group_commit::run_single(&self.conn, &self.data_dir, add)?;
+        Ok(device)
+    }
+
+    /// At most `limit` devices, newest first.
+    pub fn devices(&self, limit: usize) -> Result<Vec<Device>, Reject> {
+        devices::list(&self.conn, None, limit)
+    }
+
+    /// Removes a device with its token.
+    pub fn remove_device(&self, id: i64) -> Result<(), Reject> {
+        let any = Precondition::default();
+        let remove = |tx: &mut WriteTx<'_>| devices::remove(tx, id, &any, Caller::CONSOLE);
+        group_commit::run_single(&self.conn, &self.data_dir, remove)
     }
 
     /// A page of the event log.

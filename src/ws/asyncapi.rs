@@ -50,6 +50,9 @@ pub fn document(cookie_name: &str) -> String {
             "securitySchemes": {"session": {
                 "type": "httpApiKey", "in": "cookie", "name": cookie_name,
                 "description": "The cookie of a login: POST /api/auth/login, see /openapi.json.",
+            }, "token": {
+                "type": "http", "scheme": "bearer",
+                "description": "The token of a device: POST /api/devices, see /openapi.json.",
             }},
         },
     })
@@ -66,7 +69,9 @@ fn about_the_socket() -> String {
     let (errors, seconds) = (CLIENT_ERRORS_MAX, CLIENT_ERROR_WINDOW.as_secs());
     format!(
         "Log in over HTTP first: the session's cookie is the ticket. The handshake may offer the \
-         subprotocol `{SUBPROTOCOL}`. An invalid handshake gets `400`, a page of another origin `403`, \
+         subprotocol `{SUBPROTOCOL}`. A device sends its token instead: in `Authorization: Bearer`, or as a \
+         second subprotocol `bearer.TOKEN` where a header cannot be set. An invalid handshake gets \
+         `400`, a page of another origin `403`, \
          one connection too many `429` with `Retry-After`, another version of the protocol `426`.\n\n\
          Messages are text frames of at most {MESSAGE_BYTES_MAX} bytes, one JSON object each. A wrong \
          message gets an error that names what is wrong. After {errors} errors within {seconds} s, the \
@@ -85,7 +90,10 @@ fn server_at(protocol: &str, port: &str) -> Value {
             "host": {"default": "localhost", "description": "The server's name or address."},
             "port": {"default": port, "description": "See --listen."},
         },
-        "security": [{"$ref": "#/components/securitySchemes/session"}],
+        "security": [
+            {"$ref": "#/components/securitySchemes/session"},
+            {"$ref": "#/components/securitySchemes/token"},
+        ],
     })
 }
 

@@ -14,6 +14,7 @@ mod announcement;
 mod certificates;
 mod commands;
 mod demo;
+mod devices;
 mod doctor;
 mod memory;
 mod systemd;

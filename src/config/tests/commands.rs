@@ -26,6 +26,9 @@ user passwd ana => UserPasswd { name: "ana", random: false }
 user passwd --random ana => UserPasswd { name: "ana", random: true }
 user disable ana --data-dir /d => UserDisable { name: "ana" }
 user enable ana => UserEnable { name: "ana" }
+device add board --role display => DeviceAdd { name: "board", role: "display" }
+device list => DeviceList
+device remove board => DeviceRemove { device: "board" }
 backup /b.db => Backup { file: "/b.db" }
 restore /b.db => Restore { file: "/b.db" }
 backup -- --odd => Backup { file: "--odd" }
@@ -78,10 +81,14 @@ user => user: must be followed by add, list, passwd, disable or enable
 user del ana => user: must be followed by add, list, passwd, disable or enable
 user passwd => user passwd: NAME is missing
 user add => user add: NAME is missing|--role: needed by user add, ROLES
+device => device: must be followed by add, list or remove
+device add board --role admin => --role: OF_DEVICES, not "admin" (from the command line)
+device remove => device remove: DEVICE is missing
+device remove a b => device remove: unexpected argument; it takes one DEVICE
 user add a --role => --role: needs a value, ROLES
 user add a --role boss => --role: ROLES, not "boss" (from the command line)
 --rate 5 => --rate: belongs to the command demo, not to serve
-demo --role admin => --role: belongs to the command user add, not to demo
+demo --role admin => --role: belongs to the command user add and device add, not to demo
 check --follow => --follow: belongs to the command events, not to check
 user list --since 1 => --since: belongs to the command events, not to user list
 cert --dir /a --dir /b => --dir: must be given only once
@@ -107,12 +114,14 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines = errors(line(args)).join("|");
         let lines =
             lines.replace("must be admin, staff, kiosk, display, kitchen or picker", "ROLES");
+        let lines = lines.replace("must be staff, kiosk, display, kitchen or picker", "OF_DEVICES");
         let lines = lines.replace("must be a number from 0.1 to 1000", "RATE");
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
         let lines =
             lines.replace("must be a host name or an address, such as till.example", "HOST");
         let commands = "must be serve, demo, user add, user list, user passwd, user disable, user enable, \
-                        backup, restore, check, doctor, cert, events, announce, limits or man";
+                        device add, device list, device remove, backup, restore, check, doctor, cert, events, \
+                        announce, limits or man";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");
     }
     let lines = errors(run(&["user", "passwd", ""], &[]));
