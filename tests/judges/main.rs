@@ -16,5 +16,6 @@ mod browser;
 mod clients;
 mod documents;
 mod example_client;
+mod examples;
 mod fuzz;
 mod schemathesis;
