@@ -28,6 +28,7 @@ mod hosts;
 mod idempotency;
 mod lists;
 mod login_entries;
+mod matrix;
 mod metrics;
 mod money;
 mod narrowing;
