@@ -7,7 +7,9 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-use crate::limits::{LOGIN_ENTRIES_KEPT, LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRIES_PER_USER};
+use crate::limits::{
+    LOGIN_ENTRIES_KEPT, LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRIES_PER_USER, LOGIN_WINDOW,
+};
 use crate::store::{Action, Actor, AuditRecord, AuditSubject};
 use crate::sync;
 use crate::throttle::Failures;
@@ -23,7 +25,7 @@ struct State {
 
 impl LoginJournal {
     pub(super) fn new() -> Self {
-        let counts = Failures::new(LOGIN_ENTRIES_PER_USER);
+        let counts = Failures::new(LOGIN_ENTRIES_PER_USER, LOGIN_WINDOW);
         Self(Mutex::new(State { pending: Vec::new(), counts }))
     }
 
@@ -55,7 +57,6 @@ impl LoginJournal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::LOGIN_WINDOW;
 
     const STRANGER: Actor = Actor { principal_id: None, address: None };
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{
     LOGIN_DELAY_FIRST, LOGIN_DELAY_MAX, LOGIN_DELAY_STEP, LOGIN_DELAYS_MAX,
     LOGIN_DELAYS_PER_CLIENT, LOGIN_DELAYS_PER_NAME, LOGIN_FAILURES_KEPT,
-    LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME,
+    LOGIN_FAILURES_PER_ADDRESS, LOGIN_FAILURES_PER_CLIENT, LOGIN_FAILURES_PER_NAME, LOGIN_WINDOW,
     OWN_FAILURES_KEPT,
 };
 use crate::store::TokenHash;
@@ -82,10 +82,10 @@ impl Attempt {
 impl LoginThrottle {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State {
-            clients: Failures::new(LOGIN_FAILURES_PER_CLIENT),
-            addresses: Failures::new(LOGIN_FAILURES_PER_ADDRESS),
-            names: Failures::new(LOGIN_FAILURES_PER_NAME),
-            own: Failures::new(LOGIN_FAILURES_PER_CLIENT),
+            clients: Failures::new(LOGIN_FAILURES_PER_CLIENT, LOGIN_WINDOW),
+            addresses: Failures::new(LOGIN_FAILURES_PER_ADDRESS, LOGIN_WINDOW),
+            names: Failures::new(LOGIN_FAILURES_PER_NAME, LOGIN_WINDOW),
+            own: Failures::new(LOGIN_FAILURES_PER_CLIENT, LOGIN_WINDOW),
             delayed: Vec::with_capacity(LOGIN_DELAYS_MAX),
         }))
     }
@@ -219,7 +219,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::limits::LOGIN_WINDOW;
 
     fn stranger(name: &str, number: u32) -> Attempt {
         Attempt::new(name, Source::Stranger(IpAddr::from(number.to_be_bytes()).into()))

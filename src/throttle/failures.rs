@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use heapless::index_map::FnvIndexMap;
 
-use crate::limits::LOGIN_WINDOW;
-
-/// Failures by `KEPT` keys at most. `max` of them within `LOGIN_WINDOW` block the key until the window is over.
+/// Failures by `KEPT` keys at most. `max` of them within `window` block the key until the window is over.
 ///
 /// A full table forgets the key with the fewest failures, but never a blocked one, so that failures
 /// of other keys cannot free it. If all keys are blocked, a new key is not counted.
@@ -15,6 +13,7 @@ pub struct Failures<const KEPT: usize> {
     counts: Box<FnvIndexMap<u64, Count, KEPT>>,
     hasher: RandomState,
     max: u32,
+    window: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -23,16 +22,10 @@ struct Count {
     since: Instant,
 }
 
-impl Count {
-    fn left(self, now: Instant) -> Duration {
-        LOGIN_WINDOW.saturating_sub(now.saturating_duration_since(self.since))
-    }
-}
-
 impl<const KEPT: usize> Failures<KEPT> {
-    /// Creates a table that blocks a key after `max` failures.
-    pub fn new(max: u32) -> Self {
-        Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max }
+    /// Creates a table that blocks a key after `max` failures within `window`.
+    pub fn new(max: u32, window: Duration) -> Self {
+        Self { counts: Box::new(FnvIndexMap::new()), hasher: RandomState::new(), max, window }
     }
 
     /// The number of the key's failures.
@@ -43,7 +36,7 @@ impl<const KEPT: usize> Failures<KEPT> {
     /// How long the key is still blocked; `None` if it is not.
     pub fn blocked(&self, key: impl Hash, now: Instant) -> Option<Duration> {
         let count = self.find(self.hasher.hash_one(key), now)?;
-        (count.failures >= self.max).then(|| count.left(now))
+        (count.failures >= self.max).then(|| self.left(count, now))
     }
 
     /// Whether a failure of the key could not be counted.
@@ -74,13 +67,18 @@ impl<const KEPT: usize> Failures<KEPT> {
     }
 
     fn find(&self, key: u64, now: Instant) -> Option<Count> {
-        self.counts.get(&key).copied().filter(|count| !count.left(now).is_zero())
+        self.counts.get(&key).copied().filter(|count| !self.left(*count, now).is_zero())
+    }
+
+    /// The rest of the window in which these failures count.
+    fn left(&self, count: Count, now: Instant) -> Duration {
+        self.window.saturating_sub(now.saturating_duration_since(count.since))
     }
 
     /// The key that a full table forgets for another one.
     fn victim(&self, now: Instant) -> Option<u64> {
         let rank = |count: &Count| {
-            let is_over = count.left(now).is_zero();
+            let is_over = self.left(*count, now).is_zero();
             (is_over || count.failures < self.max).then_some((
                 !is_over,
                 count.failures,
@@ -95,12 +93,13 @@ impl<const KEPT: usize> Failures<KEPT> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LOGIN_WINDOW;
 
     const KEPT: usize = 64;
 
     #[test]
     fn failures_block_their_key_and_no_other() {
-        let (mut failures, now) = (Failures::<KEPT>::new(3), Instant::now());
+        let (mut failures, now) = (Failures::<KEPT>::new(3, LOGIN_WINDOW), Instant::now());
         for _ in 0..3 {
             assert_eq!(failures.blocked("ana", now), None);
             failures.add("ana", now);
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_block_ends_with_its_window_and_is_told_once() {
-        let (mut failures, begun) = (Failures::<KEPT>::new(2), Instant::now());
+        let (mut failures, begun) = (Failures::<KEPT>::new(2, LOGIN_WINDOW), Instant::now());
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!([1, 2, 3].map(|at| failures.add("ana", after(at))), [false, true, false]);
         assert_eq!(failures.blocked("ana", after(900)), Some(Duration::from_secs(1)));
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_full_table_forgets_whoever_failed_least_and_never_a_blocked_key() {
-        let (mut failures, now) = (Failures::<KEPT>::new(3), Instant::now());
+        let (mut failures, now) = (Failures::<KEPT>::new(3, LOGIN_WINDOW), Instant::now());
         // The first keys are the oldest.
         let fail = |failures: &mut Failures<KEPT>, key: usize, times| {
             for _ in 0..times {
