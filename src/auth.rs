@@ -3,10 +3,14 @@
 pub mod bearer;
 mod cookie;
 mod credentials;
+mod devices;
 pub mod hosts;
 mod login_journal;
 mod login_throttle;
 pub mod origin;
+pub mod pairing;
+pub mod pairing_code;
+pub mod pairing_table;
 pub mod password;
 pub mod session;
 pub mod sessions;
@@ -14,16 +18,15 @@ mod token;
 
 use std::hash::RandomState;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::domain::device::NewDevice;
 use crate::domain::{Precondition, Reject, Role, Secret, User};
 use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
 use crate::metrics::Metrics;
 use crate::store::{
-    Action, Actor, AddedDevice, Caller, IdempotencyKey, KnownClient, LoggedIn, LoginClient,
-    NewPassword, NewSession, Store, StoredResponse, TokenHash, UserPatch, UserUpdate,
+    Action, Actor, Caller, KnownClient, LoggedIn, LoginClient, NewPassword, NewSession, Store,
+    TokenHash, UserPatch, UserUpdate,
 };
 use crate::throttle::Owner;
 
@@ -31,6 +34,7 @@ use bearer::Bearer;
 pub use cookie::Cookie;
 use login_journal::LoginJournal;
 use login_throttle::{LoginThrottle, Source};
+use pairing_table::PairingTable;
 use password::Hasher;
 use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
@@ -77,6 +81,8 @@ pub struct Auth {
     journal: LoginJournal,
     cookie: Cookie,
     device_cookie: Cookie,
+    pairings: Mutex<PairingTable>,
+    pairing_cookie: Cookie,
     lifetimes: Lifetimes,
     metrics: Arc<Metrics>,
 }
@@ -100,6 +106,8 @@ impl Auth {
             journal: LoginJournal::new(),
             cookie: Cookie::session(port),
             device_cookie: Cookie::device(port),
+            pairings: Mutex::new(PairingTable::new()),
+            pairing_cookie: Cookie::pairing(port),
             lifetimes,
             metrics,
         }
@@ -245,25 +253,6 @@ impl Auth {
         let own = caller.credential.filter(|_| caller.principal.user_id() == Some(id));
         let keep_session = own.map(|own| own.token_hash);
         self.store.update_user(caller, UserUpdate { id, patch, precondition, keep_session }).await
-    }
-
-    /// Adds a device; returns the response, and the token unless the response is that to an earlier request with
-    /// this key. Only the token's hash is stored, so it can be told just once.
-    pub async fn add_device(
-        &self,
-        caller: Caller,
-        new: NewDevice,
-        key: Option<IdempotencyKey>,
-    ) -> Result<(StoredResponse, Option<Secret>), Reject> {
-        let token = token::generate().ok_or(Reject::Unavailable)?;
-        let hash = token::hash(&token);
-        let room = self.sessions.room();
-        let added = self.store.create_device(caller, new, hash, room, key).await?;
-        let AddedDevice { response, is_new, displaced } = added;
-        for owner in displaced {
-            self.journal.note(Action::Displace, owner, caller.into(), Instant::now());
-        }
-        Ok((response, is_new.then_some(token)))
     }
 
     /// Hashes a new password.

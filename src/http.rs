@@ -15,6 +15,7 @@ mod health;
 mod login;
 mod openapi;
 mod pages;
+mod pairing;
 mod path;
 mod problem;
 mod query;

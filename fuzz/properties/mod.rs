@@ -10,4 +10,5 @@ pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod messages;
 pub(crate) mod money;
+pub(crate) mod pairing;
 pub(crate) mod sales;

@@ -25,6 +25,11 @@ impl Cookie {
         Self::new("tillcast_device", port)
     }
 
+    /// The cookie with the secret of a device that asks to be paired.
+    pub fn pairing(port: u16) -> Self {
+        Self::new("tillcast_pairing", port)
+    }
+
     /// Names the cookie after the server's first port: a browser sends a host's cookies to all of its
     /// ports, so the servers of one host would overwrite each other's.
     fn new(name: &str, port: u16) -> Self {

@@ -13,9 +13,14 @@ const BYTES: usize = 32;
 
 /// A new token, as 64 hexadecimal digits; `None` if the system has no randomness.
 pub(super) fn generate() -> Option<Secret> {
-    let mut bytes = [0; BYTES];
+    random::<BYTES>().map(|bytes| Secret(hex(&bytes)))
+}
+
+/// Random bytes; `None` if the system has no randomness.
+pub(super) fn random<const COUNT: usize>() -> Option<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).ok()?;
-    Some(Secret(hex(&bytes)))
+    Some(bytes)
 }
 
 /// A new token for a device, and what is stored of it; `None` if the system has no randomness.
@@ -41,9 +46,7 @@ pub(super) fn hash(token: &Secret) -> TokenHash {
 
 /// A readable one-time password of 96 random bits; `None` if the system has no randomness.
 pub fn one_time_password() -> Option<Secret> {
-    let mut bytes = [0; 12];
-    getrandom::fill(&mut bytes).ok()?;
-    let groups: Vec<String> = bytes.chunks(3).map(hex).collect();
+    let groups: Vec<String> = random::<12>()?.chunks(3).map(hex).collect();
     Some(Secret(groups.join("-")))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::auth::pairing_table::Pairing;
 use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits as l;
@@ -43,6 +44,8 @@ const DESCRIPTIONS_BYTES: usize = 176 * KIB;
 const COUNTER_BYTES: usize = 48;
 /// An entry of the audit trail that waits to be stored.
 const LOGIN_ENTRY_BYTES: usize = 192;
+/// A device that asks to be paired, with its browser's name.
+const PAIRING_BYTES: usize = size_of::<Pairing>() + l::USER_AGENT_CHARS_MAX;
 /// The program itself: 5.1 MiB of touched code, and 1.3 MiB of stacks, tables and schemas.
 const BASE_BYTES: usize = 6528 * KIB;
 
@@ -120,6 +123,8 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("login failures, of own clients", l::OWN_FAILURES_KEPT, COUNTER_BYTES),
         bound("entries about logins, counted", l::LOGIN_ENTRIES_KEPT, COUNTER_BYTES),
         bound("entries about logins, pending", l::LOGIN_ENTRIES_PENDING_MAX, LOGIN_ENTRY_BYTES),
+        bound("pairings", l::PAIRINGS_KEPT_MAX, PAIRING_BYTES),
+        bound("wrong pairing codes, by admin", l::PAIRING_ADMINS_KEPT, COUNTER_BYTES),
         bound("connection rates, addresses", l::RATE_ADDRESSES_MAX, COUNTER_BYTES),
         bound("recent orders of kiosks", l::KIOSKS_MAX, KIOSK_BYTES),
         bound("commands waiting for the writer", limits.write_queue, COMMAND_BYTES),

@@ -51,6 +51,9 @@ codes! {
     SessionEnded, "session_ended", "The session has ended: by logout, expiry, a new password or role, or a removal.";
     AmbiguousSession, "ambiguous_session", "The cookie has valid sessions of two users; a login ends both.";
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
+    NoPairing, "no_pairing", "The request has no cookie of a pairing.";
+    PairingEnded, "pairing_ended", "The pairing has expired or was lost, or its device was deleted.";
+    CodeUsed, "code_used", "The code of the pairing was used before.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
     MetricsNotAllowed, "metrics_not_allowed", "The metrics are not for this client; see --metrics.";
     OriginNotAllowed, "origin_not_allowed", "Pages of this origin have no right to do this; see --allow-origin.";
@@ -81,6 +84,8 @@ codes! {
     TooManyRequests, "too_many_requests", "Too many requests are in progress; try again after `Retry-After`.";
     TooManyResponses, "too_many_responses", "No more responses are kept for the user before `Retry-After`.";
     TooManyLogins, "too_many_logins", "There were too many failed logins; try again after `Retry-After`.";
+    TooManyPairings, "too_many_pairings", "Too many devices wait to be paired; try again after `Retry-After`.";
+    TooManyCodes, "too_many_codes", "There were too many wrong codes; try again after `Retry-After`.";
     Busy, "busy", "A queue is full; nothing was done.";
     DiskFull, "disk_full", "The disk is full; nothing was done.";
     Unavailable, "unavailable", "The database failed; repeat the request with the same Idempotency-Key.";

@@ -100,7 +100,7 @@ impl Api {
 
     /// `PUT /api/products/by-sku/{sku}`: for imports, which know no ids.
     pub(super) async fn put_by_sku(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
-        let (kind, sku) = (request.kind()?, request.sku()?);
+        let (kind, sku) = (request.kind()?, request.path_text()?);
         let (mut body, _) = request.json_object(BODY_BYTES_MAX).await?;
         if body.get(product::SKU.name).is_some_and(|other| *other != sku) {
             let message = "differs from the one in the path; leave it out";

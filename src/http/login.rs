@@ -47,10 +47,16 @@ impl Api {
     /// `GET /api/auth/me`.
     pub(super) async fn me(&self, request: &ApiRequest) -> Result<Reply, Problem> {
         let session = request.session()?;
-        Ok(reply::json(match session.principal {
-            Principal::Device { id, .. } => show_device(&self.store.device(id).await?),
-            _ => show(&self.auth.user(&session).await?),
-        }))
+        let Principal::Device { id, .. } = session.principal else {
+            return Ok(reply::json(show(&self.auth.user(&session).await?)));
+        };
+        let device = brief(&self.store.device(id).await?);
+        let mut reply = reply::json(to_json(&json!({"device": device})));
+        let lines = cookie_lines(&request.parts.headers);
+        if let Some(cookie) = self.auth.renewed_cookie(&session, request.client.secure, lines) {
+            reply::set(&mut reply, header::SET_COOKIE, &cookie);
+        }
+        Ok(reply)
     }
 
     /// `POST /api/auth/password`.
@@ -91,8 +97,8 @@ impl Api {
 }
 
 /// The device of a session, as JSON.
-fn show_device(Device { id, name, role, .. }: &Device) -> String {
-    to_json(&json!({"device": {"id": id, "name": name, "role": role.name()}}))
+pub(super) fn brief(Device { id, name, role, .. }: &Device) -> Value {
+    json!({"id": id, "name": name, "role": role.name()})
 }
 
 /// The user of a session, as JSON.

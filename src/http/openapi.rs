@@ -76,7 +76,7 @@ fn shared_problems() -> BTreeMap<StatusCode, Vec<Code>> {
 }
 
 fn path_item(route: &Route) -> Value {
-    let named = [("{id}", "Id"), ("{sku}", "Sku")];
+    let named = [("{id}", "Id"), ("{sku}", "Sku"), ("{code}", "Code")];
     match named.into_iter().find(|(place, _)| route.path.contains(place)) {
         Some((_, name)) => {
             json!({"parameters": [{"$ref": format!("#/components/parameters/{name}")}]})

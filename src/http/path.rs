@@ -9,12 +9,13 @@ pub(super) struct PathParameters {
     pub kind: Option<EntityKind>,
     /// The id, if the template has `{id}`.
     pub id: Option<i64>,
-    /// Whether the template ends with `{sku}`, which stands for any text.
-    pub has_sku: bool,
+    /// Whether the template ends with `{sku}` or `{code}`, which stands for any text.
+    pub has_text: bool,
 }
 
 /// Matches a path with a template; `None` if it does not match. `{kind}` stands for the plural of any
-/// entity kind, a plural such as `{customers}` for this kind only, `{id}` for an id, and `{sku}` for any text.
+/// entity kind, a plural such as `{customers}` for this kind only, `{id}` for an id, and `{sku}` or `{code}` for any
+/// text.
 pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
     let (mut template, mut path) = (template, path);
     let mut parameters = PathParameters::default();
@@ -22,9 +23,9 @@ pub(super) fn read(template: &str, path: &str) -> Option<PathParameters> {
         path = path.strip_prefix(literal)?;
         let (name, rest) = rest.split_once('}')?;
         let (value, behind) = path.split_at(path.find('/').unwrap_or(path.len()));
-        if name == "sku" {
-            parameters.has_sku = !value.is_empty();
-            parameters.has_sku.then_some(())?;
+        if matches!(name, "sku" | "code") {
+            parameters.has_text = !value.is_empty();
+            parameters.has_text.then_some(())?;
         } else if name == "id" {
             parameters.id = Some(parse_id(value)?);
         } else if name == "kind" || name == value {

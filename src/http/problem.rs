@@ -119,74 +119,37 @@ impl Problem {
 }
 
 /// The status of a problem with this code.
+#[rustfmt::skip]
 pub(super) fn status(code: Code) -> StatusCode {
     match code {
-        Code::MalformedRequest
-        | Code::NotJson
-        | Code::TooDeep
-        | Code::NoHandshake
+        Code::MalformedRequest | Code::NotJson | Code::TooDeep | Code::NoHandshake
         | Code::AmbiguousSession => StatusCode::BAD_REQUEST,
-        Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials => StatusCode::UNAUTHORIZED,
-        Code::RoleNotAllowed | Code::OriginNotAllowed | Code::MetricsNotAllowed => {
-            StatusCode::FORBIDDEN
-        }
+        Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials | Code::NoPairing => StatusCode::UNAUTHORIZED,
+        Code::RoleNotAllowed | Code::OriginNotAllowed | Code::MetricsNotAllowed => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::OutOfStock
-        | Code::NotForSale
-        | Code::StatusSkipped
-        | Code::OrderEnded
-        | Code::RefundTooLarge
-        | Code::TooManyTransactions
-        | Code::TooManyShipments
-        | Code::TooManyOpenOrders
-        | Code::InUse
-        | Code::OrderFixed
-        | Code::NotCounted
-        | Code::OrderCompleted
-        | Code::TotalChanged
-        | Code::ClientIdReused
-        | Code::Duplicate
-        | Code::TooManyDevices
+        Code::OutOfStock | Code::NotForSale | Code::StatusSkipped | Code::OrderEnded | Code::RefundTooLarge
+        | Code::TooManyTransactions | Code::TooManyShipments | Code::TooManyOpenOrders | Code::InUse
+        | Code::OrderFixed | Code::NotCounted | Code::OrderCompleted | Code::TotalChanged
+        | Code::ClientIdReused | Code::Duplicate | Code::TooManyDevices | Code::CodeUsed
         | Code::LastAdmin => StatusCode::CONFLICT,
-        Code::SaleDeleted => StatusCode::GONE,
+        Code::SaleDeleted | Code::PairingEnded => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-        Code::TooManyRequests | Code::TooManyResponses | Code::TooManyLogins => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Code::TooManyRequests | Code::TooManyResponses | Code::TooManyLogins | Code::TooManyPairings
+        | Code::TooManyCodes => StatusCode::TOO_MANY_REQUESTS,
         Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::Busy | Code::Unavailable | Code::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-        Code::NotAnObject
-        | Code::DuplicateKey
-        | Code::TooManyValues
-        | Code::Invalid
-        | Code::Overpaid
-        | Code::FieldFixed
-        | Code::IdempotencyKeyReused
-        | Code::Required
-        | Code::UnknownField
-        | Code::UnknownParameter
-        | Code::GivenTwice
-        | Code::ReadOnly
-        | Code::NotChangeable
-        | Code::WrongType
-        | Code::TooSmall
-        | Code::TooLarge
-        | Code::TooShort
-        | Code::TooLong
-        | Code::TooManyDecimals
-        | Code::BadCharacter
-        | Code::BadFormat
-        | Code::UnknownValue
-        | Code::UnknownReference
+        Code::NotAnObject | Code::DuplicateKey | Code::TooManyValues | Code::Invalid | Code::Overpaid
+        | Code::FieldFixed | Code::IdempotencyKeyReused | Code::Required | Code::UnknownField
+        | Code::UnknownParameter | Code::GivenTwice | Code::ReadOnly | Code::NotChangeable | Code::WrongType
+        | Code::TooSmall | Code::TooLarge | Code::TooShort | Code::TooLong | Code::TooManyDecimals
+        | Code::BadCharacter | Code::BadFormat | Code::UnknownValue | Code::UnknownReference
         | Code::CurrencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -91,12 +91,12 @@ impl ApiRequest {
         self.path.id.ok_or_else(Problem::not_found)
     }
 
-    /// The text at the end of the path, which stands for a SKU.
-    pub(super) fn sku(&self) -> Result<String, Problem> {
+    /// The text at the end of the path, which stands for a SKU or a code.
+    pub(super) fn path_text(&self) -> Result<String, Problem> {
         let last = self.parts.uri.path().rsplit('/').next().unwrap_or_default();
         let text = percent_decode_str(last).decode_utf8();
         text.map(Cow::into_owned)
-            .map_err(|_| Problem::new(Code::MalformedRequest, "the SKU in the path is not UTF-8"))
+            .map_err(|_| Problem::new(Code::MalformedRequest, "the end of the path is not UTF-8"))
     }
 
     /// The versions that the request may change (`If-Match` and `If-None-Match`).

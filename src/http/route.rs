@@ -86,6 +86,8 @@ pub(super) enum ResponseBody {
     Repeatable(&'static str),
     /// `201` with JSON, `Location` and `ETag`, the same for each repeat with an `Idempotency-Key`.
     Created(&'static str),
+    /// `201` with JSON and `Location`. A repeat is another request.
+    Made(&'static str),
     /// `201` or `200` with JSON and `ETag`: created or changed.
     Put(&'static str),
     /// `201` with a sale, or `200` with one that was stored before.

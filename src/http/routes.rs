@@ -125,6 +125,34 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.change_password(request)),
     },
     Route {
+        method: Method::POST, path: "/api/pairing", access: Access::Public, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Made("OpenedPairing"),
+        rules: &[Code::TooManyPairings],
+        id: "openPairing", summary: "Ask to be paired, as a device that then shows the code",
+        handler: |api, request| Box::pin(ready(api.open_pairing(request))),
+    },
+    Route {
+        method: Method::GET, path: "/api/pairing", access: Access::Public, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Json("PairingProgress"),
+        rules: &[Code::NoPairing, Code::PairingEnded],
+        id: "pollPairing", summary: "Ask whether your pairing was approved; the reply then logs you in",
+        handler: |api, request| Box::pin(api.poll_pairing(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/pairing/{code}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Json("PairingDevice"),
+        rules: &[Code::NotFound, Code::CodeUsed, Code::TooManyCodes],
+        id: "getPairing", summary: "Look at the device that shows a code",
+        handler: |api, request| Box::pin(ready(api.get_pairing(request))),
+    },
+    Route {
+        method: Method::POST, path: "/api/pairing/{code}", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::Json("NewDevice"), response: ResponseBody::Made("Device"),
+        rules: &[Code::NotFound, Code::CodeUsed, Code::TooManyCodes, Code::TooManyDevices],
+        id: "approvePairing", summary: "Pair the device that shows a code",
+        handler: |api, request| Box::pin(api.approve_pairing(request)),
+    },
+    Route {
         method: Method::GET, path: "/api/users", access: Access::Admin,
         query: Query::Parameters(&[LIMIT, AFTER]),
         request: RequestBody::None, response: ResponseBody::Json("UserPage"), rules: &[],
@@ -304,12 +332,13 @@ mod tests {
                 let filled = |path: String, name: &str| path.replace(name, plural);
                 let kinds = ["{kind}", "{customers}", "{products}"];
                 let path = kinds.into_iter().fold(route.path.to_owned(), filled);
-                let path = path.replace("{id}", "7").replace("{sku}", "T%201");
+                let path =
+                    path.replace("{id}", "7").replace("{sku}", "T%201").replace("{code}", "b");
                 let (rows, parameters) = of_path(&path).unwrap();
                 assert!(rows.iter().any(|row| std::ptr::eq(row, route)), "{path}");
                 let id = route.path.contains("{id}").then_some(7);
-                let has_sku = route.path.contains("{sku}");
-                assert_eq!(parameters, PathParameters { kind, id, has_sku }, "{path}");
+                let has_text = route.path.contains("{sku}") || route.path.contains("{code}");
+                assert_eq!(parameters, PathParameters { kind, id, has_text }, "{path}");
                 let same = rows.iter().filter(|row| row.method == route.method);
                 assert_eq!(same.count(), 1, "{} {path} has two rows", route.method);
             }
@@ -343,7 +372,7 @@ mod tests {
         }
         let (_, parameters) = of_path("/api/orders/9223372036854775807").unwrap();
         let order =
-            PathParameters { kind: Some(EntityKind::Order), id: Some(i64::MAX), has_sku: false };
+            PathParameters { kind: Some(EntityKind::Order), id: Some(i64::MAX), has_text: false };
         assert_eq!(parameters, order);
     }
 

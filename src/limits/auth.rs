@@ -59,3 +59,22 @@ pub const REFUSED_ORIGIN_INTERVAL: Duration = Duration::from_secs(60);
 pub const LOG_ORIGIN_CHARS: usize = 100;
 /// Characters of a refused host in the problem; the rest is left out.
 pub const REJECTED_HOST_CHARS: usize = 100;
+
+/// How long a pairing's code can be used, and then how long its approval is repeated to the device.
+pub const PAIRING_LIFE: Duration = Duration::from_secs(10 * 60);
+/// Pairings that are open at once. Above: `429`. A typing error hits one of them once in 400 million times.
+pub const PAIRINGS_OPEN_MAX: usize = 64;
+/// Of these, the pairings of one network address. Above: `429`.
+pub const PAIRINGS_PER_ADDRESS_MAX: usize = 8;
+/// Pairings that are kept, with those that were approved. Above, the oldest approval is repeated no more.
+pub const PAIRINGS_KEPT_MAX: usize = 2 * PAIRINGS_OPEN_MAX;
+/// How soon a device should ask again whether it was approved, milliseconds.
+pub const PAIRING_POLL_MS: u64 = 2_000;
+/// Characters of a browser's name for itself that an admin sees; the rest is left out.
+pub const USER_AGENT_CHARS_MAX: usize = 160;
+/// Wrong codes of one admin within `PAIRING_CODES_WINDOW`. Then `429`, whatever the code.
+pub const PAIRING_WRONG_CODES_MAX: u32 = 5;
+/// How long a wrong code counts.
+pub const PAIRING_CODES_WINDOW: Duration = Duration::from_secs(60);
+/// Admins whose wrong codes are counted. Above, the one with the fewest is forgotten; if all are blocked, `429`.
+pub const PAIRING_ADMINS_KEPT: usize = 64;

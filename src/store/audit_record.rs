@@ -31,13 +31,15 @@ pub enum Action {
     Delay,
     /// A login ended a session of the user with this id, because there were too many.
     Displace,
+    /// The admin with this id typed a code that no device shows.
+    WrongCode,
     /// The product's stock was changed by a quantity, for this reason, with this note.
     ChangeStock(StockReason, Option<String>),
 }
 
 impl Action {
     /// The names of all actions, by their numbers.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 13] = [
         "create",
         "update",
         "delete",
@@ -50,6 +52,7 @@ impl Action {
         "delay",
         "displace",
         "change_stock",
+        "wrong_code",
     ];
 
     /// The action's name.
@@ -72,6 +75,7 @@ impl Action {
             Self::Delay => 9,
             Self::Displace => 10,
             Self::ChangeStock(..) => 11,
+            Self::WrongCode => 12,
         }
     }
 
@@ -117,6 +121,7 @@ impl Action {
             9 => Some(Self::Delay),
             10 => Some(Self::Displace),
             11 => Some(Self::ChangeStock(reason?, note)),
+            12 => Some(Self::WrongCode),
             _ => None,
         }
     }
@@ -193,7 +198,8 @@ mod tests {
     /// Existing databases hold these numbers; changing one would give old entries another meaning.
     #[test]
     fn numbers_are_pinned() {
-        let names = "create update delete erase restore login logout failed_login lockout delay displace change_stock";
+        let names = "create update delete erase restore login logout failed_login lockout delay displace \
+                     change_stock wrong_code";
         assert_eq!(Action::NAMES.join(" "), names);
         for (number, name) in (0..).zip(Action::NAMES) {
             let action =
@@ -206,7 +212,7 @@ mod tests {
             };
             assert_eq!(action.fields().as_deref(), fields);
         }
-        assert_eq!(Action::from_stored(12, None, None, None), None, "a number of a later version");
+        assert_eq!(Action::from_stored(13, None, None, None), None, "a number of a later version");
         let subjects: Vec<_> =
             AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
         let pinned = [

@@ -11,6 +11,8 @@ use std::iter::repeat_with;
 const INPUTS: usize = 100_000;
 /// Each of these has up to 12 frames of some kilobytes.
 const FRAMES: usize = 20_000;
+/// Each of these has up to 12 words, some of which open 128 pairings.
+const PAIRINGS: usize = 5_000;
 /// Each of these copies and opens three files.
 const DATABASES: usize = 200;
 
@@ -164,6 +166,39 @@ fn cookies() {
 fn money() {
     let words = ["0", "1", "9", "25", "000", ".", "-", "e", "E", "+", "99999999999", "e-3", "e400"];
     check(properties::money::hold, &words.map(str::as_bytes));
+}
+
+/// Opened, found, claimed, settled and asked for, and codes as they are typed.
+#[test]
+fn pairing() {
+    let all = |operation: u8, seconds: u8| -> Vec<u8> {
+        (0..=127).flat_map(|number| [operation, number, number, seconds]).collect()
+    };
+    let (open, claim, store) = (all(0, 0), all(3, 1), all(4, 0));
+    let slow = all(1, 5);
+    let words: [&[u8]; 18] = [
+        &open,
+        &claim,
+        &store,
+        &slow,
+        b"\x00\x00\x00\x00",
+        b"\x01\x00\x01\x00",
+        b"\x00\x09\x02\x01",
+        b"\x02\x01\x00\x00",
+        b"\x02\x41\x01\x00",
+        b"\x02\x81\xff\x05",
+        b"\x02\x81\xff\x05\x02\x81\xff\x05",
+        b"\x03\x01\x00\x00",
+        b"\x03\xc2\x01\x00",
+        b"\x03\xc0\x02\x3c",
+        b"\x04\x00\x00\x00",
+        b"\x04\x01\x01\x00",
+        b"\x05\x00\x00\xff",
+        b"\x05\x00\x01\x20",
+    ];
+    check_times(PAIRINGS, properties::pairing::hold, &words);
+    let words = ["BCDF", "-", "GHJK", "wxz", " ", "bcdfghjk", "A", "\u{212a}", "\u{e9}"];
+    check(properties::pairing::codes_hold, &words.map(str::as_bytes));
 }
 
 #[test]

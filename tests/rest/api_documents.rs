@@ -23,6 +23,8 @@ fn routes() -> Vec<(String, &'static [&'static str])> {
         ("/api/auth/password".to_owned(), &["post"]),
         ("/api/events".to_owned(), &["get"]),
         ("/api/audit".to_owned(), &["get"]),
+        ("/api/pairing".to_owned(), &["get", "post"]),
+        ("/api/pairing/{code}".to_owned(), &["get", "post"]),
         ("/healthz".to_owned(), &["get"]),
         ("/readyz".to_owned(), &["get"]),
         ("/metrics".to_owned(), &["get"]),
@@ -122,9 +124,13 @@ fn every_operation_of_the_document_exists_and_answers_as_it_says() {
                 continue;
             }
             let plural = path.split('/').nth(2).unwrap_or_default();
-            let target = match path.split_once("/{id}") {
-                Some((_, rest)) => make(&admin, plural) + rest,
-                None => path.clone(),
+            let target = match (path.split_once("/{id}"), path.strip_suffix("/{code}")) {
+                (Some((_, rest)), _) => make(&admin, plural) + rest,
+                (_, Some(pairing)) => {
+                    let opened = admin.post(pairing, &json!({})).expect(201).json();
+                    format!("{pairing}/{}", opened["code"].as_str().unwrap())
+                }
+                _ => path.clone(),
             };
             // Logging out comes last, because it ends the session.
             let client = if path == "/api/auth/logout" { server.admin() } else { admin.clone() };

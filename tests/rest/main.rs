@@ -34,6 +34,7 @@ mod money;
 mod narrowing;
 mod origins;
 mod pages;
+mod pairing;
 mod payments;
 mod position;
 mod proxy;

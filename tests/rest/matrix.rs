@@ -7,6 +7,8 @@ use crate::common::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const TABLE: &str = include_str!("matrix.txt");
 const ROUTES: &str = include_str!("../../src/http/routes.rs");
@@ -51,7 +53,10 @@ impl Principal {
     }
 
     fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
-        let answer = self.client.request(method, path, &self.headers(), body.map(str::as_bytes));
+        let (mut headers, from) = (self.headers(), elsewhere());
+        // Few devices of one address may ask to be paired.
+        headers.extend(path.starts_with("/api/pairing").then_some(("x-forwarded-for", &*from)));
+        let answer = self.client.request(method, path, &headers, body.map(str::as_bytes));
         (answer.status, answer.text())
     }
 
@@ -104,12 +109,23 @@ fn principals(server: &Server, admin: &Client) -> Vec<Principal> {
         .collect()
 }
 
+/// An address that no other request comes from.
+fn elsewhere() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    Ipv4Addr::from_bits(0x0a00_0000 + COUNT.fetch_add(1, Ordering::Relaxed)).to_string()
+}
+
 /// A new entity for a placeholder of the table; its id.
 fn sample(admin: &Client, principal: &Principal, name: &str) -> String {
     let sold = || order(admin, product(admin, 2.5, 9), 1)["id"].as_i64().unwrap();
     let id = match name {
         "n" => return unique("n"),
         "role" => return principal.role.to_owned(),
+        "code" => {
+            let from = elsewhere();
+            let opened = admin.request("POST", "/api/pairing", &[("x-forwarded-for", &from)], None);
+            return opened.expect(201).json()["code"].as_str().unwrap().to_owned();
+        }
         "own" if principal.role == "kiosk" => {
             let body = json!({"items": [{"product_id": product(admin, 2.5, 9), "quantity": 1}]})
                 .to_string();
@@ -177,7 +193,7 @@ fn sees(admin: &Client, principal: &Principal, path: &str) -> u16 {
 
 #[test]
 fn every_principal_gets_the_answer_of_the_table() {
-    let server = Server::with_users(&ROLES[1..], &[]);
+    let server = Server::with_users(&ROLES[1..], &["--trusted-proxy", "127.0.0.1"]);
     // A new password ends a user's other sessions, so the one who makes the entities is another admin.
     let boss = json!({"username": "boss", "password": password_of("boss"), "role": "admin"});
     server.admin().post("/api/users", &boss).expect(201);
@@ -241,6 +257,7 @@ fn every_route_is_in_the_table_and_every_row_has_a_route() {
         let path = row.path.split('?').next().unwrap().split('/');
         let part = |part: &str| match part.strip_prefix('$') {
             Some("n") => "{sku}".to_owned(),
+            Some("code") => "{code}".to_owned(),
             Some(_) => "{id}".to_owned(),
             None => part.to_owned(),
         };

@@ -11,8 +11,8 @@ use crate::domain::json_schema::{
 };
 use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role, device};
-use crate::http::audit;
 use crate::http::problem::status;
+use crate::http::{audit, pairing};
 use crate::limits::{
     DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
     USERNAME_CHARS_MAX,
@@ -101,6 +101,10 @@ fn parameters() -> Value {
             "schema": {"type": "string", "minLength": 1, "maxLength": SKU_CHARS_MAX, "pattern": NOT_BLANK},
             "description": "The product's stock keeping unit.",
         },
+        "Code": {
+            "name": "code", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1},
+            "description": "The code that the device shows. Case, dashes and spaces do not matter.",
+        },
         "IfMatch": header("If-Match", "Change only a version whose ETag is among these.", tags.clone()),
         "IfNoneMatch": header("If-None-Match", "Answer 304 to a version whose ETag is among these.", tags.clone()),
         "CreateOnly": header("If-None-Match", "With `*`, only create: 412 if it exists.", tags),
@@ -128,6 +132,7 @@ fn schemas() -> Value {
     schemas.extend(user_schemas());
     schemas.extend(device_schemas());
     schemas.extend(page_schemas());
+    schemas.extend(pairing::schemas());
     let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
     let text = json!({"type": "string"});
     schemas.extend(members([
@@ -213,9 +218,7 @@ fn user_schemas() -> Map<String, Value> {
 
 /// A user's session, or a device's.
 fn session() -> Value {
-    let device =
-        [("id", id()), ("name", json!({"type": "string"})), ("role", reference("DeviceRole"))];
-    let device = object(members([("device", object(members(device)))]));
+    let device = object(members([("device", reference("SessionDevice"))]));
     let user = object(members([("user", reference("SessionUser"))]));
     json!({"oneOf": [user, device]})
 }
@@ -233,6 +236,7 @@ fn device_schemas() -> Map<String, Value> {
     let given = [("name", name), ("role", reference("DeviceRole"))];
     let mut device = members([("id", id())]);
     device.extend(members(given.clone()));
+    let brief = object(device.clone());
     device.extend(members([
         ("address", or_null(json!({"type": "string"}), "The address from which it came last.")),
         (
@@ -253,6 +257,7 @@ fn device_schemas() -> Map<String, Value> {
         ("DeviceRole", choice(device::roles().map(Role::name))),
         ("NewDevice", object(members(given.clone()))),
         ("AddedDevice", added),
+        ("SessionDevice", brief),
         ("Device", object(device)),
         ("DevicePatch", closed(members(given), &[])),
     ])

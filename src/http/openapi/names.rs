@@ -30,6 +30,7 @@ pub(super) fn tag_of(route: &Route, kind: Option<EntityKind>) -> &'static str {
         (_, path) if path.starts_with("/api/users") => "users",
         (_, "/api/sales") => "sales",
         (_, path) if path.starts_with("/api/devices") => "devices",
+        (_, path) if path.starts_with("/api/pairing") => "devices",
         (_, "/api/events") => "events",
         (_, "/api/audit") => "audit",
         _ => "server",

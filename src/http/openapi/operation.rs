@@ -200,6 +200,10 @@ fn success(route: &Route, kind: Option<EntityKind>) -> (&'static str, Value) {
             header_names.extend(["ETag", "Location"]);
             ("201", "Created.", Some(json_body(name)))
         }
+        ResponseBody::Made(name) => {
+            header_names.push("Location");
+            ("201", "Created.", Some(json_body(name)))
+        }
         ResponseBody::Sold => {
             header_names.extend(["ETag", "Location"]);
             ("201", "Stored.", Some(json_body("Sale")))

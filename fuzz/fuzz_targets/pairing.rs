@@ -1,0 +1,7 @@
+//! See `properties/pairing.rs`.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::pairing::hold(bytes));
