@@ -13,3 +13,9 @@ ALTER TABLE sessions ADD COLUMN address BLOB CHECK (length(address) IN (4, 16));
 
 -- The name that the device had then which made a change. Null for users and the console.
 ALTER TABLE audit ADD COLUMN device_name TEXT;
+
+-- An order that a kiosk made expires also when the kiosk is gone: `kiosk_id` is null then, `kiosk_uptime` stays.
+CREATE INDEX orders_unpaid_by_uptime ON orders (kiosk_uptime)
+    WHERE kiosk_uptime IS NOT NULL
+      AND (payment_status = 'pending' OR payment_status = 'failed')
+      AND status <> 'completed' AND status <> 'cancelled' AND status <> 'refunded';

@@ -18,8 +18,8 @@ pub struct OrderVersion {
     pub version: i64,
 }
 
-/// The orders that are neither paid nor ended. The condition is that of the index `orders_unpaid_of_kiosk`, word
-/// for word.
+/// The orders that are neither paid nor ended. The condition is that of the indexes `orders_unpaid_of_kiosk` and
+/// `orders_unpaid_by_uptime`, word for word.
 static UNPAID: LazyLock<String> = LazyLock::new(|| {
     let [pending, failed] =
         [PaymentStatus::Pending, PaymentStatus::Failed].map(PaymentStatus::word);
@@ -39,8 +39,7 @@ static COUNT: LazyLock<String> = LazyLock::new(|| {
 });
 static OLD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT id, seq FROM orders
-         WHERE kiosk_id IS NOT NULL AND {} AND kiosk_uptime <= ? LIMIT ?",
+        "SELECT id, seq FROM orders WHERE kiosk_uptime <= ? AND {} ORDER BY kiosk_uptime LIMIT ?",
         *UNPAID
     )
 });
@@ -51,7 +50,7 @@ pub(super) fn count(conn: &Connection, kiosk_id: i64) -> Result<i64, Reject> {
     statement.query_row((kiosk_id, KIOSK_UNPAID_ORDERS_MAX), |row| row.get(0)).map_err(failed)
 }
 
-/// Some of the open, unpaid orders that a kiosk made at this uptime or before.
+/// Some of the open, unpaid orders that a kiosk, which may be gone, made at this uptime or before.
 pub(super) fn older_than(conn: &Connection, uptime: i64) -> Result<Vec<OrderVersion>, Reject> {
     let mut statement = conn.prepare_cached(&OLD).map_err(failed)?;
     let found = statement.query_map((uptime, KIOSK_EXPIRY_STEP), |row| {
@@ -63,7 +62,7 @@ pub(super) fn older_than(conn: &Connection, uptime: i64) -> Result<Vec<OrderVers
 /// The uptime at which the newest of these orders was made; 0 if there is none.
 pub(super) fn newest_uptime(conn: &Connection) -> rusqlite::Result<i64> {
     let sql = format!(
-        "SELECT coalesce(max(kiosk_uptime), 0) FROM orders WHERE kiosk_id IS NOT NULL AND {}",
+        "SELECT coalesce(max(kiosk_uptime), 0) FROM orders WHERE kiosk_uptime IS NOT NULL AND {}",
         *UNPAID
     );
     conn.query_row(&sql, [], |row| row.get(0))
@@ -76,13 +75,15 @@ mod tests {
 
     /// Otherwise each order of a kiosk would look through all that it ever made.
     #[test]
-    fn unpaid_orders_of_kiosks_are_found_in_their_index() {
+    fn unpaid_orders_of_kiosks_are_found_in_their_indexes() {
         let conn = test_shop::new();
-        for sql in [&*COUNT, &*OLD] {
+        for (sql, index) in
+            [(&*COUNT, "orders_unpaid_of_kiosk"), (&*OLD, "orders_unpaid_by_uptime")]
+        {
             let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let plan = statement.query_map((1, 20), |row| row.get::<_, String>(3)).unwrap();
             let plan: Vec<_> = plan.map(Result::unwrap).collect();
-            let uses = |step: &String| step.contains("orders_unpaid_of_kiosk");
+            let uses = |step: &String| step.contains(index) && !step.starts_with("SCAN orders");
             assert!(plan.iter().any(uses), "{plan:?}");
         }
     }

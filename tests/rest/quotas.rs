@@ -1,8 +1,11 @@
 //! Guards what a kiosk, which stands in the open, can take from the shop: the whole stock in orders that nobody
 //! pays, the disk full of orders, or the knowledge of which customers there are.
 
-use crate::common::{Client, Server, customer, head, order, outside_order, pay, product, unique};
+use crate::common::{
+    Client, PATIENCE, Server, customer, head, order, outside_order, pay, product, unique,
+};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// A user with the role of a kiosk.
 fn kiosk(server: &Server, admin: &Client) -> Client {
@@ -142,6 +145,23 @@ fn a_kiosk_cannot_find_out_which_customers_there_are() {
     let mut body = one_of(tea);
     body["customer_id"] = Value::Null;
     kiosk.post("/api/orders", &body).expect(201);
+}
+
+/// With a kiosk its orders must not stay for ever, nor the goods that they took.
+#[test]
+fn an_unpaid_order_expires_although_its_kiosk_is_gone() {
+    let server = Server::with(&["--kiosk-order-expiry", "2s"]);
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 10);
+    let gone = kiosk(&server, &admin);
+    let id = order(&gone, tea, 1)["id"].clone();
+    let user = gone.get("/api/auth/me").expect(200).json()["user"]["id"].clone();
+    admin.delete(&format!("/api/users/{user}")).expect(204);
+    let begun = Instant::now();
+    while admin.get(&format!("/api/orders/{id}")).expect(200).json()["status"] != "cancelled" {
+        assert!(begun.elapsed() < PATIENCE, "it stays");
+    }
+    assert_eq!(admin.get(&format!("/api/products/{tea}")).expect(200).json()["stock"], 10);
 }
 
 /// A guest who walks away must not keep the last piece.
