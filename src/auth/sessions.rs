@@ -2,17 +2,17 @@
 //!
 //! While the server runs, their age is measured on the monotonic clock: a board's wall clock may jump.
 
+mod devices;
+
 use std::collections::{HashMap, HashSet};
-use std::mem;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::auth::session::{EndReason, Lifetimes, Session, millis};
-use crate::domain::Principal;
-use crate::domain::device::Sockets;
 use crate::store::{Credential, SessionChange, SessionRoom, SessionUse, StoredSession, TokenHash};
 use crate::sync;
+
+pub use devices::DeviceActivity;
 
 /// All sessions.
 pub struct Sessions {
@@ -24,15 +24,6 @@ pub struct Sessions {
     start_ms: u64,
     started: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
-}
-
-/// What a device's session shows of the device.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DeviceActivity {
-    /// The milliseconds since its last use, and the address from which that came; `None` if it never came.
-    pub seen: Option<(i64, IpAddr)>,
-    /// Its open sockets.
-    pub sockets: Sockets,
 }
 
 /// The changes that a sweep found, to be stored.
@@ -147,16 +138,6 @@ impl Sessions {
         self.end_all(ended, reason);
     }
 
-    /// Goes on with a device's session under another role. Its sockets and the requests under way end.
-    fn change_role(&self, device: Principal) {
-        let mut ended = Vec::new();
-        for session in self.table().values_mut().filter(|one| one.principal.id() == device.id()) {
-            let next = Arc::new(session.with_principal(device));
-            ended.push(mem::replace(session, next));
-        }
-        self.end_all(ended, EndReason::RoleChanged);
-    }
-
     /// Makes the table that of the database: ends the sessions that it does not have, adds those that are not here,
     /// and gives the others the present role of their principal.
     fn reconcile(&self, valid: Vec<StoredSession>, now: i64) {
@@ -206,21 +187,6 @@ impl Sessions {
             SweepResult { expired: expired.iter().map(|one| one.token_hash).collect(), used };
         self.end_all(expired, EndReason::Expired);
         result
-    }
-
-    /// The devices' sessions as they are now, by the ids of the devices.
-    pub fn devices(&self) -> HashMap<i64, DeviceActivity> {
-        let now = self.now();
-        let table = self.table();
-        let devices = table.values().filter(|one| one.principal.is_device());
-        let activity = devices.filter_map(|one| {
-            let sockets = one.open_sockets();
-            let used = if sockets.open > 0 { now } else { one.used() };
-            let ago_ms = i64::try_from(now.saturating_sub(used)).unwrap_or(0);
-            let seen = one.address().map(|address| (ago_ms, address));
-            Some((one.principal.id()?, DeviceActivity { seen, sockets }))
-        });
-        activity.collect()
     }
 
     /// Live sessions.
@@ -304,7 +270,7 @@ impl Drop for SessionGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Role;
+    use crate::domain::{Principal, Role};
 
     const HOUR: i64 = 60 * 60 * 1000;
     const NOW: i64 = 1_000 * HOUR;
@@ -352,5 +318,53 @@ mod tests {
         sessions.end_each(&[session.token_hash], EndReason::LoggedOut);
         let error = sessions.attach(session, 2).err();
         assert_eq!(error, Some(AttachError::Ended(Some(EndReason::LoggedOut))));
+    }
+
+    fn device(role: Role, used_at: i64) -> StoredSession {
+        let (token_hash, created_at) = (TokenHash([9; 32]), NOW - 900 * HOUR);
+        let principal = Principal::Device { id: 7, role };
+        StoredSession { token_hash, principal, created_at, used_at, address: None }
+    }
+
+    /// A command adds a device, gives it another role, and removes it while the server runs.
+    #[test]
+    fn the_table_becomes_that_of_the_database() {
+        let (sessions, _sockets) = open(&[1]);
+        let user = StoredSession {
+            principal: Principal::User { id: 1, role: Role::Staff },
+            token_hash: TokenHash([0; 32]),
+            ..device(Role::Staff, NOW)
+        };
+        let reload = |valid| sessions.apply(SessionChange::Reloaded { valid, now: NOW });
+        reload(vec![user, device(Role::Kiosk, NOW - HOUR)]);
+        let before = sessions.find(&TokenHash([9; 32])).ok().unwrap();
+        before.seen_at([192, 0, 2, 1].into());
+        reload(vec![user, device(Role::Staff, NOW - HOUR)]);
+        assert_eq!(before.ended(), Some(EndReason::RoleChanged));
+        let after = sessions.find(&TokenHash([9; 32])).ok().unwrap();
+        assert_eq!(after.principal, Principal::Device { id: 7, role: Role::Staff });
+        assert!(after.used() >= before.used() && after.address() == before.address());
+        // A handshake that found the session before its end must not keep a socket with the old role.
+        let ended = AttachError::Ended(Some(EndReason::RoleChanged));
+        assert_eq!(sessions.attach(before, 9).err(), Some(ended));
+        reload(vec![user]);
+        assert_eq!(after.ended(), Some(EndReason::DeviceRemoved));
+        assert_eq!((sessions.count(), sessions.devices().len()), (1, 0));
+    }
+
+    #[test]
+    fn a_device_lives_from_its_last_use_on() {
+        let (sessions, _sockets) = open(&[]);
+        for (unused, lives) in [(900, true), (400 * 24 - 1, true), (400 * 24, false)] {
+            let valid = vec![device(Role::Kiosk, NOW - unused * HOUR)];
+            sessions.apply(SessionChange::Reloaded { valid: Vec::new(), now: NOW });
+            sessions.apply(SessionChange::Reloaded { valid, now: NOW });
+            let found = sessions.find(&TokenHash([9; 32]));
+            assert_eq!(found.is_ok(), lives, "{unused}");
+            if let Ok(found) = found {
+                let left = sessions.credential(&found).expires - Instant::now();
+                assert!(left > Duration::from_secs(399 * 24 * 60 * 60), "{left:?}");
+            }
+        }
     }
 }
