@@ -100,7 +100,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::POST, path: "/api/auth/login", access: Access::Public, query: NO_QUERY,
-        request: RequestBody::Json("Login"), response: ResponseBody::Json("Session"),
+        request: RequestBody::Json("Login"), response: ResponseBody::Json("UserSession"),
         rules: &[Code::WrongCredentials, Code::TooManyLogins],
         id: "login", summary: "Log in",
         handler: |api, request| Box::pin(api.login(request)),

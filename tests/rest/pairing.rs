@@ -3,9 +3,10 @@
 
 mod strangers;
 
-use crate::common::{Answer, Client, Server};
+use crate::common::{Answer, Client, PATIENCE, Raw, Server, json_request};
 use serde_json::{Value, json};
 use std::thread;
+use std::time::Instant;
 use tillcast::domain::timestamp;
 
 /// A device that has begun to be paired: its code, and a client with its cookie.
@@ -160,6 +161,28 @@ fn of_two_admins_at_once_one_approves() {
         assert_eq!(statuses, [201, 409]);
         asking.paired();
         let devices = admins[0].get("/api/devices?limit=200").expect(200).json();
+        assert_eq!(devices["data"].as_array().unwrap().len(), round);
+    }
+}
+
+/// The admin's connection ends before the reply: the device is let in, or the admin approves it again.
+#[test]
+fn an_approval_that_is_given_up_lets_in_one_device() {
+    let server = Server::start();
+    let admin = server.admin();
+    let new = json!({"name": "Till 3", "role": "kiosk"}).to_string();
+    for round in 1..=40 {
+        let asking = ask(&server.anonymous(), &[]);
+        let mut lost = Raw::connect(server.address()).unwrap();
+        let request = json_request("POST", &asking.path(), admin.cookie(), "", &new);
+        lost.send(&request).unwrap();
+        drop(lost);
+        asking.approve(&admin, "kiosk").status_is_one_of(&[201, 409]);
+        let begun = Instant::now();
+        while asking.poll().expect(200).json()["status"] != "approved" {
+            assert!(begun.elapsed() < PATIENCE, "it waits for ever");
+        }
+        let devices = admin.get("/api/devices?limit=200").expect(200).json();
         assert_eq!(devices["data"].as_array().unwrap().len(), round);
     }
 }

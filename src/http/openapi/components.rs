@@ -210,6 +210,7 @@ fn user_schemas() -> Map<String, Value> {
         ("UserPatch", closed(patch, &[])),
         ("SessionUser", object(members(brief))),
         ("Session", session()),
+        ("UserSession", object(members([("user", reference("SessionUser"))]))),
         ("AuditEntry", audit::schema()),
         ("AuditAction", audit::action_schema()),
         ("AuditEntity", audit::entity_schema()),
@@ -219,8 +220,7 @@ fn user_schemas() -> Map<String, Value> {
 /// A user's session, or a device's.
 fn session() -> Value {
     let device = object(members([("device", reference("SessionDevice"))]));
-    let user = object(members([("user", reference("SessionUser"))]));
-    json!({"oneOf": [user, device]})
+    json!({"oneOf": [reference("UserSession"), device]})
 }
 
 fn device_schemas() -> Map<String, Value> {
