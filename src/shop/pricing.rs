@@ -40,9 +40,6 @@ pub(super) fn items(
                 format!("is sold in {}, the lines before in {currency}", product.currency());
             wrong(line.product.member(), Violation::new(Code::CurrencyMismatch, message));
         }
-        if !terms.has_happened && !product::fits_unit(product, line.quantity)? {
-            wrong("quantity", Violation::new(Code::TooManyDecimals, product::WHOLE));
-        }
         let mut minor = |member: &str, given: Option<Decimal>| {
             let minor = given.map(|given| amount::minor(given, currency)).transpose();
             minor.map_err(|violation| wrong(member, violation)).ok().flatten()
@@ -52,6 +49,11 @@ pub(super) fn items(
         let of_product = products[..at].iter().filter(|one| one.id == product.id).count();
         let kept = terms.kept.iter().filter(|item| item.product_id == product.id);
         let kept = kept.take(of_product + 1).last();
+        // A sale that has happened may have half a piece, which then stays.
+        let stays = kept.is_some_and(|item| item.quantity == line.quantity);
+        if !terms.has_happened && !stays && !product::fits_unit(product, line.quantity)? {
+            wrong("quantity", Violation::new(Code::TooManyDecimals, product::WHOLE));
+        }
         let sold = kept.cloned().map_or_else(|| item(product), Ok)?;
         let mut item = Item {
             quantity: line.quantity,

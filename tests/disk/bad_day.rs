@@ -1,6 +1,6 @@
 //! Guards the sales of a shop on a bad day: 16 tills were offline for three days, two cashiers send the same sales
-//! from two tills, the goods were sold out meanwhile, prices changed, a product was archived, clocks are wrong by a
-//! year, and the server is killed again and again, also between a commit and its answer.
+//! from two tills, the goods were sold out meanwhile, prices changed, a product was archived, the clocks of tills and
+//! server are wrong by a year, and the server is killed again and again, also between a commit and its answer.
 //!
 //! Every sale is there once, the stock is never negative, what was oversold is listed, and the sums of each day are
 //! those of the receipts. The receipts are worked out in `receipt.rs`, from the bodies that the tills send.
@@ -25,6 +25,10 @@ const TILLS: usize = 16;
 /// The sales that each till made while it was offline.
 const SALES: usize = 60;
 const KILLS: usize = 8;
+const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
+/// Logins and the log outlast a clock that is a year ahead.
+const KEPT: [&str; 4] =
+    ["--session-idle", "--session-max", "--event-retention", "--audit-retention"];
 const CASHIERS: [&str; 2] = ["ana", "ben"];
 
 /// What a till learnt of one of its sales: the status, and the body.
@@ -127,8 +131,27 @@ fn cashiers(server: &Server, admin: &Client) -> Vec<Client> {
     CASHIERS.iter().map(login).collect()
 }
 
-/// Kills the server after a commit and before its answer: the till of this sale never reads one.
-fn kill_unanswered(mut server: Server, shop: &Shop, till: &Client, receipt: &Receipt) -> Server {
+/// Sets the server's clock ahead while it is stopped, or back: the same as a file with other times.
+fn set_clock_ahead(data_dir: &Path, years: i64) {
+    let database = database(data_dir);
+    for change in [
+        "UPDATE events SET at = at - ?",
+        "UPDATE audit SET at = at - ?",
+        "UPDATE sessions SET created_at = created_at - ?1, used_at = used_at - ?1",
+    ] {
+        database.execute(change, [years * YEAR_MS]).unwrap();
+    }
+}
+
+/// Kills the server after a commit and before its answer: the till of this sale never reads one. The clock of a board
+/// without a battery is then wrong by some years.
+fn kill_unanswered(
+    mut server: Server,
+    shop: &Shop,
+    till: &Client,
+    receipt: &Receipt,
+    years: i64,
+) -> Server {
     let mut deaf = Raw::connect(shop.address).unwrap();
     let body = receipt.body.to_string();
     deaf.send(&json_request("POST", "/api/sales", till.cookie(), "", &body)).unwrap();
@@ -142,6 +165,7 @@ fn kill_unanswered(mut server: Server, shop: &Shop, till: &Client, receipt: &Rec
     drop(database);
     let closed = shop.is_open.write().unwrap();
     server.kill();
+    set_clock_ahead(&server.data_dir(), years);
     let checked = server.cli(&["check"], "");
     assert!(checked.status.success(), "{checked:?}");
     let server = server.again();
@@ -178,11 +202,13 @@ fn come_back(
             })
         };
         let tills: Vec<_> = (0..TILLS).map(till).collect();
-        let server = unanswered.iter().fold(server, |server, receipt| {
+        // Right, a year behind, a year ahead, right again.
+        let clock = [-1, 2, -1, 0].into_iter().cycle();
+        let server = unanswered.iter().zip(clock).fold(server, |server, (receipt, years)| {
             for _ in 0..2 * receipts.len() / (KILLS + 1) {
                 done.recv_timeout(PATIENCE).unwrap();
             }
-            kill_unanswered(server, shop, &cashiers[0], receipt)
+            kill_unanswered(server, shop, &cashiers[0], receipt, years)
         });
         for till in tills {
             for (client_id, answer) in till.join().unwrap() {
@@ -298,7 +324,9 @@ fn every_sale_of_a_bad_day_is_there_once() {
     eprintln!("{SEED_VARIABLE}={seed}");
     let mut rng = Rng::with_seed(seed);
     let address = free_address().to_string();
-    let server = Server::with(&["--listen", &address]);
+    let kept = KEPT.iter().flat_map(|flag| [flag, "1000d"]);
+    let flags: Vec<&str> = ["--listen", &address].into_iter().chain(kept).collect();
+    let server = Server::with(&flags);
     let admin = server.admin();
     let mut goods = stock_up(&admin);
     let customers = customers(&admin);
@@ -348,6 +376,10 @@ fn every_sale_of_a_bad_day_is_there_once() {
         database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(integrity, "ok");
     assert!(!database.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap());
-    let negative = "SELECT count(*) FROM products WHERE stock < 0";
-    assert_eq!(database.query_row(negative, [], |row| row.get(0)), Ok(0));
+    for wrong in [
+        "SELECT count(*) FROM products WHERE stock < 0",
+        "SELECT count(*) FROM events AS a JOIN events AS b ON b.seq = a.seq + 1 WHERE b.at < a.at",
+    ] {
+        assert_eq!(database.query_row(wrong, [], |row| row.get(0)), Ok(0), "{wrong}");
+    }
 }

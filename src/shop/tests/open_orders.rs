@@ -224,3 +224,19 @@ fn each_line_of_a_product_keeps_its_own_price() {
         order["items"].as_array().unwrap().iter().map(|line| line["unit_price"].to_string());
     assert_eq!(prices.collect::<Vec<_>>(), ["2.00", "4.00", "1.00", "1.00"]);
 }
+
+/// Half a piece was sold; the line stays when others change, and cannot become another half.
+#[test]
+fn half_a_piece_that_was_sold_stays() {
+    let (tea, cup) = (setting().tea, setting().cup);
+    let part = |quantity: f64| json!({"product_id": tea, "quantity": quantity});
+    let mut here = sold(&json!([part(0.5)]), 1.25);
+    let more = json!({"product_id": cup, "quantity": 1});
+    here.patch(json!({"items": [part(0.5), more]})).unwrap();
+    assert_eq!(here.order()["total"].to_string(), "5.25");
+    assert_eq!(here.patch(json!({"items": [part(1.5), more]})), Err(Code::TooManyDecimals));
+    assert_eq!(
+        here.patch(json!({"items": [more, part(0.5), part(0.25)]})),
+        Err(Code::TooManyDecimals)
+    );
+}
