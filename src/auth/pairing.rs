@@ -96,6 +96,8 @@ impl Auth {
                 let is_over = progress == Progress::Approved;
                 return if is_over { Err(missing) } else { Ok(Polled::Waiting) };
             };
+            // The admin's request may have been given up before it could tell.
+            sync::lock(&self.pairings).settle(&hash, true, now);
             session.seen_at(from.address);
             let Some(id) = session.principal.id() else { return Err(missing) };
             self.end_earlier(from, &hash, lines()).await?;
