@@ -3,13 +3,17 @@
 //! All sales go through the HTTP API of the running server, like those of a real till.
 
 mod assistant;
+mod client;
+mod goods;
 mod login;
 
-use std::env;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{env, thread};
+
+use serde_json::json;
 
 use crate::cli::address::reachable;
 use crate::cli::logging;
@@ -19,10 +23,11 @@ use crate::config::Config;
 use crate::domain::Role;
 use crate::server::Server;
 
-use assistant::Assistant;
+use assistant::Shop;
+use client::Client;
 use login::Login;
 
-/// How long the assistant waits after a broken connection.
+/// How long the shop's people wait after a broken connection.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Serves a temporary shop with `rate` actions per second, until a signal.
@@ -39,49 +44,69 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
         let address = address.ok_or("there is no address to listen on")?;
         let data_dir = config.data_dir.clone();
         tokio::spawn(log.maintain(config.clone(), None));
-        let sales = tokio::spawn(simulate(address, rate, logins, data_dir));
-        let served = opened.run().await;
-        sales.abort();
-        served
+        // It ends with the process: its connections break before that.
+        thread::spawn(move || simulate(address, rate, &logins, &data_dir));
+        opened.run().await
     });
     end(runtime, served)
 }
 
 /// Prints the welcome once a login works, then sells; starts again after each broken connection.
-async fn simulate(address: SocketAddr, rate: f64, logins: Vec<Login>, data_dir: PathBuf) {
-    let mut is_welcome_due = true;
+fn simulate(address: SocketAddr, rate: f64, logins: &[Login], data_dir: &Path) {
+    let mut token = None;
     loop {
-        let sold = async {
-            let staff = logins.iter().find(|login| login.role == Role::Staff).ok_or("no staff")?;
-            if is_welcome_due {
-                // The reader gets a session of its own, which a logout may end.
-                let reader = Assistant::log_in(address, staff).await?;
-                print(&welcome(address, rate, &logins, &data_dir, reader.cookie()))?;
-                is_welcome_due = false;
-            }
-            assistant::run(Assistant::log_in(address, staff).await?, rate).await
-        };
-        if let Err(why) = sold.await {
-            tracing::warn!(why, "the demo's shop assistant starts again");
+        let sold = token.take().map_or_else(|| begin(address, rate, logins, data_dir), Ok);
+        let sold = sold.and_then(|device| {
+            let shop = Shop::open(address, logins, &device);
+            token = Some(device);
+            shop?.run(rate)
+        });
+        if let Err(why) = sold {
+            tracing::warn!(why, "the demo's people start again");
         }
-        tokio::time::sleep(RETRY_DELAY).await;
+        thread::sleep(RETRY_DELAY);
     }
 }
 
-fn welcome(
+/// Prints the welcome, and returns the token of a device.
+fn begin(
     address: SocketAddr,
     rate: f64,
     logins: &[Login],
     data_dir: &Path,
-    cookie: &str,
-) -> String {
-    let row = |login: &Login| format!("  {:<8} {}\n", login.role.name(), login.password.0);
-    let users: String = logins.iter().map(row).collect();
-    let staff = logins.iter().find(|login| login.role == Role::Staff);
-    let password = staff.map_or("", |staff| &staff.password.0);
-    let (program, data_dir) = (program(), data_dir.display());
-    format!(
-        "A demo shop is open at http://{address}, with {rate} actions per second.\n\
+) -> Result<String, String> {
+    let device = json!({"name": "Market till", "role": Role::Staff.name()});
+    let mut admin = Client::log_in(address, login::of_role(logins, Role::Admin)?)?;
+    let device = admin.call("POST", "/api/devices", &device)?;
+    let token = device["token"].as_str().ok_or("no token came")?;
+    // The reader gets a session of its own, which a logout may end.
+    let staff = login::of_role(logins, Role::Staff)?;
+    let reader = Client::log_in(address, staff)?;
+    let text = Welcome { address, rate, logins, staff, data_dir, cookie: reader.cookie(), token };
+    print(&text.text())?;
+    Ok(token.to_owned())
+}
+
+/// What a reader needs to try the shop.
+struct Welcome<'w> {
+    address: SocketAddr,
+    rate: f64,
+    logins: &'w [Login],
+    staff: &'w Login,
+    data_dir: &'w Path,
+    cookie: &'w str,
+    token: &'w str,
+}
+
+impl Welcome<'_> {
+    fn text(&self) -> String {
+        let Self { address, rate, logins, staff, data_dir, cookie, token } = self;
+        let row = |login: &Login| format!("  {:<8} {}\n", login.role.name(), login.password.0);
+        let users: String = logins.iter().map(row).collect();
+        let password = &staff.password.0;
+        let (program, data_dir) = (program(), data_dir.display());
+        format!(
+            "A demo shop is open at http://{address}, with {rate} actions per second.\n\
          Its data is in {data_dir} and is removed when this program ends (Ctrl-C).\n\n\
          Users and their passwords:\n{users}\n\
          Watch every change, in another terminal:\n\
@@ -91,8 +116,11 @@ fn welcome(
          \x20      -d '{{\"username\":\"staff\",\"password\":\"{password}\"}}'\n\
          \x20 curl -b jar 'http://{address}/api/events?order=desc&limit=3'\n\
          \x20 curl -b jar 'http://{address}/api/orders?limit=3'\n\n\
+         The same as a device, which needs no login:\n\
+         \x20 curl -H 'authorization: Bearer {token}' 'http://{address}/api/orders?oversold=true'\n\n\
          Listen on the WebSocket, as a display does:\n\
          \x20 npx wscat -c ws://{address}/ws -H 'Cookie: {cookie}' -w -1 \\\n\
          \x20      -x '{{\"type\":\"subscribe\",\"channel\":\"order_changes\"}}'\n\n"
-    )
+        )
+    }
 }

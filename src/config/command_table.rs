@@ -71,7 +71,7 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
         operand: None,
         summary: "Serve a temporary shop with simulated sales.",
         details: "The shop is in a temporary folder, which is removed when the demo ends. It speaks plain \
-                  HTTP. The demo prints a user of each role and commands to try.",
+                  HTTP. The demo prints a user of each role, a device's token and commands to try.",
         settings: Some(&[
             "listen",
             "session-idle",

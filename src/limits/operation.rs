@@ -33,6 +33,8 @@ pub const FREE_FILES_MIN: u64 = 64;
 pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that the doctor reads of a reply; Tillcast's own have a few hundred.
 pub const DOCTOR_ANSWER_BYTES_MAX: u64 = 4 * 1024;
+/// Bytes of a line or of the body of a reply that the demo's clients read. Above, they connect again.
+pub const DEMO_REPLY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How often the service manager gets a changed status, if no watchdog sets the pace.
 pub const STATUS_INTERVAL: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 
 use crate::common::{Client, Running, order, product};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn demo(folder: &Path) -> (Running, SocketAddr, Vec<(&'static str, String)>) {
     let end =
         rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).unwrap_or(rest.len());
     let address = rest[..end].parse().unwrap();
-    let logins = ["admin", "staff", "kiosk", "display"].map(|role| {
+    let logins = ["admin", "staff", "kiosk", "display", "kitchen", "picker"].map(|role| {
         let line = demo.line_with(role);
         (role, line.split_whitespace().last().unwrap().to_owned())
     });
@@ -66,6 +66,56 @@ fn every_login_of_the_demo_works_and_its_shop_is_busy() {
     assert_eq!(socket.drain_until_close().0, 1001);
 }
 
+/// What a demo shows, and how an order shows it.
+type Sign<'s> = (&'s str, &'s dyn Fn(&Value) -> bool);
+
+/// A reader who looks at the newest orders shall find all that the shop can do.
+#[test]
+fn a_demo_sells_in_every_way() {
+    let folder = tempdir().unwrap();
+    let (mut demo, address, logins) = demo(folder.path());
+    let (role, password) = &logins[1];
+    let staff = Client::new(address, None).login(role, password);
+    let is = |value: &Value| !matches!(value, Value::Null) && *value != json!([]) && *value != 0.0;
+    let signs: [Sign<'_>; 10] = [
+        ("an order of a kiosk", &|order| !is(&order["client_id"]) && !is(&order["customer_id"])),
+        ("an order of a customer", &|order| is(&order["customer_id"]) && is(&order["notes"])),
+        ("a sale", &|order| is(&order["client_id"]) && !is(&order["sold_at"])),
+        ("a sale that was made offline", &|order| is(&order["sold_at"]) && is(&order["rounding"])),
+        ("oversold goods", &|order| is(&order["oversold"])),
+        ("a discount", &|order| is(&order["discount"]) && is(&order["items"][0]["discount"])),
+        ("a note", &|order| is(&order["items"][0]["note"])),
+        ("two tax rates", &|order| order["taxes"].as_array().unwrap().len() == 2),
+        ("a part that is done", &|order| is(&order["done"]) && order["status"] == "processing"),
+        ("goods that came back", &|order| order["payment_status"] == "refunded"),
+    ];
+    let mut missing = signs.to_vec();
+    let mut socket = staff.ws();
+    socket.subscribe("order_changes");
+    for _ in 0..1_000 {
+        if missing.is_empty() {
+            break;
+        }
+        socket.recv_event();
+        let orders = staff.get("/api/orders?limit=100").expect(200).json();
+        let orders = orders["data"].as_array().unwrap();
+        missing.retain(|(_, sign)| !orders.iter().any(sign));
+    }
+    let missing: Vec<&str> = missing.into_iter().map(|(what, _)| what).collect();
+    assert_eq!(missing, [""; 0]);
+    let products = staff.get("/api/products").expect(200).json();
+    let products = products["data"].as_array().unwrap();
+    for unit in ["piece", "kg", "g", "l", "m"] {
+        assert!(products.iter().any(|product| product["unit"] == unit), "{unit}");
+    }
+    assert!(products.iter().any(|product| product["stock"].is_null()), "not counted");
+    let restocked = staff.get("/api/transactions?limit=100").expect(200).json();
+    let restocked = restocked["data"].as_array().unwrap();
+    assert!(restocked.iter().any(|refund| is(&refund["restock"])), "{restocked:?}");
+    assert!(!demo.seen().contains("start again"), "{}", demo.seen());
+    assert_eq!(demo.end(Signal::TERM), Some(0));
+}
+
 /// Every command that the demo prints must work as it is.
 #[test]
 fn the_commands_that_the_demo_prints_show_its_events() {
@@ -95,6 +145,10 @@ fn the_commands_that_the_demo_prints_show_its_events() {
     let newest = &shell(&lines[2])["data"];
     assert!(newest[0]["seq"].as_i64() > newest[1]["seq"].as_i64(), "{newest}");
     assert_eq!(shell(&lines[3])["data"].as_array().unwrap().len(), 3);
+
+    let as_device = demo.line_with("curl -H 'authorization: Bearer ");
+    let oversold = &shell(&as_device.replace("  curl ", "curl -sf "))["data"];
+    assert!(oversold.is_array(), "{oversold}");
 
     let wscat = demo.line_with("npx wscat -c ws://");
     assert!(wscat.contains(&format!("ws://{address}/ws")), "{wscat}");

@@ -53,23 +53,7 @@ const MODULES: &[Module] = &[
         ],
     ),
     ("config", 6, &["humantime", "ipnet", "lexopt", "roff", "toml"]),
-    // The demo is a client of the API, so it speaks HTTP too.
-    (
-        "cli",
-        7,
-        &[
-            "bytes",
-            "fastrand",
-            "http_body_util",
-            "hyper",
-            "hyper_util",
-            "if_addrs",
-            "rpassword",
-            "rustix",
-            "tempfile",
-            "tracing_subscriber",
-        ],
-    ),
+    ("cli", 7, &["fastrand", "if_addrs", "rpassword", "rustix", "tempfile", "tracing_subscriber"]),
 ];
 
 /// Crates that every module may use.

@@ -1,236 +1,264 @@
-//! The shop assistant of the demo, a client of the API like any till.
+//! The people and devices of the demo's shop, all clients of the API.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
-use crate::cli::demo::login::Login;
+use crate::cli::demo::client::Client;
+use crate::cli::demo::goods::{self, GOODS, LAST, id, number};
+use crate::cli::demo::login::{Login, of_role};
 use crate::domain::order::OrderStatus;
 use crate::domain::shipment::ShipmentStatus;
+use crate::domain::stock_change::StockReason;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
+use crate::domain::{Role, timestamp};
 
-const PRODUCTS: [(&str, &str); 8] = [
-    ("Espresso", "2.40"),
-    ("Flat white", "3.90"),
-    ("Croissant", "2.10"),
-    ("Sourdough loaf", "5.60"),
-    ("Cheesecake", "4.50"),
-    ("Orange juice", "3.20"),
-    ("Granola, 500 g", "6.95"),
-    ("House blend, 250 g", "9.80"),
-];
-const CUSTOMERS: [(&str, &str); 4] =
-    [("Ana", "Silva"), ("Ben", "Okafor"), ("Chen", "Li"), ("Dora", "Novak")];
-/// The most orders in progress; no new one is placed beyond that.
+/// The most orders in progress; no new one is begun beyond that.
 const OPEN_ORDERS_MAX: usize = 50;
+/// The age of a sale when the till at the market gets a network, in milliseconds.
+const MARKET_DELAY_MS: i64 = 20 * 60 * 1000;
 
-/// Sells, `rate` actions per second, until the connection breaks.
-pub(super) async fn run(mut assistant: Assistant, rate: f64) -> Result<(), String> {
-    assistant.stock_shelves().await?;
-    let mut next = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
-    next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        next.tick().await;
-        assistant.step().await?;
-    }
-}
-
-/// A logged-in client, and the ids that it knows.
-pub(super) struct Assistant {
-    requests: SendRequest<Full<Bytes>>,
-    cookie: String,
-    address: SocketAddr,
+/// The clients, each with its own rights, and what they know.
+pub(super) struct Shop {
+    staff: Client,
+    kiosk: Client,
+    kitchen: Client,
+    picker: Client,
+    /// A till at the market, which is a device and often has no network.
+    market: Client,
     products: Vec<i64>,
     customers: Vec<i64>,
+    /// The number of orders and sales so far.
+    begun: usize,
     open: VecDeque<OpenOrder>,
 }
 
 /// An order in progress, with what happens to it next.
 struct OpenOrder {
-    id: i64,
-    total: Value,
+    order: Value,
     next: Step,
 }
 
 #[derive(Clone, Copy)]
 enum Step {
     Pay,
+    /// The kitchen finishes the line with this number.
+    Cook(usize),
+    /// The kitchen finds that it was not ready.
+    Recall,
+    HandOver,
+    /// The customer brings the goods of the last line back.
+    Refund,
     Send,
     Arrive(i64),
 }
 
-impl Assistant {
-    pub(super) async fn log_in(address: SocketAddr, staff: &Login) -> Result<Self, String> {
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (requests, connection) = handshake.map_err(|error| error.to_string())?;
-        tokio::spawn(connection);
-        let (products, customers, open) = (Vec::new(), Vec::new(), VecDeque::new());
-        let mut assistant =
-            Self { requests, cookie: String::new(), address, products, customers, open };
-        let login = json!({"username": staff.role.name(), "password": staff.password.0});
-        let reply = assistant.send(Method::POST, "/api/auth/login", &login).await?;
-        let cookie =
-            reply.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
-        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).ok_or("no cookie came")?;
-        cookie.clone_into(&mut assistant.cookie);
-        Ok(assistant)
+impl Shop {
+    /// Logs everyone in, and fills the shelves. `token` is that of the till at the market.
+    pub(super) fn open(address: SocketAddr, logins: &[Login], token: &str) -> Result<Self, String> {
+        let log_in = |role| Client::log_in(address, of_role(logins, role)?);
+        let mut admin = log_in(Role::Admin)?;
+        Ok(Self {
+            products: goods::bring(&mut admin)?,
+            customers: goods::customers(&mut admin)?,
+            staff: log_in(Role::Staff)?,
+            kiosk: log_in(Role::Kiosk)?,
+            kitchen: log_in(Role::Kitchen)?,
+            picker: log_in(Role::Picker)?,
+            market: Client::of_device(address, token)?,
+            begun: 0,
+            open: VecDeque::new(),
+        })
     }
 
-    /// The session, as the value of a `Cookie` header.
-    pub(super) fn cookie(&self) -> &str {
-        &self.cookie
-    }
-
-    async fn stock_shelves(&mut self) -> Result<(), String> {
-        let listed = self.call(Method::GET, "/api/products?order=asc", &Value::Null).await?;
-        self.products = ids(&listed["data"]);
-        let listed = self.call(Method::GET, "/api/customers?order=asc", &Value::Null).await?;
-        self.customers = ids(&listed["data"]);
-        for (at, (name, price)) in PRODUCTS.iter().enumerate().skip(self.products.len()) {
-            let price: Value = serde_json::from_str(price).unwrap_or_default();
-            let sku = format!("DEMO-{at:03}");
-            let product =
-                json!({"name": name, "sku": sku, "price": price, "stock": 500, "currency": "EUR"});
-            let made = self.call(Method::POST, "/api/products", &product).await?;
-            self.products.push(id(&made));
+    /// Acts `rate` times a second, until a connection breaks.
+    pub(super) fn run(mut self, rate: f64) -> Result<(), String> {
+        let period = Duration::from_secs_f64(1.0 / rate);
+        loop {
+            let begun = Instant::now();
+            self.act()?;
+            thread::sleep(period.saturating_sub(begun.elapsed()));
         }
-        for (first, last) in CUSTOMERS.into_iter().skip(self.customers.len()) {
-            let email = format!("{}@example.com", first.to_lowercase());
-            let customer = json!({"email": email, "first_name": first, "last_name": last});
-            let made = self.call(Method::POST, "/api/customers", &customer).await?;
-            self.customers.push(id(&made));
-        }
-        Ok(())
     }
 
-    /// Places an order, or advances the oldest open one.
-    async fn step(&mut self) -> Result<(), String> {
+    /// Begins an order, or advances the oldest open one.
+    fn act(&mut self) -> Result<(), String> {
         let busy =
             self.open.len() >= OPEN_ORDERS_MAX || (!self.open.is_empty() && fastrand::u8(..10) < 6);
         match self.open.pop_front() {
-            Some(order) if busy => self.advance(order).await,
+            Some(order) if busy => self.advance(order),
             order => {
                 self.open.extend(order);
-                self.place_order().await
+                self.begin()
             }
         }
     }
 
-    async fn place_order(&mut self) -> Result<(), String> {
-        let mut lines = Vec::new();
-        for _ in 0..fastrand::usize(1..=3) {
-            let product = self.products.get(fastrand::usize(..self.products.len().max(1)));
-            lines.extend(
-                product.map(|id| json!({"product_id": id, "quantity": fastrand::u8(1..=3)})),
-            );
-        }
-        let customer = self.customers.get(fastrand::usize(..=self.customers.len() * 2)); // half have no name
-        let order = json!({"customer_id": customer, "items": lines});
-        let reply = self.send(Method::POST, "/api/orders", &order).await?;
-        if reply.status() == StatusCode::CONFLICT {
-            return self.restock().await;
-        }
-        let order = body(reply).await?;
-        self.open.push_back(OpenOrder {
-            id: id(&order),
-            total: order["total"].clone(),
-            next: Step::Pay,
-        });
-        Ok(())
-    }
-
-    async fn restock(&mut self) -> Result<(), String> {
-        for at in 0..self.products.len() {
-            let path = format!("/api/products/{}", self.products[at]);
-            self.call(Method::PATCH, &path, &json!({"stock": 500})).await?;
+    /// Begins the next order. All ways to order take turns, so that the first minute shows them.
+    fn begin(&mut self) -> Result<(), String> {
+        self.begun += 1;
+        let lines = self.lines();
+        let (client, path, body, next) = match self.begun % 8 {
+            1 | 4 | 6 => (&mut self.staff, "/api/sales", till(lines, self.begun), Step::Cook(0)),
+            3 => (&mut self.market, "/api/sales", market(), Step::HandOver),
+            2 | 7 => (&mut self.kiosk, "/api/orders", json!({"items": lines}), Step::Pay),
+            _ => {
+                let customer = self.customers.get(fastrand::usize(..self.customers.len().max(1)));
+                let notes = "Please call before you come.";
+                let order = json!({"customer_id": customer, "items": lines, "notes": notes});
+                (&mut self.staff, "/api/orders", order, Step::Pay)
+            }
+        };
+        let Some(mut made) = client.try_call("POST", path, &body)? else {
+            return self.deliver(); // mostly because something is sold out
+        };
+        let order = if made["order"].is_object() { made["order"].take() } else { made };
+        let is_done = order["status"] == OrderStatus::Completed.word();
+        let next = if is_done { Step::Refund } else { next };
+        if !is_done || fastrand::u8(..4) == 0 {
+            self.open.push_back(OpenOrder { order, next });
         }
         Ok(())
     }
 
-    async fn advance(&mut self, order: OpenOrder) -> Result<(), String> {
-        let OpenOrder { id: order_id, total, next } = order;
-        let next = match next {
+    /// Something from the kitchen, and one or two kinds of other goods.
+    fn lines(&self) -> Value {
+        let others = 2..GOODS.len() - 1; // the last goods are for the market
+        let mut chosen = vec![fastrand::usize(..2), fastrand::usize(others.clone())];
+        if fastrand::bool() {
+            chosen.push(fastrand::usize(others));
+        }
+        chosen.iter().map(|at| GOODS[*at].line(self.products[*at])).collect()
+    }
+
+    /// Does what is next for an order. If that is refused, somebody else has changed it, whose it is then.
+    fn advance(&mut self, OpenOrder { order, next }: OpenOrder) -> Result<(), String> {
+        let path = format!("/api/orders/{}", id(&order));
+        let lines = order["items"].as_array().map_or(0, Vec::len);
+        let (client, method, path, body) = match next {
             Step::Pay if fastrand::u8(..20) == 0 => {
                 let cancel = json!({"status": OrderStatus::Cancelled.word()});
-                self.call(Method::PATCH, &format!("/api/orders/{order_id}"), &cancel).await?;
-                return Ok(());
+                return self.staff.try_call("PATCH", &path, &cancel).map(drop);
             }
             Step::Pay => {
-                let gateway = if fastrand::bool() { "card" } else { "cash" };
-                let payment = json!({
-                    "order_id": order_id, "amount": total, "gateway": gateway,
-                    "type": TransactionType::Payment.word(),
-                    "status": TransactionStatus::Completed.word(),
-                });
-                self.call(Method::POST, "/api/transactions", &payment).await?;
-                Step::Send
+                let body = transaction(&order, TransactionType::Payment);
+                (&mut self.staff, "POST", "/api/transactions", body)
+            }
+            Step::Cook(line) => {
+                let mut body = json!({"done": (0..=line).collect::<Vec<_>>()});
+                if line + 1 >= lines {
+                    body["status"] = OrderStatus::Ready.word().into();
+                }
+                (&mut self.kitchen, "PATCH", path.as_str(), body)
+            }
+            Step::Recall => {
+                let body = json!({"status": OrderStatus::Processing.word(), "done": []});
+                (&mut self.kitchen, "PATCH", path.as_str(), body)
+            }
+            Step::HandOver => {
+                let body = json!({"status": OrderStatus::Completed.word()});
+                (&mut self.staff, "PATCH", path.as_str(), body)
+            }
+            Step::Refund => {
+                let line = lines.saturating_sub(1);
+                let mut body = transaction(&order, TransactionType::Refund);
+                body["restock"] =
+                    json!([{"line": line, "quantity": order["items"][line]["quantity"]}]);
+                (&mut self.staff, "POST", "/api/transactions", body)
             }
             Step::Send => {
                 let number = format!("TRACK{:06}", fastrand::u32(..1_000_000));
-                let parcel = json!({
-                    "order_id": order_id, "carrier": "UPS", "tracking_number": number,
+                let body = json!({
+                    "order_id": order["id"], "carrier": "UPS", "tracking_number": number,
                     "status": ShipmentStatus::Shipped.word(),
                 });
-                Step::Arrive(id(&self.call(Method::POST, "/api/shipments", &parcel).await?))
+                (&mut self.picker, "POST", "/api/shipments", body)
             }
             Step::Arrive(parcel) => {
+                let path = format!("/api/shipments/{parcel}");
                 let arrived = json!({"status": ShipmentStatus::Delivered.word()});
-                self.call(Method::PATCH, &format!("/api/shipments/{parcel}"), &arrived).await?;
-                return Ok(());
+                return self.picker.try_call("PATCH", &path, &arrived).map(drop);
             }
         };
-        self.open.push_back(OpenOrder { id: order_id, total, next });
+        if let Some(made) = client.try_call(method, path, &body)?
+            && let Some(next) = after(next, lines, &order, &made)
+        {
+            self.open.push_back(OpenOrder { order, next });
+        }
         Ok(())
     }
 
-    /// Sends a request that must succeed, and returns its JSON.
-    async fn call(&mut self, method: Method, path: &str, json: &Value) -> Result<Value, String> {
-        let reply = self.send(method, path, json).await?;
-        let status = reply.status();
-        let json = body(reply).await?;
-        if status.is_success() { Ok(json) } else { Err(format!("{path}: {status}: {json}")) }
-    }
-
-    async fn send(
-        &mut self,
-        method: Method,
-        path: &str,
-        json: &Value,
-    ) -> Result<hyper::Response<hyper::body::Incoming>, String> {
-        self.requests.ready().await.map_err(|error| error.to_string())?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.address.to_string())
-            .header(header::COOKIE, &self.cookie)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(json.to_string())))
-            .map_err(|error| error.to_string())?;
-        self.requests.send_request(request).await.map_err(|error| error.to_string())
+    /// Brings more of all that is counted, but not of what only the market sells.
+    fn deliver(&mut self) -> Result<(), String> {
+        let body = json!({"change": 50, "reason": StockReason::Delivery.word()});
+        for (goods, id) in GOODS.iter().zip(&self.products) {
+            if goods.is_counted() && goods.barcode != LAST.barcode {
+                self.staff.try_call("POST", &format!("/api/products/{id}/stock"), &body)?;
+            }
+        }
+        Ok(())
     }
 }
 
-async fn body(reply: hyper::Response<hyper::body::Incoming>) -> Result<Value, String> {
-    let bytes = reply.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    if bytes.is_empty() {
-        return Ok(Value::Null);
+/// What happens to an order after a step, whose response is `made`.
+fn after(step: Step, lines: usize, order: &Value, made: &Value) -> Option<Step> {
+    match step {
+        Step::Pay if order["customer_id"].is_null() => Some(Step::Cook(0)),
+        Step::Pay => Some(Step::Send),
+        Step::Cook(line) if line + 1 < lines => Some(Step::Cook(line + 1)),
+        Step::Cook(_) if fastrand::u8(..8) == 0 => Some(Step::Recall),
+        Step::Cook(_) => Some(Step::HandOver),
+        Step::Recall => Some(Step::Cook(0)),
+        Step::HandOver if fastrand::u8(..8) == 0 => Some(Step::Refund),
+        Step::Send => Some(Step::Arrive(id(made))),
+        Step::HandOver | Step::Refund | Step::Arrive(_) => None,
     }
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
-fn id(entity: &Value) -> i64 {
-    entity["id"].as_i64().unwrap_or_default()
+/// A sale at the till. Some have discounts and a note, some are handed over at once.
+fn till(mut lines: Value, begun: usize) -> Value {
+    let has_discount = begun.is_multiple_of(4);
+    if has_discount {
+        lines[0]["discount"] = number("0.10");
+        lines[0]["note"] = "no sugar".into();
+    }
+    let mut sale = json!({
+        "client_id": client_id(), "items": lines,
+        "discount": number(if has_discount { "0.50" } else { "0" }),
+        "payments": [{"gateway": "cash", "amount": 200}],
+    });
+    if fastrand::bool() {
+        sale["status"] = OrderStatus::Completed.word().into();
+    }
+    sale
 }
 
-fn ids(entities: &Value) -> Vec<i64> {
-    entities.as_array().into_iter().flatten().map(id).collect()
+/// A sale that happened at the market a while ago: the shop may not have had so much, and the customer paid less,
+/// because there were no small coins.
+fn market() -> Value {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    json!({
+        "client_id": client_id(), "sold_at": timestamp::text(now - MARKET_DELAY_MS),
+        "items": [{"barcode": LAST.barcode, "quantity": 3}], "total": 22,
+        "payments": [{"gateway": "cash", "amount": 50}],
+        "status": OrderStatus::Completed.word(), "notes": "sold at the market",
+    })
+}
+
+/// A name that no other sale has.
+fn client_id() -> String {
+    format!("demo-{:016x}", fastrand::u64(..))
+}
+
+/// A transaction of an order's whole total.
+fn transaction(order: &Value, direction: TransactionType) -> Value {
+    json!({
+        "order_id": order["id"], "amount": order["total"],
+        "gateway": if fastrand::bool() { "card" } else { "cash" },
+        "type": direction.word(), "status": TransactionStatus::Completed.word(),
+    })
 }

@@ -13,6 +13,12 @@ pub(super) struct Login {
     pub(super) password: Secret,
 }
 
+/// The login of the user with this role.
+pub(super) fn of_role(logins: &[Login], role: Role) -> Result<&Login, String> {
+    let found = logins.iter().find(|login| login.role == role);
+    found.ok_or_else(|| format!("the demo has no user {}", role.name()))
+}
+
 /// Creates a user of each role in a new shop.
 pub(super) fn create(config: &Config) -> Result<Vec<Login>, String> {
     let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
