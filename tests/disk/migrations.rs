@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 const USERS: [&str; 4] = ["admin", "staff", "kiosk", "display"];
 /// Lists that show every table but the sessions and the stored responses.
-const LISTS: [&str; 7] =
-    ["orders", "products", "customers", "shipments", "transactions", "users", "audit"];
+const LISTS: [&str; 8] =
+    ["orders", "products", "customers", "shipments", "transactions", "users", "devices", "audit"];
 /// Nothing in the files expires, however old they become.
 const FLAGS: [&str; 8] = [
     "--session-idle",
@@ -59,8 +59,8 @@ fn repeat(client: &Client) -> Value {
     client.post_with("/api/orders", &body, &KEY).expect(201).json()
 }
 
-/// Fills every table with at least one row.
-fn fill(admin: &Client) {
+/// Fills every table with at least one row, and returns the token of a device.
+fn fill(admin: &Client) -> Value {
     let tea = product(admin, 2.5, 100);
     let made = order(admin, tea, 2)["id"].as_i64().unwrap();
     pay(admin, made, 5.0);
@@ -72,16 +72,32 @@ fn fill(admin: &Client) {
     let gone = outside_order(admin, 1.0);
     admin.delete(&format!("/api/orders/{gone}")).expect(204);
     admin.patch(&format!("/api/products/{tea}"), &json!({"price": 2.75})).expect(200);
+    let sold = json!({
+        "client_id": "frozen", "items": [{"product_id": tea, "quantity": 120, "discount": 5, "note": "Grüße"}],
+        "discount": 1.5, "payments": [{"gateway": "cash", "amount": 500}], "sold_at": "2026-01-25T10:30:00Z",
+    });
+    let sold = admin.post("/api/sales", &sold).expect(201).json()["order"]["id"].as_i64().unwrap();
+    admin.patch(&format!("/api/orders/{sold}"), &json!({"done": [0]})).expect(200);
+    let refund = json!({
+        "order_id": sold, "type": "refund", "status": "completed", "amount": 2.5, "gateway": "cash",
+        "restock": [{"line": 0, "quantity": 1}],
+    });
+    admin.post("/api/transactions", &refund).expect(201);
+    let more = json!({"change": 3, "reason": "count", "note": "found"});
+    admin.post(&format!("/api/products/{tea}/stock"), &more).expect(200);
+    let screen = json!({"name": "Küche", "role": "kitchen"});
+    admin.post("/api/devices", &screen).expect(201).json()["token"].take()
 }
 
 /// Stores a shop of this schema in the repository.
 fn freeze(version: usize) {
     let mut server = Server::with_users(&USERS, &FLAGS);
     let admin = server.admin();
-    fill(&admin);
+    let token = fill(&admin);
     let repeated = repeat(&admin);
     let session = admin.cookie().unwrap();
-    let told = json!({"session": session, "repeated": repeated, "told": told(&admin)});
+    let told =
+        json!({"session": session, "token": token, "repeated": repeated, "told": told(&admin)});
     fs::write(file(version, "json"), format!("{told:#}\n")).unwrap();
     assert_eq!(server.stop(), Some(0));
     let copy = std::path::absolute(file(version, "db")).unwrap();
@@ -117,6 +133,11 @@ fn survives_an_upgrade(version: usize) {
     holds(&repeat(&session), &then["repeated"]);
     for user in USERS {
         server.login(user);
+    }
+    if let Some(token) = then["token"].as_str() {
+        let authorization = format!("Bearer {token}");
+        let me = anonymous.get_with("/api/auth/me", &[("authorization", &authorization)]);
+        assert_eq!(me.expect(200).json()["device"]["role"], "kitchen");
     }
     let before = head(&session);
     assert_eq!(before, then["told"]["events"].as_array().unwrap().len() as u64);
