@@ -230,7 +230,7 @@ fn every_principal_gets_the_answer_of_the_table() {
 }
 
 /// The methods and paths of the source, for each kind of entity.
-fn routes() -> BTreeSet<String> {
+pub(crate) fn routes() -> BTreeSet<String> {
     let table = &ROUTES[..ROUTES.find("#[cfg(test)]").unwrap()];
     let quoted = |text: &str| text.split('"').nth(1).map(str::to_owned);
     let mut routes = BTreeSet::new();

@@ -2,13 +2,17 @@
 
 import sys
 
-from tillcast_client import Client
+from tillcast_client import AuthenticatedClient, Client
+from tillcast_client.api.devices import create_device
 from tillcast_client.api.orders import create_order, get_order
 from tillcast_client.api.products import create_product
 from tillcast_client.api.sales import sell
 from tillcast_client.api.session import login
 from tillcast_client.api.transactions import create_transaction
+from tillcast_client.models.added_device import AddedDevice
+from tillcast_client.models.device_role import DeviceRole
 from tillcast_client.models.login import Login
+from tillcast_client.models.new_device import NewDevice
 from tillcast_client.models.new_order_line import NewOrderLine
 from tillcast_client.models.new_order_with_items import NewOrderWithItems
 from tillcast_client.models.new_product import NewProduct
@@ -43,11 +47,14 @@ paid = get_order.sync(client=client, id=order.id)
 assert isinstance(paid, Order), paid
 assert paid.payment_status is OrderPaymentStatus.PAID, paid.payment_status
 
+device = create_device.sync(client=client, body=NewDevice(name="Till", role=DeviceRole.STAFF))
+assert isinstance(device, AddedDevice) and isinstance(device.token, str), device
+till = AuthenticatedClient(base_url=base_url, token=device.token)
 lines: list[SaleLineById | SaleLineBySku | SaleLineByBarcode] = [SaleLineBySku(sku="TEA", quantity=3)]
 cash = Tender(gateway="cash", amount=10.0)
 told = NewSale(client_id="till 1, sale 1", items=lines, payments=[cash], total=7.5)
 for first in (True, False):
-    answer = sell.sync_detailed(client=client, body=told)
+    answer = sell.sync_detailed(client=till, body=told)
     assert answer.status_code == (201 if first else 200), answer
     sale = answer.parsed
     assert isinstance(sale, Sale), sale
