@@ -38,8 +38,6 @@ const WORKER_BYTES: usize = 512 * KIB;
 const SESSION_BYTES: usize = 256;
 /// The times of a kiosk's orders in their table.
 const KIOSK_BYTES: usize = 4 * l::KIOSK_ORDERS_MAX + 48;
-/// Both descriptions of the API, for plain HTTP or for TLS.
-const DESCRIPTIONS_BYTES: usize = 176 * KIB;
 /// A counter in a throttle's table, with its key.
 const COUNTER_BYTES: usize = 48;
 /// An entry of the audit trail that waits to be stored.
@@ -113,7 +111,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("bodies of requests, KiB", limits.bodies_kib, BODY_KIB_BYTES),
         bound("worker threads (--workers)", config.workers, WORKER_BYTES),
         bound("pages of lists, as rows and as JSON", limits.pages_at_once, 3 * l::PAGE_BYTES_MAX),
-        bound("the descriptions of the API", descriptions, DESCRIPTIONS_BYTES),
+        bound("the descriptions of the API", descriptions, l::DESCRIPTIONS_BYTES),
         bound("frames in the ring", 1, l::RING_BYTES_MAX),
         bound("slots of the ring", l::RING_EVENTS, 32),
         bound("password hashes at once", l::HASHES_AT_ONCE, limits.hash.memory_kib as usize * KIB),

@@ -23,7 +23,8 @@ impl Description {
     /// The text; `make` is called only for the first.
     pub(super) fn text(&self, secure: bool, make: impl FnOnce() -> String) -> Bytes {
         let text = if secure { &self.secure } else { &self.plain };
-        text.get_or_init(|| make().into()).clone()
+        // Without the room that the text had for more.
+        text.get_or_init(|| make().into_boxed_str().into_boxed_bytes().into()).clone()
     }
 }
 

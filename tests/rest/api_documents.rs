@@ -11,6 +11,7 @@ use crate::common::{
 use schema::{check, resolved};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tillcast::limits::DESCRIPTIONS_BYTES;
 
 const PLURALS: [&str; 7] =
     ["orders", "products", "customers", "shipments", "transactions", "users", "devices"];
@@ -90,6 +91,18 @@ fn the_document_has_every_route() {
     let mut routes = matrix::routes();
     routes.retain(|route| !PAGES.contains(&&**route));
     assert_eq!(described, routes);
+}
+
+/// `tillcast limits` counts them; over TLS, the cookie's name is longer.
+#[test]
+fn the_documents_are_no_longer_than_their_bound() {
+    let server = Server::with(&["--trusted-proxy", "127.0.0.1"]);
+    let length = |path: &str| {
+        let tls = [("x-forwarded-proto", "https")];
+        server.anonymous().get_with(path, &tls).expect(200).body.len()
+    };
+    let both = length("/openapi.json") + length("/asyncapi.json");
+    assert!(both <= DESCRIPTIONS_BYTES, "{both}");
 }
 
 #[test]
