@@ -15,6 +15,7 @@ pub mod entities;
 pub mod event;
 pub mod input;
 pub mod json;
+pub(crate) mod json_literal;
 pub mod json_schema;
 pub mod kind;
 pub mod log_id;

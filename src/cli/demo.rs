@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, thread};
 
-use serde_json::json;
-
 use crate::cli::address::reachable;
 use crate::cli::logging;
 use crate::cli::serve::{end, runtime, settings};
 use crate::cli::terminal::{print, program};
 use crate::config::Config;
 use crate::domain::Role;
+use crate::domain::json_literal::json;
 use crate::server::Server;
 
 use assistant::Shop;

@@ -1,8 +1,9 @@
 //! The entities and their events as JSON Schema (2020-12), for the documents of the HTTP API and of
 //! the WebSocket. Both keep them under `#/components/schemas`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::domain::json_literal::json;
 use crate::domain::product::SKU;
 use crate::domain::schema::{Origin, Type};
 use crate::domain::{EntityKind, Field};

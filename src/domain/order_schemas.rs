@@ -1,8 +1,9 @@
 //! The lines of orders, sales, taxes and changes of stock as JSON Schema, for the document of the HTTP API.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::domain::EntityKind;
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{
     Direction, TEXT, amount, choice, closed, currency_of_lines, field_schema, id, members,
     nullable, object, reference, text, time,

@@ -4,9 +4,10 @@ use std::mem;
 use std::net::IpAddr;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::check::one_of;
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{choice, id, members, object, reference, time};
 use crate::domain::product::STOCK;
 use crate::domain::stock_change::StockReason;
@@ -131,7 +132,7 @@ pub(super) fn schema() -> Value {
 }
 
 fn nullable_reason() -> Value {
-    let words = StockReason::WORDS.iter().map(|word| json!(word)).chain([Value::Null]);
+    let words = StockReason::WORDS.iter().map(|word| json!(*word)).chain([Value::Null]);
     json!({
         "type": ["string", "null"], "enum": words.collect::<Vec<_>>(),
         "description": "The reason of a change of stock.",

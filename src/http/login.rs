@@ -3,9 +3,10 @@
 use hyper::StatusCode;
 use hyper::header;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::password;
+use crate::domain::json_literal::json;
 use crate::domain::text::normalize;
 use crate::domain::{Code, Device, FieldError, Precondition, Principal, Secret, User};
 use crate::http::api::Api;
@@ -98,7 +99,7 @@ impl Api {
 
 /// The device of a session, as JSON.
 pub(super) fn brief(Device { id, name, role, .. }: &Device) -> Value {
-    json!({"id": id, "name": name, "role": role.name()})
+    json!({"id": *id, "name": name.as_str(), "role": role.name()})
 }
 
 /// The user of a session, as JSON.

@@ -7,8 +7,9 @@ mod operation;
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::domain::json_literal::json;
 use crate::domain::{Code, EntityKind};
 use crate::http::api::Api;
 use crate::http::openapi::names::path_of;

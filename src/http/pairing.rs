@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::auth::pairing::{PairingRefused, Polled};
 use crate::auth::pairing_table::CodeRefused;
 use crate::domain::device::NewDevice;
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{choice, closed, members, object, reference, time};
 use crate::domain::{Code, Reject, timestamp};
 use crate::http::api::Api;

@@ -1,8 +1,9 @@
 //! `/asyncapi.json`: the messages of the WebSocket and the events, AsyncAPI 3.0.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::domain::EntityKind;
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{
     self, VERBS, choice, closed, event_name, members, reference, seq, title,
 };

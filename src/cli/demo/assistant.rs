@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::demo::client::Client;
 use crate::cli::demo::goods::{self, GOODS, LAST, id, number};
 use crate::cli::demo::login::{Login, of_role};
+use crate::domain::json_literal::json;
 use crate::domain::order::OrderStatus;
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::stock_change::StockReason;
@@ -106,7 +107,8 @@ impl Shop {
             3 => (&mut self.market, "/api/sales", market(), Step::HandOver),
             2 | 7 => (&mut self.kiosk, "/api/orders", json!({"items": lines}), Step::Pay),
             _ => {
-                let customer = self.customers.get(fastrand::usize(..self.customers.len().max(1)));
+                let at = fastrand::usize(..self.customers.len().max(1));
+                let customer = self.customers.get(at).copied();
                 let notes = "Please call before you come.";
                 let order = json!({"customer_id": customer, "items": lines, "notes": notes});
                 (&mut self.staff, "/api/orders", order, Step::Pay)
@@ -166,13 +168,13 @@ impl Shop {
                 let line = lines.saturating_sub(1);
                 let mut body = transaction(&order, TransactionType::Refund);
                 body["restock"] =
-                    json!([{"line": line, "quantity": order["items"][line]["quantity"]}]);
+                    json!([{"line": line, "quantity": order["items"][line]["quantity"].clone()}]);
                 (&mut self.staff, "POST", "/api/transactions", body)
             }
             Step::Send => {
                 let number = format!("TRACK{:06}", fastrand::u32(..1_000_000));
                 let body = json!({
-                    "order_id": order["id"], "carrier": "UPS", "tracking_number": number,
+                    "order_id": id(&order), "carrier": "UPS", "tracking_number": number,
                     "status": ShipmentStatus::Shipped.word(),
                 });
                 (&mut self.picker, "POST", "/api/shipments", body)
@@ -257,7 +259,7 @@ fn client_id() -> String {
 /// A transaction of an order's whole total.
 fn transaction(order: &Value, direction: TransactionType) -> Value {
     json!({
-        "order_id": order["id"], "amount": order["total"],
+        "order_id": id(order), "amount": order["total"].clone(),
         "gateway": if fastrand::bool() { "card" } else { "cash" },
         "type": direction.word(), "status": TransactionStatus::Completed.word(),
     })

@@ -3,9 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::demo::login::Login;
+use crate::domain::json_literal::json;
 use crate::limits::DEMO_REPLY_BYTES_MAX;
 
 /// A connection that is logged in.
@@ -33,7 +34,7 @@ impl Client {
     /// Logs in with a user's password.
     pub(super) fn log_in(address: SocketAddr, user: &Login) -> Result<Self, String> {
         let mut client = Self::connect(address)?;
-        let login = json!({"username": user.role.name(), "password": user.password.0});
+        let login = json!({"username": user.role.name(), "password": user.password.0.as_str()});
         let cookie = client.send("POST", "/api/auth/login", &login)?.cookie;
         client.credential = format!("Cookie: {}\r\n", cookie.ok_or("no cookie came")?);
         Ok(client)

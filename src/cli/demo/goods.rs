@@ -1,8 +1,9 @@
 //! What the demo's shop sells, and to whom.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::demo::client::Client;
+use crate::domain::json_literal::json;
 
 /// A kind of goods.
 pub(super) struct Goods {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{
     self, NOT_BLANK, choice, closed, id, members, object, reference, seq, time, title,
 };
@@ -64,10 +65,10 @@ pub(super) fn problem_response(codes: &[Code]) -> Value {
 }
 
 fn header_definitions() -> Value {
-    let text = json!({"type": "string"});
+    let text = || json!({"type": "string"});
     json!({
-        "ETag": {"schema": text, "description": "The version, for If-Match and If-None-Match."},
-        "Location": {"schema": text, "description": "The path of the new entity."},
+        "ETag": {"schema": text(), "description": "The version, for If-Match and If-None-Match."},
+        "Location": {"schema": text(), "description": "The path of the new entity."},
         "RetryAfter": {
             "schema": {"type": "integer", "minimum": 1},
             "description": "The seconds to wait before another try.",
@@ -77,7 +78,7 @@ fn header_definitions() -> Value {
             "description": "The position in the event log that this reply reflects. A subscription \
                             `since` it misses nothing.",
         },
-        "TillcastVersion": {"schema": text, "description": "The server's version."},
+        "TillcastVersion": {"schema": text(), "description": "The server's version."},
     })
 }
 
@@ -183,7 +184,7 @@ fn problem() -> Value {
 }
 
 fn password() -> Value {
-    json!({"type": "string", "minLength": PASSWORD_CHARS.start(), "maxLength": PASSWORD_CHARS.end()})
+    json!({"type": "string", "minLength": *PASSWORD_CHARS.start(), "maxLength": *PASSWORD_CHARS.end()})
 }
 
 fn user_schemas() -> Map<String, Value> {
@@ -228,7 +229,7 @@ fn device_schemas() -> Map<String, Value> {
         "type": "string", "minLength": 1, "maxLength": DEVICE_NAME_CHARS_MAX, "pattern": NOT_BLANK,
     });
     let or_null = |mut schema: Value, about: &str| {
-        schema["type"] = json!([schema["type"], "null"]);
+        schema["type"] = json!([schema["type"].take(), "null"]);
         schema["description"] = json!(about);
         schema
     };

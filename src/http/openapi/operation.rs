@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use hyper::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::domain::json_literal::json;
 use crate::domain::json_schema::{Direction, field_schema, members, reference};
 use crate::domain::schema::Type;
 use crate::domain::{Code, EntityKind, Role};
@@ -31,7 +32,7 @@ pub(super) fn operation(route: &Route, kind: Option<EntityKind>) -> Value {
         RequestBody::MergePatch(name) => ("application/merge-patch+json", name),
     };
     let schema = reference(&fill(name, kind));
-    let mut content = json!({media: {"schema": schema}});
+    let mut content = json!({media: {"schema": schema.clone()}});
     if media != "application/json" {
         content["application/json"] = json!({"schema": schema});
     }
