@@ -295,7 +295,7 @@ fn a_database_that_contradicts_itself_is_reported() {
         "UPDATE orders SET seq = seq + 1000 WHERE id = 3",
         "PRAGMA foreign_keys = OFF; DELETE FROM orders WHERE id = 3",
         "DELETE FROM customers",
-        "PRAGMA foreign_keys = OFF; INSERT INTO sessions VALUES (zeroblob(32), 99, 0, 0)",
+        "PRAGMA foreign_keys = OFF; INSERT INTO sessions VALUES (zeroblob(32), 99, 0, 0, NULL)",
     ] {
         fs::write(&file, &sound).unwrap();
         let conn = Connection::open(&file).unwrap();
