@@ -329,6 +329,11 @@ mod tests {
         assert_eq!(check(3, later), ended, "unknown");
         let none = Caller { principal: ana, address: None, credential: None };
         assert_eq!(check_caller(&conn, &none), ended);
+        // A device's session outlives a change of its role; a request that waits for the writer does not.
+        conn.execute("UPDATE users SET role = 'staff' WHERE username = 'ana'", []).unwrap();
+        assert_eq!(check(1, later), ended, "another role");
+        conn.execute("UPDATE users SET role = 'admin' WHERE username = 'ana'", []).unwrap();
+        assert_eq!(check(1, later), Ok(()));
         remove(&mut shop.tx, &[hash(1)]).unwrap();
         assert_eq!(check(1, later), ended, "removed");
         assert_eq!(check_caller(&conn, &Caller::CONSOLE), Ok(()));
