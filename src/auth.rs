@@ -145,12 +145,16 @@ impl Auth {
             self.verify_credentials(&username, password, source, owner, stranger).await?;
         let token = token::generate().ok_or(Reject::Unavailable)?;
         let browser_token = token::generate().ok_or(Reject::Unavailable)?;
+        let is_device = |hash: &TokenHash| {
+            self.sessions.find(hash).is_ok_and(|session| session.principal.is_device())
+        };
+        let (devices, replaced) = hashes(&self.cookie).into_iter().partition(is_device);
         let new = NewSession {
             token_hash: token::hash(&token),
             username,
             password_hash,
             renewed_hash,
-            replaced: hashes(&self.cookie),
+            replaced,
             client,
             browser_token: token::hash(&browser_token),
         };
@@ -161,6 +165,7 @@ impl Auth {
         for owner in displaced {
             self.journal.note(Action::Displace, owner, actor, now);
         }
+        self.end_sessions(from, devices).await?;
         let session = self.cookie.set(&token, self.lifetimes.max, from.secure);
         let device = self.device_cookie.set(&browser_token, DEVICE_COOKIE_AGE, from.secure);
         Ok((user, [session, device]))

@@ -1,10 +1,11 @@
-//! Adding devices. Each has one session, by a token that is new or that it has already.
+//! Adding devices, and removing one whose browser forgets it. Each has one session, by a token that is new or that
+//! it has already.
 
 use std::time::Instant;
 
-use crate::auth::{Auth, token};
+use crate::auth::{Auth, ClientAddr, token};
 use crate::domain::device::NewDevice;
-use crate::domain::{Reject, Secret};
+use crate::domain::{Precondition, Principal, Reject, Secret};
 use crate::store::{Action, Caller, IdempotencyKey, StoredResponse, TokenHash};
 
 impl Auth {
@@ -36,5 +37,23 @@ impl Auth {
             self.journal.note(Action::Displace, owner, caller.into(), Instant::now());
         }
         Ok((added.response, added.is_new))
+    }
+
+    /// Ends sessions that a browser is about to forget, because its cookie gets another token. A device goes with its
+    /// session: without the token it could never come back.
+    pub(super) async fn end_sessions(
+        &self,
+        from: ClientAddr,
+        sessions: Vec<TokenHash>,
+    ) -> Result<(), Reject> {
+        for session in sessions.iter().filter_map(|hash| self.sessions.find(hash).ok()) {
+            if let Principal::Device { id, .. } = session.principal {
+                let caller = self.caller(&session, from.address)?;
+                self.store.remove_device(caller, id, Precondition::default()).await?;
+            } else {
+                self.store.remove_sessions(vec![session.token_hash]).await?;
+            }
+        }
+        Ok(())
     }
 }

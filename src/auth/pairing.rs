@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::auth::pairing_table::{Applicant, CodeRefused, Pairing, Progress};
 use crate::auth::session::Session;
 use crate::auth::{Auth, ClientAddr, token};
+use crate::domain::Reject;
 use crate::domain::device::NewDevice;
-use crate::domain::{Precondition, Principal, Reject};
 use crate::limits::PAIRING_LIFE;
-use crate::store::{Action, Caller, StoredResponse, TokenHash, clock};
+use crate::store::{Action, Caller, StoredResponse, clock};
 use crate::sync;
 
 /// A pairing that a device has begun.
@@ -100,32 +100,12 @@ impl Auth {
             sync::lock(&self.pairings).settle(&hash, true, now);
             session.seen_at(from.address);
             let Some(id) = session.principal.id() else { return Err(missing) };
-            self.end_earlier(from, &hash, lines()).await?;
+            let earlier = self.token_hashes(from.secure, lines()).filter(|one| *one != hash);
+            self.end_sessions(from, earlier.collect()).await?;
             let cookie = self.cookie.set(&secret, self.lifetimes.device, from.secure);
             return Ok(Polled::Approved(id, cookie));
         }
         Err(missing)
-    }
-
-    /// Ends the sessions in a browser's cookie but this one: the browser is about to forget them. A device goes with
-    /// its session.
-    async fn end_earlier<'h>(
-        &self,
-        from: ClientAddr,
-        own: &TokenHash,
-        cookie_lines: impl Iterator<Item = &'h [u8]>,
-    ) -> Result<(), Reject> {
-        let hashes = self.token_hashes(from.secure, cookie_lines).filter(|hash| hash != own);
-        let earlier: Vec<_> = hashes.filter_map(|hash| self.sessions.find(&hash).ok()).collect();
-        for session in earlier {
-            if let Principal::Device { id, .. } = session.principal {
-                let caller = self.caller(&session, from.address)?;
-                self.store.remove_device(caller, id, Precondition::default()).await?;
-            } else {
-                self.store.remove_sessions(vec![session.token_hash]).await?;
-            }
-        }
-        Ok(())
     }
 
     /// The value of `Set-Cookie` that keeps a device's cookie for another lifetime, as its use does with its session.

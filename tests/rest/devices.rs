@@ -2,7 +2,8 @@
 //! that gives another's rights, or that a cookie can stand in for.
 
 use crate::common::{
-    Answer, Client, Raw, Server, head, json_request, order, outside_order, product, unique,
+    Answer, Client, Raw, Server, head, json_request, order, outside_order, password_of, product,
+    unique,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -244,6 +245,24 @@ fn a_device_cannot_act_as_a_user() {
     // Without its token it could never come back, so a logout removes it.
     by(&anonymous, &device, "POST", "/api/auth/logout", Some(&json!({}))).expect(204);
     by(&anonymous, &device, "GET", "/api/auth/me", None).expect(401);
+    admin.get(&path(&device)).expect(404);
+}
+
+/// The browser forgets the device's token, so the device could never come back.
+#[test]
+fn a_login_on_a_device_removes_it() {
+    let server = Server::with_users(&["staff"], &[]);
+    let admin = server.admin();
+    let device = add(&admin, "display");
+    let name = admin.cookie().unwrap().split_once('=').unwrap().0;
+    let pair = format!("{name}={}", device["token"].as_str().unwrap());
+    let browser = server.anonymous().with_cookie(Some(&pair));
+    assert_eq!(browser.get("/api/auth/me").expect(200).json()["device"]["id"], device["id"]);
+    browser.try_login("staff", "not the password").expect(401);
+    admin.get(&path(&device)).expect(200);
+    let staff = browser.login("staff", &password_of("staff"));
+    assert_eq!(staff.get("/api/auth/me").expect(200).json()["user"]["username"], "staff");
+    browser.get("/api/auth/me").expect(401);
     admin.get(&path(&device)).expect(404);
 }
 
