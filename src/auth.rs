@@ -316,6 +316,7 @@ impl Auth {
 
     /// Stores the entries about logins in the audit trail.
     pub async fn store_login_entries(&self) {
+        let _turn = self.journal.turn().await;
         let entries = self.journal.take();
         if entries.is_empty() {
             return;

@@ -15,7 +15,11 @@ use crate::sync;
 use crate::throttle::Failures;
 
 /// The entries that are not stored yet.
-pub(super) struct LoginJournal(Mutex<State>);
+pub(super) struct LoginJournal {
+    state: Mutex<State>,
+    /// Held while entries are being stored, so that a reader of the trail waits for those on their way.
+    storing: tokio::sync::Mutex<()>,
+}
 
 struct State {
     pending: Vec<(Actor, AuditRecord)>,
@@ -26,7 +30,8 @@ struct State {
 impl LoginJournal {
     pub(super) fn new() -> Self {
         let counts = Failures::new(LOGIN_ENTRIES_PER_USER, LOGIN_WINDOW);
-        Self(Mutex::new(State { pending: Vec::new(), counts }))
+        let state = Mutex::new(State { pending: Vec::new(), counts });
+        Self { state, storing: tokio::sync::Mutex::new(()) }
     }
 
     /// Notes what somebody did with a user's logins, unless there are too many such entries lately.
@@ -44,13 +49,18 @@ impl LoginJournal {
         state.pending.push((actor, AuditRecord { action, subject, row_id: user_id, seqs: None }));
     }
 
+    /// Waits until entries that were taken are stored; further ones wait until the turn is dropped.
+    pub(super) async fn turn(&self) -> impl Drop {
+        self.storing.lock().await
+    }
+
     /// Takes the entries to be stored.
     pub(super) fn take(&self) -> Vec<(Actor, AuditRecord)> {
         std::mem::take(&mut self.lock().pending)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        sync::lock(&self.0)
+        sync::lock(&self.state)
     }
 }
 
