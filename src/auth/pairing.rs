@@ -91,10 +91,15 @@ impl Auth {
         for secret in secrets {
             let (hash, now) = (token::hash(&secret), Instant::now());
             missing = PairingRefused::Ended;
-            let Some(progress) = sync::lock(&self.pairings).progress(&hash, now) else { continue };
-            let Ok(session) = self.sessions.find(&hash) else {
-                let is_over = progress == Progress::Approved;
-                return if is_over { Err(missing) } else { Ok(Polled::Waiting) };
+            let progress = sync::lock(&self.pairings).progress(&hash, now);
+            let session = match (progress, self.sessions.find(&hash)) {
+                (Some(Progress::Waiting | Progress::Claimed), Err(_)) => {
+                    return Ok(Polled::Waiting);
+                }
+                (Some(Progress::Approved) | None, Err(_)) => continue,
+                // The server has started again since the approval.
+                (None, Ok(session)) if self.sessions.age(&session) >= PAIRING_LIFE => continue,
+                (_, Ok(session)) => session,
             };
             // The admin's request may have been given up before it could tell.
             sync::lock(&self.pairings).settle(&hash, true, now);

@@ -173,6 +173,11 @@ impl Session {
         from.saturating_add(millis(lifetime))
     }
 
+    /// The time of its opening.
+    pub(super) fn created(&self) -> u64 {
+        self.created
+    }
+
     /// The address from which a device used it last.
     pub(super) fn address(&self) -> Option<IpAddr> {
         *sync::lock(&self.address)

@@ -117,6 +117,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// The time since a session was opened.
+    pub fn age(&self, session: &Session) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(session.created()))
+    }
+
     /// The right to act by a session that was found.
     pub fn credential(&self, session: &Session) -> Credential {
         let expires_ms = session.expires(&self.lifetimes);

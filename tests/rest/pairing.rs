@@ -4,6 +4,7 @@
 mod strangers;
 
 use crate::common::{Answer, Client, PATIENCE, Raw, Server, json_request};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::thread;
 use std::time::Instant;
@@ -213,28 +214,38 @@ fn an_approval_that_fails_leaves_the_device_waiting() {
 /// Its codes are in memory only, and the sessions are not.
 #[test]
 fn a_restart_ends_what_is_open_and_no_session() {
+    let moved = |server: &Server, client: &Client, name: &str| {
+        let port = server.address().port();
+        let cookie = format!("tillcast_{name}_{port}={}", token(client.cookie().unwrap()));
+        server.anonymous().with_cookie(Some(&cookie))
+    };
     let mut server = Server::start();
     let admin = server.admin();
     let (waiting, approved) = (ask(&server.anonymous(), &[]), ask(&server.anonymous(), &[]));
     approved.approve(&admin, "display").expect(201);
-    let screen = approved.paired();
     server.kill();
-    let server = server.again();
-    let moved = |client: &Client, name: &str| {
-        let cookie = format!(
-            "tillcast_{name}_{}={}",
-            server.address().port(),
-            token(client.cookie().unwrap())
-        );
-        server.anonymous().with_cookie(Some(&cookie))
-    };
+    let mut server = server.again();
+    let answer = moved(&server, &waiting.client, "pairing").get("/api/pairing");
+    assert_eq!(answer.problem(410)["code"], "pairing_ended");
     for asking in [&waiting, &approved] {
-        let answer = moved(&asking.client, "pairing").get("/api/pairing");
-        assert_eq!(answer.problem(410)["code"], "pairing_ended");
-        let path = asking.path();
-        assert_eq!(server.adopt(&admin).get(&path).problem(404)["code"], "not_found");
+        let answer = server.adopt(&admin).get(&asking.path());
+        assert_eq!(answer.problem(404)["code"], "not_found");
     }
-    moved(&screen, "session").get("/api/auth/me").expect(200);
+    // The power failed before the device learned of its approval.
+    let answer = moved(&server, &approved.client, "pairing").get("/api/pairing").expect(200);
+    assert_eq!(answer.json()["status"], "approved");
+    let session = server.anonymous().with_cookie(Some(&answer.session_cookie()));
+    session.get("/api/auth/me").expect(200);
+    // Ten minutes later that cookie is worth nothing.
+    server.kill();
+    let database = Connection::open(server.data_dir().join("tillcast.db")).unwrap();
+    let earlier = "UPDATE sessions SET created_at = created_at - 600000";
+    database.execute(earlier, []).unwrap();
+    drop(database);
+    let server = server.again();
+    moved(&server, &session, "session").get("/api/auth/me").expect(200);
+    let answer = moved(&server, &approved.client, "pairing").get("/api/pairing");
+    assert_eq!(answer.problem(410)["code"], "pairing_ended");
 }
 
 /// A browser that is paired forgets its old session's cookie, so that session ends.
