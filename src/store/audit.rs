@@ -74,11 +74,12 @@ pub(super) fn note(
     note: &AuditRecord,
 ) -> Result<(), Reject> {
     let Actor { principal_id, address } = actor.into();
+    // With `VALUES` it is one row: for the rows of a `SELECT`, SQLite keeps a journal of the statement.
     let sql = "
         INSERT INTO audit (at, user_id, username, device_name,
                            address, action, kind, row_id, fields, seq, events, reason, note)
-        SELECT ?1, ?2, username, device_name, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-        FROM (SELECT 1) LEFT JOIN users ON id = ?2";
+        VALUES (?1, ?2, (SELECT username FROM users WHERE id = ?2),
+                (SELECT device_name FROM users WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     let address = address.map(Address);
     let (action, fields) = (note.action.number(), note.action.fields());
