@@ -79,7 +79,7 @@ fn a_session_that_a_login_displaces_has_an_entry() {
     let sql = "
         WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 64)
         INSERT INTO sessions (token_hash, user_id, created_at, used_at)
-            SELECT randomblob(32), 2, 1, 1 FROM n";
+            SELECT randomblob(32), 2, unixepoch() * 1000, unixepoch() * 1000 FROM n";
     assert_eq!(database.execute(sql, []), Ok(64));
     for _ in 0..2 {
         server.anonymous().login("staff", &password_of("staff"));
