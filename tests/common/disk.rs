@@ -5,7 +5,7 @@
 //! all mounts, and hold the disk when it is unmounted: mounted again, it would still be the file
 //! system that was cut off. The mount also ends with the test's thread, however that ends.
 
-use super::Server;
+use super::{PATIENCE, Server};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,6 +13,7 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 use tempfile::{NamedTempFile, TempDir};
 
 /// A mounted disk; dropping it unmounts it. Drop its server first.
@@ -51,7 +52,16 @@ impl Disk {
     }
 
     pub(crate) fn unmount(&self) {
-        root("umount", &[text(self.folder.path())]);
+        let begun = Instant::now();
+        // A program that another test starts holds this process's open files until it runs.
+        loop {
+            let output = Command::new("umount").arg(self.folder.path()).output().unwrap();
+            if output.status.success() {
+                return;
+            }
+            let is_busy = String::from_utf8_lossy(&output.stderr).contains("busy");
+            assert!(is_busy && begun.elapsed() < PATIENCE, "{output:?}");
+        }
     }
 
     /// Remounts it with other options: `ro`, or `abort`, as the kernel does with a file system that
