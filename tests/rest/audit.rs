@@ -326,12 +326,19 @@ fn a_trail_that_does_not_fit_the_log_is_found() {
     assert!(sound.status.success(), "{sound:?}");
     let file = server.data_dir().join("tillcast.db");
     let whole = std::fs::read(&file).unwrap();
+    // The admin's login has an entry too, anywhere between these.
+    let id_of = |seq: i64| {
+        let database = Connection::open(&file).unwrap();
+        let id = database.query_row("SELECT id FROM audit WHERE seq = ?", [seq], |row| row.get(0));
+        id.map(|id: i64| format!("entry {id}")).unwrap()
+    };
+    let [tea, order, price] = [1, 2, 4].map(id_of);
     for (wrong, told) in [
-        ("DELETE FROM audit WHERE id = 3", "seq"),
-        ("DELETE FROM audit WHERE id = 4", "nothing tells who made seq 4"),
-        ("UPDATE audit SET row_id = 99 WHERE id = 3", "entry 3"),
-        ("UPDATE audit SET action = 2 WHERE id = 4", "entry 4"),
-        ("UPDATE audit SET kind = 3 WHERE id = 2", "entry 2"),
+        ("DELETE FROM audit WHERE seq = 2", "seq"),
+        ("DELETE FROM audit WHERE seq = 4", "nothing tells who made seq 4"),
+        ("UPDATE audit SET row_id = 99 WHERE seq = 2", order.as_str()),
+        ("UPDATE audit SET action = 2 WHERE seq = 4", price.as_str()),
+        ("UPDATE audit SET kind = 3 WHERE seq = 1", tea.as_str()),
     ] {
         Connection::open(&file).unwrap().execute(wrong, []).unwrap();
         let checked = server.cli(&["check"], "");
