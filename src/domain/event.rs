@@ -190,10 +190,9 @@ impl<'r> JsonWriter<'r> {
     }
 
     fn put_items(&mut self) -> Result<(), Reject> {
-        let out = &mut self.out;
-        out.push('[');
-        for (at, item) in order_lists::ITEMS.read(self.row)?.iter().enumerate() {
-            out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
+        let (list, decimals) = (order_lists::ITEMS.read(self.row)?, self.decimals);
+        put_objects(&mut self.out, &list, |out, item| {
+            out.push_str("\"product_id\":");
             write_integer(out, item.product_id, 1);
             out.push_str(",\"name\":");
             put_text(out, &item.name);
@@ -202,11 +201,11 @@ impl<'r> JsonWriter<'r> {
             out.push_str(",\"quantity\":");
             item.quantity.write(out);
             out.push_str(",\"unit_price\":");
-            decimal::write(out, item.unit_price, self.decimals);
+            decimal::write(out, item.unit_price, decimals);
             out.push_str(",\"line_total\":");
-            decimal::write(out, item.line_total(), self.decimals);
+            decimal::write(out, item.line_total(), decimals);
             out.push_str(",\"discount\":");
-            decimal::write(out, item.discount, self.decimals);
+            decimal::write(out, item.discount, decimals);
             out.push_str(",\"tax_rate\":");
             match item.tax_rate {
                 Some(rate) => rate.write(out),
@@ -217,55 +216,55 @@ impl<'r> JsonWriter<'r> {
                 Some(note) => put_text(out, note),
                 None => out.push_str("null"),
             }
-            out.push('}');
-        }
-        out.push(']');
+        });
         Ok(())
     }
 
     fn put_restock(&mut self) -> Result<(), Reject> {
-        let out = &mut self.out;
-        out.push('[');
-        for (at, one) in transaction::RESTOCK_LIST.read(self.row)?.iter().enumerate() {
-            out.push_str(if at == 0 { "{\"line\":" } else { ",{\"line\":" });
+        let list = transaction::RESTOCK_LIST.read(self.row)?;
+        put_objects(&mut self.out, &list, |out, one| {
+            out.push_str("\"line\":");
             out.push_str(itoa::Buffer::new().format(one.line));
-            out.push_str(",\"quantity\":");
+            put_name(out, "quantity");
             one.quantity.write(out);
-            out.push('}');
-        }
-        out.push(']');
+        });
         Ok(())
     }
 
     fn put_oversold(&mut self) -> Result<(), Reject> {
-        let out = &mut self.out;
-        out.push('[');
-        for (at, one) in order_lists::OVERSOLD.read(self.row)?.iter().enumerate() {
-            out.push_str(if at == 0 { "{\"product_id\":" } else { ",{\"product_id\":" });
+        let list = order_lists::OVERSOLD.read(self.row)?;
+        put_objects(&mut self.out, &list, |out, one| {
+            out.push_str("\"product_id\":");
             write_integer(out, one.product_id, 1);
-            out.push_str(",\"quantity\":");
+            put_name(out, "quantity");
             one.quantity.write(out);
-            out.push('}');
-        }
-        out.push(']');
+        });
         Ok(())
     }
 
     fn put_taxes(&mut self) -> Result<(), Reject> {
-        let out = &mut self.out;
-        out.push('[');
-        for (at, one) in order_lists::TAXES.read(self.row)?.iter().enumerate() {
-            out.push_str(if at == 0 { "{\"rate\":" } else { ",{\"rate\":" });
+        let (list, decimals) = (order_lists::TAXES.read(self.row)?, self.decimals);
+        put_objects(&mut self.out, &list, |out, one| {
+            out.push_str("\"rate\":");
             one.rate.write(out);
             for (name, minor) in [("net", one.net), ("tax", one.tax)] {
                 put_name(out, name);
-                decimal::write(out, minor, self.decimals);
+                decimal::write(out, minor, decimals);
             }
-            out.push('}');
-        }
-        out.push(']');
+        });
         Ok(())
     }
+}
+
+/// Appends a list of objects; `put` appends the members of each.
+fn put_objects<T>(out: &mut String, list: &[T], put: impl Fn(&mut String, &T)) {
+    out.push('[');
+    for (at, one) in list.iter().enumerate() {
+        out.push_str(if at == 0 { "{" } else { ",{" });
+        put(out, one);
+        out.push('}');
+    }
+    out.push(']');
 }
 
 /// Appends `,"name":`. A page of orders has a thousand of them; `extend` would take three times as long.
