@@ -38,7 +38,7 @@ impl Bearer {
     }
 }
 
-/// What stands behind the scheme of a bearer; `None` for another scheme.
+/// The text behind the scheme of a bearer; `None` for another scheme.
 fn credentials(line: &[u8]) -> Option<&[u8]> {
     let line = line.trim_ascii();
     let (scheme, rest) = line.split_at(line.len().min(SCHEME.len()));

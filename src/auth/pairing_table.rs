@@ -28,13 +28,13 @@ pub struct Pairing {
     pub code: PairingCode,
     /// SHA-256 of the secret in its cookie.
     pub secret: TokenHash,
-    /// What an admin learns of it.
+    /// The part that an admin learns.
     pub applicant: Applicant,
     progress: Progress,
     ends: Instant,
 }
 
-/// What an admin learns of a device before it is paired.
+/// The part of a device that an admin learns before it is paired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applicant {
     /// Its address.
@@ -269,7 +269,7 @@ mod tests {
         for second in 0..3_600 {
             let now = begun + second * SECOND;
             for _ in 0..10 {
-                match table.find("XXXX-XXXX", 1, now) {
+                match table.find("ZZZZ-ZZZZ", 1, now) {
                     Err(CodeRefused::Unknown) => wrong += 1,
                     refused => assert!(matches!(refused, Err(CodeRefused::TooMany(_)))),
                 }

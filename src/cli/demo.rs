@@ -86,7 +86,7 @@ fn begin(
     Ok(token.to_owned())
 }
 
-/// What a reader needs to try the shop.
+/// The text that a reader needs to try the shop.
 struct Welcome<'w> {
     address: SocketAddr,
     rate: f64,

@@ -192,7 +192,7 @@ pub const TAXES: FieldRef = FieldRef::of(FIELDS, "taxes");
 pub const CLIENT_ID: FieldRef = FieldRef::of(FIELDS, "client_id");
 /// The time of a sale that had already happened.
 pub const SOLD_AT: FieldRef = FieldRef::of(FIELDS, "sold_at");
-/// What was sold beyond the stock.
+/// The goods that were sold beyond the stock.
 pub const OVERSOLD: FieldRef = FieldRef::of(FIELDS, "oversold");
 /// Free text for the staff.
 pub const NOTES: FieldRef = FieldRef::of(FIELDS, "notes");
@@ -204,7 +204,7 @@ pub const KIOSK_UPTIME: FieldRef = FieldRef::of(FIELDS, "kiosk_uptime");
 pub const STATUS_BEFORE: FieldRef = FieldRef::of(FIELDS, "status_before");
 /// The numbers of the lines that are finished.
 pub const DONE: FieldRef = FieldRef::of(FIELDS, "done");
-/// What came back of each line with refunds.
+/// The quantity of each line that came back with refunds.
 pub const RESTOCKED: FieldRef = FieldRef::of(FIELDS, "restocked");
 /// Whether its goods came back into stock.
 pub const STOCK_RETURNED: FieldRef = FieldRef::of(FIELDS, "stock_returned");

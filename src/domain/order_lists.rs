@@ -12,11 +12,11 @@ use crate::domain::{Reject, Row, Thousandths, order};
 pub const ITEMS: StoredList<Item> = StoredList::never_null(order::ITEMS);
 /// The tax of each rate, in ascending order.
 pub const TAXES: StoredList<TaxSum> = StoredList::of(order::TAXES);
-/// What was sold beyond the stock, an entry for each product.
+/// The goods that were sold beyond the stock, an entry for each product.
 pub const OVERSOLD: StoredList<Oversold> = StoredList::of(order::OVERSOLD);
 /// The numbers of the lines that are finished, in ascending order.
 pub const DONE: StoredList<usize> = StoredList::of(order::DONE);
-/// What came back of each line with refunds; empty if nothing did.
+/// The quantity of each line that came back with refunds; empty if nothing did.
 pub const RESTOCKED: StoredList<Thousandths> = StoredList::of(order::RESTOCKED);
 
 /// One line of a stored order. A field that is added later needs `#[serde(default)]`, because the
@@ -64,7 +64,7 @@ fn is_zero(number: &i64) -> bool {
     *number == 0
 }
 
-/// What one order sold of a product beyond its stock.
+/// The quantity of a product that one order sold beyond its stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oversold {
     /// The product's id.

@@ -36,7 +36,7 @@ pub struct Sale {
 pub struct Tender {
     /// The means of payment.
     pub gateway: String,
-    /// What the customer gave.
+    /// The amount that the customer gave.
     pub amount: Decimal,
 }
 

@@ -54,13 +54,13 @@ pub enum Type {
     Time,
     /// A time in milliseconds of the shop's uptime, over all its runs.
     Uptime,
-    /// What an order sold beyond the stock; stored as a JSON text that only `domain::order` reads.
+    /// The goods that an order sold beyond the stock; stored as a JSON text that only `domain::order` reads.
     Oversold,
     /// A quantity for each line of an order; stored as a JSON text that only `domain::order` reads.
     Quantities,
     /// Numbers of lines of an order, each once, in ascending order; stored as a JSON text.
     LineNumbers,
-    /// What comes back with a refund; stored as a JSON text that only `domain::transaction` reads.
+    /// The goods that come back with a refund; stored as a JSON text that only `domain::transaction` reads.
     Restock,
     /// The tax of each rate in an order; stored as a JSON text that only `domain::order` reads.
     Taxes,

@@ -26,7 +26,7 @@ words! {
 /// A relative change of a product's stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockChange {
-    /// What came; below zero, what went.
+    /// The quantity that came; below zero, the one that went.
     pub change: Thousandths,
     /// Why.
     pub reason: StockReason,

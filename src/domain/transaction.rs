@@ -100,7 +100,7 @@ pub const TENDERED: FieldRef = FieldRef::of(FIELDS, "tendered");
 /// The order's currency.
 pub const CURRENCY: FieldRef = FieldRef::of(FIELDS, "currency");
 
-/// What comes back with a stored transaction.
+/// The goods that come back with a stored transaction.
 pub const RESTOCK_LIST: StoredList<Restock> = StoredList::of(RESTOCK);
 
 /// The names and fields of a transaction.

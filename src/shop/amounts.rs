@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use crate::domain::Thousandths;
 use crate::domain::tax::{TaxMode, TaxSum};
 
-/// What the amounts depend on in a line.
+/// The part of a line on which the amounts depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// The quantity, in the product's unit.

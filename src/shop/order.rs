@@ -205,7 +205,7 @@ pub(super) fn check_status(order: Order, after: &Row) -> Result<Order, Reject> {
     Ok(order.with_status(status))
 }
 
-/// What follows from the step of an order: the payments of a new sale; the goods of an order that ended or is
+/// The steps that follow from that of an order: the payments of a new sale; the goods of an order that ended or is
 /// deleted come back into stock, once, unless they have left the shop.
 pub(super) fn follow(reads: &impl Reads, step: &Step) -> Result<Vec<Step>, Reject> {
     let returned = match step {

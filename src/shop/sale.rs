@@ -67,7 +67,7 @@ pub(super) fn create(
     Ok(steps)
 }
 
-/// What comes out of the till: the change of a stored sale, in minor units of its currency.
+/// The change of a stored sale, in minor units of its currency.
 ///
 /// # Errors
 /// `Unavailable` if the stored order cannot be read.
@@ -210,11 +210,11 @@ fn price(
     pricing::set(order, &items, reads.tax_mode())
 }
 
-/// What a sale does to the till.
+/// The effect of a sale on the till.
 struct Till {
     /// The transactions, without their order.
     payments: Vec<Row>,
-    /// What the customer gets back, in minor units.
+    /// The change that the customer gets, in minor units.
     change: i64,
 }
 

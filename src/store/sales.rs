@@ -18,7 +18,7 @@ use crate::store::write_tx::WriteTx;
 struct Stored {
     order_id: i64,
     lines: Vec<SoldLine>,
-    /// What the customer got back, in minor units.
+    /// The change that the customer got, in minor units.
     change: i64,
 }
 

@@ -10,7 +10,7 @@ use crate::auth::sessions::Sessions;
 use crate::domain::Principal;
 use crate::domain::device::Sockets;
 
-/// What a device's session shows of the device.
+/// The part of a device that its session shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceActivity {
     /// The milliseconds since its last use, and the address from which that came; `None` if it never came.

@@ -205,7 +205,7 @@ impl Shop {
     }
 }
 
-/// What happens to an order after a step, whose response is `made`.
+/// The next step of an order after one whose response is `made`.
 fn after(step: Step, lines: usize, order: &Value, made: &Value) -> Option<Step> {
     match step {
         Step::Pay if order["customer_id"].is_null() => Some(Step::Cook(0)),

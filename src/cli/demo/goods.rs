@@ -1,4 +1,4 @@
-//! What the demo's shop sells, and to whom.
+//! The goods and the customers of the demo's shop.
 
 use serde_json::Value;
 

@@ -145,7 +145,7 @@ impl Fact {
         Sale::read(body).unwrap()
     }
 
-    /// What the lines cost after all discounts, without a tax that is added.
+    /// The price of the lines after all discounts, without a tax that is added.
     fn cost(&self) -> i128 {
         let line = |(product, quantity, price, discount): &Line| {
             let price = i128::from(price.unwrap_or(self.goods[*product].price));

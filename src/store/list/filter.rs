@@ -8,11 +8,11 @@ use crate::domain::{Cell, EntityKind, FieldRef, Row};
 pub struct Filter {
     /// The field.
     pub field: FieldRef,
-    /// What it must have.
+    /// The value that it must have.
     pub wanted: Wanted,
 }
 
-/// What the field of a filter must have.
+/// The value that the field of a filter must have.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
     /// One of these values; not empty.
