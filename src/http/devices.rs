@@ -24,9 +24,7 @@ impl Api {
         query.finish()?;
         let permit = self.page_permit(request.owner()).await?;
         let mut devices = self.store.devices(after, limit + 1).await?;
-        let more = devices.len() > limit;
-        devices.truncate(limit);
-        let next = devices.last().filter(|_| more).map(|device| device.id);
+        let next = reply::cut(&mut devices, limit, |device| device.id);
         let activities = self.auth.sessions.devices();
         let shown = devices.into_iter().map(|device| show(device, &activities));
         Ok(reply::page(shown, next).with_permit(permit))

@@ -139,6 +139,13 @@ pub(super) fn plain(
     reply
 }
 
+/// Cuts rows, of which one more than `limit` was read, to a page; returns the id after which the next one begins.
+pub(super) fn cut<T>(rows: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> i64) -> Option<i64> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(id)
+}
+
 /// A page of a list; more entries may follow after the id `next`.
 pub(super) fn page(entries: impl Iterator<Item = String>, next: Option<i64>) -> Reply {
     let next = next.map_or("null".to_owned(), |id| id.to_string());

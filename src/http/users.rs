@@ -34,9 +34,7 @@ impl Api {
         query.finish()?;
         let permit = self.page_permit(request.owner()).await?;
         let mut users = self.store.users(after, limit + 1).await?;
-        let more = users.len() > limit;
-        users.truncate(limit);
-        let next = users.last().filter(|_| more).map(|user| user.id);
+        let next = reply::cut(&mut users, limit, |user| user.id);
         Ok(reply::page(users.iter().map(User::json), next).with_permit(permit))
     }
 
