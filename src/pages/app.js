@@ -1,0 +1,258 @@
+// @ts-check
+/**
+ * The elements and words that all pages share. A page imports this and `client.js`, and nothing else.
+ *
+ * @module
+ */
+import { connect } from './client.js';
+
+/** The connection of this page. */
+export const client = connect();
+
+/** Loads the texts of the browser's language, or the English ones. */
+const LANGUAGES = /** @type {{ [language: string]: () => Promise<{ default: { [name: string]: string } }> }} */ ({
+  en: () => import('./texts/en.js'),
+  de: () => import('./texts/de.js'),
+  es: () => import('./texts/es.js'),
+});
+const language = (navigator.languages || [navigator.language])
+  .map((name) => name.slice(0, 2))
+  .find((name) => name in LANGUAGES);
+/** @type {{ [name: string]: string }} */
+let texts = {};
+
+/**
+ * A text in the language of the page. `{name}` in it stands for a value.
+ *
+ * @param {string} name
+ * @param {{ [value: string]: string | number }} [values]
+ */
+export function text(name, values = {}) {
+  return (texts[name] || name).replace(/\{(\w+)\}/g, (_, value) => String(values[value]));
+}
+
+/** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
+export async function ready() {
+  texts = (await LANGUAGES[language || 'en']()).default;
+  document.documentElement.lang = language || 'en';
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
+    place.textContent = text(place.dataset.text || '');
+  }
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-label]'))) {
+    place.setAttribute('aria-label', text(place.dataset.label || ''));
+  }
+}
+
+/**
+ * Who is logged in: `{user}` or `{device}`. Without a login it leads to one, and comes back here.
+ *
+ * @returns {Promise<{ role: string, name: string }>}
+ */
+export async function whoami() {
+  try {
+    const { status, body } = await client.request('GET', '/api/auth/me');
+    if (status === 401) {
+      location.href = `/?next=${encodeURIComponent(location.pathname)}`;
+      return new Promise(() => {});
+    }
+    const one = body.user || body.device;
+    const me = { role: one.role, name: one.username || one.name };
+    remember('me', me);
+    return me;
+  } catch {
+    // The server is away: whoever was here last is here still.
+    return recall('me') || { role: '', name: '' };
+  }
+}
+
+/**
+ * The shop's terms: its currency, the decimals of that, and whether prices include the tax.
+ *
+ * @returns {Promise<{ name: string, currency: string, decimals: number, tax: 'included' | 'added' }>}
+ */
+export async function shop() {
+  try {
+    const { status, body } = await client.request('GET', '/api/shop');
+    if (status === 200) remember('shop', body);
+  } catch {
+    // They are as they were.
+  }
+  return recall('shop');
+}
+
+/** Keeps a small value over a reload, where the browser lets it. @param {string} name @param {any} value */
+export function remember(name, value) {
+  try {
+    localStorage.setItem(`tillcast ${name}`, JSON.stringify(value));
+  } catch {
+    // It is asked for again.
+  }
+}
+
+/** The kept value, or `undefined`. @param {string} name */
+export function recall(name) {
+  try {
+    return JSON.parse(localStorage.getItem(`tillcast ${name}`) || 'null') || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A new element: `h('button', {class: 'big', onclick}, 'Sell')`.
+ *
+ * @param {string} tag
+ * @param {{ [name: string]: any }} [attributes]
+ * @param {...(Node | string | null | undefined)} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/**
+ * Makes the children of `parent` those of `items`, in their order. An element is made once for each key, and moved
+ * rather than made anew, so that focus and animations stay.
+ *
+ * @template T
+ * @param {Element} parent
+ * @param {readonly T[]} items
+ * @param {(item: T) => string | number} key
+ * @param {(item: T) => Element} create
+ * @param {(element: any, item: T) => void} update
+ */
+export function show(parent, items, key, create, update) {
+  /** @type {Map<string, Element>} */
+  const old = new Map();
+  for (const child of [...parent.children]) old.set(/** @type {HTMLElement} */ (child).dataset.key || '', child);
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const name = String(key(item));
+    let child = old.get(name);
+    if (!child) {
+      child = create(item);
+      /** @type {HTMLElement} */ (child).dataset.key = name;
+    }
+    old.delete(name);
+    update(child, item);
+    if (child === place) place = place.nextElementSibling;
+    else parent.insertBefore(child, place);
+  }
+  for (const child of old.values()) child.remove();
+}
+
+/** Calls `work` once before the next frame, however often it is asked for. @param {() => void} work */
+export function onFrame(work) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    // A hidden page has no frames.
+    const soon = document.hidden ? (/** @type {() => void} */ next) => setTimeout(next, 100) : requestAnimationFrame;
+    soon(() => {
+      asked = false;
+      work();
+    });
+  };
+}
+
+/** An amount as people write it. @param {number} amount @param {string} currency */
+export function money(amount, currency) {
+  return new Intl.NumberFormat(language, { style: 'currency', currency }).format(amount);
+}
+
+/** A quantity as people write it. @param {number} quantity */
+export function quantity(quantity) {
+  return new Intl.NumberFormat(language, { maximumFractionDigits: 3 }).format(quantity);
+}
+
+/** The time since a moment, such as `4:05`. @param {number} since milliseconds since 1970 */
+export function age(since) {
+  const seconds = Math.max(0, Math.floor((client.now() - since) / 1000));
+  const [minutes, rest] = [Math.floor(seconds / 60), String(seconds % 60).padStart(2, '0')];
+  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** @type {AudioContext | undefined} */
+let audio;
+addEventListener(
+  'pointerdown',
+  () => {
+    // A browser lets a page sound only after a person touched it.
+    if (typeof AudioContext === 'function') audio = audio || new AudioContext();
+  },
+  { once: true },
+);
+
+/** A tone; nothing before the first touch. @param {number} frequency in Hz @param {number} [time] in seconds */
+export function tone(frequency, time = 0.15) {
+  if (!audio) return;
+  const [oscillator, gain] = [audio.createOscillator(), audio.createGain()];
+  oscillator.frequency.value = frequency;
+  gain.gain.setValueAtTime(0.2, audio.currentTime);
+  gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + time);
+  oscillator.connect(gain).connect(audio.destination);
+  oscillator.start();
+  oscillator.stop(audio.currentTime + time);
+}
+
+/** A short message at the foot of the page, perhaps with a button. */
+export class Toast extends HTMLElement {
+  /** @param {string} message @param {{ label: string, act: () => void }} [button] @param {number} [time] in ms */
+  say(message, button, time = 10_000) {
+    const note = h('p', { role: 'status' }, message);
+    const end = () => note.remove();
+    if (button) {
+      const act = () => {
+        end();
+        button.act();
+      };
+      note.append(h('button', { type: 'button', onclick: act }, button.label));
+    }
+    this.append(note);
+    setTimeout(end, time);
+    while (this.children.length > 3) this.firstElementChild?.remove();
+  }
+}
+
+/** The line that says the truth about the connection, and about what was not sent yet. */
+export class Status extends HTMLElement {
+  connectedCallback() {
+    this.setAttribute('role', 'status');
+    this.since = Date.now();
+    this.waiting = 0;
+    client.on('state', () => {
+      this.since = Date.now();
+      this.show();
+    });
+    client.on('outbox', (entries) => {
+      const count = (/** @type {string[]} */ ...states) =>
+        entries.filter((/** @type {any} */ entry) => states.includes(entry.state)).length;
+      this.waiting = count('pending', 'sending', 'blocked');
+      this.refused = count('refused');
+      this.show();
+    });
+    setInterval(() => this.show(), 1000);
+    this.show();
+  }
+
+  show() {
+    const seconds = Math.round((Date.now() - (this.since || 0)) / 1000);
+    const parts = [text(`status_${client.state}`, { seconds })];
+    if (this.waiting) parts.push(text('status_waiting', { count: this.waiting }));
+    if (this.refused) parts.push(text('status_refused', { count: this.refused }));
+    const told = parts.join(' · ');
+    if (this.textContent !== told) this.textContent = told;
+    this.dataset.state = client.state;
+  }
+}
+
+customElements.define('shop-toast', Toast);
+customElements.define('shop-status', Status);

@@ -1,0 +1,229 @@
+// @ts-check
+/** The pick list: the next order, its lines by place, a scan for each piece. It works on through a gap in the Wi-Fi. */
+import { client, h, onFrame, quantity, ready, recall, remember, show, text, tone, whoami } from './app.js';
+import { onScan, sameCode } from './scan.js';
+
+/** @typedef {import('./client.js').Row} Row */
+/** @typedef {{ taken: number[], short: boolean[] }} Pick the pieces of each line, and whether there were no more */
+
+const RETRY = 5_000;
+
+/** @param {string} selector @param {ParentNode} [within] @returns {any} */
+const at = (selector, within = document) => within.querySelector(selector);
+const orders = client.live('/api/orders?status=processing&order=asc', { keep: true });
+const products = client.live('/api/products', { keep: true });
+/** @type {{ [order: number]: Pick }} */
+let picks = recall('picks') || {};
+/** @type {{ id: number, patch: any }[]} changes that the server does not have yet */
+let unsent = recall('picks unsent') || [];
+let current = recall('pick') || 0;
+let isSending = false;
+const draw = onFrame(render);
+start();
+
+async function start() {
+  await ready();
+  await whoami();
+  orders.subscribe(draw);
+  products.subscribe(draw);
+  client.on('state', ({ state }) => state === 'live' && send());
+  onScan(scanned);
+  draw();
+  send();
+}
+
+/** @param {number} id */
+const order = (id) => orders.items.find((one) => one.id === id);
+/** @param {number} id */
+const product = (id) => products.items.find((one) => one.id === id);
+
+/** @param {Row} row @returns {Pick} */
+function pickOf(row) {
+  const none = { taken: row.items.map(() => 0), short: row.items.map(() => false) };
+  const pick = picks[row.id] && picks[row.id].taken.length === row.items.length ? picks[row.id] : none;
+  for (const line of row.done) pick.taken[line] = row.items[line].quantity;
+  picks[row.id] = pick;
+  return pick;
+}
+
+/** The numbers of the lines, by the place where their goods lie. @param {Row} row */
+function walk(row) {
+  const place = (/** @type {number} */ line) => product(row.items[line].product_id)?.location || '~';
+  const lines = row.items.map((/** @type {any} */ _, /** @type {number} */ line) => line);
+  return lines.sort((/** @type {number} */ a, /** @type {number} */ b) => place(a).localeCompare(place(b), undefined, { numeric: true }) || a - b);
+}
+
+/** @param {Row} row @param {number} line */
+function stateOf(row, line) {
+  const { taken, short } = pickOf(row);
+  if (taken[line] >= row.items[line].quantity) return 'done';
+  return short[line] ? 'short' : 'open';
+}
+
+function render() {
+  const row = order(current);
+  if (current && !row && orders.state === 'live') open(0);
+  at('#orders').hidden = !!row;
+  at('#lines').hidden = !row;
+  at('footer').hidden = !row;
+  at('#nothing').hidden = !!row || orders.items.length > 0 || orders.state !== 'live';
+  at('#title').textContent = row ? text('order_number_is', { number: Number(row.order_number.slice(4)) }) : text('page_pick');
+  if (row) renderLines(row);
+  else {
+    show(
+      at('#orders'),
+      orders.items,
+      (one) => one.id,
+      (one) => h('li', {}, h('button', { type: 'button', onclick: () => open(one.id) }, h('b'), h('span'), h('small'))),
+      (item, one) => {
+        at('b', item).textContent = String(Number(one.order_number.slice(4)));
+        at('span', item).textContent = text('lines_done', { done: one.done.length, lines: one.items.length });
+        at('small', item).textContent = one.notes || '';
+      },
+    );
+  }
+  remember('picks', picks);
+  remember('picks unsent', unsent);
+  remember('pick', current);
+}
+
+/** @param {Row} row */
+function renderLines(row) {
+  const { taken } = pickOf(row);
+  const lines = walk(row);
+  const here = lines.find((/** @type {number} */ line) => stateOf(row, line) === 'open');
+  show(
+    at('#lines'),
+    lines,
+    (line) => line,
+    (line) => {
+      const cells = ['where', 'name', 'count', 'unseen', 'sku'].map((name) => h('span', { class: name }));
+      return h('li', {}, h('button', { type: 'button', onclick: () => openLine(row.id, line) }, ...cells));
+    },
+    (item, line) => {
+      const sold = row.items[line];
+      const state = line === here ? 'here' : stateOf(row, line);
+      at('button', item).dataset.state = state;
+      at('.where', item).textContent = product(sold.product_id)?.location || '';
+      at('.name', item).textContent = sold.name + (sold.note ? ` · ${sold.note}` : '');
+      at('.sku', item).textContent = sold.sku;
+      at('.count', item).textContent = `${quantity(taken[line])} / ${quantity(sold.quantity)}`;
+      at('.unseen', item).textContent = text(`line_${state}`);
+    },
+  );
+  const open = lines.filter((/** @type {number} */ line) => stateOf(row, line) === 'open').length;
+  const short = lines.filter((/** @type {number} */ line) => stateOf(row, line) === 'short').length;
+  at('#finish').disabled = open > 0;
+  at('#finish').textContent = open > 0 ? text('lines_open', { count: open }) : text(short ? 'give_to_staff' : 'all_picked');
+}
+
+/** @param {number} id */
+function open(id) {
+  current = id;
+  draw();
+}
+
+/** Takes pieces of a line; never more than were ordered. @param {Row} row @param {number} line @param {number} more */
+function take(row, line, more) {
+  const pick = pickOf(row);
+  const { quantity: most, name } = row.items[line];
+  if (pick.taken[line] + more > most) return block(text('enough', { name }));
+  pick.taken[line] = Math.round((pick.taken[line] + more) * 1000) / 1000;
+  pick.short[line] = false;
+  tone(1200, 0.08);
+  if (pick.taken[line] >= most) {
+    const done = row.items.map((/** @type {any} */ _, /** @type {number} */ one) => one);
+    change(row.id, { done: done.filter((/** @type {number} */ one) => stateOf(row, one) === 'done') });
+  }
+  draw();
+}
+
+/** @param {string} code */
+function scanned(code) {
+  if (at('#wrong').open) return tone(220, 0.5);
+  const found = products.items.find((one) => one.sku === code || sameCode(one.barcode, code));
+  const row = order(current);
+  if (!row) {
+    const number = `ORD-${code.replace(/^ORD-/, '').padStart(10, '0')}`;
+    const named = orders.items.find((one) => one.order_number === number);
+    return named ? open(named.id) : block(text('open_an_order'));
+  }
+  if (!found) return block(text('unknown_code', { code }));
+  const lines = walk(row).filter((/** @type {number} */ line) => row.items[line].product_id === found.id);
+  if (lines.length === 0) return block(text('not_in_order', { name: found.name }));
+  const line = lines.find((/** @type {number} */ one) => stateOf(row, one) !== 'done');
+  if (line === undefined) return block(text('enough', { name: found.name }));
+  if (found.unit === 'piece') take(row, line, 1);
+  else openLine(row.id, line);
+}
+
+/** Nothing goes on until a person has seen it. @param {string} message */
+function block(message) {
+  tone(220, 0.8);
+  at('#wrong p').textContent = message;
+  if (!at('#wrong').open) at('#wrong').showModal();
+}
+
+/** @param {number} id @param {number} line */
+function openLine(id, line) {
+  const row = order(id);
+  if (!row) return;
+  const { name, quantity: most } = row.items[line];
+  const left = most - pickOf(row).taken[line];
+  const dialog = at('#line');
+  const button = (/** @type {string} */ label, /** @type {() => void} */ act) =>
+    h('button', { type: 'button', onclick: () => (dialog.close(), act()) }, label);
+  dialog.replaceChildren(
+    h('h2', {}, name),
+    ...(left > 1 ? [button(text('take_one'), () => take(row, line, 1))] : []),
+    ...(left > 0 ? [button(text('take_all', { count: quantity(left) }), () => take(row, line, left))] : []),
+    ...(left > 0 ? [button(text('no_more'), () => ((pickOf(row).short[line] = true), draw()))] : []),
+    button(text('put_back'), () => {
+      pickOf(row).taken[line] = 0;
+      pickOf(row).short[line] = false;
+      change(row.id, { done: row.done.filter((/** @type {number} */ one) => one !== line) });
+      draw();
+    }),
+    button(text('back'), () => {}),
+  );
+  dialog.showModal();
+}
+
+/** Changes an order as soon as the server can be reached. @param {number} id @param {any} patch */
+function change(id, patch) {
+  const same = unsent.find((one) => one.id === id && !isSending);
+  if (same) Object.assign(same.patch, patch);
+  else unsent.push({ id, patch });
+  send();
+}
+
+async function send() {
+  if (isSending) return;
+  isSending = true;
+  try {
+    while (unsent.length > 0) {
+      const [{ id, patch }] = unsent;
+      const { status, body } = await client.request('PATCH', `/api/orders/${id}`, patch);
+      if (status === 401 || status === 429 || status >= 500) throw new Error(String(status));
+      if (status !== 200) at('shop-toast').say(body.detail, undefined, 60_000);
+      unsent = unsent.slice(1);
+    }
+  } catch {
+    setTimeout(send, RETRY);
+  }
+  isSending = false;
+  draw();
+}
+
+at('#leave').addEventListener('click', () => open(0));
+at('#wrong button').addEventListener('click', () => at('#wrong').close());
+at('#wrong').addEventListener('cancel', (/** @type {Event} */ event) => event.preventDefault());
+at('#finish').addEventListener('click', () => {
+  const row = order(current);
+  if (!row) return;
+  const isWhole = row.items.every((/** @type {any} */ _, /** @type {number} */ line) => stateOf(row, line) === 'done');
+  if (isWhole) change(row.id, { status: 'ready' });
+  delete picks[row.id];
+  const next = orders.items.find((one) => one.id > row.id);
+  open(next ? next.id : 0);
+});
