@@ -54,6 +54,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod limits;
 pub mod memory;
+pub mod pages;
 pub mod metrics;
 pub mod server;
 pub mod shop;

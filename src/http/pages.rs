@@ -5,6 +5,7 @@ use hyper::header::{self, HeaderValue};
 
 use crate::domain::Code;
 use crate::http::reply::{self, Reply};
+use crate::pages::Asset;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -13,6 +14,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; connect-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
+);
+/// A screen runs its own scripts, and makes no element from text.
+const SCREEN_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
+     trusted-types 'none'",
 );
 /// Pages and their assets contain no shop data, and change only with the program.
 const PAGE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -42,6 +49,28 @@ pub(super) fn style() -> Reply {
 /// `GET /favicon.svg`: the icon in a browser's tab.
 pub(super) fn favicon() -> Reply {
     asset("image/svg+xml", include_str!("pages/favicon.svg").to_owned())
+}
+
+/// A page of a shop's screens, or a part of one.
+pub(super) fn screen(asset: &'static Asset) -> Reply {
+    let content_type = match asset.kind {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        _ => "image/svg+xml",
+    };
+    let caching = match (asset.is_named_by_content, asset.kind) {
+        (true, _) => "public, max-age=31536000, immutable",
+        // A till opens its page without the server, and asks for a new one when the version differs.
+        (false, "html") => "public, max-age=604800",
+        (false, _) => "public, no-cache",
+    };
+    let mut reply = reply::plain(StatusCode::OK, content_type, asset.gzip);
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, SCREEN_POLICY);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    reply
 }
 
 /// The sentence as HTML; text between backquotes becomes code.
