@@ -3,7 +3,12 @@
 //! The sources in `src/pages` are what is served, without the lines that are only comments. A reference to another
 //! file is relative to its own, such as `'./app.js'`, and becomes the name by content of that file.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure ends the build")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure ends the build"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,20 +37,19 @@ fn main() {
     let mut table = String::from("&[\n");
     for (path, (served, text)) in &parts {
         let (stem, kind) = path.rsplit_once('.').expect("each file has an ending");
-        let is_page = kind == "html";
-        let page = if stem == "index" { "/".to_owned() } else { format!("/{stem}") };
-        let mut names = vec![if is_page { page } else { served.clone() }];
-        names.extend(PUBLIC.contains(&path.as_str()).then(|| format!("/{path}")));
-        for name in names {
-            let file = write(&name, text);
-            let is_named_by_content = name == *served && !is_page;
-            writeln!(
-                table,
-                "    Asset {{ path: {name:?}, kind: {kind:?}, is_named_by_content: {is_named_by_content}, gzip: \
-                 include_bytes!({file:?}) }},"
-            )
-            .unwrap();
-        }
+        let paths = match (kind, stem) {
+            ("html", "index") => vec!["/".to_owned()],
+            ("html", stem) => vec![format!("/{stem}")],
+            _ if PUBLIC.contains(&path.as_str()) => vec![served.clone(), format!("/{path}")],
+            _ => vec![served.clone()],
+        };
+        let file = write(path, text);
+        writeln!(
+            table,
+            "    Asset {{ paths: &{paths:?}, kind: {kind:?}, \
+             gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\")) }},"
+        )
+        .unwrap();
     }
     table.push(']');
     fs::write(out("pages.rs"), table).unwrap();
@@ -57,7 +61,7 @@ fn read(folder: &Path, prefix: &str, files: &mut Files) {
         let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
             read(&entry.path(), &format!("{name}/"), files);
-        } else if !name.ends_with(".rs") && !name.ends_with(".d.ts") {
+        } else {
             files.insert(name, fs::read_to_string(entry.path()).unwrap());
         }
     }
@@ -73,7 +77,10 @@ fn name(
     if let Some((served, _)) = parts.get(path) {
         return served.clone();
     }
-    assert!(!above.iter().any(|one| one == path), "{PAGES}: a circle of imports at {path}: {above:?}");
+    assert!(
+        !above.iter().any(|one| one == path),
+        "{PAGES}: a circle of imports at {path}: {above:?}"
+    );
     above.push(path.to_owned());
     let text = files.get(path).unwrap_or_else(|| panic!("{PAGES}: {above:?}: there is no {path}"));
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
@@ -108,14 +115,15 @@ fn next_reference(text: &str) -> Option<(&str, char, &str)> {
 
 /// A text without the lines that are only comments.
 fn code(path: &str, text: &str) -> String {
-    if !path.ends_with(".js") {
+    if path.rsplit_once('.').is_none_or(|(_, kind)| kind != "js") {
         return text.to_owned();
     }
     let mut in_comment = false;
     let mut out = String::new();
     for line in text.lines() {
         let bare = line.trim_start();
-        if in_comment || (bare.starts_with("/**") && (bare.ends_with("*/") || !bare.contains("*/"))) {
+        if in_comment || (bare.starts_with("/**") && (bare.ends_with("*/") || !bare.contains("*/")))
+        {
             in_comment = !bare.contains("*/");
         } else if !bare.starts_with("//") && !bare.is_empty() {
             out.push_str(line);
@@ -125,11 +133,12 @@ fn code(path: &str, text: &str) -> String {
     out
 }
 
-fn write(name: &str, text: &str) -> PathBuf {
-    let file = out(&format!("{}.gz", if name == "/" { "index" } else { name }.replace('/', "_")));
+/// Writes a text, compressed; returns the file's name.
+fn write(path: &str, text: &str) -> String {
+    let file = format!("{}.gz", path.replace('/', "-"));
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes()).unwrap();
-    fs::write(&file, encoder.finish().unwrap()).unwrap();
+    fs::write(out(&file), encoder.finish().unwrap()).unwrap();
     file
 }
 

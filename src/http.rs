@@ -76,11 +76,6 @@ impl Api {
     /// Finds the request's route, makes the checks that the route names, and calls its handler.
     async fn dispatch(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let path = request.parts.uri.path();
-        if let Some(asset) = crate::pages::find(path)
-            && matches!(request.parts.method, Method::GET | Method::HEAD)
-        {
-            return Ok(pages::screen(asset));
-        }
         let Some((rows, parameters)) = routes::of_path(path) else {
             return without_slash(&request.parts.uri).ok_or_else(Problem::not_found);
         };

@@ -32,6 +32,7 @@
 //! | 1 | [`throttle`] | bounded tables of callers that do something too often | `heapless` |
 //! | 1 | [`tls`] | certificates, and TLS sessions without a socket | `rustls`, `rcgen` |
 //! | 1 | [`memory`] | the allocator's settings; the only module with unsafe code | `libc` |
+//! | 1 | [`pages`] | the screens of the shop, as `build.rs` has compressed them | `miniz_oxide` |
 //! | 1 | [`announce`] | multicast DNS, in a process of its own | `mdns-sd`, `landlock` |
 //! | 2 | [`shop`] | the rules as pure functions: orders, stock, payments, parcels | |
 //! | 3 | [`store`] | the writer, the readers, the event log, backups | `rusqlite` |
@@ -54,8 +55,8 @@ pub mod http;
 pub mod lifecycle;
 pub mod limits;
 pub mod memory;
-pub mod pages;
 pub mod metrics;
+pub mod pages;
 pub mod server;
 pub mod shop;
 pub mod store;

@@ -1,11 +1,15 @@
-//! The pages for people: the home page, and the meaning of each problem.
+//! The pages for people: the shop's screens, and the meaning of each problem.
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
 use crate::domain::Code;
-use crate::http::reply::{self, Reply};
-use crate::pages::Asset;
+use crate::http::api::Api;
+use crate::http::problem::Problem;
+use crate::http::reply::{self, Reply, ReplyExt};
+use crate::http::request::ApiRequest;
+use crate::pages;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -24,11 +28,6 @@ const SCREEN_POLICY: HeaderValue = HeaderValue::from_static(
 /// Pages and their assets contain no shop data, and change only with the program.
 const PAGE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-/// `GET /`: how to log in, and links to the descriptions of the API.
-pub(super) fn home() -> Reply {
-    page("Tillcast", include_str!("pages/home.html"))
-}
-
 /// `GET /docs/problems`: every code of a problem or of a wrong field, with an anchor for each.
 pub(super) fn problems() -> Reply {
     let entry = |code: &Code| {
@@ -43,34 +42,60 @@ pub(super) fn problems() -> Reply {
 
 /// `GET /style.css`: the style of the pages, light and dark.
 pub(super) fn style() -> Reply {
-    asset("text/css; charset=utf-8", include_str!("pages/style.css").to_owned())
+    generated("text/css; charset=utf-8", include_str!("pages/style.css").to_owned())
 }
 
 /// `GET /favicon.svg`: the icon in a browser's tab.
 pub(super) fn favicon() -> Reply {
-    asset("image/svg+xml", include_str!("pages/favicon.svg").to_owned())
+    generated("image/svg+xml", include_str!("pages/favicon.svg").to_owned())
 }
 
-/// A page of a shop's screens, or a part of one.
-pub(super) fn screen(asset: &'static Asset) -> Reply {
-    let content_type = match asset.kind {
+/// A page of the shop, or a part of one.
+pub(super) async fn asset(api: &Api, request: &ApiRequest) -> Result<Reply, Problem> {
+    let path = request.parts.uri.path();
+    let asset = pages::find(path).ok_or_else(Problem::not_found)?;
+    let accepted = request.header(&header::ACCEPT_ENCODING).unwrap_or_default();
+    if takes_gzip(accepted) {
+        let mut reply = with_headers(path, asset.kind, asset.gzip);
+        reply.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        return Ok(reply);
+    }
+    // The text takes memory, the compressed one does not.
+    let permit = api.page_permit(request.owner()).await?;
+    Ok(with_headers(path, asset.kind, asset.plain()).with_permit(permit))
+}
+
+fn with_headers(path: &str, kind: &str, body: impl Into<Bytes>) -> Reply {
+    let content_type = match kind {
         "html" => "text/html; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         _ => "image/svg+xml",
     };
-    let caching = match (asset.is_named_by_content, asset.kind) {
-        (true, _) => "public, max-age=31536000, immutable",
+    let caching = match kind {
+        _ if path.starts_with("/assets/") => "public, max-age=31536000, immutable",
         // A till opens its page without the server, and asks for a new one when the version differs.
-        (false, "html") => "public, max-age=604800",
-        (false, _) => "public, no-cache",
+        "html" => "public, max-age=604800",
+        _ => "public, no-cache",
     };
-    let mut reply = reply::plain(StatusCode::OK, content_type, asset.gzip);
+    let mut reply = reply::plain(StatusCode::OK, content_type, body);
     let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     headers.insert(header::CONTENT_SECURITY_POLICY, SCREEN_POLICY);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     reply
+}
+
+/// Whether a client takes gzip, by the value of `Accept-Encoding`: RFC 9110, section 12.5.3. One that does not say
+/// gets text, because that is what a person with a command line wants.
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|one| {
+        let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
+        let is_gzip =
+            ["gzip", "x-gzip", "*"].iter().any(|name| coding.trim().eq_ignore_ascii_case(name));
+        let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
+        is_gzip && weight.parse::<f32>() != Ok(0.0)
+    })
 }
 
 /// The sentence as HTML; text between backquotes becomes code.
@@ -85,13 +110,32 @@ fn marked_up(sentence: &str) -> String {
 fn page(title: &str, main: &str) -> Reply {
     let frame = include_str!("pages/frame.html").replace("{title}", title);
     let text = frame.replace("{main}", main).replace("{version}", VERSION);
-    asset("text/html; charset=utf-8", text)
+    generated("text/html; charset=utf-8", text)
 }
 
-fn asset(content_type: &'static str, text: String) -> Reply {
+fn generated(content_type: &'static str, text: String) -> Reply {
     let mut reply = reply::plain(StatusCode::OK, content_type, text);
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
     headers.insert(header::CACHE_CONTROL, PAGE_CACHING);
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_that_take_it() {
+        for accepted in
+            ["gzip", "deflate, GZIP", "br;q=1.0, gzip;q=0.8", "*", "x-gzip;q=1", "gzip;q=0.001"]
+        {
+            assert!(takes_gzip(accepted), "{accepted}");
+        }
+        for accepted in
+            ["", "identity", "br, zstd", "gzip;q=0", "gzip; q=0.000", "gzipped", "*;q=0"]
+        {
+            assert!(!takes_gzip(accepted), "{accepted}");
+        }
+    }
 }

@@ -272,12 +272,14 @@ pub(super) static ROUTES: &[Route] = &[
         id: "getAsyncApi", summary: "Read the description of the WebSocket",
         handler: |api, request| Box::pin(ready(Ok(api.asyncapi(request)))),
     },
-    page("/", |_, _| Box::pin(ready(Ok(pages::home())))),
     page("/docs/problems", |_, _| Box::pin(ready(Ok(pages::problems())))),
     page("/style.css", |_, _| Box::pin(ready(Ok(pages::style())))),
     page("/favicon.svg", |_, _| Box::pin(ready(Ok(pages::favicon())))),
     page(AUTHORITY_PATH, |api, _| Box::pin(ready(api.authority()))),
 ];
+
+/// Each page of the shop, and each part of one.
+const ASSETS: &[Route] = &[page("", |api, request| Box::pin(pages::asset(api, request)))];
 
 const fn page(path: &'static str, handler: Handler) -> Route {
     Route {
@@ -296,6 +298,9 @@ const fn page(path: &'static str, handler: Handler) -> Route {
 
 /// The routes of a path, and its parameters; `None` if there is no such path.
 pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> {
+    if crate::pages::find(path).is_some() {
+        return Some((ASSETS, PathParameters::default()));
+    }
     // Most paths are a row's, letter by letter: to compare them takes a tenth of reading all templates.
     let own = ROUTES.iter().position(|row| row.path == path && !path.contains('{'));
     let (start, parameters) = match own {

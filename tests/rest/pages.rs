@@ -1,24 +1,70 @@
-//! Guards the pages for people: an address that sends a browser a problem, a dead link, a code without its
-//! explanation.
+//! Guards the pages for people: a dead link or part, a page that a browser does not keep, a policy that is not strict,
+//! a code without its explanation.
 
-use crate::common::Server;
+use std::collections::BTreeMap;
+
+use crate::common::{Client, Server};
+
+/// The pages and their parts, by path: each is asked for as it is found in another.
+fn all_parts(browser: &Client) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    let mut paths: Vec<String> = PAGES.map(str::to_owned).into();
+    while let Some(path) = paths.pop() {
+        let text = browser.get(&path).expect(200).text();
+        for quoted in text.split(['"', '\'']) {
+            let is_part = quoted.starts_with("/assets/") || quoted == "/client.js";
+            if is_part && !texts.contains_key(quoted) {
+                paths.push(quoted.to_owned());
+            }
+        }
+        texts.insert(path, text);
+    }
+    texts
+}
+
+const PAGES: [&str; 7] = ["/", "/board", "/kiosk", "/numbers", "/pair", "/pick", "/sell"];
 
 #[test]
-fn every_link_of_the_home_page_works() {
+fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
     let server = Server::start();
     let browser = server.anonymous();
-    let home = browser.get("/").expect(200);
-    assert_eq!(home.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(home.header("cache-control"), "public, max-age=3600");
-    let policy = home.header("content-security-policy");
-    assert!(policy.starts_with("default-src 'none'; connect-src 'self'"), "{policy}");
-    let text = home.text();
-    assert!(text.contains(env!("CARGO_PKG_VERSION")));
-    let links: Vec<&str> =
-        text.split("href=\"").skip(1).map(|rest| &rest[..rest.find('"').unwrap()]).collect();
-    assert!(links.len() > 6, "{links:?}");
-    for link in links {
-        browser.get(link).expect(200);
+    let parts = all_parts(&browser);
+    assert!(parts.len() > 20, "{:?}", parts.keys());
+    for path in parts.keys() {
+        let answer = browser.get_with(path, &[("accept-encoding", "gzip, deflate")]).expect(200);
+        assert_eq!(answer.header("content-encoding"), "gzip");
+        assert_eq!(answer.header("vary"), "Accept-Encoding");
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+            "{policy}"
+        );
+        assert!(policy.ends_with("trusted-types 'none'") && !policy.contains("unsafe"), "{policy}");
+        let expected = match path.as_str() {
+            path if path.starts_with("/assets/") => "public, max-age=31536000, immutable",
+            "/client.js" | "/query.js" => "public, no-cache",
+            _ => "public, max-age=604800",
+        };
+        assert_eq!(answer.header("cache-control"), expected, "{path}");
+        let kind = path.rsplit_once('.').map_or("html", |(_, kind)| kind);
+        let expected = match kind {
+            "js" => "text/javascript; charset=utf-8",
+            "svg" => "image/svg+xml",
+            kind => &format!("text/{kind}; charset=utf-8"),
+        };
+        assert_eq!(answer.header("content-type"), expected, "{path}");
+        assert_eq!(browser.delete(path).expect(405).header("allow"), "GET, HEAD");
+    }
+}
+
+#[test]
+fn a_part_of_another_build_is_not_found() {
+    let server = Server::start();
+    let browser = server.anonymous();
+    let parts = all_parts(&browser);
+    let stem = parts.keys().find_map(|path| path.strip_suffix(".css")?.rsplit_once('.')).unwrap().0;
+    for path in [format!("{stem}.00000000.css"), format!("{stem}.css"), "/assets/".to_owned()] {
+        browser.get(&path).problem(404);
     }
 }
 

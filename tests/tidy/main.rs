@@ -26,6 +26,7 @@ const MODULES: &[Module] = &[
     ("throttle", 1, &["heapless"]),
     ("tls", 1, &["rcgen", "rustls", "tempfile", "time"]),
     ("memory", 1, &["libc"]),
+    ("pages", 1, &["miniz_oxide"]),
     ("announce", 1, &["if_addrs", "landlock", "mdns_sd", "tempfile"]),
     ("shop", 2, &[]),
     ("store", 3, &["rusqlite", "rustix", "tempfile"]),
