@@ -13,7 +13,7 @@
 use super::browser::Browser;
 use crate::common::{Network, Running, is_root, program, run};
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -170,12 +170,12 @@ fn shell(text: &str, path: &Path, folder: &Path) -> Command {
 
 /// Runs a script in the server's page and waits until it has logged an event to the console.
 fn type_into_console(block: &Block) {
-    let browser = Browser::start(3000);
-    browser.command("url", &json!({"url": "http://localhost:3000/"}));
+    let browser = Browser::at_the_documents_address(3000);
+    browser.open("/");
     let recorded = "window.logged = []; console.log = (...words) => window.logged.push(words);";
-    browser.run("sync", recorded, &json!([]));
+    browser.run(recorded, &[]);
     let script = format!("return (async () => {{ {} }})();", block.text);
-    browser.run("sync", &script, &json!([]));
+    browser.run(&script, &[]);
     browser.wait_until("window.logged.some(([event]) => event === 'order:created')");
 }
 

@@ -28,11 +28,10 @@ const RECORDER: &str = r"
 
 /// Logs in as the page would, and returns the reply.
 const LOGIN: &str = r"
-    const [credentials, done] = arguments;
     const headers = { 'content-type': 'application/json' };
-    fetch('/api/auth/login', { method: 'POST', headers, body: JSON.stringify(credentials) })
-        .then(async (answer) => done([answer.status, await answer.text()]))
-        .catch((error) => done([0, String(error)]));
+    const body = JSON.stringify(arguments[0]);
+    return fetch('/api/auth/login', { method: 'POST', headers, body })
+        .then(async (answer) => [answer.status, await answer.text()]);
 ";
 
 #[test]
@@ -40,27 +39,27 @@ fn the_example_client_of_the_public_document_runs_unchanged() {
     let mut server = Server::start();
     let admin = server.admin();
     let product = product(&admin, 29.99, 10);
-    let browser = Browser::start(server.address().port());
+    let browser = Browser::at_the_documents_address(server.address().port());
     // The document says port 3000, which the browser maps to the free port. The policy of the server's own
     // page applies to a line typed into its console, too.
-    browser.command("url", &json!({"url": "http://localhost:3000/"}));
+    browser.open("/");
     let credentials = json!({"username": "admin", "password": server.admin_password()});
-    let login = browser.run("async", LOGIN, &json!([credentials]));
+    let login = browser.run(LOGIN, &[credentials]);
     assert_eq!(login[0], 200, "{login}");
 
-    browser.run("sync", RECORDER, &json!([]));
-    browser.run("sync", EXAMPLE, &json!([]));
+    browser.run(RECORDER, &[]);
+    browser.run(EXAMPLE, &[]);
     browser.wait_until("window.received.some((text) => text.includes('\"subscribed\"'))");
     let order = order(&admin, product, 3);
     browser.wait_until("window.invalidated.length > 0");
 
-    let logged = browser.run("sync", "return window.logged", &json!([]));
+    let logged = browser.run("return window.logged", &[]);
     let expected = json!({
         "id": order["id"], "order_number": order["order_number"], "status": "pending",
         "payment_status": "pending", "total": 89.97, "customer_id": null, "currency": "USD",
     });
     assert_eq!(logged, json!([["Connected"], ["Event:", "order:created", expected]]));
-    let invalidated = browser.run("sync", "return window.invalidated", &json!([]));
+    let invalidated = browser.run("return window.invalidated", &[]);
     assert_eq!(invalidated, json!([["orders"]]));
 
     assert_eq!(server.stop(), Some(0));

@@ -6,13 +6,14 @@
     reason = "a helper that panics is a failed test"
 )]
 
+#[path = "../common/browser.rs"]
+mod browser;
 #[path = "../common/mod.rs"]
 mod common;
 
 mod amounts;
 mod asyncapi;
 mod autobahn;
-mod browser;
 mod clients;
 mod documents;
 mod example_client;

@@ -1,0 +1,501 @@
+//! A headless Chromium behind chromedriver, driven through `WebDriver` and, where that has no command, through
+//! the browser's own protocol (CDP).
+//!
+//! It opens the server by a name that is not `localhost`, as a shop's devices do: a browser withholds much from a
+//! page over plain HTTP there. What a page writes to the console, a violation of its policy among it, fails the test.
+//! A test that fails leaves a picture in `target/screens`.
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
+use crate::common::{Client, PATIENCE, Server};
+use fantoccini::error::CmdError;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{ClientBuilder, Locator};
+use hyper::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+/// The name under which the browser knows the server. The tests' servers know it, too.
+const NAME: &str = "shop";
+/// The text of an element as a person sees it, its lines as one.
+const PLAIN: &str = "((element) => element.innerText.replace(/\\s+/g, ' ').trim())";
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A screen that a page is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    pub(crate) name: &'static str,
+    width: u32,
+    height: u32,
+    is_touched: bool,
+}
+
+pub(crate) const PHONE: Screen =
+    Screen { name: "phone", width: 360, height: 640, is_touched: true };
+pub(crate) const TABLET: Screen =
+    Screen { name: "tablet", width: 1024, height: 768, is_touched: true };
+pub(crate) const MONITOR: Screen =
+    Screen { name: "monitor", width: 1920, height: 1080, is_touched: false };
+
+/// A browser with its driver and its profile; dropping it ends both.
+pub(crate) struct Browser {
+    runtime: Runtime,
+    client: fantoccini::Client,
+    driver: Driver,
+    setup: Arc<Setup>,
+    _seat: Seat,
+}
+
+/// All that a browser has again after a restart.
+struct Setup {
+    /// The address of the pages.
+    base: String,
+    screen: Screen,
+    profile: TempDir,
+    flags: Vec<String>,
+}
+
+impl Browser {
+    /// A browser with a new profile, on a monitor, without a login.
+    pub(crate) fn of(server: &Server) -> Self {
+        Self::on(server, MONITOR)
+    }
+
+    pub(crate) fn on(server: &Server, screen: Screen) -> Self {
+        Self::with(server, screen, &[])
+    }
+
+    /// Like `on`, with more flags of Chromium, such as `--accept-lang=de`.
+    pub(crate) fn with(server: &Server, screen: Screen, flags: &[&str]) -> Self {
+        let base = format!("http://{NAME}:{}", server.address().port());
+        let rule = format!("--host-resolver-rules=MAP {NAME} 127.0.0.1");
+        let flags = flags.iter().copied().chain([rule.as_str()]).map(str::to_owned).collect();
+        Self::start(Arc::new(Setup { base, screen, profile: profile(), flags }))
+    }
+
+    /// A browser that finds the server on `localhost:3000`, the address in the documents.
+    pub(crate) fn at_the_documents_address(server_port: u16) -> Self {
+        let rule = format!("--host-resolver-rules=MAP localhost:3000 127.0.0.1:{server_port}");
+        let base = "http://localhost:3000".to_owned();
+        Self::start(Arc::new(Setup {
+            base,
+            screen: MONITOR,
+            profile: profile(),
+            flags: vec![rule],
+        }))
+    }
+
+    fn start(setup: Arc<Setup>) -> Self {
+        let seat = Seat::take();
+        let driver = Driver::start();
+        // All runs on this thread, which may be in a network of its own.
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities(&setup));
+        let address = format!("http://127.0.0.1:{}", driver.port);
+        let client = runtime.block_on(builder.connect(&address)).expect("the browser starts");
+        let browser = Self { runtime, client, driver, setup, _seat: seat };
+        browser.show_on(browser.setup.screen);
+        browser
+    }
+
+    /// Gives it another screen.
+    pub(crate) fn show_on(&self, screen: Screen) {
+        let Screen { width, height, is_touched, .. } = screen;
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_touched});
+        self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
+        self.cdp("Emulation.setTouchEmulationEnabled", &json!({"enabled": is_touched}));
+    }
+
+    /// Ends all its processes at once, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.driver.kill();
+    }
+
+    /// A new browser with the profile of this one, which it kills if that has not happened.
+    pub(crate) fn again(mut self) -> Self {
+        self.kill();
+        Self::start(Arc::clone(&self.setup))
+    }
+
+    /// Gives it the session of this client.
+    pub(crate) fn log_in(&self, client: &Client) {
+        let (name, value) =
+            client.cookie().and_then(|pair| pair.split_once('=')).expect("a session");
+        let cookie = json!({
+            "name": name, "value": value, "url": self.setup.base, "httpOnly": true, "sameSite": "Strict",
+        });
+        self.cdp("Network.setCookie", &cookie);
+    }
+
+    /// Opens a page by its path and waits until it is loaded.
+    #[track_caller]
+    pub(crate) fn open(&self, path: &str) {
+        self.wait(self.client.goto(&format!("{}{path}", self.setup.base)));
+    }
+
+    /// The path and what follows it.
+    #[track_caller]
+    pub(crate) fn path(&self) -> String {
+        let url = self.wait(self.client.current_url());
+        url.as_str().replacen(&self.setup.base, "", 1)
+    }
+
+    /// Runs the body of a JavaScript function in the page, and returns its result. It waits for a promise.
+    #[track_caller]
+    pub(crate) fn run(&self, body: &str, arguments: &[Value]) -> Value {
+        self.wait(self.client.execute(body, arguments.to_vec()))
+    }
+
+    /// Waits until a JavaScript condition holds; the page may change meanwhile.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, condition: &str) {
+        let body = format!("try {{ return !!({condition}); }} catch {{ return false; }}");
+        let begun = Instant::now();
+        let holds = async {
+            loop {
+                if let Ok(Value::Bool(true)) = self.client.execute(&body, Vec::new()).await {
+                    return true;
+                }
+                if begun.elapsed() > PATIENCE {
+                    return false;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let holds = self.runtime.block_on(holds);
+        assert!(holds, "not: {condition}\n{}", self.shown());
+    }
+
+    /// Waits until the text of the element, its lines as one, contains this.
+    #[track_caller]
+    pub(crate) fn wait_for_text(&self, selector: &str, text: &str) {
+        let (selector, text) = (json!(selector), json!(text));
+        self.wait_until(&format!("{PLAIN}(document.querySelector({selector})).includes({text})"));
+    }
+
+    /// The texts of all such elements that can be seen.
+    #[track_caller]
+    pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
+        let seen = "[...document.querySelectorAll(arguments[0])].filter((one) => one.offsetParent)";
+        let texts = self.run(&format!("return {seen}.map({PLAIN})"), &[json!(selector)]);
+        serde_json::from_value(texts).unwrap()
+    }
+
+    /// Presses the pointer on the first such element, which has to be there and in sight.
+    #[track_caller]
+    pub(crate) fn click(&self, selector: &str) {
+        self.click_at(Locator::Css(selector));
+    }
+
+    /// Presses a button by a part of its text.
+    #[track_caller]
+    pub(crate) fn press(&self, text: &str) {
+        self.click_at(Locator::XPath(&format!("//button[contains(., '{text}')]")));
+    }
+
+    /// Types into a field, after what is in it.
+    #[track_caller]
+    pub(crate) fn type_into(&self, selector: &str, text: &str) {
+        let field = self.wait(self.client.find(Locator::Css(selector)));
+        self.wait(field.send_keys(text));
+    }
+
+    /// Presses a key wherever the focus is, such as `ArrowDown` or `r`.
+    #[track_caller]
+    pub(crate) fn key(&self, key: &str) {
+        self.key_at(key, None);
+    }
+
+    /// Types a code as a scanner does, one character in 2 ms, and ends it with this key. The events say that
+    /// they began at `at`, seconds since 1970, whenever the browser gets them.
+    #[track_caller]
+    pub(crate) fn scan(&self, code: &str, end: &str, at: f64) {
+        let keys = code.chars().map(String::from).chain([end.to_owned()]);
+        let mut time = at;
+        for key in keys {
+            self.key_at(&key, Some(time));
+            time += 0.002;
+        }
+    }
+
+    fn key_at(&self, key: &str, time: Option<f64>) {
+        let text = match key {
+            "Enter" => Some("\r"),
+            one if one.chars().count() == 1 => Some(one),
+            _ => None,
+        };
+        let codes = [("Tab", 9), ("Enter", 13), ("Escape", 27), ("ArrowLeft", 37), ("ArrowUp", 38)];
+        let codes = codes.iter().chain(&[("ArrowRight", 39), ("ArrowDown", 40)]);
+        let code = codes.clone().find(|(name, _)| *name == key).map_or(0, |(_, code)| *code);
+        let mut event = json!({"type": "keyDown", "key": key, "windowsVirtualKeyCode": code});
+        let fields = event.as_object_mut().unwrap();
+        fields.extend(text.map(|text| ("text".to_owned(), json!(text))));
+        fields.extend(time.map(|time| ("timestamp".to_owned(), json!(time))));
+        self.cdp("Input.dispatchKeyEvent", &event);
+        event["type"] = json!("keyUp");
+        self.cdp("Input.dispatchKeyEvent", &event);
+    }
+
+    /// A command of Chromium's own protocol, such as `Network.emulateNetworkConditions`.
+    #[track_caller]
+    pub(crate) fn cdp(&self, method: &str, parameters: &Value) -> Value {
+        self.vendor("goog/cdp/execute", json!({"cmd": method, "params": parameters}))
+    }
+
+    /// Runs JavaScript beside the page: it sees the page's document but none of its variables, and the page's
+    /// policy is not asked. Returns the value of the last expression, after its promise.
+    #[track_caller]
+    pub(crate) fn run_beside(&self, script: &str) -> Value {
+        let frame = self.cdp("Page.getFrameTree", &json!({}))["frameTree"]["frame"]["id"].take();
+        let world =
+            self.cdp("Page.createIsolatedWorld", &json!({"frameId": frame, "worldName": "test"}));
+        let asked = json!({
+            "expression": script, "contextId": world["executionContextId"], "awaitPromise": true,
+            "returnByValue": true,
+        });
+        let mut told = self.cdp("Runtime.evaluate", &asked);
+        assert!(told["exceptionDetails"].is_null(), "{}", told["exceptionDetails"]);
+        told["result"]["value"].take()
+    }
+
+    /// As in the tools for developers: an open socket stays open and hears nothing.
+    pub(crate) fn set_offline(&self, is_offline: bool) {
+        self.limit_network(is_offline, -1.0);
+    }
+
+    /// Limits the network to a speed in bit/s; a negative one is none.
+    pub(crate) fn limit_network(&self, is_offline: bool, speed: f64) {
+        let bytes = speed / 8.0;
+        let limits = json!({
+            "offline": is_offline, "latency": 0, "downloadThroughput": bytes, "uploadThroughput": bytes,
+        });
+        self.cdp("Network.enable", &json!({}));
+        self.cdp("Network.emulateNetworkConditions", &limits);
+    }
+
+    /// Shows the page in the dark, or in the light.
+    pub(crate) fn set_dark(&self, is_dark: bool) {
+        let value = if is_dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
+        self.cdp("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// Writes what is seen to `target/screens/NAME.png`.
+    pub(crate) fn picture(&self, name: &str) {
+        save(name, &self.wait(self.client.screenshot())).unwrap();
+    }
+
+    /// The findings of axe-core in the page: none, or the test fails.
+    #[track_caller]
+    pub(crate) fn is_accessible(&self) {
+        let axe = fs::read_to_string(target().join("tools/node/node_modules/axe-core/axe.min.js"));
+        let axe = axe.expect("axe-core is there; tests/setup installs it");
+        let findings = self.run_beside(&format!(
+            "{axe};
+            axe.run(document, {{ resultTypes: ['violations'] }}).then(({{ violations }}) =>
+                violations.flatMap(({{ id, nodes }}) =>
+                    nodes.map((node) => `${{id}}: ${{node.html}} ${{node.failureSummary}}`)))"
+        ));
+        assert_eq!(findings, json!([]), "{findings:#}\n{}", self.path());
+    }
+
+    /// What the console had of pages so far, without the requests that failed: those are the server's answers.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.vendor("se/log", json!({"type": "browser"}));
+        let entries = log.as_array().unwrap().iter();
+        let bad = entries.filter(|entry| entry["level"] != "INFO" && entry["source"] != "network");
+        bad.map(|entry| format!("{}: {}", entry["source"], entry["message"])).collect()
+    }
+
+    #[track_caller]
+    fn click_at(&self, place: Locator<'_>) {
+        let found = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(place);
+        let element = self.wait(found);
+        self.wait(element.click());
+    }
+
+    #[track_caller]
+    fn vendor(&self, path: &'static str, body: Value) -> Value {
+        self.wait(self.client.issue_cmd(Vendor { path, body }))
+    }
+
+    #[track_caller]
+    fn wait<T>(&self, command: impl Future<Output = Result<T, CmdError>>) -> T {
+        let limited = async { tokio::time::timeout(2 * PATIENCE, command).await };
+        let answer = self.runtime.block_on(limited).expect("the browser answers");
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.shown()))
+    }
+
+    /// The address and the text of the page, for the message of a failure.
+    fn shown(&self) -> String {
+        let body = "return location.href + '\\n' + document.body.innerText".to_owned();
+        let shown = self.runtime.block_on(self.client.execute(&body, Vec::new()));
+        shown.map_or_else(|error| error.to_string(), |text| text.as_str().unwrap_or("").to_owned())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if self.driver.has_ended {
+            return;
+        }
+        if thread::panicking() {
+            // A second panic would end the program.
+            if let Ok(png) = self.runtime.block_on(self.client.screenshot()) {
+                let test = thread::current().name().unwrap_or_default().replace("::", "-");
+                drop(save(&format!("failed-{test}"), &png));
+            }
+            return;
+        }
+        let complaints = self.complaints();
+        assert!(complaints.is_empty(), "the console has {complaints:#?}");
+    }
+}
+
+/// The options of Chromium for a test: quiet, alone, and with all that the console gets.
+fn capabilities(setup: &Setup) -> Capabilities {
+    let quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--no-first-run",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+        "--disable-component-update",
+        "--disable-background-networking",
+        "--accept-lang=en",
+    ];
+    let profile = format!("--user-data-dir={}", setup.profile.path().display());
+    let arguments = quiet.into_iter().chain([profile.as_str()]);
+    let arguments: Vec<&str> = arguments.chain(setup.flags.iter().map(String::as_str)).collect();
+    let capabilities = json!({
+        "timeouts": {"script": PATIENCE.as_millis()},
+        "goog:loggingPrefs": {"browser": "ALL"},
+        "goog:chromeOptions": {"args": arguments},
+    });
+    serde_json::from_value(capabilities).unwrap()
+}
+
+fn profile() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn save(name: &str, png: &[u8]) -> io::Result<()> {
+    let folder = target().join("screens");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(format!("{name}.png")), png)
+}
+
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder")
+}
+
+/// A command that W3C `WebDriver` does not have.
+#[derive(Debug)]
+struct Vendor {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Vendor {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+/// A chromedriver and, in its process group, its browser.
+struct Driver {
+    process: Child,
+    port: u16,
+    has_ended: bool,
+}
+
+impl Driver {
+    /// Starts it on a free port, which it names on its first lines.
+    fn start() -> Self {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("chromedriver is there; tests/setup installs it (Debian: chromium-driver)");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines.by_ref().find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse().ok()
+        });
+        // It must be able to continue writing.
+        thread::spawn(move || lines.for_each(drop));
+        Self { process, port: port.expect("chromedriver names its port"), has_ended: false }
+    }
+
+    fn kill(&mut self) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            kill_process_group(Pid::from_child(&self.process), Signal::KILL)
+                .expect("it can be killed");
+            self.process.wait().expect("chromedriver can be waited for");
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The right of a test to have browsers: they take much memory and processor, so few tests have some at once. A
+/// test that has one may have more, so that two tests cannot wait for each other.
+struct Seat;
+
+static FREE: Mutex<Option<usize>> = Mutex::new(None);
+static FREED: Condvar = Condvar::new();
+
+thread_local! {
+    static BROWSERS: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Seat {
+    fn take() -> Self {
+        if BROWSERS.replace(BROWSERS.get() + 1) == 0 {
+            let mut free = FREE.lock().unwrap();
+            free.get_or_insert_with(|| 2 * thread::available_parallelism().map_or(1, usize::from));
+            let mut free = FREED.wait_while(free, |free| *free == Some(0)).unwrap();
+            *free = free.map(|seats| seats - 1);
+        }
+        Self
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        BROWSERS.set(BROWSERS.get() - 1);
+        if BROWSERS.get() == 0 {
+            let mut free = FREE.lock().unwrap();
+            *free = free.map(|seats| seats + 1);
+            FREED.notify_one();
+        }
+    }
+}
