@@ -24,7 +24,7 @@ fn main() {
 }
 
 fn an_order() -> Row {
-    let mut order = Row { id: 1234, ..Row::blank(EntityKind::Order) };
+    let mut order = Row { id: 1234, ..Row::blank_in(EntityKind::Order, "USD") };
     order.set(order::TOTAL, Cell::Int(5998));
     order.set_text(order::ITEMS, "[]");
     order
@@ -57,7 +57,7 @@ fn event_entity(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn input_read_an_order(bencher: Bencher<'_, '_>) {
-    read(bencher, Purpose::Create, r#"{"items":[{"product_id":7,"quantity":2}]}"#);
+    read(bencher, Purpose::Create("USD"), r#"{"items":[{"product_id":7,"quantity":2}]}"#);
 }
 
 #[divan::bench]
@@ -160,7 +160,7 @@ impl Shop {
 
     fn create(&self, kind: EntityKind, body: &str) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
-        let Ok(input) = Input::read(kind, Purpose::Create, members) else { return false };
+        let Ok(input) = Input::read(kind, Purpose::Create("USD"), members) else { return false };
         let change = Change {
             kind,
             operation: Operation::Create(input),

@@ -24,6 +24,7 @@ mod request;
 mod route;
 mod routes;
 mod sales;
+mod shop;
 mod users;
 
 use std::sync::Arc;

@@ -24,6 +24,7 @@ mod sale;
 mod shipment;
 mod step;
 mod sums;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod transition;
@@ -33,3 +34,4 @@ pub use reads::Reads;
 pub use sale::{change, is_repeat, sold_lines};
 pub use step::{Change, Operation, Put, Step};
 pub use sums::Payment;
+pub use terms::{TermsInUse, check_terms};

@@ -44,8 +44,8 @@ mod save;
 mod schema;
 mod session;
 mod session_table;
+mod shop_profile;
 mod start;
-mod tax_mode;
 #[cfg(test)]
 mod test_shop;
 mod users;

@@ -20,9 +20,9 @@ pub(crate) fn hold(bytes: &[u8]) {
         return;
     };
     for kind in EntityKind::ALL {
-        for purpose in [Purpose::Create, Purpose::Patch] {
+        for purpose in [Purpose::Create("USD"), Purpose::Patch] {
             let input = Input::read(kind, purpose, body.clone());
-            match input.and_then(|input| input.apply_to(&mut Row::blank(kind))) {
+            match input.and_then(|input| input.apply_to(&mut Row::blank_in(kind, "USD"))) {
                 Ok(()) => {}
                 Err(Reject::Invalid(errors)) => {
                     assert!(!errors.is_empty());

@@ -59,7 +59,7 @@ fn line_of([product, digits, zeros]: [u8; 3]) -> (i64, i64) {
 
 fn read(kind: EntityKind, body: Value) -> Result<Input, Reject> {
     let Value::Object(body) = body else { unreachable!("{body}") };
-    Input::read(kind, Purpose::Create, body)
+    Input::read(kind, Purpose::Create("USD"), body)
 }
 
 fn sell(shelf: &Shelf, role: Role, lines: &[(i64, i64)]) -> Result<Vec<Step>, Reject> {
@@ -146,6 +146,10 @@ impl Reads for Shelf {
 
     fn parcels(&self, _: i64) -> Result<Vec<ShipmentStatus>, Reject> {
         Ok(Vec::new())
+    }
+
+    fn currency(&self) -> &'static str {
+        "USD"
     }
 
     fn tax_mode(&self) -> TaxMode {

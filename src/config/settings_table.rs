@@ -305,8 +305,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         flag: "tax",
         value: "MODE",
         default: Nothing,
-        reason: "Whether prices have the tax in them: included or added. It is kept with the shop, `included` \
-                 unless said, and cannot be changed once there are orders.",
+        reason: "Whether prices have the tax in them: included or added. Without it, that is what /setup or \
+                 PATCH /api/shop said, at first `included`; with it, they cannot say otherwise. It cannot be \
+                 changed once there are orders.",
         many: false,
         set: |config, value| choice(value, TAX_MODES).map(|mode| config.tax = Some(mode)),
         same: |a, b| a.tax == b.tax,

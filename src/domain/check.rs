@@ -38,10 +38,7 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         Type::Text(most) => check_block(text, most),
         Type::Barcode => check_barcode(text),
         Type::Email => check_email(text),
-        Type::Currency if currency::exponent(text).is_some() => Ok(()),
-        Type::Currency => {
-            Err(Violation::new(Code::UnknownValue, "must be an ISO 4217 code, such as USD"))
-        }
+        Type::Currency => read_currency(text).map(drop),
         Type::Choice(words) => {
             if words.contains(&text) {
                 Ok(())
@@ -64,6 +61,12 @@ pub fn check_text(field: &Field, text: &str) -> Result<(), Violation> {
         | Type::Taxes
         | Type::Items => Ok(()),
     }
+}
+
+/// The currency with this code.
+pub(super) fn read_currency(code: &str) -> Result<&'static str, Violation> {
+    let unknown = || Violation::new(Code::UnknownValue, "must be an ISO 4217 code, such as USD");
+    currency::known(code).ok_or_else(unknown)
 }
 
 /// The violation of a value that is not one of these words.

@@ -74,6 +74,7 @@ codes! {
     NotCounted, "not_counted", "The product's stock is not counted, so it cannot change by a quantity.";
     OrderCompleted, "order_completed", "The order is completed and paid; it can be refunded, but not deleted.";
     OrderFixed, "order_fixed", "The order's items can no longer be changed.";
+    ShopFixed, "shop_fixed", "The shop has amounts in its currency or orders with its tax, or `--tax` sets the tax.";
     InUse, "in_use", "Other entities refer to it, so it cannot be deleted.";
     Duplicate, "duplicate", "Another one already has the value of a unique field.";
     TooManyDevices, "too_many_devices", "There are as many devices as there may be; remove one first.";

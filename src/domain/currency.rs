@@ -4,9 +4,6 @@ use std::sync::LazyLock;
 
 use iso_currency::Currency;
 
-/// The currency of an entity that names none.
-pub const DEFAULT_CURRENCY: &str = "USD";
-
 /// The decimals of each currency, sorted by code. The crate compares a code with one after the other, and a
 /// single order has amounts in several rows and events.
 static EXPONENTS: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
@@ -24,8 +21,17 @@ static EXPONENTS: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
 /// The number of decimals of a currency's amounts; `None` for a code that is not in ISO 4217 or is
 /// no means of payment (gold, the code for tests).
 pub fn exponent(code: &str) -> Option<u32> {
+    find(code).map(|(_, exponent)| exponent)
+}
+
+/// The code itself, if it has an exponent.
+pub fn known(code: &str) -> Option<&'static str> {
+    find(code).map(|(code, _)| code)
+}
+
+fn find(code: &str) -> Option<(&'static str, u32)> {
     let at = EXPONENTS.binary_search_by_key(&code, |(other, _)| *other).ok()?;
-    EXPONENTS.get(at).map(|(_, exponent)| *exponent)
+    EXPONENTS.get(at).copied()
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use crate::domain::{
 /// The purpose of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A new entity: required fields must be present.
-    Create,
+    /// A new entity, in a shop with this currency: required fields must be present.
+    Create(&'static str),
     /// The order of a sale: a new entity whose lines have the members of a sale.
     Sell,
     /// A merge patch (RFC 7396): absent fields stay as they are.
@@ -59,11 +59,11 @@ impl Input {
             // A hidden field stays in the body, where it is as unknown as any other.
             let value = if field.visible() { body.remove(field.name) } else { None };
             let given = match (value, purpose, field.origin) {
-                (None, Purpose::Create | Purpose::Sell, Origin::Required) => Err(required()),
+                (None, Purpose::Create(_) | Purpose::Sell, Origin::Required) => Err(required()),
                 (None, _, _) => return None,
                 (
                     Some(_),
-                    Purpose::Create | Purpose::Sell,
+                    Purpose::Create(_) | Purpose::Sell,
                     Origin::Server | Origin::Initial(_) | Origin::InitialInt(_),
                 ) => Err(Violation::new(Code::ReadOnly, "is set by the server")),
                 (Some(_), Purpose::Patch, _) if !field.patch => {
@@ -89,15 +89,17 @@ impl Input {
                 let items = items || purpose == Purpose::Sell;
                 errors.extend(order::check_new(items, total, input.text(order::STATUS)));
             }
-            let row = Row::blank(kind);
             let has_lines = kind == EntityKind::Order && input.get(order::ITEMS).is_some();
-            let code = match kind.schema().currency.and_then(|field| input.get(field)) {
-                Some(Provided::Cell(Cell::Text(code))) => code,
-                // The products decide the currency; the amounts are checked once it is known.
-                _ if has_lines => "",
-                _ => row.currency(),
+            let given = kind.schema().currency.and_then(|field| input.get(field));
+            let code = match (given, purpose) {
+                (Some(Provided::Cell(Cell::Text(code))), _) => Some(code.as_str()),
+                (_, Purpose::Create(currency)) if !has_lines && kind != EntityKind::Transaction => {
+                    Some(currency)
+                }
+                // The products or the order decide the currency; the amounts are checked once it is known.
+                _ => None,
             };
-            if !code.is_empty() {
+            if let Some(code) = code {
                 input.amounts(code, &mut errors);
             }
         }

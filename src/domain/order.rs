@@ -1,6 +1,5 @@
 //! Orders: their fields and their statuses.
 
-use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
 use crate::domain::words::words;
 use crate::domain::{Code, EntityKind, EntitySchema, Field, FieldError, FieldRef};
@@ -106,7 +105,7 @@ const FIELDS: &[Field] = &[
     .in_event()
     .filterable(),
     Field::new("currency", Type::Currency, "The currency of every amount in the order.")
-        .default(DEFAULT_CURRENCY)
+        .of_shop()
         .in_event(),
     Field::new(
         "items",

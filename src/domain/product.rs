@@ -1,6 +1,5 @@
 //! Products: goods and services that the shop sells, with the stock of each.
 
-use crate::domain::currency::DEFAULT_CURRENCY;
 use crate::domain::schema::Type;
 use crate::domain::words::words;
 use crate::domain::{EntityKind, EntitySchema, Field, FieldRef, Reject, Row};
@@ -62,8 +61,8 @@ const FIELDS: &[Field] = &[
         .nullable()
         .patchable()
         .in_event(),
-    Field::new("currency", Type::Currency, "The currency of the price.")
-        .default(DEFAULT_CURRENCY)
+    Field::new("currency", Type::Currency, "The currency of the price, the shop's unless given.")
+        .of_shop()
         .patchable(),
     Field::new(
         "unit",

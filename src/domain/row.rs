@@ -37,7 +37,7 @@ impl Row {
         let default = |field: &Field| match field.origin {
             Origin::Default(text) | Origin::Initial(text) => Cell::Text(text.to_owned()),
             Origin::DefaultInt(number) | Origin::InitialInt(number) => Cell::Int(number),
-            Origin::Required | Origin::Optional | Origin::Server => Cell::Null,
+            Origin::Required | Origin::Optional | Origin::OfShop | Origin::Server => Cell::Null,
         };
         Self {
             kind,
@@ -47,6 +47,15 @@ impl Row {
             updated_at: 0,
             cells: kind.schema().fields.iter().map(default).collect(),
         }
+    }
+
+    /// A new entity with its defaults, in a shop with this currency.
+    pub fn blank_in(kind: EntityKind, currency: &str) -> Self {
+        let mut row = Self::blank(kind);
+        if let Some(field) = kind.schema().currency {
+            row.set_text(field, currency);
+        }
+        row
     }
 
     /// The cell of a field of the row's kind.

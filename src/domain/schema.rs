@@ -79,6 +79,8 @@ pub enum Origin {
     Default(&'static str),
     /// As `Default`, for a number.
     DefaultInt(i64),
+    /// The client may give it; it is that of the shop otherwise.
+    OfShop,
     /// Only the server sets it; it is null until then.
     Server,
     /// Only the server sets it; it is this word until then.
@@ -170,6 +172,12 @@ impl Field {
     /// The client may leave it out; it is then this word.
     pub const fn default(mut self, value: &'static str) -> Self {
         self.origin = Origin::Default(value);
+        self
+    }
+
+    /// The client may leave it out; it is then that of the shop.
+    pub const fn of_shop(mut self) -> Self {
+        self.origin = Origin::OfShop;
         self
     }
 

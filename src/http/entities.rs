@@ -67,7 +67,8 @@ impl Api {
         let (body, bytes) = request.json_object(BODY_BYTES_MAX).await?;
         let key = request.idempotency_key(&session, &bytes)?;
         let lines = body.get(order::ITEMS.name).and_then(Value::as_array).map_or(0, Vec::len);
-        let operation = Operation::Create(Input::read(kind, Purpose::Create, body)?);
+        let operation =
+            Operation::Create(Input::read(kind, Purpose::Create(self.store.currency()), body)?);
         let change = Change { kind, operation, precondition: request.precondition() };
         let bytes_max = bytes.len() + lines * LINE_RESPONSE_BYTES;
         let permit = self.response_permit(request.owner(), bytes_max).await?;
@@ -110,7 +111,7 @@ impl Api {
         body.remove(product::SKU.name);
         let mut whole = body.clone();
         whole.insert(product::SKU.name.to_owned(), sku.clone().into());
-        let create = Input::read(kind, Purpose::Create, whole);
+        let create = Input::read(kind, Purpose::Create(self.store.currency()), whole);
         let patch = Input::read(kind, Purpose::Patch, body);
         let operation = Operation::Put(Put { sku, create, patch });
         let change = Arc::new(Change { kind, operation, precondition: request.precondition() });

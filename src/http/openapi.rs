@@ -96,6 +96,7 @@ fn tags() -> Value {
     });
     let others = [
         ("sales", "Orders with their payments, each in one request."),
+        ("shop", "The shop as a whole: its name, its currency and its tax mode."),
         ("events", "The log of all changes, in the order in which they were made."),
         ("session", "Logging in and out, and your own password."),
         ("users", "The users who may log in, for admins."),

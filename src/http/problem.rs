@@ -132,7 +132,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::OutOfStock | Code::NotForSale | Code::StatusSkipped | Code::OrderEnded | Code::RefundTooLarge
         | Code::TooManyTransactions | Code::TooManyShipments | Code::TooManyOpenOrders | Code::InUse
         | Code::OrderFixed | Code::NotCounted | Code::OrderCompleted | Code::TotalChanged
-        | Code::ClientIdReused | Code::Duplicate | Code::TooManyDevices | Code::CodeUsed
+        | Code::ClientIdReused | Code::ShopFixed | Code::Duplicate | Code::TooManyDevices | Code::CodeUsed
         | Code::LastAdmin => StatusCode::CONFLICT,
         Code::SaleDeleted | Code::PairingEnded => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

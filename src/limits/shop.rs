@@ -30,7 +30,7 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 pub const EMAIL_NAME_BYTES_MAX: usize = 64;
 /// Bytes of one label of a host name (RFC 1035, section 2.3.4). Above: `422`.
 pub const HOST_LABEL_BYTES_MAX: usize = 63;
-/// Characters of the name of a product or a person. Above: `422`.
+/// Characters of the name of a product, a person or a shop. Above: `422`.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Characters of a product's SKU. Above: `422`.
 pub const SKU_CHARS_MAX: usize = 64;

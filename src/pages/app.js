@@ -68,7 +68,7 @@ export async function whoami() {
 /**
  * The shop's terms: its currency, the decimals of that, and whether prices include the tax.
  *
- * @returns {Promise<{ name: string, currency: string, decimals: number, tax: 'included' | 'added' }>}
+ * @returns {Promise<{ name: string | null, currency: string, decimals: number, tax: 'included' | 'added' }>}
  */
 export async function shop() {
   try {

@@ -26,7 +26,7 @@ pub(super) fn create(
     principal: Principal,
     input: &Input,
 ) -> Result<Vec<Step>, Reject> {
-    let mut row = Row::blank(EntityKind::Order);
+    let mut row = Row::blank_in(EntityKind::Order, reads.currency());
     if let Some(id) = principal.own_orders() {
         let Some(Provided::Lines(lines)) = input.get(ITEMS) else {
             return Err(Reject::field(ITEMS.name, Code::Required, "is required from a kiosk"));

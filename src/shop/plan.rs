@@ -96,7 +96,7 @@ fn create(reads: &impl Reads, principal: Principal, input: &Input) -> Result<Vec
         return new_order::create(reads, principal, input);
     }
     all_found(missing_references(reads, input)?)?;
-    let mut row = Row::blank(input.kind);
+    let mut row = Row::blank_in(input.kind, reads.currency());
     if input.kind == EntityKind::Transaction {
         return payment::create(reads, row, input);
     }

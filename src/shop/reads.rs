@@ -21,6 +21,8 @@ pub trait Reads {
     fn payments(&self, order_id: i64) -> Result<Vec<Payment>, Reject>;
     /// The states of the parcels of an order.
     fn parcels(&self, order_id: i64) -> Result<Vec<ShipmentStatus>, Reject>;
+    /// The currency of what names none.
+    fn currency(&self) -> &'static str;
     /// Whether the shop's prices have the tax in them.
     fn tax_mode(&self) -> TaxMode;
     /// The number of a kiosk's orders that are neither paid nor ended; not counted above

@@ -25,6 +25,8 @@ use crate::domain::{product, transaction};
 use crate::shop::{Change, Operation, Payment, Reads, Step, follow, plan};
 
 const ADMIN: Principal = Principal::User { id: 1, role: Role::Admin };
+/// The currency of a shop of the tests.
+const CURRENCY: &str = "USD";
 const KIOSK: Principal = Principal::User { id: 2, role: Role::Kiosk };
 
 /// The rows of a shop by their kind's index and their id.
@@ -64,7 +66,7 @@ impl MemoryShop {
     }
 
     fn create_as(&mut self, who: Principal, kind: EntityKind, body: Value) -> Result<i64, Reject> {
-        let operation = Operation::Create(input(kind, Purpose::Create, body)?);
+        let operation = Operation::Create(input(kind, Purpose::Create("USD"), body)?);
         self.change(who, kind, operation)?;
         Ok(self.steps[0].row().id)
     }
@@ -158,6 +160,10 @@ impl Reads for MemoryShop {
             ShipmentStatus::from_word(row.text(shipment::STATUS)?).ok_or(Reject::Unavailable)
         };
         self.of_order(EntityKind::Shipment, shipment::ORDER_ID, order_id).map(status).collect()
+    }
+
+    fn currency(&self) -> &'static str {
+        CURRENCY
     }
 
     fn tax_mode(&self) -> TaxMode {

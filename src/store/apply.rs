@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::domain::order_line::ProductRef;
 use crate::domain::shipment::ShipmentStatus;
 use crate::domain::tax::TaxMode;
-use crate::domain::{EntityKind, Reject, Row, product};
+use crate::domain::{EntityKind, Reject, Row, ShopTerms, product};
 use crate::limits::CHANGE_STEPS_MAX;
 use crate::shop::{self, Change, Operation, Payment, Reads, Step};
 use crate::store::audit;
@@ -97,12 +97,12 @@ pub(super) fn apply(
 /// The rules' view of the open transaction.
 pub(super) struct TxReads<'c> {
     conn: &'c Connection,
-    tax: TaxMode,
+    terms: ShopTerms,
 }
 
 impl<'c> TxReads<'c> {
     pub(super) fn of(tx: &WriteTx<'c>) -> Self {
-        Self { conn: tx.conn, tax: tx.tax }
+        Self { conn: tx.conn, terms: tx.shop.terms }
     }
 }
 
@@ -111,8 +111,12 @@ impl Reads for TxReads<'_> {
         rows::load(self.conn, kind, id)
     }
 
+    fn currency(&self) -> &'static str {
+        self.terms.currency
+    }
+
     fn tax_mode(&self) -> TaxMode {
-        self.tax
+        self.terms.tax
     }
 
     fn product(&self, named: &ProductRef) -> Result<Option<Row>, Reject> {
@@ -184,7 +188,8 @@ mod tests {
             let changed = apply(&mut tx, Caller::CONSOLE, &change, bytes_max).unwrap();
             (changed, tx.head)
         };
-        let tea = product(Purpose::Create, json!({"name": "Tea", "sku": "T-1", "price": 2.5}));
+        let tea =
+            product(Purpose::Create("USD"), json!({"name": "Tea", "sku": "T-1", "price": 2.5}));
         let (made, head) = apply(Operation::Create(tea), usize::MAX);
         assert!(matches!(made, Changed::Created(row) if row.id == 1) && head == 1);
         let renamed = || {

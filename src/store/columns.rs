@@ -10,7 +10,7 @@ use crate::domain::stock_change::StockReason;
 use crate::domain::tax::TaxMode;
 use crate::domain::text::shorten;
 use crate::domain::transaction::{TransactionStatus, TransactionType};
-use crate::domain::{EntityKind, LogId, Role};
+use crate::domain::{EntityKind, LogId, Role, currency};
 use crate::limits::QUOTED_CHARS_MAX;
 
 /// Reads texts by the function that knows them; the literal names the value in an error.
@@ -35,6 +35,16 @@ text_columns! {
     TaxMode: "tax mode", Self::from_word;
     TransactionStatus: "status of a transaction", Self::from_word;
     TransactionType: "type of a transaction", Self::from_word;
+}
+
+/// A currency, which a column holds as its code.
+pub(super) struct CurrencyCode(pub(super) &'static str);
+
+impl FromSql for CurrencyCode {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let unknown = || FromSqlError::Other("no currency".into());
+        currency::known(value.as_str()?).map(Self).ok_or_else(unknown)
+    }
 }
 
 /// An address, which a column holds as its 4 or 16 bytes.

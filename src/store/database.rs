@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/0008_response_bytes.sql"),
     include_str!("../../sql/0009_goods.sql"),
     include_str!("../../sql/0010_devices.sql"),
+    include_str!("../../sql/0011_setup.sql"),
 ];
 
 /// In older versions a checkpoint and a commit at the same moment could damage the database

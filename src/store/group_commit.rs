@@ -4,16 +4,15 @@ use std::path::Path;
 
 use rusqlite::{Connection, ffi};
 
-use crate::domain::Reject;
-use crate::domain::tax::TaxMode;
+use crate::domain::{Reject, ShopTerms};
 use crate::limits::{COMMIT_CHANGES_MAX, COMMIT_EVENT_BYTES_MAX, IDEMPOTENCY_KEPT};
 use crate::store::clock::{ShopClock, clock};
 use crate::store::command::Command;
 use crate::store::error::failed;
 use crate::store::events::{LogBounds, Retention};
 use crate::store::marks::Marks;
-use crate::store::write_tx::{Outbox, WriteTx};
-use crate::store::{audit, idempotency, recovery, tax_mode};
+use crate::store::write_tx::{HeldTerms, Outbox, WriteTx};
+use crate::store::{audit, idempotency, recovery, shop_profile};
 
 /// The state that is kept from one transaction to the next.
 pub(super) struct GroupCommit {
@@ -21,7 +20,8 @@ pub(super) struct GroupCommit {
     pub(super) log: LogBounds,
     pub(super) clock: ShopClock,
     retention: Retention,
-    tax: TaxMode,
+    /// The terms on which the shop sells.
+    pub(super) shop: HeldTerms,
     marks: Marks,
     /// The uptime, in milliseconds, before which no stored response has to be pruned.
     responses_due: i64,
@@ -35,15 +35,16 @@ impl GroupCommit {
         log: LogBounds,
         clock: ShopClock,
         retention: Retention,
-        tax: TaxMode,
+        shop: HeldTerms,
         marks: Marks,
     ) -> Self {
-        Self { log, clock, retention, tax, marks, responses_due: 0, audit_due: 0 }
+        Self { log, clock, retention, shop, marks, responses_due: 0, audit_due: 0 }
     }
 
     /// Continues the log of a database that was opened again.
-    pub(super) fn resume(&mut self, log: LogBounds) {
+    pub(super) fn resume(&mut self, log: LogBounds, terms: ShopTerms) {
         self.log = log;
+        self.shop.terms = terms;
         self.responses_due = 0;
         self.audit_due = 0;
     }
@@ -74,11 +75,11 @@ impl GroupCommit {
         }
         let step = self.clock.forward_step();
         let (now, uptime) = (self.clock.now(), self.clock.uptime.total());
-        let (tax, head, next_seq) = (self.tax, self.log.head, self.log.next(self.log.head));
+        let (shop, head, next_seq) = (self.shop, self.log.head, self.log.next(self.log.head));
         let begin = || -> rusqlite::Result<WriteTx<'_>> {
             execute(conn, "BEGIN IMMEDIATE")?;
             recovery::shift_times(conn, step)?;
-            Ok(WriteTx { conn, now, uptime, tax, head, next_seq, outbox: Outbox::default() })
+            Ok(WriteTx { conn, now, uptime, shop, head, next_seq, outbox: Outbox::default() })
         };
         let mut tx = begin()?;
         let ran = run_until_full(&mut tx, commands, run_optimistic);
@@ -91,7 +92,7 @@ impl GroupCommit {
             let ran = run_until_full(&mut tx, commands, run_in_savepoint);
             check_disk_full(commands).and(ran)?
         };
-        let WriteTx { outbox, head, .. } = tx;
+        let WriteTx { outbox, head, shop, .. } = tx;
         let mut log = self.log;
         log.head = head;
         if !outbox.events.is_empty() {
@@ -109,6 +110,7 @@ impl GroupCommit {
         self.marks.reserve(conn, outbox.events.len().max(ran))?;
         execute(conn, "COMMIT")?;
         self.clock.accept_step(step);
+        self.shop = shop;
         self.log = log;
         Ok((outbox, ran))
     }
@@ -196,8 +198,8 @@ pub(super) fn run_single<T>(
     let log = LogBounds::read(conn).map_err(failed)?;
     let now = clock().max(log.last_at);
     let (head, next_seq) = (log.head, log.next(log.head));
-    let tax = tax_mode::stored(conn).map_err(failed)?.unwrap_or(TaxMode::Included);
-    let mut tx = WriteTx { conn, now, uptime: 0, tax, head, next_seq, outbox: Outbox::default() };
+    let shop = HeldTerms { terms: shop_profile::terms(conn)?, tax_is_set: false };
+    let mut tx = WriteTx { conn, now, uptime: 0, shop, head, next_seq, outbox: Outbox::default() };
     let result = work(&mut tx);
     let result = result
         .and_then(|done| Marks::new(data_dir).reserve(conn, 1).map(|()| done).map_err(failed));
@@ -244,8 +246,8 @@ mod tests {
         let retention = Retention { age: minute, count: 100, audit: minute };
         let log = LogBounds::read(&conn).unwrap();
         let marks = Marks::new(data.path());
-        let group =
-            GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, TaxMode::Included, marks);
+        let shop = shop_profile::settle(&conn, None).unwrap();
+        let group = GroupCommit::new(log, ShopClock::new(clock, 0, 0), retention, shop, marks);
         (data, conn, group)
     }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::{EntityKind, LogId, Reject, Row, Sale, event};
+use crate::domain::{
+    EntityKind, LogId, Precondition, Reject, Row, Sale, ShopPatch, ShopProfile, event,
+};
 use crate::limits::{EXTERNAL_CHANGE_INTERVAL, PAGE_BYTES_MAX};
 use crate::shop::Change;
 use crate::store::apply::{self, Changed};
@@ -28,7 +30,8 @@ use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
-use crate::store::{rows, sales, session_table};
+use crate::store::{rows, sales, session_table, shop_profile};
+use crate::sync;
 
 /// The handle of the store. A change that finds the writer's queue full is rejected at once.
 pub struct Store {
@@ -68,6 +71,11 @@ impl Store {
     /// `DiskFull` while the disk is full.
     pub fn check_disk_space(&self) -> Result<(), Reject> {
         if self.status.disk_full.load(Ordering::Acquire) { Err(Reject::DiskFull) } else { Ok(()) }
+    }
+
+    /// The shop's currency.
+    pub fn currency(&self) -> &'static str {
+        *sync::lock(&self.status.currency)
     }
 
     /// The id of the event log.
@@ -317,6 +325,25 @@ impl Store {
         let page = move |conn: &Connection| snapshot(conn, |conn| events::page(conn, range));
         let job: ReadJob = Box::new(move |reader| then(reader.query(page)));
         self.reads.try_send(job).map_err(|_| Reject::Busy)
+    }
+
+    /// The shop as a whole.
+    pub async fn shop(&self) -> Result<At<ShopProfile>, Reject> {
+        self.read_at(shop_profile::read).await
+    }
+
+    /// Changes the shop as a whole, and returns the new state.
+    pub async fn update_shop(
+        &self,
+        caller: Caller,
+        patch: ShopPatch,
+        precondition: Precondition,
+    ) -> Result<At<ShopProfile>, Reject> {
+        self.write_for(caller, move |tx| {
+            let value = shop_profile::update(tx, &patch, &precondition, caller)?;
+            Ok(At { seq: tx.head, value })
+        })
+        .await
     }
 
     /// A page of the audit trail, newest first, and the id before which there may be more.

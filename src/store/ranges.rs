@@ -9,13 +9,14 @@ use rusqlite::types::ValueRef;
 use crate::limits::{NUMBER_MAX, TIME_MS_MAX};
 
 /// Tables and columns of ids, versions and positions in the log.
-const COUNTS: [(&str, &str); 14] = [
+const COUNTS: [(&str, &str); 15] = [
     ("events", "seq"),
     ("log", "restored_seq"),
     ("log", "first_seq"),
     ("audit", "id"),
     ("users", "id"),
     ("users", "version"),
+    ("shop", "version"),
     ("customers", "id"),
     ("orders", "id"),
     ("products", "id"),
@@ -27,10 +28,11 @@ const COUNTS: [(&str, &str); 14] = [
     ("sqlite_sequence", "seq"),
 ];
 /// Tables and columns of times, in milliseconds since 1970, UTC.
-const TIMES: [(&str, &str); 4] = [
+const TIMES: [(&str, &str); 5] = [
     ("sessions", "created_at"),
     ("sessions", "used_at"),
     ("clock", "began"),
+    ("setup_codes", "created_at"),
     // The times of other events are only shown.
     ("events WHERE seq IN ((SELECT min(seq) FROM events), (SELECT max(seq) FROM events))", "at"),
 ];

@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ use crate::store::reserve::Reserve;
 use crate::store::session::StoredSession;
 use crate::store::wal::{self, Wal};
 use crate::store::writer::{CommitSinks, Job, Writer, WriterStatus};
-use crate::store::{data_dir, database, integrity, tax_mode};
+use crate::store::{data_dir, database, integrity, shop_profile};
 
 /// An open store whose threads do not run yet.
 pub struct OpenedStore {
@@ -67,7 +67,7 @@ pub fn open(
     let file = data_dir::database_file(data_dir);
     let taken_over = wal::take_over(&conn, !verified);
     taken_over.map_err(|error| unusable(&file, &error))?;
-    let tax = tax_mode::settle(&conn, tax)?;
+    let shop = shop_profile::settle(&conn, tax)?;
     let state = StartState::read(&mut conn, &limits, clock);
     let state = state.map_err(|_| unusable(&file, &"it cannot be read"))?;
     let StartState { log, log_id, sessions, mut clock, data_version } = state;
@@ -85,7 +85,7 @@ pub fn open(
         lock,
         conn,
         verified,
-        group: GroupCommit::new(log, clock, retention, tax, Marks::new(data_dir)),
+        group: GroupCommit::new(log, clock, retention, shop, Marks::new(data_dir)),
         data_version,
         reserve,
         disk_full: taken.is_err(),
@@ -110,6 +110,7 @@ impl OpenedStore {
             healthy: AtomicBool::new(true),
             disk_full: AtomicBool::new(self.disk_full),
             oldest: AtomicI64::new(self.group.log.oldest),
+            currency: Mutex::new(self.group.shop.terms.currency),
         });
         let (ended, uptime) = (self.group.log.ended(), self.group.clock.uptime);
         let (jobs, queue) = mpsc::channel(self.limits.write_queue);

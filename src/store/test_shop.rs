@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use crate::domain::tax::TaxMode;
 use crate::domain::{Role, Secret, User};
 use crate::store::caller::Caller;
 use crate::store::database::MIGRATIONS;
 use crate::store::schema;
+use crate::store::shop_profile;
 use crate::store::users::{self, NewUser};
 use crate::store::write_tx::{Outbox, WriteTx};
 
@@ -21,7 +21,7 @@ pub(super) fn transaction(conn: &Connection) -> WriteTx<'_> {
         conn,
         now: 1,
         uptime: 0,
-        tax: TaxMode::Included,
+        shop: shop_profile::settle(conn, None).unwrap(),
         head: 0,
         next_seq: 1,
         outbox: Outbox::default(),

@@ -2,9 +2,8 @@
 
 use rusqlite::Connection;
 
-use crate::domain::KindSet;
 use crate::domain::event::Event;
-use crate::domain::tax::TaxMode;
+use crate::domain::{KindSet, ShopTerms};
 use crate::store::session::SessionChange;
 
 /// The open write transaction as a command sees it.
@@ -15,13 +14,21 @@ pub(super) struct WriteTx<'c> {
     pub(super) now: i64,
     /// The uptime of all runs, in milliseconds; 0 in a program that is not the server.
     pub(super) uptime: i64,
-    /// Whether the shop's prices include the tax.
-    pub(super) tax: TaxMode,
+    /// The terms on which the shop sells, with the changes of this transaction.
+    pub(super) shop: HeldTerms,
     /// The newest `seq`, including this transaction's events.
     pub(super) head: i64,
     /// The `seq` of the next event.
     pub(super) next_seq: i64,
     pub(super) outbox: Outbox,
+}
+
+/// The shop's terms as the writer keeps them from one transaction to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldTerms {
+    pub(super) terms: ShopTerms,
+    /// Whether `--tax` sets the tax mode, so that no request may.
+    pub(super) tax_is_set: bool,
 }
 
 /// The messages of a transaction to the rest of the program. They leave after the commit, or never.
@@ -38,6 +45,7 @@ pub(super) struct Outbox {
 
 /// The state of a transaction before a command.
 pub(super) struct Savepoint {
+    shop: HeldTerms,
     head: i64,
     next_seq: i64,
     events: usize,
@@ -49,6 +57,7 @@ impl WriteTx<'_> {
     pub(super) fn savepoint(&self) -> Savepoint {
         let Outbox { events, session_changes, .. } = &self.outbox;
         Savepoint {
+            shop: self.shop,
             head: self.head,
             next_seq: self.next_seq,
             events: events.len(),
@@ -58,6 +67,7 @@ impl WriteTx<'_> {
 
     /// Drops everything after the savepoint, as the database did before.
     pub(super) fn rewind(&mut self, savepoint: &Savepoint) {
+        self.shop = savepoint.shop;
         (self.head, self.next_seq) = (savepoint.head, savepoint.next_seq);
         self.outbox.events.truncate(savepoint.events);
         self.outbox.session_changes.truncate(savepoint.session_changes);

@@ -4,8 +4,8 @@
 //! Invariant: a reply or an event leaves only after the commit that made it true has returned.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::domain::event::Event;
-use crate::domain::{KindSet, Reject};
+use crate::domain::{KindSet, Reject, ShopTerms};
 use crate::limits::EXTERNAL_CHANGE_INTERVAL;
 use crate::metrics::Metrics;
 use crate::store::command::{Command, reject_all};
@@ -27,7 +27,8 @@ use crate::store::reserve::Reserve;
 use crate::store::session::SessionChange;
 use crate::store::wal::{self, Wal};
 use crate::store::write_tx::Outbox;
-use crate::store::{data_dir, database, session_table};
+use crate::store::{data_dir, database, session_table, shop_profile};
+use crate::sync;
 
 /// A message to the writer.
 pub(super) enum Job {
@@ -62,6 +63,8 @@ pub(super) struct WriterStatus {
     pub(super) disk_full: AtomicBool,
     /// The oldest `seq` in the event log; in an empty log, a lower bound of the next one.
     pub(super) oldest: AtomicI64,
+    /// The shop's currency.
+    pub(super) currency: Mutex<&'static str>,
 }
 
 pub(super) struct Writer {
@@ -157,7 +160,7 @@ impl Writer {
             self.conn = Some(conn);
             return commands;
         }
-        let begun = Instant::now();
+        let (begun, shop) = (Instant::now(), self.group.shop);
         let mut done = self.group.commit(&conn, &mut commands);
         if done.as_ref().is_err_and(is_disk_full) && self.reserve.release() {
             tracing::error!(
@@ -169,6 +172,9 @@ impl Writer {
         match done {
             Ok((outbox, ran)) => {
                 let rest = commands.split_off(ran);
+                if self.group.shop != shop {
+                    *sync::lock(&self.status.currency) = self.group.shop.terms.currency;
+                }
                 self.count_commit(&conn, begun, ran);
                 self.conn = Some(conn);
                 self.deliver(outbox, commands);
@@ -262,14 +268,15 @@ impl Writer {
             return;
         }
         match self.open_and_probe() {
-            Ok((conn, log)) => {
+            Ok((conn, log, terms)) => {
                 if log.head != self.group.log.head {
                     (self.sinks.reset_to)(log.head);
                 }
                 let now = self.group.clock.now();
                 self.reload_sessions(&conn, now);
                 self.conn = Some(conn);
-                self.group.resume(log);
+                self.group.resume(log, terms);
+                *sync::lock(&self.status.currency) = terms.currency;
                 self.status.healthy.store(true, Ordering::Release);
                 tracing::info!("the database is open again");
             }
@@ -282,13 +289,15 @@ impl Writer {
         }
     }
 
-    fn open_and_probe(&self) -> Result<(Connection, LogBounds), OpenError> {
+    fn open_and_probe(&self) -> Result<(Connection, LogBounds, ShopTerms), OpenError> {
         let conn = database::open_writer(&self.data_dir, self.cache_kib)?;
         let log = wal::take_over(&conn, !self.verified)
             .and_then(|()| probe_commit(&conn))
             .and_then(|()| LogBounds::read(&conn));
         let log = log.map_err(|error| OpenError(error.to_string()))?;
-        Ok((conn, log))
+        let terms = shop_profile::terms(&conn);
+        let terms = terms.map_err(|_| OpenError("the shop's terms cannot be read".to_owned()))?;
+        Ok((conn, log, terms))
     }
 
     /// Accepts new orders again after the disk was full, once the reserve is back.

@@ -51,7 +51,9 @@ fn told(admin: &Client) -> Map<String, Value> {
         (name.to_owned(), page["data"].clone())
     };
     let events = admin.get("/api/events?after=0&limit=200").expect(200).json();
-    LISTS.into_iter().map(list).chain([("events".to_owned(), events["data"].clone())]).collect()
+    let shop = admin.get("/api/shop").expect(200).json();
+    let others = [("events".to_owned(), events["data"].clone()), ("shop".to_owned(), shop)];
+    LISTS.into_iter().map(list).chain(others).collect()
 }
 
 fn repeat(client: &Client) -> Value {
@@ -59,8 +61,11 @@ fn repeat(client: &Client) -> Value {
     client.post_with("/api/orders", &body, &KEY).expect(201).json()
 }
 
-/// Fills every table with at least one row, and returns the token of a device.
+/// Fills every table with at least one row, but that of the codes, which end with the first admin. Returns the token
+/// of a device.
 fn fill(admin: &Client) -> Value {
+    let shop = json!({"name": "Eckladen", "currency": "EUR", "tax": "added"});
+    admin.patch("/api/shop", &shop).expect(200);
     let tea = product(admin, 2.5, 100);
     let made = order(admin, tea, 2)["id"].as_i64().unwrap();
     pay(admin, made, 5.0);

@@ -149,7 +149,8 @@ async fn again(store: &Store, begin: &Begin, order: &Value) -> Value {
     let key = order["notes"].as_str().unwrap();
     let body = sale(begin.product, key);
     let request_hash = hash_request(ORDERS, body.to_string().as_bytes());
-    let input = Input::read(EntityKind::Order, Purpose::Create, body.as_object().unwrap().clone());
+    let input =
+        Input::read(EntityKind::Order, Purpose::Create("USD"), body.as_object().unwrap().clone());
     let principal = Principal::User { id: 1, role: Role::Admin };
     let repeat = IdempotencyKey { principal, key: key.to_owned(), request_hash };
     let operation = Operation::Create(input.unwrap());

@@ -47,5 +47,6 @@ mod rules;
 mod sales;
 mod sessions;
 mod shipping;
+mod shop;
 mod stock;
 mod texts;

@@ -96,13 +96,15 @@ pub(super) fn number(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Brings the goods into the shop, and returns their ids.
+/// Names the shop, brings the goods into it, and returns their ids.
 pub(super) fn bring(admin: &mut Client) -> Result<Vec<i64>, String> {
+    let shop = json!({"name": "Corner Market", "currency": "EUR"});
+    admin.call("PATCH", "/api/shop", &shop)?;
     let mut ids = Vec::with_capacity(GOODS.len());
     for goods in &GOODS {
         let path = format!("/api/products/by-sku/{}", goods.sku);
         let product = json!({
-            "name": goods.name, "price": number(goods.price), "currency": "EUR", "unit": goods.unit,
+            "name": goods.name, "price": number(goods.price), "unit": goods.unit,
             "stock": goods.stock, "tax_rate": goods.tax_rate, "category": goods.category,
             "location": goods.location, "barcode": goods.barcode,
         });

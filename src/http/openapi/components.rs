@@ -13,7 +13,7 @@ use crate::domain::json_schema::{
 use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role, device};
 use crate::http::problem::status;
-use crate::http::{audit, pairing};
+use crate::http::{audit, pairing, shop};
 use crate::limits::{
     DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
     USERNAME_CHARS_MAX,
@@ -134,6 +134,7 @@ fn schemas() -> Value {
     schemas.extend(device_schemas());
     schemas.extend(page_schemas());
     schemas.extend(pairing::schemas());
+    schemas.extend(shop::schemas());
     let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
     let text = json!({"type": "string"});
     schemas.extend(members([

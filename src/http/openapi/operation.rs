@@ -271,7 +271,9 @@ pub(super) fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     if route.path.contains("{id}") {
         codes.push(Code::NotFound);
     }
-    if is_write && ["{id}", "{sku}"].into_iter().any(|place| route.path.contains(place)) {
+    let is_of_one = route.path.contains("{id}")
+        || matches!(route.response, ResponseBody::Versioned(_) | ResponseBody::Put(_));
+    if is_write && is_of_one {
         codes.push(Code::PreconditionFailed);
     }
     codes.extend(route.rules);
