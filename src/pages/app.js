@@ -20,6 +20,7 @@ const language = (navigator.languages || [navigator.language])
   .find((name) => name in LANGUAGES);
 /** @type {{ [name: string]: string }} */
 let texts = {};
+let isReady = false;
 
 /**
  * A text in the language of the page. `{name}` in it stands for a value.
@@ -41,6 +42,8 @@ export async function ready() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-label]'))) {
     place.setAttribute('aria-label', text(place.dataset.label || ''));
   }
+  isReady = true;
+  for (const line of /** @type {NodeListOf<Status>} */ (document.querySelectorAll('shop-status'))) line.show();
 }
 
 /**
@@ -129,23 +132,27 @@ export function h(tag, attributes = {}, ...children) {
  * @param {(element: any, item: T) => void} update
  */
 export function show(parent, items, key, create, update) {
+  const names = items.map((item) => String(key(item)));
+  const kept = new Set(names);
   /** @type {Map<string, Element>} */
   const old = new Map();
-  for (const child of [...parent.children]) old.set(/** @type {HTMLElement} */ (child).dataset.key || '', child);
+  // Those that are gone go first, so that the others stay where they are.
+  for (const child of /** @type {HTMLElement[]} */ ([...parent.children])) {
+    if (kept.has(child.dataset.key || '')) old.set(child.dataset.key || '', child);
+    else child.remove();
+  }
   let place = parent.firstElementChild;
-  for (const item of items) {
-    const name = String(key(item));
+  items.forEach((item, at) => {
+    const name = names[at];
     let child = old.get(name);
     if (!child) {
       child = create(item);
       /** @type {HTMLElement} */ (child).dataset.key = name;
     }
-    old.delete(name);
     update(child, item);
     if (child === place) place = place.nextElementSibling;
     else parent.insertBefore(child, place);
-  }
-  for (const child of old.values()) child.remove();
+  });
 }
 
 /** Calls `work` once before the next frame, however often it is asked for. @param {() => void} work */
@@ -182,14 +189,12 @@ export function age(since) {
 
 /** @type {AudioContext | undefined} */
 let audio;
-addEventListener(
-  'pointerdown',
-  () => {
-    // A browser lets a page sound only after a person touched it.
+// A browser lets a page sound only after a person touched it.
+for (const touch of ['pointerdown', 'keydown']) {
+  addEventListener(touch, () => {
     if (typeof AudioContext === 'function') audio = audio || new AudioContext();
-  },
-  { once: true },
-);
+  });
+}
 
 /** A tone; nothing before the first touch. @param {number} frequency in Hz @param {number} [time] in seconds */
 export function tone(frequency, time = 0.15) {
@@ -244,6 +249,7 @@ export class Status extends HTMLElement {
   }
 
   show() {
+    if (!isReady) return;
     const seconds = Math.round((Date.now() - (this.since || 0)) / 1000);
     const parts = [text(`status_${client.state}`, { seconds })];
     if (this.waiting) parts.push(text('status_waiting', { count: this.waiting }));

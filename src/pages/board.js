@@ -4,7 +4,7 @@ import { age, client, h, onFrame, quantity, ready, recall, remember, show, text,
 
 /** @typedef {import('./client.js').Row} Row */
 
-/** The status after a bump. A kitchen cannot hand over. */
+/** The status after a bump. */
 const NEXT = /** @type {{ [status: string]: string }} */ ({
   pending: 'processing',
   processing: 'ready',
@@ -14,6 +14,8 @@ const BEFORE = /** @type {{ [status: string]: string }} */ ({ processing: 'pendi
 /** An order that waits is late after these minutes, and very late. */
 const LATE = [5, 8];
 const RECALLS = 10;
+/** An order that was handed over by mistake comes back within this time; milliseconds. */
+const UNDO_WITHIN = 10_000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
@@ -22,7 +24,14 @@ const toast = at('shop-toast');
 const orders = client.live('/api/orders?status=pending,processing,ready,shipped&order=asc', { keep: true });
 const products = client.live('/api/products', { keep: true });
 /** @type {Map<number, string>} the version of each order that was shown */
-const seen = new Map();
+let seen = new Map();
+/** Whether orders were shown before, so that others are new. */
+let hasShown = false;
+/** @type {Map<number, number[]>} the finished lines of orders, where the server does not have them yet */
+const ticks = new Map();
+/** @type {Map<number, any>} the timers of orders that are about to be handed over, which only the server ends */
+const leaving = new Map();
+let sending = Promise.resolve();
 let role = '';
 let category = recall('board category') || '';
 /** @type {number[]} */
@@ -41,22 +50,33 @@ async function start() {
 }
 
 function render() {
+  const focus = /** @type {HTMLElement | null} */ (document.activeElement)?.closest('article');
+  const column = focus?.parentElement;
+  const row = column ? [...column.children].indexOf(focus) : 0;
   const lines = visibleLines();
-  const news = orders.items.filter((order) => orders.state === 'live' && !seen.has(order.id));
+  const shown = orders.items.filter((order) => lines.has(order.id) && !leaving.has(order.id));
   for (const column of columns) {
-    const status = column.dataset.status;
-    const here = orders.items.filter((order) => order.status === status && lines.has(order.id));
+    const here = shown.filter((order) => order.status === column.dataset.status);
     show(at('.cards', column), here, (order) => order.id, createCard, updateCard);
     at('output', column).textContent = String(here.length);
   }
-  if (seen.size > 0 && news.length > 0) {
-    tone(880);
-    at('#news').textContent = news.map((order) => text('new_order', { number: short(order) })).join(' ');
+  // The focus stays in its place, so that one key bumps one order after the other.
+  if (column && !focus.isConnected) {
+    /** @type {HTMLElement | undefined} */ (column.children[Math.min(row, column.children.length - 1)])?.focus();
   }
-  seen.clear();
-  for (const order of orders.items) seen.set(order.id, version(order));
-  renderTotals();
+  announce(shown.filter((order) => !seen.has(order.id)));
+  seen = new Map(orders.items.map((order) => [order.id, version(order)]));
+  hasShown = hasShown || orders.state === 'live' || orders.items.length > 0;
+  for (const id of leaving.keys()) if (!seen.has(id)) leaving.delete(id);
+  renderTotals(lines);
   renderAges();
+}
+
+/** Tells of new orders. @param {Row[]} news */
+function announce(news) {
+  if (!hasShown || news.length === 0) return;
+  tone(880);
+  at('#news').textContent = news.map((order) => text('new_order', { number: short(order) })).join(' ');
 }
 
 /** The lines that the board shows of each order: those of its category. */
@@ -78,10 +98,27 @@ function short(order) {
   return String(Number(order.order_number.slice(4)));
 }
 
-/** @param {Row} order */
+/** What makes a card flash when it changes. Ticks do not: the one who ticks has seen it. @param {Row} order */
 function version(order) {
-  return JSON.stringify([order.items, order.notes, order.done, order.status]);
+  return JSON.stringify([order.items, order.notes, order.status]);
 }
+
+/** The finished lines, as this board has them. @param {Row} order @returns {number[]} */
+const doneOf = (order) => ticks.get(order.id) || order.done;
+
+/**
+ * The status after a bump by this role; a kitchen cannot hand over.
+ *
+ * @param {Row} order
+ * @returns {string | undefined}
+ */
+function nextOf(order) {
+  const next = role === 'display' ? undefined : NEXT[order.status];
+  return next === 'completed' && role !== 'admin' && role !== 'staff' ? undefined : next;
+}
+
+/** @param {number} id */
+const find = (id) => orders.items.find((order) => order.id === id);
 
 /** @param {Row} order */
 function createCard(order) {
@@ -93,7 +130,8 @@ function createCard(order) {
       bump(Number(card.dataset.key));
     }
   });
-  if (seen.size > 0) card.classList.add('new');
+  const told = seen.get(order.id);
+  if (hasShown && told !== version(order)) card.classList.add(told ? 'changed' : 'new');
   at('.number', card).textContent = short(order);
   return card;
 }
@@ -101,15 +139,27 @@ function createCard(order) {
 /** @param {HTMLElement} card @param {Row} order */
 function updateCard(card, order) {
   const told = version(order);
-  if (card.dataset.version === told) return;
-  if (card.dataset.version && seen.has(order.id)) {
-    card.classList.remove('changed');
+  const drawn = told + doneOf(order) + role;
+  if (card.dataset.drawn === drawn) return;
+  if (card.dataset.version && card.dataset.version !== told) {
+    card.classList.remove('new', 'changed');
     void card.offsetWidth; // starts the animation again
     card.classList.add('changed');
   }
+  card.dataset.drawn = drawn;
   card.dataset.version = told;
   card.dataset.since = String(Date.parse(order.created_at));
-  card.setAttribute('aria-label', text('order_label', { number: short(order), lines: order.items.length }));
+  card.setAttribute('aria-label', text('order_number_is', { number: short(order) }));
+  renderLines(card, order);
+  at('.notes', card).textContent = order.notes || '';
+  const next = nextOf(order);
+  const button = at('.bump', card);
+  button.hidden = !next;
+  button.textContent = next ? text(`bump_${next}`) : '';
+}
+
+/** @param {HTMLElement} card @param {Row} order */
+function renderLines(card, order) {
   const lines = order.items.map((/** @type {any} */ item, /** @type {number} */ line) => ({ item, line }));
   show(
     at('.lines', card),
@@ -120,28 +170,24 @@ function updateCard(card, order) {
       return h('li', {}, h('button', { type: 'button', class: 'tick', onclick: tick }, h('b'), h('span'), h('i')));
     },
     (row, { item, line }) => {
-      const done = order.done.includes(line);
-      at('button', row).setAttribute('aria-pressed', String(done));
+      const button = at('button', row);
+      button.disabled = role === 'display';
+      button.setAttribute('aria-pressed', String(doneOf(order).includes(line)));
       at('b', row).textContent = quantity(item.quantity);
       at('span', row).textContent = item.name;
       at('i', row).textContent = item.note || '';
     },
   );
-  at('.notes', card).textContent = order.notes || '';
-  const next = order.status === 'ready' && role === 'kitchen' ? undefined : NEXT[order.status];
-  const button = at('.bump', card);
-  button.hidden = !next || role === 'display';
-  button.textContent = next ? text(`bump_${next}`) : '';
 }
 
-function renderTotals() {
+/** @param {Map<number, number[]>} lines */
+function renderTotals(lines) {
   /** @type {Map<string, number>} */
   const totals = new Map();
-  const lines = visibleLines();
   for (const order of orders.items) {
     if (order.status !== 'pending' && order.status !== 'processing') continue;
     for (const line of lines.get(order.id) || []) {
-      if (order.done.includes(line)) continue;
+      if (doneOf(order).includes(line)) continue;
       const { name, quantity: more } = order.items[line];
       totals.set(name, (totals.get(name) || 0) + more);
     }
@@ -169,6 +215,7 @@ function renderAges() {
 
 function renderCategories() {
   const names = [...new Set(products.items.map((product) => product.category).filter(Boolean))].sort();
+  if (products.state === 'live' && !names.includes(category)) category = ''; // the last of its goods is gone
   const select = at('#category');
   show(
     select,
@@ -195,47 +242,72 @@ async function change(id, patch) {
 
 /** @param {number} id */
 async function bump(id) {
-  const order = orders.items.find((one) => one.id === id);
-  const next = order && NEXT[order.status];
-  if (!order || !next) return;
+  const order = find(id);
+  const next = order && nextOf(order);
+  if (!order || !next || leaving.has(id)) return;
+  if (next === 'completed') return handOver(order);
   if (!(await change(id, { status: next }))) return;
   bumped = [id, ...bumped.filter((one) => one !== id)].slice(0, RECALLS);
   remember('bumped', bumped);
-  if (next === 'completed') toast.say(text('handed_over', { number: short(order) }));
-  else {
-    const undo = { label: text('undo'), act: () => change(id, { status: order.status }) };
-    toast.say(text('bumped', { number: short(order), status: text(next) }), undo);
-  }
+  const undo = { label: text('undo'), act: () => change(id, { status: order.status }) };
+  toast.say(text('bumped', { number: short(order), status: text(next) }), undo, UNDO_WITHIN);
+}
+
+/**
+ * Nothing leads back from an order that was handed over, so the server is told once nobody has undone it.
+ *
+ * @param {Row} order
+ */
+function handOver(order) {
+  const back = () => {
+    clearTimeout(leaving.get(order.id));
+    leaving.delete(order.id);
+    draw();
+  };
+  const tell = async () => (await change(order.id, { status: 'completed' })) || back();
+  leaving.set(order.id, setTimeout(tell, UNDO_WITHIN));
+  toast.say(text('handed_over', { number: short(order) }), { label: text('undo'), act: back }, UNDO_WITHIN);
+  draw();
 }
 
 /** @param {number} id @param {number} line */
 function toggle(id, line) {
-  const order = orders.items.find((one) => one.id === id);
+  const order = find(id);
   if (!order) return;
-  const done = order.done.includes(line)
-    ? order.done.filter((/** @type {number} */ one) => one !== line)
-    : [...order.done, line].sort((a, b) => a - b);
-  change(id, { done });
+  const before = doneOf(order);
+  const done = before.includes(line) ? before.filter((one) => one !== line) : [...before, line].sort((a, b) => a - b);
+  ticks.set(id, done);
+  draw();
+  // One after the other: each has all finished lines, and an older one must not be the last.
+  sending = sending.then(async () => {
+    await change(id, { done });
+    if (ticks.get(id) === done) ticks.delete(id);
+    draw();
+  });
 }
 
 function openRecalls() {
-  const back = bumped
-    .map((id) => orders.items.find((order) => order.id === id))
-    .filter((order) => order && BEFORE[order.status]);
+  const back = bumped.map(find).filter((order) => order && BEFORE[order.status]);
   const dialog = at('#recalls');
+  const recallTo = (/** @type {number} */ id) => {
+    const order = find(id);
+    if (order && BEFORE[order.status]) change(id, { status: BEFORE[order.status] });
+    dialog.close();
+  };
   show(
     at('ul', dialog),
     /** @type {Row[]} */ (back),
     (order) => order.id,
-    (order) => h('li', {}, h('button', { type: 'button', onclick: () => change(order.id, { status: BEFORE[order.status] }).then(() => dialog.close()) })),
+    (order) => h('li', {}, h('button', { type: 'button', onclick: () => recallTo(order.id) })),
     (row, order) => (at('button', row).textContent = `${short(order)} → ${text(BEFORE[order.status])}`),
   );
+  at('p', dialog).hidden = back.length > 0;
   dialog.showModal();
 }
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen();
+  else if (document.fullscreenEnabled) document.documentElement.requestFullscreen();
 }
 
 /** Moves the focus among the cards. @param {number} columnsOver @param {number} cardsOver */
@@ -255,6 +327,7 @@ at('#category').addEventListener('change', (/** @type {any} */ event) => {
 });
 at('#recall').addEventListener('click', openRecalls);
 at('#full').addEventListener('click', fullScreen);
+at('#full').hidden = !document.fullscreenEnabled;
 at('#recalls > button').addEventListener('click', () => at('#recalls').close());
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || at('#recalls').open) return;

@@ -1,6 +1,6 @@
 // @ts-check
-/** The kiosk: a customer chooses, and gets a number. Nobody stands beside it, so it asks the server before it promises. */
-import { uuid } from './client.js';
+/** The kiosk: a customer chooses, and gets a number. It is alone, so it asks the server before it promises. */
+import { amounts, uuid } from './client.js';
 import { client, h, money, onFrame, quantity, ready, shop, show, text, whoami } from './app.js';
 
 /** @typedef {import('./client.js').Row} Row */
@@ -17,7 +17,7 @@ const basket = new Map();
 /** The name of the sale: a second touch of a slow button must not order twice. */
 let client_id = uuid();
 let category = '';
-let currency = 'USD';
+let terms = { currency: 'USD', decimals: 2, tax: 'included' };
 /** @type {any} */
 let idle = null;
 let isSending = false;
@@ -27,7 +27,7 @@ start();
 async function start() {
   await ready();
   await whoami();
-  currency = (await shop()).currency;
+  terms = (await shop()) || terms;
   products.subscribe(draw);
   addEventListener('pointerdown', touched, true);
   draw();
@@ -42,6 +42,7 @@ function restart() {
   basket.clear();
   client_id = uuid();
   category = '';
+  at('#products').scrollTop = 0;
   if (at('#done').open) at('#done').close();
   draw();
 }
@@ -87,10 +88,20 @@ function render() {
       button.setAttribute('aria-label', text('one_less', { name: product.name }));
     },
   );
-  const total = chosen.reduce((sum, product) => sum + product.price * (basket.get(product.id) || 0), 0);
-  at('#order').textContent = text('order_for', { amount: money(total, currency) });
+  at('#order').textContent = text('order_for', { amount: money(total(chosen), terms.currency) });
   at('#order').disabled = basket.size === 0 || isSending;
   at('#clear').hidden = basket.size === 0;
+}
+
+/** What the customer will pay, as the server works it out. @param {Row[]} chosen */
+function total(chosen) {
+  const minor = 10 ** terms.decimals;
+  const lines = chosen.map((product) => ({
+    quantity: 1000 * (basket.get(product.id) || 0),
+    unit_price: Math.round(product.price * minor),
+    tax_rate: product.tax_rate === null ? null : Math.round(product.tax_rate * 1000),
+  }));
+  return amounts(lines, { added: terms.tax === 'added' }).total / minor;
 }
 
 /** @param {number} id @param {number} more */
@@ -113,6 +124,7 @@ async function order() {
       client_id = uuid();
       at('#done').showModal();
     } else {
+      client_id = uuid(); // the basket may be another one the next time
       toast.say(body.code === 'out_of_stock' ? text('sold_out_meanwhile') : text('ask_staff'));
     }
   } catch {
@@ -125,3 +137,4 @@ async function order() {
 at('#order').addEventListener('click', order);
 at('#clear').addEventListener('click', restart);
 at('#done button').addEventListener('click', restart);
+at('#done').addEventListener('cancel', restart);

@@ -49,11 +49,8 @@ async function poll(every) {
       location.href = '/';
       return;
     }
-    if (status !== 200) {
-      at('#progress').textContent = text('code_expired');
-      at('#again').hidden = false;
-      return;
-    }
+    // A code lives for ten minutes. A screen on a wall has nobody who would ask for a new one.
+    if (status === 410 || status === 401) return void device();
     at('#progress').textContent = text('pair_waits');
   } catch {
     at('#progress').textContent = text('not_reached');
@@ -98,7 +95,8 @@ at('#admin').addEventListener('submit', async (/** @type {SubmitEvent} */ event)
   event.preventDefault();
   const device = { name: at('[name=name]').value, role: at('[name=role]').value };
   try {
-    const { status, body } = await client.request('POST', `/api/pairing/${encodeURIComponent(at('#typed').value)}`, device);
+    const path = `/api/pairing/${encodeURIComponent(at('#typed').value)}`;
+    const { status, body } = await client.request('POST', path, device);
     if (status !== 201) {
       at('#wrong').textContent = body.detail;
       return;

@@ -13,3 +13,5 @@ mod common;
 
 mod board;
 mod harness;
+mod pictures;
+mod shop;

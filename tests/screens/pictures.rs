@@ -1,0 +1,43 @@
+//! Guards what is seen: pages without a barrier, in the light and in the dark, on each screen. It leaves their pictures
+//! in `target/screens`, for people to look at.
+
+use super::browser::{Browser, MONITOR, PHONE, TABLET};
+use super::common::Server;
+use super::shop;
+
+/// Each page with its name, the role that it is for, and what it shows once it is there.
+const PAGES: [(&str, &str, &str, &str); 6] = [
+    ("/", "login", "", "#login"),
+    ("/board", "board", "kitchen", "article"),
+    ("/numbers", "numbers", "display", "li"),
+    ("/pick", "pick", "picker", "#orders li"),
+    ("/kiosk", "kiosk", "kiosk", "#products button"),
+    ("/pair", "pair", "", "#code"),
+];
+
+#[test]
+fn each_page_is_for_everybody_on_each_screen() {
+    let server = Server::with_users(&["kitchen", "display", "picker", "kiosk"], &[]);
+    shop::add_goods(&server.admin());
+    shop::fill(&server.admin());
+    let browser = Browser::of(&server);
+    let mut barriers = Vec::new();
+    for (path, page, role, shown) in PAGES {
+        if !role.is_empty() {
+            browser.log_in(&server.login(role));
+        }
+        for screen in [PHONE, TABLET, MONITOR] {
+            browser.show_on(screen);
+            browser.open(path);
+            browser.wait_until(&format!("document.querySelector('{shown}').offsetParent"));
+            for (is_dark, suffix) in [(false, ""), (true, "-dark")] {
+                browser.set_dark(is_dark);
+                let name = format!("{page}-{}{suffix}", screen.name);
+                browser.picture(&name);
+                let found = browser.barriers().into_iter();
+                barriers.extend(found.map(|barrier| format!("{name}: {barrier}")));
+            }
+        }
+    }
+    assert!(barriers.is_empty(), "{barriers:#?}");
+}
