@@ -21,28 +21,31 @@ use flate2::{Compression, Crc, write::GzEncoder};
 const PAGES: &str = "src/pages";
 /// Parts that others import by a name that stays.
 const PUBLIC: &[&str] = &["client.js", "query.js"];
+/// The service worker; a browser asks for it by its one name, and compares.
+const WORKER: &str = "worker.js";
 
 /// A file by its path below the folder of the pages, and its text.
 type Files = BTreeMap<String, String>;
+/// A file by its path: the name by its content, and the text as it is served.
+type Parts = BTreeMap<String, (String, String)>;
 
 fn main() {
     println!("cargo::rerun-if-changed={PAGES}");
     println!("cargo::rerun-if-changed=build.rs");
     let mut files = Files::new();
     read(Path::new(PAGES), "", &mut files);
-    let mut parts = BTreeMap::new();
+    let worker = files.remove(WORKER).expect("there is a worker");
+    let mut parts = Parts::new();
     for path in files.keys() {
         name(path, &files, &mut parts, &mut Vec::new());
     }
+    files.insert(WORKER.to_owned(), with_files(&worker, &parts));
+    name(WORKER, &files, &mut parts, &mut Vec::new());
     let mut table = String::from("&[\n");
     for (path, (served, text)) in &parts {
-        let (stem, kind) = path.rsplit_once('.').expect("each file has an ending");
-        let paths = match (kind, stem) {
-            ("html", "index") => vec!["/".to_owned()],
-            ("html", stem) => vec![format!("/{stem}")],
-            _ if PUBLIC.contains(&path.as_str()) => vec![served.clone(), format!("/{path}")],
-            _ => vec![served.clone()],
-        };
+        let kind = kind_of(path);
+        let public = PUBLIC.contains(&path.as_str()).then(|| format!("/{path}"));
+        let paths: Vec<String> = [address(path, served)].into_iter().chain(public).collect();
         let file = write(path, text);
         writeln!(
             table,
@@ -53,6 +56,37 @@ fn main() {
     }
     table.push(']');
     fs::write(out("pages.rs"), table).unwrap();
+}
+
+/// The ending of a file's name.
+fn kind_of(path: &str) -> &str {
+    path.rsplit_once('.').expect("each file has an ending").1
+}
+
+/// The path at which a file is served.
+fn address(path: &str, served: &str) -> String {
+    match path.strip_suffix(".html") {
+        Some("index") => "/".to_owned(),
+        Some(page) => format!("/{page}"),
+        None if path == WORKER => format!("/{path}"),
+        None => served.to_owned(),
+    }
+}
+
+/// The worker with the list of what it keeps, and a name of those that changes with each of them.
+fn with_files(worker: &str, parts: &Parts) -> String {
+    let mut crc = Crc::new();
+    let mut list = String::new();
+    for (path, (served, text)) in parts {
+        crc.update(text.as_bytes());
+        write!(list, "'{}',", address(path, served)).unwrap();
+    }
+    let fill = |text: &str, empty: &str, full: &str| {
+        assert!(text.contains(empty), "{WORKER}: there is no {empty}");
+        text.replacen(empty, full, 1)
+    };
+    let worker = fill(worker, "([])", &format!("([{list}])"));
+    fill(&worker, "CACHE = 'tillcast'", &format!("CACHE = 'tillcast {:08x}'", crc.sum()))
 }
 
 fn read(folder: &Path, prefix: &str, files: &mut Files) {
@@ -68,12 +102,7 @@ fn read(folder: &Path, prefix: &str, files: &mut Files) {
 }
 
 /// The name by content of a file, after those that it refers to.
-fn name(
-    path: &str,
-    files: &Files,
-    parts: &mut BTreeMap<String, (String, String)>,
-    above: &mut Vec<String>,
-) -> String {
+fn name(path: &str, files: &Files, parts: &mut Parts, above: &mut Vec<String>) -> String {
     if let Some((served, _)) = parts.get(path) {
         return served.clone();
     }
@@ -96,6 +125,9 @@ fn name(
         rest = behind;
     }
     out.push_str(rest);
+    if kind_of(path) == "html" {
+        out = page(&out, path, files, parts);
+    }
     above.pop();
     let mut crc = Crc::new();
     crc.update(out.as_bytes());
@@ -103,6 +135,34 @@ fn name(
     let served = format!("/assets/{}.{:08x}.{kind}", stem.replace('/', "-"), crc.sum());
     parts.insert(path.to_owned(), (served.clone(), out));
     served
+}
+
+/// A page that tells its version, and lets the browser load all of its scripts at once.
+fn page(text: &str, path: &str, files: &Files, parts: &Parts) -> String {
+    let mut scripts = Vec::new();
+    imports(path, files, &mut scripts);
+    let mut links = String::new();
+    // The first is in the page already.
+    for script in scripts.iter().skip(1) {
+        writeln!(links, "<link rel=\"modulepreload\" href=\"{}\">", parts[script].0).unwrap();
+    }
+    let version = concat!("<html data-version=\"", env!("CARGO_PKG_VERSION"), "\"");
+    text.replacen("<html", version, 1).replacen("</head>", &format!("{links}</head>"), 1)
+}
+
+/// The scripts that a file needs at its start, and those that they need, each once.
+fn imports(path: &str, files: &Files, found: &mut Vec<String>) {
+    let text = code(path, &files[path]);
+    let mut rest = text.as_str();
+    while let Some((before, quote, after)) = next_reference(rest) {
+        let (reference, behind) = after.split_once(quote).expect("a reference ends");
+        rest = behind;
+        let is_later = before.ends_with("import(");
+        if kind_of(reference) == "js" && !is_later && !found.iter().any(|one| one == reference) {
+            found.push(reference.to_owned());
+            imports(reference, files, found);
+        }
+    }
 }
 
 /// The text before the next reference, its quote, and the text from the name on.
@@ -115,7 +175,7 @@ fn next_reference(text: &str) -> Option<(&str, char, &str)> {
 
 /// A text without the lines that are only comments.
 fn code(path: &str, text: &str) -> String {
-    if path.rsplit_once('.').is_none_or(|(_, kind)| kind != "js") {
+    if kind_of(path) != "js" {
         return text.to_owned();
     }
     let mut in_comment = false;

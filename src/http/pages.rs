@@ -19,11 +19,12 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; connect-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'",
 );
-/// A screen runs its own scripts, and makes no element from text.
+/// A screen runs its own scripts, and makes no element from text. Its one policy names the worker that keeps the
+/// pages.
 const SCREEN_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
-     trusted-types 'none'",
+     trusted-types tillcast; worker-src 'self'",
 );
 /// Pages and their assets contain no shop data, and change only with the program.
 const PAGE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");

@@ -5,9 +5,14 @@
  * @module
  */
 import { connect } from './client.js';
+import { stayCurrent } from './update.js';
+
+/** A page that knows an answer already waits so long for a newer one; milliseconds. */
+const SOON = 1_000;
 
 /** The connection of this page. */
 export const client = connect();
+stayCurrent(client);
 
 /** Loads the texts of the browser's language, or the English ones. */
 const LANGUAGES = /** @type {{ [language: string]: () => Promise<{ default: { [name: string]: string } }> }} */ ({
@@ -47,40 +52,49 @@ export async function ready() {
 }
 
 /**
- * Who is logged in: `{user}` or `{device}`. Without a login it leads to one, and comes back here.
+ * Who is logged in. Without a login it leads to one, and comes back here.
  *
  * @returns {Promise<{ role: string, name: string }>}
  */
 export async function whoami() {
-  try {
-    const { status, body } = await client.request('GET', '/api/auth/me');
+  const me = await told('me', '/api/auth/me', ({ status, body }) => {
     if (status === 401) {
       location.href = `/?next=${encodeURIComponent(location.pathname)}`;
       return new Promise(() => {});
     }
+    // A login that works may send what an ended one has left.
+    client.retry();
     const one = body.user || body.device;
-    const me = { role: one.role, name: one.username || one.name };
-    remember('me', me);
-    return me;
-  } catch {
-    // The server is away: whoever was here last is here still.
-    return recall('me') || { role: '', name: '' };
-  }
+    return { role: one.role, name: one.username || one.name };
+  });
+  return me || { role: '', name: '' };
 }
 
 /**
- * The shop's terms: its currency, the decimals of that, and whether prices include the tax.
+ * The shop's terms: its currency, the decimals of that, and whether prices include the tax. A browser that never
+ * reached the server has none.
  *
- * @returns {Promise<{ name: string | null, currency: string, decimals: number, tax: 'included' | 'added' }>}
+ * @returns {Promise<{ name: string | null, currency: string, decimals: number, tax: 'included' | 'added' } | undefined>}
  */
-export async function shop() {
-  try {
-    const { status, body } = await client.request('GET', '/api/shop');
-    if (status === 200) remember('shop', body);
-  } catch {
-    // They are as they were.
-  }
-  return recall('shop');
+export function shop() {
+  return told('shop', '/api/shop', ({ status, body }) => (status === 200 ? body : recall('shop')));
+}
+
+/**
+ * What the server tells of something or, where it is away or slow, what it told the last time.
+ *
+ * @param {string} name
+ * @param {string} path
+ * @param {(reply: import('./client.js').Reply) => any} read
+ */
+async function told(name, path, read) {
+  const last = recall(name);
+  const asked = client.request('GET', path).then(read).then((now) => {
+    if (now) remember(name, now);
+    return now;
+  });
+  const soon = new Promise((resolve) => last && setTimeout(resolve, SOON, last));
+  return Promise.race([asked.catch(() => last), soon]);
 }
 
 /** Keeps a small value over a reload, where the browser lets it. @param {string} name @param {any} value */
@@ -231,6 +245,8 @@ export class Toast extends HTMLElement {
 export class Status extends HTMLElement {
   connectedCallback() {
     this.setAttribute('role', 'status');
+    /** @type {string} */
+    this.told = '';
     this.since = Date.now();
     this.waiting = 0;
     client.on('state', () => {
@@ -254,8 +270,13 @@ export class Status extends HTMLElement {
     const parts = [text(`status_${client.state}`, { seconds })];
     if (this.waiting) parts.push(text('status_waiting', { count: this.waiting }));
     if (this.refused) parts.push(text('status_refused', { count: this.refused }));
-    const told = parts.join(' · ');
-    if (this.textContent !== told) this.textContent = told;
+    const line = parts.join(' · ');
+    if (this.told === line) return;
+    this.told = line;
+    this.replaceChildren(line);
+    if (client.state === 'signed_out') {
+      this.append(' ', h('a', { href: `/?next=${encodeURIComponent(location.pathname)}` }, text('log_in')));
+    }
     this.dataset.state = client.state;
   }
 }

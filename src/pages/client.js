@@ -138,7 +138,7 @@ export function connect(options = {}) {
     },
     /**
      * Calls `listener` for each event of that name, such as `order:created`, or of `order`; for `state` (of the connection) with
-     * `{state, before}`; for `outbox` with its entries; for `version` when the server has another one; for `reset`
+     * `{state, before}`; for `outbox` with its entries; for `version` with the server's, first and when it changes; for `reset`
      * when events were lost. Events that came while the page was away follow first.
      *
      * @param {string} name
@@ -279,8 +279,9 @@ function requests(options, base, memory, emit) {
       if (Math.abs(offset - here.offset()) > 1000) memory.set('offset', Math.round(offset));
     }
     const told = reply.headers.get('Tillcast-Version') || version;
-    if (version && told !== version) emit('version', told);
+    if (told === version) return;
     version = told;
+    emit('version', told);
   }
   return here;
 }

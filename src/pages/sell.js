@@ -41,7 +41,7 @@ start();
 async function start() {
   await ready();
   await whoami();
-  terms = await shop();
+  terms = (await shop()) || terms;
   at('#search').placeholder = text('search');
   products.subscribe(draw);
   client.on('outbox', () => {});

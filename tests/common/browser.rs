@@ -18,6 +18,7 @@ use std::cell::Cell;
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -30,6 +31,8 @@ use url::Url;
 
 /// The name under which the browser knows the server. The tests' servers know it, too.
 const NAME: &str = "shop";
+/// The name in the server's certificate.
+pub(crate) const SECURE_NAME: &str = "shop.local";
 /// The text of an element as a person sees it, its lines as one.
 const PLAIN: &str = "((element) => element.innerText.replace(/\\s+/g, ' ').trim())";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -112,10 +115,43 @@ impl Browser {
 
     /// Like `on`, with more flags of Chromium, such as `--accept-lang=de`.
     pub(crate) fn with(server: &Server, screen: Screen, flags: &[&str]) -> Self {
-        let base = format!("http://{NAME}:{}", server.address().port());
-        let rule = format!("--host-resolver-rules=MAP {NAME} 127.0.0.1");
+        Self::at("http", NAME, server.address(), screen, flags, profile())
+    }
+
+    /// A browser that finds a server behind another address.
+    pub(crate) fn behind(proxy: SocketAddr) -> Self {
+        Self::at("http", NAME, proxy, MONITOR, &[], profile())
+    }
+
+    /// A browser that comes over TLS, and trusts the authority in this file.
+    pub(crate) fn trusting(authority: &Path, server: &Server) -> Self {
+        let profile = profile();
+        let folder = profile.path().join(".pki/nssdb");
+        fs::create_dir_all(&folder).unwrap();
+        let base = format!("sql:{}", folder.display());
+        let authority = authority.to_str().unwrap();
+        for arguments in
+            [&["-N", "--empty-password"][..], &["-A", "-n", "shop", "-t", "C,,", "-i", authority]]
+        {
+            let status = Command::new("certutil").args(arguments).args(["-d", &base]).status();
+            let status = status.expect("certutil is there; tests/setup installs it");
+            assert!(status.success(), "certutil {arguments:?}");
+        }
+        Self::at("https", SECURE_NAME, server.address(), MONITOR, &[], profile)
+    }
+
+    fn at(
+        scheme: &str,
+        name: &str,
+        address: SocketAddr,
+        screen: Screen,
+        flags: &[&str],
+        profile: TempDir,
+    ) -> Self {
+        let base = format!("{scheme}://{name}:{}", address.port());
+        let rule = format!("--host-resolver-rules=MAP {name} 127.0.0.1");
         let flags = flags.iter().copied().chain([rule.as_str()]).map(str::to_owned).collect();
-        Self::start(Arc::new(Setup { base, screen, profile: profile(), flags }))
+        Self::start(Arc::new(Setup { base, screen, profile, flags }))
     }
 
     /// A browser that finds the server on `localhost:3000`, the address in the documents.
@@ -132,7 +168,7 @@ impl Browser {
 
     fn start(setup: Arc<Setup>) -> Self {
         let seat = Seat::take();
-        let driver = Driver::start();
+        let driver = Driver::start(setup.profile.path());
         // All runs on this thread, which may be in a network of its own.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -479,10 +515,12 @@ struct Driver {
 }
 
 impl Driver {
-    /// Starts it on a free port, which it names on its first lines.
-    fn start() -> Self {
+    /// Starts it on a free port, which it names on its first lines. The browser finds the authorities that it trusts in
+    /// its home.
+    fn start(home: &Path) -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            .env("HOME", home)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

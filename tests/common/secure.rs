@@ -24,8 +24,13 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn make() -> Self {
+        Self::make_for(&[])
+    }
+
+    /// Like `make`, with more flags, such as another name.
+    pub(crate) fn make_for(flags: &[&str]) -> Self {
         let keys = Self { folder: tempfile::tempdir().unwrap() };
-        keys.renew();
+        keys.renew_with(flags);
         keys
     }
 

@@ -1,7 +1,7 @@
 //! Guards the pages for people: a dead link or part, a page that a browser does not keep, a policy that is not strict,
 //! a code without its explanation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{Client, Server};
 
@@ -39,7 +39,11 @@ fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
             policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
             "{policy}"
         );
-        assert!(policy.ends_with("trusted-types 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(
+            policy.ends_with("trusted-types tillcast; worker-src 'self'")
+                && !policy.contains("unsafe"),
+            "{policy}"
+        );
         let expected = match path.as_str() {
             path if path.starts_with("/assets/") => "public, max-age=31536000, immutable",
             "/client.js" | "/query.js" => "public, no-cache",
@@ -54,6 +58,50 @@ fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
         };
         assert_eq!(answer.header("content-type"), expected, "{path}");
         assert_eq!(browser.delete(path).expect(405).header("allow"), "GET, HEAD");
+    }
+}
+
+/// A part that the worker does not keep is missing when the server is.
+#[test]
+fn the_worker_keeps_every_page_and_part() {
+    let server = Server::start();
+    let browser = server.anonymous();
+    let answer = browser.get("/worker.js").expect(200);
+    assert_eq!(answer.header("cache-control"), "public, no-cache");
+    let text = answer.text();
+    let (_, list) = text.split_once("([").unwrap();
+    let (list, _) = list.split_once("])").unwrap();
+    let kept: BTreeSet<&str> = list.split('\'').filter(|path| path.starts_with('/')).collect();
+    let parts = all_parts(&browser);
+    let mut expected: BTreeSet<&str> = parts.keys().map(String::as_str).collect();
+    for public in ["/client.js", "/query.js"] {
+        expected.remove(public);
+    }
+    assert!(expected.is_subset(&kept), "{:?}", expected.difference(&kept));
+    for path in kept {
+        browser.get(path).expect(200);
+    }
+}
+
+/// A script that the page does not name is found only when another has come, one after the other.
+#[test]
+fn a_page_names_its_version_and_all_of_its_scripts() {
+    let server = Server::start();
+    let browser = server.anonymous();
+    let parts = all_parts(&browser);
+    for page in PAGES {
+        let text = &parts[page];
+        let version = concat!("<html data-version=\"", env!("CARGO_PKG_VERSION"), "\"");
+        assert!(text.contains(version), "{page}");
+        let is_script = |name: &str| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "js");
+        let mut scripts: Vec<&str> = text.split('"').filter(|name| is_script(name)).collect();
+        while let Some(script) = scripts.pop() {
+            for import in parts[script].split("from '").skip(1) {
+                let (import, _) = import.split_once('\'').unwrap();
+                assert!(text.contains(import), "{page}: {import}");
+                scripts.push(import);
+            }
+        }
     }
 }
 

@@ -13,5 +13,6 @@ mod common;
 
 mod board;
 mod harness;
+mod offline;
 mod pictures;
 mod shop;
