@@ -1,8 +1,5 @@
 //! Every route, and the search for the routes of a path.
 
-#[cfg(test)]
-mod tests;
-
 use std::future::ready;
 
 use hyper::Method;
@@ -339,3 +336,6 @@ pub(super) fn allow(rows: &[Route]) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests;
