@@ -4,14 +4,12 @@ mod components;
 mod names;
 mod operation;
 
-use std::collections::BTreeMap;
-
-use hyper::StatusCode;
 use serde_json::{Map, Value};
 
+use crate::domain::EntityKind;
 use crate::domain::json_literal::json;
-use crate::domain::{Code, EntityKind};
 use crate::http::api::Api;
+use crate::http::openapi::components::Problems;
 use crate::http::openapi::names::path_of;
 use crate::http::reply::{self, Reply};
 use crate::http::request::ApiRequest;
@@ -36,12 +34,13 @@ impl Api {
 
 /// The document, OpenAPI 3.1.
 fn document(cookie_name: &str) -> Value {
+    let shared = shared_problems();
     let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| route.response != ResponseBody::Page) {
+    for route in described() {
         for kind in route.kinds() {
             let item = paths.entry(path_of(route, kind)).or_insert_with(|| path_item(route));
             let method = route.method.as_str().to_ascii_lowercase();
-            item[method] = operation::operation(route, kind);
+            item[method] = operation::operation(route, kind, &shared);
         }
     }
     json!({
@@ -59,20 +58,21 @@ fn document(cookie_name: &str) -> Value {
         "security": [{"session": []}, {"token": []}],
         "tags": tags(),
         "paths": paths,
-        "components": components::components(cookie_name, shared_problems()),
+        "components": components::components(cookie_name, &shared),
     })
 }
 
-/// The codes of all operations by their status, but those of 409, which differ by operation.
-fn shared_problems() -> BTreeMap<StatusCode, Vec<Code>> {
-    let mut shared: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
-    for (status, codes) in ROUTES.iter().flat_map(operation::problems) {
-        let of_status = shared.entry(status).or_default();
-        of_status.extend(codes);
-        of_status.sort_unstable();
-        of_status.dedup();
+/// The routes that are no pages.
+fn described() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| route.response != ResponseBody::Page)
+}
+
+/// For each status the codes that the response of a problem has unless an operation names others.
+fn shared_problems() -> Problems {
+    let mut shared = Problems::new();
+    for (status, codes) in described().flat_map(operation::problems) {
+        shared.entry(status).or_insert(codes);
     }
-    shared.remove(&StatusCode::CONFLICT);
     shared
 }
 

@@ -12,15 +12,21 @@ use crate::domain::json_schema::{
 };
 use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role, device};
-use crate::http::problem::status;
 use crate::http::{audit, pairing, shop};
 use crate::limits::{
     DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
     USERNAME_CHARS_MAX,
 };
 
-/// `problems` has the codes of each status whose response the operations share.
-pub(super) fn components(cookie_name: &str, problems: BTreeMap<StatusCode, Vec<Code>>) -> Value {
+/// The codes of problems by their status.
+pub(super) type Problems = BTreeMap<StatusCode, Vec<Code>>;
+
+const ABOUT_PROBLEMS: &str = "\
+    The answer to a request that is refused (RFC 9457). `code` keeps its meaning; `detail` is written for people and \
+    may change. Each entry of `errors` names one wrong field, and has a code of its own.";
+
+/// `problems` has the codes of each status's shared response.
+pub(super) fn components(cookie_name: &str, problems: &Problems) -> Value {
     json!({
         "securitySchemes": {"session": {
             "type": "apiKey", "in": "cookie", "name": cookie_name,
@@ -50,18 +56,10 @@ pub(super) fn headers(names: &[&str]) -> Value {
     Value::Object(members(names.iter().map(header)))
 }
 
-/// The response of a problem with one of these codes.
-pub(super) fn problem_response(codes: &[Code]) -> Value {
-    let mut names: Vec<&str> = codes.iter().map(|code| code.name()).collect();
-    names.dedup();
-    let waits = |code: &Code| matches!(status(*code).as_u16(), 429 | 503);
-    let mut of_response = vec!["TillcastVersion"];
-    of_response.extend(codes.iter().any(waits).then_some("RetryAfter"));
-    json!({
-        "description": format!("A problem: {}.", names.join(", ")),
-        "headers": headers(&of_response),
-        "content": {"application/problem+json": {"schema": reference("Problem")}},
-    })
+/// The sentence about a problem that has one of these codes.
+pub(super) fn about_problem(codes: &[Code]) -> String {
+    let names: Vec<&str> = codes.iter().map(|code| code.name()).collect();
+    format!("A problem: {}.", names.join(", "))
 }
 
 fn header_definitions() -> Value {
@@ -114,11 +112,19 @@ fn parameters() -> Value {
 }
 
 /// A response for each of these statuses of problems.
-fn responses(problems: BTreeMap<StatusCode, Vec<Code>>) -> Value {
-    let named = |(status, codes): (StatusCode, Vec<Code>)| {
-        (format!("Problem{}", status.as_u16()), problem_response(&codes))
+fn responses(problems: &Problems) -> Value {
+    let problem = |(status, codes): (&StatusCode, &Vec<Code>)| {
+        let name = format!("Problem{}", status.as_u16());
+        let mut of_response = vec!["TillcastVersion"];
+        of_response.extend(matches!(status.as_u16(), 429 | 503).then_some("RetryAfter"));
+        let response = json!({
+            "description": about_problem(codes),
+            "headers": headers(&of_response),
+            "content": {"application/problem+json": {"schema": reference("Problem")}},
+        });
+        (name, response)
     };
-    let mut responses = members(problems.into_iter().map(named));
+    let mut responses = members(problems.iter().map(problem));
     let headers = headers(&["ETag", "TillcastVersion", "TillcastSeq"]);
     let about = "The client has this version already.";
     responses.insert("NotModified".to_owned(), json!({"description": about, "headers": headers}));
@@ -142,7 +148,7 @@ fn schemas() -> Value {
         ("SortOrder", choice(["asc", "desc"])),
         ("Document", json!({"type": "object", "additionalProperties": true})),
         ("State", object(members([("status", text.clone())]))),
-        ("ProblemCode", choice(Code::ALL.iter().map(|code| code.name()))),
+        ("ProblemCode", problem_code()),
         ("FieldError", field_error()),
         ("Problem", problem()),
         ("Login", object(members([("username", text.clone()), ("password", text.clone())]))),
@@ -152,6 +158,14 @@ fn schemas() -> Value {
         ),
     ]));
     Value::Object(schemas)
+}
+
+/// The codes, each with its sentence.
+fn problem_code() -> Value {
+    let mut codes = choice(Code::ALL.iter().map(|code| code.name()));
+    let sentence = |code: &Code| (code.name(), json!(code.about()));
+    codes["x-enumDescriptions"] = Value::Object(members(Code::ALL.iter().map(sentence)));
+    codes
 }
 
 fn field_error() -> Value {
@@ -172,6 +186,7 @@ fn field_error() -> Value {
 fn problem() -> Value {
     json!({
         "type": "object",
+        "description": ABOUT_PROBLEMS,
         "required": ["type", "code", "title", "status", "detail"],
         "properties": {
             "type": {"type": "string", "format": "uri-reference"},

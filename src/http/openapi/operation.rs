@@ -1,15 +1,13 @@
 //! One operation of the document: its parameters, bodies, responses and problems, from its route.
 
-use std::collections::BTreeMap;
-
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use serde_json::{Map, Value};
 
 use crate::domain::json_literal::json;
 use crate::domain::json_schema::{Direction, field_schema, members, reference};
 use crate::domain::schema::Type;
 use crate::domain::{Code, EntityKind, Role};
-use crate::http::openapi::components::{headers, problem_response};
+use crate::http::openapi::components::{Problems, about_problem, headers};
 use crate::http::openapi::names::{fill, tag_of};
 use crate::http::problem::status;
 use crate::http::query::{LIST_PARAMETERS, Parameter, ParameterValue, Query};
@@ -17,14 +15,15 @@ use crate::http::route::{Access, RequestBody, ResponseBody, Route};
 use crate::http::routes::ROUTES;
 use crate::limits::{FILTER_VALUES_MAX, IDS_MAX, PAGE_DEFAULT, PAGE_MAX};
 
-pub(super) fn operation(route: &Route, kind: Option<EntityKind>) -> Value {
+/// The operation; `shared` has the codes that the response of each status names.
+pub(super) fn operation(route: &Route, kind: Option<EntityKind>, shared: &Problems) -> Value {
     let mut operation = json!({
         "operationId": fill(route.id, kind),
         "summary": fill(route.summary, kind),
         "description": description(route, kind),
         "tags": [tag_of(route, kind)],
         "parameters": parameters(route, kind),
-        "responses": responses(route, kind),
+        "responses": responses(route, kind, shared),
     });
     let (media, name) = match route.request {
         RequestBody::None => return with_security(route, operation),
@@ -65,9 +64,7 @@ fn description(route: &Route, kind: Option<EntityKind>) -> String {
         Access::Change => roles(&Role::may_change),
         Access::Admin => roles(&Role::may_manage_users),
     }];
-    if let ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold =
-        route.response
-    {
+    if repeats(route) {
         sentences.push(
             "A repeat with the same Idempotency-Key and body within 24 hours gets the first reply."
                 .to_owned(),
@@ -92,12 +89,18 @@ fn parameters(route: &Route, kind: Option<EntityKind>) -> Value {
         (&Method::GET, ResponseBody::Versioned(_)) => all.push(shared("IfNoneMatch")),
         (&Method::PUT, _) => all.extend([shared("IfMatch"), shared("CreateOnly")]),
         (&Method::PATCH | &Method::DELETE, _) => all.push(shared("IfMatch")),
-        (_, ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold) => {
-            all.push(shared("IdempotencyKey"));
-        }
+        _ if repeats(route) => all.push(shared("IdempotencyKey")),
         _ => {}
     }
     Value::Array(all)
+}
+
+/// Whether a repeat with the same `Idempotency-Key` gets the first reply.
+fn repeats(route: &Route) -> bool {
+    matches!(
+        route.response,
+        ResponseBody::Created(_) | ResponseBody::Repeatable(_) | ResponseBody::Sold
+    )
 }
 
 fn query_parameter(parameter: &Parameter) -> Value {
@@ -154,7 +157,7 @@ fn filters(kind: Option<EntityKind>) -> impl Iterator<Item = Value> {
     kind.into_iter().flat_map(of_kind)
 }
 
-fn responses(route: &Route, kind: Option<EntityKind>) -> Value {
+fn responses(route: &Route, kind: Option<EntityKind>, shared: &Problems) -> Value {
     let mut responses = Map::new();
     let (status, success) = success(route, kind);
     let other = match route.response {
@@ -173,12 +176,11 @@ fn responses(route: &Route, kind: Option<EntityKind>) -> Value {
         responses.insert("304".to_owned(), not_modified);
     }
     for (status, codes) in problems(route) {
-        let shared = status != StatusCode::CONFLICT;
-        let problem = if shared {
-            json!({"$ref": format!("#/components/responses/Problem{}", status.as_u16())})
-        } else {
-            problem_response(&codes)
-        };
+        let mut problem =
+            json!({"$ref": format!("#/components/responses/Problem{}", status.as_u16())});
+        if shared.get(&status) != Some(&codes) {
+            problem["description"] = json!(about_problem(&codes));
+        }
         responses.insert(status.as_u16().to_string(), problem);
     }
     Value::Object(responses)
@@ -235,7 +237,7 @@ fn links(route: &Route, kind: Option<EntityKind>) -> Value {
 }
 
 /// The problems that a request to this route can have, by their status.
-pub(super) fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
+pub(super) fn problems(route: &Route) -> Problems {
     let is_write = route.method != Method::GET;
     let mut codes = vec![Code::MisdirectedRequest, Code::TooManyRequests];
     if route.access != Access::Public {
@@ -276,8 +278,13 @@ pub(super) fn problems(route: &Route) -> BTreeMap<StatusCode, Vec<Code>> {
     if is_write && is_of_one {
         codes.push(Code::PreconditionFailed);
     }
+    if repeats(route) {
+        codes.extend([Code::IdempotencyKeyReused, Code::TooManyResponses]);
+    }
     codes.extend(route.rules);
-    let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+    codes.sort_unstable();
+    codes.dedup();
+    let mut by_status = Problems::new();
     for code in codes {
         by_status.entry(status(code)).or_default().push(code);
     }

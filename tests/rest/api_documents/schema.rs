@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 /// Keywords without an effect on validity.
-const REMARKS: [&str; 5] = ["description", "default", "format", "title", "examples"];
+const REMARKS: [&str; 6] =
+    ["description", "default", "format", "title", "examples", "x-enumDescriptions"];
 
 /// Resolves references within a document.
 #[track_caller]
