@@ -14,13 +14,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, iter};
 
 use flate2::{Compression, Crc, write::GzEncoder};
 
 const PAGES: &str = "src/pages";
-/// Parts that others import by a name that stays.
-const PUBLIC: &[&str] = &["client.js", "query.js"];
+/// Names that stay, beside a page's own or a part's name by content.
+const PUBLIC: &[(&str, &str)] = &[
+    ("client.js", "/client.js"),
+    ("docs.html", "/docs/problems"),
+    ("favicon.svg", "/favicon.svg"),
+    ("query.js", "/query.js"),
+];
 /// The service worker; a browser asks for it by its one name, and compares.
 const WORKER: &str = "worker.js";
 
@@ -44,8 +49,8 @@ fn main() {
     let mut table = String::from("&[\n");
     for (path, (served, text)) in &parts {
         let kind = kind_of(path);
-        let public = PUBLIC.contains(&path.as_str()).then(|| format!("/{path}"));
-        let paths: Vec<String> = [address(path, served)].into_iter().chain(public).collect();
+        let public = PUBLIC.iter().filter(|(of, _)| of == path).map(|(_, name)| (*name).to_owned());
+        let paths: Vec<String> = iter::once(address(path, served)).chain(public).collect();
         let file = write(path, text);
         writeln!(
             table,

@@ -1,55 +1,22 @@
-//! The pages for people: the shop's screens, and the meaning of each problem.
+//! The pages for people, as a browser gets them.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 
-use crate::domain::Code;
 use crate::http::api::Api;
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, ReplyExt};
 use crate::http::request::ApiRequest;
 use crate::pages;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// A page runs no script and sends no form. It may connect to its own server only, over HTTP and the
-/// WebSocket, so that the examples work in its console.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; connect-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'",
-);
-/// A screen runs its own scripts, and makes no element from text. Its one policy names the worker that keeps the
+/// A page runs its own scripts, and makes no element from text. Its one policy of types names the worker that keeps the
 /// pages.
-const SCREEN_POLICY: HeaderValue = HeaderValue::from_static(
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
      trusted-types tillcast; worker-src 'self'",
 );
-/// Pages and their assets contain no shop data, and change only with the program.
-const PAGE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-
-/// `GET /docs/problems`: every code of a problem or of a wrong field, with an anchor for each.
-pub(super) fn problems() -> Reply {
-    let entry = |code: &Code| {
-        let (name, about) = (code.name(), marked_up(code.about()));
-        format!(
-            "<dt id=\"{name}\"><a href=\"#{name}\"><code>{name}</code></a></dt><dd>{about}</dd>\n"
-        )
-    };
-    let entries: String = Code::ALL.iter().map(entry).collect();
-    page("Problems", &include_str!("pages/problems.html").replace("{entries}", &entries))
-}
-
-/// `GET /style.css`: the style of the pages, light and dark.
-pub(super) fn style() -> Reply {
-    generated("text/css; charset=utf-8", include_str!("pages/style.css").to_owned())
-}
-
-/// `GET /favicon.svg`: the icon in a browser's tab.
-pub(super) fn favicon() -> Reply {
-    generated("image/svg+xml", include_str!("pages/favicon.svg").to_owned())
-}
 
 /// A page of the shop, or a part of one.
 pub(super) async fn asset(api: &Api, request: &ApiRequest) -> Result<Reply, Problem> {
@@ -82,7 +49,7 @@ fn with_headers(path: &str, kind: &str, body: impl Into<Bytes>) -> Reply {
     let mut reply = reply::plain(StatusCode::OK, content_type, body);
     let headers = reply.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, SCREEN_POLICY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     reply
 }
@@ -97,29 +64,6 @@ fn takes_gzip(accepted: &str) -> bool {
         let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
         is_gzip && weight.parse::<f32>() != Ok(0.0)
     })
-}
-
-/// The sentence as HTML; text between backquotes becomes code.
-fn marked_up(sentence: &str) -> String {
-    let part = |(at, text): (usize, &str)| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
-        if at % 2 == 1 { format!("<code>{text}</code>") } else { text }
-    };
-    sentence.split('`').enumerate().map(part).collect()
-}
-
-fn page(title: &str, main: &str) -> Reply {
-    let frame = include_str!("pages/frame.html").replace("{title}", title);
-    let text = frame.replace("{main}", main).replace("{version}", VERSION);
-    generated("text/html; charset=utf-8", text)
-}
-
-fn generated(content_type: &'static str, text: String) -> Reply {
-    let mut reply = reply::plain(StatusCode::OK, content_type, text);
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
-    headers.insert(header::CACHE_CONTROL, PAGE_CACHING);
-    reply
 }
 
 #[cfg(test)]

@@ -285,9 +285,6 @@ pub(super) static ROUTES: &[Route] = &[
         id: "getAsyncApi", summary: "Read the description of the WebSocket",
         handler: |api, request| Box::pin(ready(Ok(api.asyncapi(request)))),
     },
-    page("/docs/problems", |_, _| Box::pin(ready(Ok(pages::problems())))),
-    page("/style.css", |_, _| Box::pin(ready(Ok(pages::style())))),
-    page("/favicon.svg", |_, _| Box::pin(ready(Ok(pages::favicon())))),
     page(AUTHORITY_PATH, |api, _| Box::pin(ready(api.authority()))),
 ];
 

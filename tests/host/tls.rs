@@ -165,7 +165,7 @@ fn a_refusal_is_sent_over_tls() {
             Err(answer) => answer.problem(429),
         };
     };
-    let refused = keys.curl(server.address(), "/style.css", &[]);
+    let refused = keys.curl(server.address(), "/", &[]);
     refused.problem(429);
     assert!(!refused.header("retry-after").is_empty());
     drop(inside);

@@ -234,7 +234,7 @@ fn a_logged_in_client_can_connect_while_strangers_hold_connections() {
 const DEVICES: usize = 20;
 /// Thrice as many as may be half-open with the smallest profile.
 const TOO_MANY: usize = 750;
-const HALF_A_PAGE: &[u8] = b"GET /style.css HTTP/1.1\r\nHost: shop\r\n";
+const HALF_A_PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: shop\r\n";
 
 /// Checks that devices which connected before a storm can still send their requests after it.
 fn are_served_after_a_storm(
@@ -366,7 +366,7 @@ fn only_a_client_that_connects_in_a_loop_is_told_to_wait() {
         raw.send(request.as_bytes()).unwrap();
         raw.answer(false).unwrap().expect("an answer")
     };
-    let from = |number| get("/style.css", number);
+    let from = |number| get("/", number);
     // A burst of ten seconds' worth, and what the rate allows meanwhile.
     let begun = Instant::now();
     let refused = (0..).map(|_| from(1)).take(100).find(|answer| answer.status != 200);

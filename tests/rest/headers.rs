@@ -87,7 +87,7 @@ fn a_refused_connection_gets_a_guarded_problem() {
     held.answer(false).unwrap().unwrap().expect(200);
     for (origin, resource_policy) in [(LISTED, "cross-origin"), (FOREIGN, "same-origin")] {
         let mut refused = Raw::connect(server.address()).unwrap();
-        let request = format!("GET /style.css HTTP/1.1\r\nHost: shop\r\nOrigin: {origin}\r\n\r\n");
+        let request = format!("GET / HTTP/1.1\r\nHost: shop\r\nOrigin: {origin}\r\n\r\n");
         refused.send(request.as_bytes()).unwrap();
         let answer = refused.answer(false).unwrap().unwrap();
         assert_ne!(answer.header("retry-after"), "");

@@ -2,13 +2,14 @@
 //! a code without its explanation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use crate::common::{Client, Server};
 
 /// The pages and their parts, by path: each is asked for as it is found in another.
 fn all_parts(browser: &Client) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
-    let mut paths: Vec<String> = PAGES.map(str::to_owned).into();
+    let mut paths = pages();
     while let Some(path) = paths.pop() {
         let text = browser.get(&path).expect(200).text();
         for quoted in text.split(['"', '\'']) {
@@ -22,7 +23,13 @@ fn all_parts(browser: &Client) -> BTreeMap<String, String> {
     texts
 }
 
-const PAGES: [&str; 7] = ["/", "/board", "/kiosk", "/numbers", "/pair", "/pick", "/sell"];
+/// The pages whose sources there are, and the other address of one.
+fn pages() -> Vec<String> {
+    let names = fs::read_dir("src/pages").unwrap().map(|entry| entry.unwrap().file_name());
+    let pages = names.filter_map(|name| Some(name.to_str()?.strip_suffix(".html")?.to_owned()));
+    let path = |name: String| format!("/{}", if name == "index" { "" } else { &name });
+    pages.map(path).chain(["/docs/problems".to_owned()]).collect()
+}
 
 #[test]
 fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
@@ -74,7 +81,7 @@ fn the_worker_keeps_every_page_and_part() {
     let kept: BTreeSet<&str> = list.split('\'').filter(|path| path.starts_with('/')).collect();
     let parts = all_parts(&browser);
     let mut expected: BTreeSet<&str> = parts.keys().map(String::as_str).collect();
-    for public in ["/client.js", "/query.js"] {
+    for public in ["/client.js", "/query.js", "/docs/problems"] {
         expected.remove(public);
     }
     assert!(expected.is_subset(&kept), "{:?}", expected.difference(&kept));
@@ -89,8 +96,8 @@ fn a_page_names_its_version_and_all_of_its_scripts() {
     let server = Server::start();
     let browser = server.anonymous();
     let parts = all_parts(&browser);
-    for page in PAGES {
-        let text = &parts[page];
+    for page in pages() {
+        let text = &parts[&page];
         let version = concat!("<html data-version=\"", env!("CARGO_PKG_VERSION"), "\"");
         assert!(text.contains(version), "{page}");
         let is_script = |name: &str| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "js");
@@ -123,6 +130,13 @@ fn each_code_of_a_problem_is_explained() {
     let problem = browser.get("/nothing").problem(404);
     let (page, code) = problem["type"].as_str().unwrap().split_once('#').unwrap();
     assert_eq!(problem["code"], code);
-    let page = browser.get(page).expect(200);
-    assert!(page.text().contains(&format!("<dt id=\"{code}\">")));
+    let reference = browser.get("/docs").expect(200).text();
+    assert_eq!(browser.get(page).expect(200).text(), reference);
+    let document = browser.get("/openapi.json").expect(200).json();
+    let codes = &document["components"]["schemas"]["ProblemCode"];
+    assert!(codes["enum"].as_array().unwrap().iter().any(|one| one == code));
+    for one in codes["enum"].as_array().unwrap() {
+        let sentence = codes["x-enumDescriptions"][one.as_str().unwrap()].as_str();
+        assert!(sentence.is_some_and(|sentence| sentence.ends_with('.')), "{one}");
+    }
 }

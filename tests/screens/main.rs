@@ -12,6 +12,7 @@ mod browser;
 mod common;
 
 mod board;
+mod docs;
 mod harness;
 mod offline;
 mod pictures;
