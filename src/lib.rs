@@ -28,6 +28,7 @@
 //! | 1 | [`domain`] | entities with schemas and statuses, events, rejections, input | `time`, `iso_currency`, `icu_normalizer` |
 //! | 1 | [`frame`] | WebSocket frames as a server writes them | |
 //! | 1 | [`metrics`] | counters and gauges | `prometheus-client` |
+//! | 1 | [`qr`] | QR codes as SVG | `qrcodegen` |
 //! | 1 | [`lifecycle`] | whether the server is running or has begun to stop | |
 //! | 1 | [`throttle`] | bounded tables of callers that do something too often | `heapless` |
 //! | 1 | [`tls`] | certificates, and TLS sessions without a socket | `rustls`, `rcgen` |
@@ -57,6 +58,7 @@ pub mod limits;
 pub mod memory;
 pub mod metrics;
 pub mod pages;
+pub mod qr;
 pub mod server;
 pub mod shop;
 pub mod store;

@@ -3,10 +3,13 @@
 //! The owner of a page can make the page's name resolve to this server's address (DNS rebinding). A browser then
 //! takes page and server for one origin, and only the name in `Host` shows that they are not.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 
 use crate::tls::Identity;
+
+/// The port of a service that takes everything and does nothing (RFC 863).
+const DISCARD_PORT: u16 = 9;
 
 /// The names of one server.
 #[derive(Debug, Default)]
@@ -24,7 +27,7 @@ impl Hosts {
 
     /// Whether a host, without its port, is this server.
     pub fn include(&self, host: &str) -> bool {
-        if is_address(host) {
+        if as_address(host).is_some() {
             return true;
         }
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
@@ -35,13 +38,13 @@ impl Hosts {
     }
 }
 
-/// Whether a host is an address. Every address is allowed, because a page whose host is an address comes from
-/// there.
-fn is_address(host: &str) -> bool {
+/// The address that a host is, if it is one. Every address is allowed, because a page whose host is an address comes
+/// from there.
+pub fn as_address(host: &str) -> Option<IpAddr> {
     let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match in_brackets {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => host.parse::<Ipv4Addr>().is_ok(),
+        Some(address) => address.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
     }
 }
 
@@ -54,6 +57,38 @@ pub fn machine_names() -> Vec<String> {
 pub fn is_this_machine(client: IpAddr) -> bool {
     let own = || if_addrs::get_if_addrs().unwrap_or_default();
     client.is_loopback() || own().iter().any(|interface| interface.ip() == client)
+}
+
+/// The address at which others reach this machine as the client does: the one from which it would answer the client.
+/// A client of the machine itself gets one of its addresses in a network. `None` if it is in none.
+pub fn address_towards(client: IpAddr) -> Option<IpAddr> {
+    let from = |client: IpAddr| {
+        let any: IpAddr = match client {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        // This sends nothing: the kernel only looks up its route.
+        socket.connect((client, DISCARD_PORT)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let in_a_network = || {
+        let own = if_addrs::get_if_addrs().unwrap_or_default();
+        let mut usable: Vec<IpAddr> =
+            own.iter().map(if_addrs::Interface::ip).filter(is_reachable).collect();
+        usable.sort_by_key(IpAddr::is_ipv6);
+        usable.first().copied()
+    };
+    from(client).filter(is_reachable).or_else(in_a_network)
+}
+
+/// Whether other machines can use an address as it is: one of a link needs the name of the client's interface, too.
+fn is_reachable(address: &IpAddr) -> bool {
+    let is_of_link = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(address.is_loopback() || address.is_unspecified() || is_of_link)
 }
 
 fn names_of(machine: &str) -> Vec<String> {
@@ -134,6 +169,17 @@ mod tests {
         }
         for other in ["203.0.113.9", "2001:db8::7", "0.0.0.0", "::"] {
             assert!(!is_this_machine(other.parse().unwrap()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_client_of_this_machine_learns_the_address_for_others() {
+        let own = if_addrs::get_if_addrs().unwrap();
+        let own: Vec<_> = own.iter().map(if_addrs::Interface::ip).filter(is_reachable).collect();
+        for client in ["127.0.0.1", "::1", "fe80::1"] {
+            let address = address_towards(client.parse().unwrap());
+            assert_eq!(address.is_some(), !own.is_empty(), "{client}");
+            assert!(address.is_none_or(|address| own.contains(&address)), "{client}: {address:?}");
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::auth::pairing_code::PairingCode;
 use crate::auth::pairing_table::{Applicant, CodeRefused, Pairing, Progress};
 use crate::auth::session::Session;
 use crate::auth::{Auth, ClientAddr, token};
@@ -109,6 +110,22 @@ impl Auth {
             self.end_sessions(from, earlier.collect()).await?;
             let cookie = self.cookie.set(&secret, self.lifetimes.device, from.secure);
             return Ok(Polled::Approved(id, cookie));
+        }
+        Err(missing)
+    }
+
+    /// The code of the pairing that a device's cookie names, while it can be used.
+    pub fn open_code<'h>(
+        &self,
+        secure: bool,
+        cookie_lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> Result<PairingCode, PairingRefused> {
+        let (mut missing, now) = (PairingRefused::NoCookie, Instant::now());
+        for secret in self.pairing_cookie.tokens(secure, cookie_lines) {
+            missing = PairingRefused::Ended;
+            if let Some(code) = sync::lock(&self.pairings).open_code(&token::hash(&secret), now) {
+                return Ok(code);
+            }
         }
         Err(missing)
     }

@@ -111,6 +111,12 @@ impl PairingTable {
         self.pairings.iter().find(|one| one.secret == *secret).map(|one| one.progress)
     }
 
+    /// The code of the pairing with this secret, while it can be used.
+    pub fn open_code(&mut self, secret: &TokenHash, now: Instant) -> Option<PairingCode> {
+        self.expire(now);
+        self.pairings.iter().find(|one| one.secret == *secret && one.is_open()).map(|one| one.code)
+    }
+
     /// The waiting device that has the code which this admin typed.
     pub fn find(&mut self, typed: &str, admin: i64, now: Instant) -> Result<&Pairing, CodeRefused> {
         self.find_mut(typed, admin, now).map(|found| &*found)

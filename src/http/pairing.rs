@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
+use hyper::http::uri::Authority;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::auth::hosts::{address_towards, as_address};
 use crate::auth::pairing::{PairingRefused, Polled};
 use crate::auth::pairing_table::CodeRefused;
 use crate::domain::device::NewDevice;
@@ -20,6 +22,7 @@ use crate::http::problem::Problem;
 use crate::http::reply::{self, Reply, to_json};
 use crate::http::request::ApiRequest;
 use crate::limits::{BODY_BYTES_MAX, PAIRING_POLL_MS, USER_AGENT_CHARS_MAX};
+use crate::qr;
 
 impl Api {
     /// `POST /api/pairing`.
@@ -54,6 +57,41 @@ impl Api {
             reply::json(to_json(&json!({"status": "approved", "device": brief(&device)})));
         reply::set(&mut reply, header::SET_COOKIE, &cookie);
         Ok(reply)
+    }
+
+    /// `GET /api/pairing/qr.svg`: the link to the page where an admin approves the code of the device that asks.
+    pub(super) fn pairing_qr(&self, request: &ApiRequest) -> Result<Reply, Problem> {
+        let code =
+            self.auth.open_code(request.client.secure, cookie_lines(&request.parts.headers))?;
+        let authority = self.authority_for_others(request).ok_or_else(|| {
+            Problem::new(Code::MalformedRequest, "a link to this server needs its Host")
+        })?;
+        let scheme = if request.client.secure { "https" } else { "http" };
+        let svg = qr::svg(&format!("{scheme}://{authority}/pair#{code}"));
+        Ok(reply::plain(StatusCode::OK, "image/svg+xml", svg.ok_or_else(Problem::not_found)?))
+    }
+
+    /// The host and port at which an admin's phone reaches this server as the device does. Names of the local network
+    /// are replaced by the address, because many phones cannot resolve them.
+    fn authority_for_others(&self, request: &ApiRequest) -> Option<String> {
+        let authority = Authority::try_from(request.header(&header::HOST)?).ok()?;
+        let host = authority.host();
+        let own = address_towards(request.client.address).filter(|_| as_address(host).is_none());
+        let Some(own) = own else { return Some(authority.to_string()) };
+        let own = match own {
+            IpAddr::V4(own) => own.to_string(),
+            IpAddr::V6(own) => format!("[{own}]"),
+        };
+        // A certificate, this server's or that of a proxy in front, may be for the name alone.
+        let has_certificate = request.client.secure
+            && host.contains('.')
+            && !host.ends_with(".local")
+            && !self.identity.as_ref().is_some_and(|identity| identity.covers(&own));
+        Some(match authority.port() {
+            _ if has_certificate => authority.to_string(),
+            Some(port) => format!("{own}:{port}"),
+            None => own,
+        })
     }
 
     /// `GET /api/pairing/{code}`.

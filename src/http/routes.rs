@@ -152,6 +152,13 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.poll_pairing(request)),
     },
     Route {
+        method: Method::GET, path: "/api/pairing/qr.svg", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Text("image/svg+xml"),
+        rules: &[Code::MalformedRequest, Code::NoPairing, Code::PairingEnded],
+        id: "getPairingQr", summary: "Draw the QR code of your pairing: a link for the phone of an admin",
+        handler: |api, request| Box::pin(ready(api.pairing_qr(request))),
+    },
+    Route {
         method: Method::GET, path: "/api/pairing/{code}", access: Access::Admin, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Json("PairingDevice"),
         rules: &[Code::NotFound, Code::CodeUsed, Code::TooManyCodes],

@@ -72,6 +72,8 @@ pub const PAIRINGS_KEPT_MAX: usize = 2 * PAIRINGS_OPEN_MAX;
 pub const PAIRING_POLL_MS: u64 = 2_000;
 /// Characters of a browser's name for itself that an admin sees; the rest is left out.
 pub const USER_AGENT_CHARS_MAX: usize = 160;
+/// The version of the largest QR code: 77 modules wide, for 412 bytes. A link with the longest host name takes less.
+pub const QR_VERSION_MAX: u8 = 15;
 /// Wrong codes of one admin within `PAIRING_CODES_WINDOW`. Then `429`, whatever the code.
 pub const PAIRING_WRONG_CODES_MAX: u32 = 5;
 /// How long a wrong code counts.

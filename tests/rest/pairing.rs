@@ -1,6 +1,7 @@
 //! Guards the pairing of devices: a stranger who is let in, a code that works twice, an admin who cannot see what
 //! is about to be let in, a device that is left outside because an answer was lost.
 
+mod qr;
 mod strangers;
 
 use crate::common::{Answer, Client, PATIENCE, Raw, Server, json_request};

@@ -22,6 +22,7 @@ const MODULES: &[Module] = &[
     ("domain", 1, &["icu_normalizer", "iso_currency", "itoa", "serde", "time"]),
     ("frame", 1, &[]),
     ("metrics", 1, &["prometheus_client"]),
+    ("qr", 1, &["qrcodegen"]),
     ("lifecycle", 1, &[]),
     ("throttle", 1, &["heapless"]),
     ("tls", 1, &["rcgen", "rustls", "tempfile", "time"]),
