@@ -25,6 +25,7 @@ mod route;
 mod routes;
 mod sales;
 mod shop;
+mod status;
 mod users;
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::auth::{ClientAddr, SessionLookup};
 use crate::domain::Code;
 use crate::limits::LOG_PATH_CHARS;
 
-pub use api::{Api, MetricsReaders, Pools};
+pub use api::{Api, Bounds, MetricsReaders, Pools};
 pub use authority::AUTHORITY_PATH;
 pub use cors::{allow_origin, may_act, origin_of};
 pub use description::Descriptions;

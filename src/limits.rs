@@ -73,7 +73,7 @@ impl Limits {
         connections: 10_000,
         workers: 4,
         http_connections: 256,
-        bodies_kib: 832,
+        bodies_kib: 816,
         pages_at_once: 8,
         sessions: 10_000,
         hash: HashCost { memory_kib: 19 * 1024, passes: 2 },

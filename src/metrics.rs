@@ -1,15 +1,20 @@
-//! The server's counters and gauges, which `/metrics` prints. No other module uses
-//! prometheus-client.
+//! The server's counters and gauges, which `/metrics` prints, and their course in the last hour. No other module
+//! uses prometheus-client.
+
+mod history;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use history::{History, MEASURES, Sample, WriterLoad, saturated};
 
 /// All metrics. Counters only grow; gauges are set when the page is requested, from the places that
 /// know their values.
@@ -41,7 +46,7 @@ pub struct Metrics {
     /// Commands that wait for the writer.
     pub queue: Gauge,
     /// Seconds from `BEGIN` to the end of `COMMIT`, fsync included.
-    pub commit: Histogram,
+    commit: Histogram,
     /// Commands in one commit.
     pub batch: Histogram,
     /// Bytes that commits added to the write-ahead log.
@@ -63,9 +68,21 @@ pub struct Metrics {
     /// Live sessions.
     pub sessions: Gauge,
     /// Resident memory.
-    pub rss: Gauge<i64>,
+    rss: Gauge,
     /// Resident memory without mapped files.
-    pub rss_anon: Gauge<i64>,
+    rss_anon: Gauge,
+    /// The size of the database's file, in bytes.
+    pub database_bytes: Gauge,
+    /// The size of the disk with the database, and its space that is free, in bytes.
+    pub disk_size: Gauge,
+    /// See `disk_size`.
+    pub disk_free: Gauge,
+    /// When the counting began.
+    pub started: Instant,
+    /// The load in the last hour.
+    pub history: History,
+    /// The part of the next sample that the writer counts.
+    pub writer_load: WriterLoad,
     /// `/proc/self/io`, opened while the process may still open it.
     counts: Option<File>,
 }
@@ -123,15 +140,27 @@ impl Metrics {
             sessions: gauge(r, "sessions", "Live sessions"),
             rss: gauge(r, "resident_memory_bytes", "Resident memory"),
             rss_anon: gauge(r, "resident_anonymous_bytes", "Resident memory without mapped files"),
+            database_bytes: gauge(r, "database_bytes", "Size of the database's file"),
+            disk_size: gauge(r, "disk_size_bytes", "Size of the disk with the database"),
+            disk_free: gauge(r, "disk_free_bytes", "Free space of the disk with the database"),
+            started: Instant::now(),
+            history: History::new(),
+            writer_load: WriterLoad::default(),
             counts: File::open("/proc/self/io").ok(),
             registry,
         }
     }
 
+    /// Counts a commit that took this time.
+    pub fn count_commit(&self, time: Duration) {
+        self.commit.observe(time.as_secs_f64());
+        self.writer_load.commit(time);
+    }
+
     /// All metrics as OpenMetrics text; those of the process are read now.
     pub fn text(&self) -> String {
         self.disk_bytes.inner().store(written_bytes(self.counts.as_ref()), Ordering::Relaxed);
-        self.rss.set(memory_bytes("VmRSS:"));
+        self.rss.set(resident_bytes());
         self.rss_anon.set(memory_bytes("RssAnon:"));
         let mut text = String::with_capacity(8192);
         if encode(&mut text, &self.registry).is_err() {
@@ -172,6 +201,11 @@ fn histogram(
         None => registry.register(name, help, histogram.clone()),
     }
     histogram
+}
+
+/// The process's resident memory in bytes; 0 if it cannot be read.
+pub fn resident_bytes() -> i64 {
+    memory_bytes("VmRSS:")
 }
 
 /// A line of `/proc/self/status` in bytes; 0 if it cannot be read.

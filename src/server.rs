@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
-use crate::http::{Api, Descriptions, Pools};
+use crate::http::{Api, Bounds, Descriptions, Pools};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::throttle::OrderRate;
@@ -135,6 +135,7 @@ impl Server {
             () = self.notifier.report(status, heartbeats, || maintenance::probe(context)) => None,
             () = maintenance::run_maintenance(context) => None,
             () = maintenance::sweep_sessions(context) => None,
+            () = maintenance::sample_load(context) => None,
             () = maintenance::expire_kiosk_orders(context, self.kiosk_order_expiry) => None,
             () = context.api.store.tick() => None,
             () = backups::make_daily(self.daily_backup) => None,
@@ -193,6 +194,11 @@ fn api(
         lifecycle: Arc::default(),
         metrics_readers: settings.metrics_readers,
         identity: settings.identity.clone(),
+        bounds: Bounds {
+            connections: settings.connections_max,
+            queue: limits.write_queue,
+            memory_bytes: settings.memory_bytes_max,
+        },
         pools: Arc::new(Pools::new(&limits)),
         kiosk_orders: OrderRate::new(),
         asyncapi: ws::asyncapi::document,

@@ -65,7 +65,7 @@ pub use data_dir::{database_bytes, database_file, is_read_only, was_created};
 pub use devices::AddedDevice;
 pub use error::OpenError;
 pub use events::{EventPage, EventRange, Retention};
-pub use handle::{At, Store};
+pub use handle::{At, DiskUse, Store};
 pub use idempotency::{IdempotencyKey, StoredResponse};
 pub use kiosk_orders::OrderVersion;
 pub use known_clients::KnownClient;

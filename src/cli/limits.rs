@@ -6,6 +6,7 @@ use crate::auth::pairing_table::Pairing;
 use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits as l;
+use crate::metrics::Sample;
 
 /// The largest number of something, and the most bytes that each takes.
 struct Bound {
@@ -49,14 +50,13 @@ const BASE_BYTES: usize = 6528 * KIB;
 
 /// Prints the table.
 pub(super) fn run(config: &Config) -> Result<(), String> {
-    let (mut out, mut sum) = (String::new(), 0);
+    let mut out = String::new();
     for Bound { what, count, bytes } in bounds(config) {
-        let all = count * bytes;
-        sum += all;
-        let written = writeln!(out, "{what:<40} {count:>7} x {bytes:>8} B = {:>7} KiB", all / KIB);
+        let all = count * bytes / KIB;
+        let written = writeln!(out, "{what:<40} {count:>7} x {bytes:>8} B = {all:>7} KiB");
         debug_assert!(written.is_ok(), "a String takes every text");
     }
-    let sum = sum / KIB;
+    let sum = memory_bytes_max(config) / KIB;
     let reserved = config.max_connections / l::RESERVED_SHARE;
     let half_open = config.max_connections / l::HALF_OPEN_SHARE;
     print(&format!(
@@ -81,6 +81,11 @@ pub(super) fn run(config: &Config) -> Result<(), String> {
         hours = l::IDEMPOTENCY_KEPT.as_secs() / 3600,
         kept = l::IDEMPOTENCY_BYTES_PER_USER >> 20,
     ))
+}
+
+/// The sum of all bounds on memory.
+pub(super) fn memory_bytes_max(config: &Config) -> usize {
+    bounds(config).iter().map(|bound| bound.count * bound.bytes).sum()
 }
 
 fn bounds(config: &Config) -> Vec<Bound> {
@@ -130,6 +135,7 @@ fn bounds(config: &Config) -> Vec<Bound> {
         bound("page cache of the writer", 1, kib(limits.writer_cache_kib)),
         // One more for the integrity check at the start.
         bound("page caches of the readers", l::READERS + 1, kib(l::READER_CACHE_KIB)),
+        bound("samples of the load", l::SAMPLES_KEPT, size_of::<Sample>()),
         bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
     ];
     all.extend(tls);
@@ -149,8 +155,7 @@ mod tests {
             for (arguments, mib) in [(&plain[..], mib), (&tls[..], tls_mib)] {
                 let arguments = arguments.iter().map(Into::into);
                 let (_, config) = crate::config::read(arguments, []).unwrap();
-                let bounds = bounds(&config);
-                let sum: usize = bounds.iter().map(|bound| bound.count * bound.bytes).sum();
+                let sum = memory_bytes_max(&config);
                 assert!(sum <= mib * KIB * KIB, "{profile}: {} KiB", sum / KIB);
             }
         }

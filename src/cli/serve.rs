@@ -14,6 +14,7 @@ use crate::auth::{one_time_password, password};
 use crate::cli::address::is_in_the_clear;
 use crate::cli::announce::Announcement;
 use crate::cli::failure::Failure;
+use crate::cli::limits;
 use crate::cli::logging;
 use crate::cli::privileges;
 use crate::cli::terminal::explain;
@@ -134,6 +135,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         proxies: config.trusted_proxy.clone(),
         daily_backup: daily_backup(config),
         limits: config.limits,
+        memory_bytes_max: limits::memory_bytes_max(config),
         kiosk_order_expiry: config.kiosk_order_expiry,
         tax: config.tax,
         clock: store::clock,

@@ -32,6 +32,17 @@ pub enum MetricsReaders {
     Open,
 }
 
+/// The bounds of the measures.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Open connections, all together.
+    pub connections: usize,
+    /// Commands that wait for the writer.
+    pub queue: usize,
+    /// All memory, as `tillcast limits` prints the sum.
+    pub memory_bytes: usize,
+}
+
 /// Everything that handlers need to answer a request.
 pub struct Api {
     /// The shop.
@@ -50,6 +61,8 @@ pub struct Api {
     pub metrics_readers: MetricsReaders,
     /// The server's certificate; `None` if it speaks plain HTTP only.
     pub identity: Option<Arc<Identity>>,
+    /// The bounds of the measures that `/api/status` reports.
+    pub bounds: Bounds,
     /// The pools that all requests share.
     pub pools: Arc<Pools>,
     /// The newest orders of kiosks.

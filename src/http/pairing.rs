@@ -84,8 +84,7 @@ impl Api {
         };
         // A certificate, this server's or that of a proxy in front, may be for the name alone.
         let has_certificate = request.client.secure
-            && host.contains('.')
-            && !host.ends_with(".local")
+            && is_full_name(host)
             && !self.identity.as_ref().is_some_and(|identity| identity.covers(&own));
         Some(match authority.port() {
             _ if has_certificate => authority.to_string(),
@@ -121,6 +120,12 @@ impl Api {
         let device = self.auth.approve_pairing(&typed, self.caller(request)?, new).await?;
         Ok(made(device.body, &format!("/api/devices/{}", device.id)))
     }
+}
+
+/// Whether a host has a name beyond the local network, for which certificates are issued.
+fn is_full_name(host: &str) -> bool {
+    let labels = host.trim_end_matches('.').rsplit_once('.');
+    labels.is_some_and(|(_, last)| !last.eq_ignore_ascii_case("local"))
 }
 
 /// `201` with the path of what was made.

@@ -261,6 +261,16 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.audit(request)),
     },
     Route {
+        method: Method::GET, path: "/api/status", access: Access::Admin,
+        query: Query::Parameters(&[Parameter {
+            name: "after", value: ParameterValue::Number,
+            about: "Only samples after this one: `next` of an earlier reply.",
+        }]),
+        request: RequestBody::None, response: ResponseBody::Json("Status"), rules: &[],
+        id: "getStatus", summary: "Read the server's load, now and in the last hour",
+        handler: |api, request| Box::pin(api.status(request)),
+    },
+    Route {
         method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
         id: "getHealth", summary: "Check whether the process lives",

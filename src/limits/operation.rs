@@ -14,6 +14,11 @@ pub const LOG_DROPPED_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// Characters of a request's path in a line; the rest is left out.
 pub const LOG_PATH_CHARS: usize = 200;
 
+/// How often the server's load is sampled.
+pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+/// Samples that are kept: those of an hour. Above, the oldest is dropped.
+pub const SAMPLES_KEPT: usize = 720;
+
 /// How often the server checks whether today's backup exists.
 pub const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The age from which on an unfinished backup is what a power cut has left, and is removed.

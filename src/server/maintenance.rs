@@ -6,15 +6,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::domain::input::Purpose;
 use crate::domain::order::{self, OrderStatus};
 use crate::domain::{EntityKind, Input, Precondition, Reject, Versions};
 use crate::limits::{
-    CERTIFICATE_CHECK_INTERVAL, KIOSK_EXPIRY_INTERVAL, SWEEP_INTERVAL, TRIM_INTERVAL,
+    CERTIFICATE_CHECK_INTERVAL, KIOSK_EXPIRY_INTERVAL, SAMPLE_INTERVAL, SWEEP_INTERVAL,
+    TRIM_INTERVAL,
 };
 use crate::memory;
+use crate::metrics::{self, saturated};
 use crate::server::context::Context;
 use crate::server::systemd::Heartbeat;
 use crate::shop::{Change, Operation};
@@ -57,6 +59,40 @@ pub(super) async fn run_maintenance(context: &Context) {
                 }
             }
         }
+    }
+}
+
+/// Samples the server's load. It waits for the disk, so nothing else shares its timer. Never returns.
+pub(super) async fn sample_load(context: &Context) {
+    let metrics = &context.api.metrics;
+    let mut timer = interval(SAMPLE_INTERVAL);
+    // After a pause, such as a laptop's sleep, the samples that are missing stay so.
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut events_before = 0;
+    loop {
+        timer.tick().await;
+        // A disk that does not answer leaves the values of the last time.
+        if let Ok(disk) = context.api.store.disk_use().await {
+            let bytes = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+            metrics.disk_size.set(bytes(disk.size));
+            metrics.disk_free.set(bytes(disk.free));
+            metrics.database_bytes.set(bytes(disk.database));
+        }
+        let events = metrics.events.get();
+        let (commit_mean, commit_max, queue) = metrics.writer_load.take();
+        metrics.history.push([
+            saturated(events - events_before),
+            commit_mean,
+            commit_max,
+            queue,
+            saturated(context.admission.connections()),
+            saturated(metrics.sockets.get()),
+            saturated(context.api.feed.size().0),
+            saturated(metrics.unsent.get()),
+            saturated(metrics::resident_bytes() >> 10),
+            saturated(metrics.disk_free.get() >> 20),
+        ]);
+        events_before = events;
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Settings {
     pub tax: Option<TaxMode>,
     /// The bounds of the profile.
     pub limits: Limits,
+    /// The sum of the bounds on memory, which `/api/status` reports.
+    pub memory_bytes_max: usize,
     /// The board's clock: milliseconds since 1970, UTC.
     pub clock: fn() -> i64,
 }

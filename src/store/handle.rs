@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::fs::statvfs;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::{
@@ -30,7 +31,7 @@ use crate::store::list::{self, Query};
 use crate::store::readers::{ReadJob, snapshot};
 use crate::store::write_tx::WriteTx;
 use crate::store::writer::{Job, WriterStatus};
-use crate::store::{rows, sales, session_table, shop_profile};
+use crate::store::{data_dir, rows, sales, session_table, shop_profile};
 use crate::sync;
 
 /// The handle of the store. A change that finds the writer's queue full is rejected at once.
@@ -57,6 +58,17 @@ pub struct At<T> {
     pub seq: i64,
     /// The value.
     pub value: T,
+}
+
+/// The space on the disk of a data directory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskUse {
+    /// The whole disk.
+    pub size: u64,
+    /// The part of it that is free for this program.
+    pub free: u64,
+    /// The database with its log.
+    pub database: u64,
 }
 
 impl Store {
@@ -92,6 +104,22 @@ impl Store {
     /// The size of the write-ahead log's file, in bytes.
     pub fn wal_bytes(&self) -> u64 {
         self.wal.metadata().map_or(0, |file| file.len())
+    }
+
+    /// The space on the disk, looked up by a reader, which may wait for a slow disk.
+    pub async fn disk_use(&self) -> Result<DiskUse, Reject> {
+        let Some(folder) = self.wal.parent().map(Path::to_owned) else {
+            return Err(Reject::Unavailable);
+        };
+        self.read(move |_| {
+            let disk = statvfs(&folder).map_err(|_| Reject::Unavailable)?;
+            Ok(DiskUse {
+                size: disk.f_blocks.saturating_mul(disk.f_frsize),
+                free: disk.f_bavail.saturating_mul(disk.f_frsize),
+                database: data_dir::database_bytes(&folder),
+            })
+        })
+        .await
     }
 
     /// The number of commands in the writer's queue.

@@ -100,6 +100,7 @@ impl Writer {
         let mut batch = Vec::with_capacity(batch_max);
         while jobs.blocking_recv_many(&mut batch, batch_max) > 0 {
             self.metrics.writer_rounds.inc();
+            self.metrics.writer_load.queue(batch.len());
             let mut commands = Vec::with_capacity(batch.len());
             let mut checked = Ok(());
             for job in batch.drain(..) {
@@ -216,7 +217,7 @@ impl Writer {
 
     fn count_commit(&mut self, conn: &Connection, begun: Instant, commands: usize) {
         self.status.oldest.store(self.group.log.oldest, Ordering::Release);
-        self.metrics.commit.observe(begun.elapsed().as_secs_f64());
+        self.metrics.count_commit(begun.elapsed());
         let commands = u32::try_from(commands).unwrap_or(u32::MAX);
         self.metrics.batch.observe(f64::from(commands));
         match self.wal.added(conn) {

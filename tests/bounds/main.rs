@@ -48,7 +48,7 @@ fn the_default_profile_keeps_to_its_sum() {
         // There may be more, but they would only leave unused memory for the others.
         connections: 1_500,
         http_places: 256,
-        bodies_kib: 832,
+        bodies_kib: 816,
         pages: 8,
         sessions: 10_000,
     });

@@ -169,6 +169,7 @@ impl Shop {
             kiosk_order_expiry: Duration::from_secs(7_200),
             tax: None,
             limits: Limits::DEFAULT,
+            memory_bytes_max: 0,
             clock,
         };
         let (tell, told) = sync_channel(1);

@@ -48,5 +48,6 @@ mod sales;
 mod sessions;
 mod shipping;
 mod shop;
+mod status;
 mod stock;
 mod texts;

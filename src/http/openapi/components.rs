@@ -12,7 +12,7 @@ use crate::domain::json_schema::{
 };
 use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role, device};
-use crate::http::{audit, pairing, shop};
+use crate::http::{audit, pairing, shop, status};
 use crate::limits::{
     DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
     USERNAME_CHARS_MAX,
@@ -149,6 +149,7 @@ fn schemas() -> Value {
         ("Document", json!({"type": "object", "additionalProperties": true})),
         ("State", object(members([("status", text.clone())]))),
         ("ProblemCode", problem_code()),
+        ("Status", status::schema()),
         ("FieldError", field_error()),
         ("Problem", problem()),
         ("Login", object(members([("username", text.clone()), ("password", text.clone())]))),
