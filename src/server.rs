@@ -203,6 +203,7 @@ fn api(
         kiosk_orders: OrderRate::new(),
         asyncapi: ws::asyncapi::document,
         descriptions: Descriptions::default(),
+        demo_logins: settings.demo_logins.clone(),
     };
     (api, writer)
 }

@@ -20,7 +20,7 @@ use crate::cli::terminal::{print, program};
 use crate::config::Config;
 use crate::domain::Role;
 use crate::domain::json_literal::json;
-use crate::server::Server;
+use crate::server::{Server, Settings};
 
 use assistant::Shop;
 use client::Client;
@@ -28,6 +28,16 @@ use login::Login;
 
 /// How long the shop's people wait after a broken connection.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// The pages, and the users that work with them.
+const SCREENS: [(&str, &str); 6] = [
+    ("sell", "staff at the till"),
+    ("board", "kitchen: what to make"),
+    ("pick", "picker: what to pack, on a phone"),
+    ("numbers", "display: which orders are ready"),
+    ("kiosk", "kiosk: customers order by themselves"),
+    ("docs", "for developers, without a login: both interfaces"),
+];
 
 /// Serves a temporary shop with `rate` actions per second, until a signal.
 pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
@@ -38,7 +48,9 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
     let logins = login::create(&config)?;
     let runtime = runtime(config.workers)?;
     let served = runtime.block_on(async {
-        let opened = Server::open(&settings(&config), Vec::new(), Arc::default())?;
+        let demo_logins = logins.iter().map(|login| (login.role, login.password.clone())).collect();
+        let settings = Settings { demo_logins, ..settings(&config) };
+        let opened = Server::open(&settings, Vec::new(), Arc::default())?;
         let address = opened.addresses.first().copied().map(reachable);
         let address = address.ok_or("there is no address to listen on")?;
         let data_dir = config.data_dir.clone();
@@ -102,12 +114,15 @@ impl Welcome<'_> {
         let Self { address, rate, logins, staff, data_dir, cookie, token } = self;
         let row = |login: &Login| format!("  {:<8} {}\n", login.role.name(), login.password.0);
         let users: String = logins.iter().map(row).collect();
+        let row = |(path, about): &(&str, &str)| format!("  http://{address}/{path:<8} {about}\n");
+        let screens: String = SCREENS.iter().map(row).collect();
         let password = &staff.password.0;
         let (program, data_dir) = (program(), data_dir.display());
         format!(
-            "A demo shop is open at http://{address}, with {rate} actions per second.\n\
+            "A demo shop is open at http://{address}/ with {rate} actions per second.\n\
          Its data is in {data_dir} and is removed when this program ends (Ctrl-C).\n\n\
-         Users and their passwords:\n{users}\n\
+         Open it in a browser: a button logs you in as each user. Their passwords:\n{users}\n\
+         Screens:\n{screens}\n\
          Watch every change, in another terminal:\n\
          \x20 {program} events --follow --data-dir {data_dir}\n\n\
          Log in, and read the newest events and orders:\n\

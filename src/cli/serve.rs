@@ -138,6 +138,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         memory_bytes_max: limits::memory_bytes_max(config),
         kiosk_order_expiry: config.kiosk_order_expiry,
         tax: config.tax,
+        demo_logins: Vec::new(),
         clock: store::clock,
     }
 }

@@ -14,7 +14,7 @@ use crate::limits::{AMOUNT_MINOR_MAX, BARCODE_CHARS_MAX, EMAIL_BYTES_MAX, ORDER_
 macro_rules! seen {
     () => {
         concat!(
-            r"^\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f",
+            r"^\s\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f",
             r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb",
         )
     };
@@ -24,7 +24,7 @@ const LINE: &str = concat!("^([", seen!(), "]( *[", seen!(), "])*)?$");
 /// One line that is not empty, without white space at an end.
 pub const NOT_BLANK: &str = concat!("^[", seen!(), "]( *[", seen!(), "])*$");
 /// Several lines, without control characters but line breaks and tabs.
-pub const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+pub const TEXT: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
 /// The direction of a value: one from the server may have more members than one from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::auth::Auth;
 use crate::auth::origin::Origins;
+use crate::domain::{Role, Secret};
 use crate::feed::Feed;
 use crate::http::description::Descriptions;
 use crate::http::problem::Problem;
@@ -71,6 +72,8 @@ pub struct Api {
     pub asyncapi: fn(&str) -> String,
     /// The descriptions of the API that were made.
     pub descriptions: Descriptions,
+    /// The logins of a demo.
+    pub demo_logins: Vec<(Role, Secret)>,
 }
 
 /// The pools from which each request takes memory and turns.

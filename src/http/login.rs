@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::auth::password;
 use crate::domain::json_literal::json;
 use crate::domain::text::normalize;
-use crate::domain::{Code, Device, FieldError, Precondition, Principal, Secret, User};
+use crate::domain::{Code, Device, FieldError, Precondition, Principal, Role, Secret, User};
 use crate::http::api::Api;
 use crate::http::headers::cookie_lines;
 use crate::http::problem::Problem;
@@ -28,6 +28,13 @@ impl Api {
             reply::append(&mut reply, header::SET_COOKIE, &cookie);
         }
         Ok(reply)
+    }
+
+    /// `GET /api/demo`: the logins of a demo, and none of a real shop.
+    pub(super) fn demo_logins(&self) -> Reply {
+        let login = |(role, password): &(Role, Secret)| json!({"username": role.name(), "password": &*password.0});
+        let logins: Vec<Value> = self.demo_logins.iter().map(login).collect();
+        reply::json(json!({"data": logins}).to_string())
     }
 
     /// `POST /api/auth/logout`.

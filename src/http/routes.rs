@@ -271,6 +271,12 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.status(request)),
     },
     Route {
+        method: Method::GET, path: "/api/demo", access: Access::Public, query: Query::Ignored,
+        request: RequestBody::None, response: ResponseBody::Json("DemoLogins"), rules: &[],
+        id: "listDemoLogins", summary: "Read the logins of a demo; a real shop has none here",
+        handler: |api, _| Box::pin(ready(Ok(api.demo_logins()))),
+    },
+    Route {
         method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
         id: "getHealth", summary: "Check whether the process lives",

@@ -18,18 +18,48 @@ start();
 
 async function start() {
   await ready();
-  const { status, body } = await client.request('GET', '/api/auth/me').catch(() => ({ status: 0, body: null }));
-  if (status === 200) return enter((body.user || body.device).role);
+  const [me, demo] = await Promise.all(['/api/auth/me', '/api/demo'].map(read));
+  const logins = demo.status === 200 ? demo.body.data : [];
+  offer(logins);
+  if (me.status === 200) return show((me.body.user || me.body.device).role);
   at('#login').hidden = false;
-  at('#login input').focus();
+  // In a demo nobody types, so no keyboard covers a phone's screen.
+  at(logins.length ? '#demo button' : '#login input').focus();
 }
 
-/** @param {string} role */
+/** @param {string} path */
+const read = (path) => client.request('GET', path).catch(() => ({ status: 0, body: null }));
+
+/** A button for each login of a demo, whose name is its role. @param {{ username: string, password: string }[]} logins */
+function offer(logins) {
+  const button = (/** @type {{ username: string, password: string }} */ login) =>
+    h('button', { type: 'button', onclick: () => logIn(login) }, text(`role_${login.username}`));
+  at('#demo').hidden = !logins.length;
+  at('#demo').append(...logins.map(button));
+}
+
+/** @param {{ username: string, password: string }} login */
+async function logIn(login) {
+  try {
+    const { status, body } = await client.request('POST', '/api/auth/login', login);
+    if (status === 200) return enter(body.user.role);
+    at('#wrong').textContent = status === 401 ? text('wrong_login') : body.detail;
+  } catch {
+    at('#wrong').textContent = text('not_reached');
+  }
+  at('[name=password]').select();
+}
+
+/** Leads to the page that asked for a login, or to the one that the role works with. @param {string} role */
 function enter(role) {
   const pages = PAGES[role] || [];
   const next = new URLSearchParams(location.search).get('next') || '';
-  if (pages.includes(next.slice(1).split('#')[0])) return void (location.href = next);
-  at('#login').hidden = true;
+  location.href = pages.includes(next.slice(1).split('#')[0]) ? next : `/${pages[0]}`;
+}
+
+/** @param {string} role */
+function show(role) {
+  const pages = PAGES[role] || [];
   at('#pages').hidden = false;
   at('#pages').replaceChildren(
     ...pages.map((page) => h('a', { href: `/${page}` }, text(`page_${page}`))),
@@ -43,16 +73,7 @@ async function leave() {
   location.href = '/';
 }
 
-at('#login').addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
+at('#login').addEventListener('submit', (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
-  const form = /** @type {any} */ (event.target);
-  const login = { username: form.username.value, password: form.password.value };
-  try {
-    const { status, body } = await client.request('POST', '/api/auth/login', login);
-    if (status === 200) return enter(body.user.role);
-    at('#wrong').textContent = status === 401 ? text('wrong_login') : body.detail;
-  } catch {
-    at('#wrong').textContent = text('not_reached');
-  }
-  form.password.select();
+  logIn({ username: at('[name=username]').value, password: at('[name=password]').value });
 });

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use crate::auth::session::Lifetimes;
 use crate::domain::tax::TaxMode;
+use crate::domain::{Role, Secret};
 use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use crate::server::admission::AdmissionLimits;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The sum of the bounds on memory, which `/api/status` reports.
     pub memory_bytes_max: usize,
+    /// The logins of a demo, which everybody may use. No setting fills this, so a real shop has none.
+    pub demo_logins: Vec<(Role, Secret)>,
     /// The board's clock: milliseconds since 1970, UTC.
     pub clock: fn() -> i64,
 }

@@ -168,6 +168,7 @@ impl Shop {
             daily_backup: None,
             kiosk_order_expiry: Duration::from_secs(7_200),
             tax: None,
+            demo_logins: Vec::new(),
             limits: Limits::DEFAULT,
             memory_bytes_max: 0,
             clock,

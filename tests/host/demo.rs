@@ -164,6 +164,28 @@ fn the_commands_that_the_demo_prints_show_its_events() {
     assert_eq!(demo.end(Signal::TERM), Some(0));
 }
 
+/// What a person opens first: each screen that it prints, and a login of each role for the page's buttons.
+#[test]
+fn the_demo_names_its_screens_and_gives_its_logins() {
+    let folder = tempdir().unwrap();
+    let (mut demo, address, logins) = demo(folder.path());
+    let anonymous = Client::new(address, None);
+    let told = anonymous.get("/api/demo").expect(200).json();
+    let expected =
+        logins.iter().map(|(role, password)| json!({"username": role, "password": password}));
+    assert_eq!(told["data"], expected.collect::<Value>());
+    demo.line_with("Screens:");
+    let screens: Vec<String> =
+        std::iter::repeat_with(|| demo.line()).take_while(|line| !line.is_empty()).collect();
+    assert!(screens.len() > 5, "{screens:?}");
+    for screen in screens {
+        let (_, url) = screen.split_once(&format!("http://{address}")).expect("its address");
+        let path = url.split(' ').next().unwrap();
+        assert!(anonymous.get(path).expect(200).text().starts_with("<!doctype html>"), "{path}");
+    }
+    assert_eq!(demo.end(Signal::TERM), Some(0));
+}
+
 #[test]
 fn a_demo_leaves_nothing_behind() {
     for signal in [Signal::TERM, Signal::INT] {

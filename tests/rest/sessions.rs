@@ -349,3 +349,12 @@ fn a_foreign_page_cannot_act_with_the_cookie() {
     let orders = admin.get("/api/orders").expect(200).json();
     assert_eq!(orders["data"].as_array().unwrap().len(), 2);
 }
+
+/// The logins of a demo are for everybody; those of a shop are for nobody.
+#[test]
+fn a_real_shop_gives_no_logins() {
+    let server = Server::with_users(&["staff"], &[]);
+    for client in [server.anonymous(), server.admin(), server.login("staff")] {
+        assert_eq!(client.get("/api/demo").expect(200).json(), json!({"data": []}));
+    }
+}

@@ -14,6 +14,7 @@ mod common;
 mod board;
 mod docs;
 mod harness;
+mod login;
 mod offline;
 mod pictures;
 mod shop;

@@ -152,6 +152,10 @@ fn schemas() -> Value {
         ("Status", status::schema()),
         ("FieldError", field_error()),
         ("Problem", problem()),
+        (
+            "DemoLogins",
+            object(members([("data", json!({"type": "array", "items": reference("Login")}))])),
+        ),
         ("Login", object(members([("username", text.clone()), ("password", text.clone())]))),
         (
             "PasswordChange",

@@ -119,6 +119,7 @@ export default {
   refunded: '{amount} erstattet',
   remove: 'Entfernen',
   role: 'Rolle',
+  role_admin: 'Admin: leitet den Laden',
   role_display: 'Anzeige: zeigt Bestellungen',
   role_kiosk: 'Kiosk: Gäste bestellen',
   role_kitchen: 'Küche: bereitet zu',

@@ -119,6 +119,7 @@ export default {
   refunded: '{amount} refunded',
   remove: 'Remove',
   role: 'Role',
+  role_admin: 'Admin: runs the shop',
   role_display: 'Display: shows orders',
   role_kiosk: 'Kiosk: customers order',
   role_kitchen: 'Kitchen: prepares orders',

@@ -119,6 +119,7 @@ export default {
   refunded: '{amount} reembolsados',
   remove: 'Quitar',
   role: 'Función',
+  role_admin: 'Administración: dirige la tienda',
   role_display: 'Pantalla: muestra pedidos',
   role_kiosk: 'Quiosco: los clientes piden',
   role_kitchen: 'Cocina: prepara pedidos',

@@ -1,0 +1,80 @@
+//! Guards the login: a person who does not come to the work that the login is for.
+
+use super::browser::Browser;
+use super::common::{Running, Server, password_of};
+use rustix::process::Signal;
+use tempfile::tempdir;
+
+#[test]
+fn a_login_leads_to_the_screen_of_the_role_and_back_to_a_choice() {
+    let server = Server::with_users(&["kitchen"], &[]);
+    let browser = Browser::of(&server);
+    browser.open("/");
+    browser.wait_until("document.activeElement.name === 'username'");
+    assert_eq!(browser.texts("#demo"), [""; 0]);
+    browser.type_into("[name=username]", "kitchen");
+    browser.type_into("[name=password]", "wrong");
+    browser.press("Log in");
+    browser.wait_for_text("#wrong", "The user name or the password is wrong.");
+    // The wrong one is marked, so that it is typed over.
+    browser.type_into("[name=password]", &password_of("kitchen"));
+    browser.press("Log in");
+    browser.wait_until("location.pathname === '/board'");
+    browser.open("/");
+    browser.wait_for_text("#pages", "Orders Numbers for customers Log out");
+    browser.press("Log out");
+    browser.wait_until("document.querySelector('#login').offsetParent");
+}
+
+#[test]
+fn a_page_that_needs_a_login_comes_back_after_it() {
+    let server = Server::with_users(&["kitchen"], &[]);
+    let browser = Browser::of(&server);
+    browser.open("/numbers");
+    browser.wait_until("location.search === '?next=%2Fnumbers'");
+    browser.wait_until("document.activeElement.name === 'username'");
+    browser.type_into("[name=username]", "kitchen");
+    browser.type_into("[name=password]", &password_of("kitchen"));
+    browser.press("Log in");
+    browser.wait_until("location.pathname === '/numbers'");
+}
+
+/// The first minute of somebody who tries Tillcast: a button, and a shop at work.
+#[test]
+fn each_button_of_the_demo_leads_to_a_screen_at_work() {
+    let folder = tempdir().unwrap();
+    let variables = [("TMPDIR", folder.path().to_str().unwrap())];
+    let arguments = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-host",
+        "shop",
+        "--rate",
+        "100",
+        "--drain",
+        "1s",
+    ];
+    let mut demo = Running::start(&arguments, &variables, folder.path());
+    let line = demo.line_with("A demo shop is open at http://");
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap();
+    let browser = Browser::behind(address.parse().unwrap());
+    for (button, path, at_work) in [
+        ("Till", "/sell", "#products button"),
+        ("Kitchen", "/board", "article"),
+        ("Picker", "/pick", "#orders"),
+        ("Display", "/board", "article"),
+        ("Kiosk", "/kiosk", "#products button"),
+    ] {
+        browser.open("/");
+        browser.wait_until("document.querySelectorAll('#demo button').length === 6");
+        browser.press(button);
+        browser.wait_until(&format!("location.pathname === '{path}'"));
+        browser.wait_until(&format!("document.querySelector('{at_work}')"));
+    }
+    browser.open("/");
+    browser.wait_until("document.querySelector('#pages').offsetParent");
+    browser.picture("login-demo");
+    assert_eq!(browser.barriers(), [""; 0]);
+    assert_eq!(demo.end(Signal::TERM), Some(0));
+}
