@@ -12,9 +12,11 @@ mod decoder;
 mod event_loop;
 mod handshake;
 mod hub;
+mod message_rows;
 mod protocol;
 mod socket;
 mod subscriptions;
+mod turn;
 
 pub use close::close;
 pub use decoder::{Incoming, MessageDecoder};

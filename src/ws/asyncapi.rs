@@ -9,7 +9,7 @@ use crate::domain::json_schema::{
 };
 use crate::limits::{CLIENT_ERROR_WINDOW, CLIENT_ERRORS_MAX, MESSAGE_BYTES_MAX};
 use crate::ws::handshake::SUBPROTOCOL;
-use crate::ws::protocol::{CLIENT_MESSAGES, FieldType, MessageRow, SERVER_MESSAGES};
+use crate::ws::message_rows::{CLIENT_MESSAGES, FieldType, MessageRow, SERVER_MESSAGES};
 
 /// The document, for a server whose session cookie has this name.
 pub fn document(cookie_name: &str) -> String {
@@ -153,6 +153,7 @@ fn schema(row: &MessageRow) -> Value {
             FieldType::Seq => seq(),
             FieldType::Log => json!({"type": "string", "minLength": 12, "maxLength": 12}),
             FieldType::Text => json!({"type": "string"}),
+            FieldType::Milliseconds => json!({"type": "integer", "minimum": 0}),
             FieldType::UserId => json!({"type": ["integer", "null"], "format": "int64"}),
         };
         schema["description"] = json!(field.about);

@@ -19,6 +19,8 @@ pub(super) struct LoopContext {
     pub(super) now_secs: u32,
     /// Milliseconds since the loop started; wraps around after 49 days.
     pub(super) now_ms: u32,
+    /// The index of the connection that is served.
+    pub(super) index: usize,
     /// The buffer in which frames are assembled.
     pub(super) batch: Batch,
     /// The buffer for bytes from the peer.
@@ -43,6 +45,7 @@ impl LoopContext {
             hub,
             now_secs: 0,
             now_ms: 0,
+            index: 0,
             batch: Batch::new(),
             read_buffer: vec![0; READ_BYTES].into(),
             plain: Vec::new(),
@@ -55,5 +58,10 @@ impl LoopContext {
         self.now_secs = u32::try_from(since_start.as_secs()).unwrap_or(u32::MAX);
         let in_one_wrap = since_start.as_millis() % (u128::from(u32::MAX) + 1);
         self.now_ms = u32::try_from(in_one_wrap).unwrap_or(0);
+    }
+
+    /// The number of open sockets.
+    pub(super) fn sockets(&self) -> usize {
+        usize::try_from(self.metrics.sockets.get()).unwrap_or(0)
     }
 }

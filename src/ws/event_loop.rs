@@ -158,6 +158,7 @@ impl EventLoop {
     ) -> Option<SendProgress> {
         let connection = self.connections.get_mut(index)?;
         let before = connection.socket.waiting();
+        self.context.index = index;
         let result = catch_unwind(AssertUnwindSafe(|| turn(connection, &mut self.context)));
         let after = connection.socket.waiting();
         self.unsent = self.unsent - before + after;

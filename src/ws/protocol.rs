@@ -1,5 +1,4 @@
-//! Every message of the WebSocket except the events: one enum for each direction, and one row for each
-//! message, from which `/asyncapi.json` is generated.
+//! Every message of the WebSocket except the events: one enum for each direction. `message_rows` describes them.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,6 +8,7 @@ use crate::domain::text::shorten;
 use crate::domain::{EntityKind, LogId, json};
 use crate::frame;
 use crate::limits::QUOTED_CHARS_MAX;
+use crate::ws::message_rows::CLIENT_MESSAGES;
 
 /// A message of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum ClientMessage {
     },
     /// Asks for a pong.
     Ping,
+    /// Asks for the client's turn after a restart.
+    Turn,
 }
 
 /// A message of the server, except the events.
@@ -50,121 +52,11 @@ pub(super) enum ServerMessage<'a> {
     Unsubscribed { channel: &'a str },
     /// The reply to a ping.
     Pong,
+    /// The times at which the client may come back: those that are `at` milliseconds, modulo `every`.
+    Turn { at: u32, every: u32 },
     /// The message before was wrong; the connection stays open.
     Error { message: &'a str },
 }
-
-/// A message as the document describes it.
-pub(super) struct MessageRow {
-    /// The value of its `type`.
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) fields: &'static [MessageField],
-}
-
-/// A member of a message, except `type`.
-pub(super) struct MessageField {
-    pub(super) name: &'static str,
-    pub(super) ty: FieldType,
-    pub(super) required: bool,
-    pub(super) about: &'static str,
-}
-
-/// The type of a member.
-#[derive(Clone, Copy)]
-pub(super) enum FieldType {
-    Channel,
-    Log,
-    Seq,
-    Text,
-    UserId,
-}
-
-impl MessageField {
-    const fn new(name: &'static str, ty: FieldType, about: &'static str) -> Self {
-        Self { name, ty, required: true, about }
-    }
-
-    const fn optional(mut self) -> Self {
-        self.required = false;
-        self
-    }
-}
-
-const CHANNEL: MessageField = MessageField::new("channel", FieldType::Channel, "The channel.");
-const FOLLOWS: MessageField = MessageField::new(
-    "seq",
-    FieldType::Seq,
-    "The position: every later event of the channel follows.",
-);
-const SINCE: MessageField = MessageField::new(
-    "since",
-    FieldType::Seq,
-    "The client's last position, such as a Tillcast-Seq: every later event follows. Without it, the \
-     events from now on follow.",
-)
-.optional();
-const LOG: MessageField = MessageField::new(
-    "log",
-    FieldType::Log,
-    "The id of the log that the positions belong to. Every restore gives the log a new id.",
-);
-const LOG_OF_SINCE: MessageField = MessageField::new(
-    "log",
-    FieldType::Log,
-    "The id of the log that `since` belongs to. If the server has another log, it replies with reset.",
-)
-.optional();
-const GREETING: MessageField = MessageField::new("message", FieldType::Text, "A text for people.");
-const USER_ID: MessageField =
-    MessageField::new("userId", FieldType::UserId, "The user of the session; null for a device.");
-const WRONG: MessageField =
-    MessageField::new("message", FieldType::Text, "A sentence that names what was wrong.");
-
-/// The rows of `ClientMessage`.
-pub(super) const CLIENT_MESSAGES: [MessageRow; 3] = [
-    MessageRow {
-        name: "subscribe",
-        about: "Asks for a channel's events: from now on, or all after a position. A client may subscribe \
-                again.",
-        fields: &[CHANNEL, SINCE, LOG_OF_SINCE],
-    },
-    MessageRow { name: "unsubscribe", about: "Ends a channel's events.", fields: &[CHANNEL] },
-    MessageRow { name: "ping", about: "Asks for a pong.", fields: &[] },
-];
-
-/// The rows of `ServerMessage`.
-pub(super) const SERVER_MESSAGES: [MessageRow; 6] = [
-    MessageRow {
-        name: "connected",
-        about: "The first message: the session is valid.",
-        fields: &[GREETING, USER_ID],
-    },
-    MessageRow {
-        name: "subscribed",
-        about: "Answers a subscribe. If the server has not reached the position yet, it waits for at most \
-                a second.",
-        fields: &[CHANNEL, FOLLOWS, LOG],
-    },
-    MessageRow {
-        name: "reset",
-        about: "Comes in place of subscribed, or at any time later: the log does not reach back to the \
-                client's position. The client has to read the channel's entities again over REST.",
-        fields: &[CHANNEL, FOLLOWS, LOG],
-    },
-    MessageRow {
-        name: "unsubscribed",
-        about: "Answers an unsubscribe: no further event of the channel follows.",
-        fields: &[CHANNEL],
-    },
-    MessageRow { name: "pong", about: "Answers a ping.", fields: &[] },
-    MessageRow {
-        name: "error",
-        about: "Answers a message that was wrong, or a channel that the role may not read; the \
-                connection stays open.",
-        fields: &[WRONG],
-    },
-];
 
 impl ClientMessage {
     /// Reads a text message; the error is a sentence that names what is wrong.
@@ -181,6 +73,7 @@ impl ClientMessage {
             }),
             "unsubscribe" => Ok(Self::Unsubscribe { channel: channel_field(&fields)? }),
             "ping" => Ok(Self::Ping),
+            "turn" => Ok(Self::Turn),
             name => {
                 let known = CLIENT_MESSAGES.map(|row| row.name).join(", ");
                 Err(format!("unknown type {}; the types are {known}", quoted(name)))
@@ -255,6 +148,7 @@ impl ServerMessage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ws::message_rows::{FieldType, SERVER_MESSAGES};
 
     const ORDER: EntityKind = EntityKind::Order;
 
@@ -318,7 +212,7 @@ mod tests {
         for row in &CLIENT_MESSAGES {
             let sample = |ty| match ty {
                 FieldType::Channel => Value::from("order_changes"),
-                FieldType::Seq | FieldType::UserId => Value::from(7),
+                FieldType::Seq | FieldType::UserId | FieldType::Milliseconds => Value::from(7),
                 FieldType::Log | FieldType::Text => Value::from("text"),
             };
             let members = row.fields.iter().map(|field| (field.name.to_owned(), sample(field.ty)));
@@ -347,6 +241,7 @@ mod tests {
             ServerMessage::reset(ORDER, 7, log()),
             ServerMessage::unsubscribed(ORDER),
             ServerMessage::Pong,
+            ServerMessage::Turn { at: 20, every: 40 },
             ServerMessage::Error { message: "wrong" },
         ];
         for (message, row) in messages.iter().zip(&SERVER_MESSAGES) {
@@ -383,6 +278,10 @@ mod tests {
             r#"{"type":"unsubscribed","channel":"order_changes"}"#
         );
         assert_eq!(written(ServerMessage::Pong), r#"{"type":"pong"}"#);
+        assert_eq!(
+            written(ServerMessage::Turn { at: 20, every: 40 }),
+            r#"{"type":"turn","at":20,"every":40}"#
+        );
         assert_eq!(
             written(ServerMessage::Error { message: "a \"b\"" }),
             r#"{"type":"error","message":"a \"b\""}"#

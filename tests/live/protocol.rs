@@ -144,6 +144,27 @@ fn unsubscribing_while_events_stream_stops_them_at_the_ack() {
     socket.expect_quiet();
 }
 
+/// Unasked, no turn is told: clients that do not know it see nothing new.
+#[test]
+fn a_client_that_asks_has_a_turn_of_its_own_and_hears_of_another_crowd() {
+    let server = Server::start();
+    let admin = server.admin();
+    let mut sockets: Vec<_> = (0..8).map(|_| admin.ws()).collect();
+    for (place, socket) in sockets.iter_mut().skip(1).enumerate() {
+        socket.send(&json!({"type": "turn"}));
+        let expected = json!({"type": "turn", "at": 20 * (place + 1), "every": 160});
+        assert_eq!(socket.recv(), expected);
+    }
+    let mut ninth = admin.ws();
+    ninth.send(&json!({"type": "turn"}));
+    assert_eq!(ninth.recv(), json!({"type": "turn", "at": 160, "every": 180}));
+    sockets.drain(..2);
+    let told = sockets[0].recv();
+    assert_eq!(told, json!({"type": "turn", "at": 40, "every": 140}));
+    let mut silent = admin.ws();
+    silent.expect_quiet();
+}
+
 #[test]
 fn a_ping_message_is_answered() {
     let server = Server::start();

@@ -51,6 +51,7 @@ impl Connection {
         };
         let reply = match message {
             ClientMessage::Ping => Some(ServerMessage::Pong),
+            ClientMessage::Turn => Some(self.tell_turn(context)),
             ClientMessage::Subscribe { channel, .. }
                 if !self.session.principal.role().may_follow(channel) =>
             {
