@@ -3,7 +3,9 @@
  * The client of a Tillcast server: one WebSocket that comes back by itself, lists that stay as they are on the
  * server, and an outbox whose sales survive a crash and a server that is away.
  *
- * It is one ES module without dependencies, for browsers of 2020 and later, Node.js and Deno.
+ * It is one ES module without dependencies, for browsers of 2020 and later, Node.js and Deno, and one file, so that
+ * it can be fetched and kept as one. Its parts, each a function: `keep` (what survives a reload), `requests` (HTTP),
+ * `connection` (the WebSocket), `makeList`, `makeOutbox`, `database` (IndexedDB), `amounts`.
  *
  * @module
  */
@@ -11,29 +13,88 @@
 /** @typedef {'connecting' | 'catching_up' | 'live' | 'offline' | 'signed_out'} State */
 /** @typedef {'pending' | 'sending' | 'sent' | 'refused' | 'blocked'} OutboxState */
 /** @typedef {{ [field: string]: any, id: number }} Row */
-/** @typedef {{ code: string, detail: string, status: number, errors?: { field: string, message: string }[] }} Problem */
+/** @typedef {{ [field: string]: any }} Sale The body of `POST /api/sales`. */
+/** @typedef {{ event: string, data: Row, timestamp: string, seq: number }} ShopEvent */
+/**
+ * @typedef {object} Problem
+ * @property {string} code
+ * @property {string} detail
+ * @property {number} status
+ * @property {{ field: string, code: string, message: string }[]} [errors]
+ */
 /**
  * @typedef {object} Options
  * @property {string} [url] The server's address, such as `http://192.168.1.10:3000`; else that of the page.
  * @property {string} [token] A device's token; else the page's cookie.
  * @property {any} [WebSocket] The class of the sockets; else the global one.
  * @property {typeof fetch} [fetch] Else the global one.
- * @property {Pick<Storage, 'getItem' | 'setItem'>} [storage] Keeps the position; else `localStorage`.
+ * @property {Pick<Storage, 'getItem' | 'setItem'>} [storage] Keeps the position and the clock's offset; else
+ *   `sessionStorage` and `localStorage`.
  */
 /**
  * @typedef {object} Reply
  * @property {number} status
  * @property {any} body The JSON, or null.
- * @property {number} seq The position in the event log of what was read.
+ * @property {number} seq The position in the event log of what was read; 0 if it read nothing of the shop.
+ * @property {number} retryAfter The time that the server asks to wait before the next try; milliseconds.
  */
 /**
  * @typedef {object} Entry An entry of the outbox.
  * @property {string} id The sale's `client_id`.
  * @property {number} at The time at which it was added; milliseconds since 1970.
- * @property {{ [field: string]: any }} sale
+ * @property {Sale} sale
  * @property {OutboxState} state
- * @property {any} [reply] What the server said to a sale that it has.
+ * @property {any} [reply] What the server said to a sale that it has: the order, its transactions, the change.
  * @property {Problem} [problem] The reason of a refusal.
+ */
+/**
+ * @typedef {object} List A list that stays as it is on the server.
+ * @property {readonly Row[]} items The rows, newest first unless `order=asc`. A new array after each change.
+ * @property {State | 'refused'} state `connecting` until the rows are there, then the state of the connection;
+ *   `refused` with `problem`.
+ * @property {Problem | undefined} problem
+ * @property {(listener: () => void) => () => void} subscribe Calls it after each change, until the returned function
+ *   is called.
+ * @property {() => readonly Row[]} getSnapshot The rows; the same array until they change.
+ * @property {() => void} close
+ */
+/**
+ * @typedef {object} Outbox The sales that the server does not have yet, and the last that it has.
+ * @property {boolean} isDurable Whether sales survive a reload. Without that, `add` sells only while the server is
+ *   there.
+ * @property {(sale: Sale) => Promise<Entry & { done: Promise<Entry> }>} add Takes a sale. Without a `client_id` it gets
+ *   one; without `sold_at` it is sold now (`sold_at: null` asks the server first, as a kiosk must). It resolves once
+ *   the sale is on the disk; `done` resolves once the server has it or has refused it. A repeat of a `client_id` gives
+ *   the entry that is there.
+ * @property {() => Promise<Entry[]>} list The entries, in their order.
+ * @property {(id: string, sale?: Sale) => Promise<void>} retry Sends a refused or blocked entry again, perhaps changed
+ *   by a person.
+ * @property {(id: string) => Promise<void>} remove Forgets an entry; only a person may ask for it.
+ */
+/**
+ * @typedef {{
+ *   (name: 'state', listener: (change: { state: State, before: State }) => void): () => void;
+ *   (name: 'outbox', listener: (entries: Entry[]) => void): () => void;
+ *   (name: 'reset', listener: (lost: { channel: string }) => void): () => void;
+ *   (name: 'version' | 'problem', listener: (told: string) => void): () => void;
+ *   (name: string, listener: (event: ShopEvent) => void): () => void;
+ * }} Listen
+ */
+/** @typedef {(method: string, path: string, body?: any, headers?: { [name: string]: string }) => Promise<Reply>} Ask */
+/**
+ * @typedef {object} Client
+ * @property {State} state
+ * @property {Listen} on Calls `listener` for each event of that name, such as `order:created`, or of `order`; for
+ *   `state` of the connection; for `outbox` with its entries; for `version` with the server's, first and when it
+ *   changes; for `reset` when events were lost; for `problem` when the server names a mistake of the client. Events that came while
+ *   the page was reloaded follow first. The returned function ends it.
+ * @property {(path: string, options?: { keep?: boolean }) => List} live A list that stays as it is on the server, such
+ *   as `/api/orders?status=pending`. With `keep`, a page that opens without the server shows it as it was.
+ * @property {Outbox} outbox
+ * @property {Ask} request Asks the server. Rejects only where it could not be reached.
+ * @property {() => number} now The server's time; milliseconds since 1970.
+ * @property {() => void} retry Tries at once, for example after a login.
+ * @property {() => void} close Ends the connection, and all lists.
  */
 
 /** The entities, and the channel of each. */
@@ -44,6 +105,14 @@ const CHANNELS = /** @type {{ [plural: string]: string }} */ ({
   shipments: 'shipment_changes',
   transactions: 'transaction_changes',
 });
+/** The names of events that are not of the shop. */
+const OWN_EVENTS = ['state', 'outbox', 'reset', 'version', 'problem'];
+/** The events of a page that can mean that the network or the page is back. */
+const WAKING = ['online', 'pageshow', 'focus'];
+/** Parameters of a list that are no filters, and those with which it could not follow the log. */
+const NO_FILTERS = ['limit', 'order'];
+const NO_LISTS = ['after', 'ids', 'updated_since'];
+
 /** Waits in milliseconds. */
 const BACK_OFF_MIN = 500;
 const BACK_OFF_MAX = 20_000;
@@ -51,7 +120,12 @@ const REPLY_WAIT = 10_000;
 const PONG_WAIT = 3_000;
 const SILENCE_MAX = 25_000;
 const WATCH_EVERY = 5_000;
+/** Events this young are no backlog. */
+const FRESH = 2_000;
+/** The shortest time between two reads of missing rows, and how long the first waits for others. */
 const GATHER = 100;
+const GATHER_FIRST = 25;
+const SAVE_AFTER = 100;
 const KEEP_AFTER = 2_000;
 const LEASE = 20_000;
 /** Rows of one GET. */
@@ -59,11 +133,6 @@ const PAGE_ROWS = 200;
 const IDS_MAX = 100;
 /** Sent sales that the outbox still lists. */
 const SENT_KEPT = 100;
-
-/** The events of a page that can mean that the network or the page is back. */
-const WAKING = ['online', 'pageshow', 'focus', 'visibilitychange'];
-/** The parameters of a list that are no filters. */
-const NO_FILTERS = ['limit', 'after', 'order', 'updated_since', 'ids'];
 
 /** A random UUID; `crypto.randomUUID` is missing on a page over plain HTTP. */
 export function uuid() {
@@ -74,13 +143,14 @@ export function uuid() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-/** Listeners by name. */
+/** Listeners by name. One that fails does not keep the others from their call. */
 function emitter() {
   /** @type {Map<string, Set<(value: any) => void>>} */
   const listeners = new Map();
   return {
     /** @param {string} name @param {(value: any) => void} listener */
     on(name, listener) {
+      if (typeof listener !== 'function') throw new TypeError('the listener is no function');
       const of = listeners.get(name) || new Set();
       listeners.set(name, of.add(listener));
       return () => void of.delete(listener);
@@ -95,111 +165,93 @@ function emitter() {
         }
       }
     },
-    /** @param {string} name */
-    has: (name) => (listeners.get(name) || { size: 0 }).size > 0,
   };
 }
 
 /**
- * A client of the server. It connects when it is first asked for events.
+ * A client of the server.
  *
  * @param {Options} [options]
+ * @returns {Client}
  */
 export function connect(options = {}) {
-  const page = typeof location === 'object' ? location.href : 'http://localhost:3000';
+  const page = typeof location === 'object' && location ? location.href : 'http://localhost:3000';
   const base = new URL(options.url || '/', page);
-  const { on, emit, has } = emitter();
-  const memory = keep(options, base);
-  const http = requests(options, base, memory, emit);
-  const socket = connection(options, base, memory, http, emit);
+  if (!/^https?:$/.test(base.protocol)) throw new TypeError(`${base.href} is no address over http or https`);
+  const { on, emit } = emitter();
+  const http = requests(options, base, emit);
+  const socket = connection(options, base, http, emit);
   const store = database(`tillcast ${base.origin}`);
-  const lists = liveLists(socket, http, store);
   const outbox = makeOutbox(store, http, socket, emit);
-  http.onSignedOut = () => socket.signedOut();
+  /** @type {Set<ReturnType<typeof makeList>>} */
+  const lists = new Set();
+  http.onSignedOut = socket.signedOut;
+  socket.onWake = outbox.send;
   socket.onEvent = (event) => {
-    lists.apply(event);
+    for (const list of lists) list.apply(event);
     emit(event.event, event);
     emit(event.event.split(':')[0], event);
   };
-  socket.onReset = (channel) => {
-    lists.reload(channel);
-    emit('reset', { channel });
+  socket.onBegin = (channel, seq, isReset) => {
+    for (const list of lists) if (list.channel === channel) list.begin(seq, isReset);
+    if (isReset) emit('reset', { channel });
   };
   socket.onState = (state, before) => {
-    lists.stateChanged(state);
-    if (state === 'live' || state === 'catching_up') outbox.send();
+    for (const list of lists) list.stateChanged(state);
+    if (state === 'catching_up') outbox.unblock();
     emit('state', { state, before });
   };
 
   return {
-    /** @type {State} */
     get state() {
       return socket.state;
     },
-    /**
-     * Calls `listener` for each event of that name, such as `order:created`, or of `order`; for `state` (of the connection) with
-     * `{state, before}`; for `outbox` with its entries; for `version` with the server's, first and when it changes; for `reset`
-     * when events were lost. Events that came while the page was away follow first.
-     *
-     * @param {string} name
-     * @param {(value: any) => void} listener
-     * @returns {() => void} ends it
-     */
-    on(name, listener) {
-      const off = on(name, listener);
-      const [entity] = name.split(':');
+    on(/** @type {string} */ name, /** @type {(value: any) => void} */ listener) {
+      const [entity, verb = 'created', more] = name.split(':');
       const channel = CHANNELS[`${entity}s`];
-      const leave = channel && socket.join(channel, true);
+      const isKnown = channel && ['created', 'updated', 'deleted'].includes(verb) && more === undefined;
+      if (!isKnown && !OWN_EVENTS.includes(name)) throw new TypeError(`there is no event ${name}`);
+      const off = on(name, listener);
+      const leave = channel ? socket.join(channel, true) : () => {};
+      if (name === 'outbox') outbox.show();
       return () => {
         off();
-        if (leave) leave();
+        leave();
       };
     },
-    /**
-     * A list that stays as it is on the server, such as `/api/orders?status=pending`. With `keep`, a page that opens
-     * without the server shows it as it was.
-     *
-     * @param {string} path
-     * @param {{ keep?: boolean }} [options]
-     */
-    live: (path, { keep: isKept = false } = {}) => lists.live(path, isKept),
+    live(path, { keep: isKept = false } = {}) {
+      const list = makeList(path, socket, http, isKept ? store : null, () => lists.delete(list));
+      lists.add(list);
+      return list.api;
+    },
     outbox: outbox.api,
-    /** Asks the server. Rejects only where it could not be reached. @type {(method: string, path: string, body?: any, headers?: any) => Promise<Reply>} */
-    request: (method, path, body, headers) => http.send(method, path, body, headers),
-    /** The server's time; milliseconds since 1970. */
-    now: () => Date.now() + http.offset(),
-    /** Tries at once, for example after a login. */
+    request: http.send,
+    now: http.now,
     retry() {
-      socket.wake(0);
+      socket.wake();
       outbox.unblock();
     },
-    /** Ends the connection, and all lists. */
     close() {
-      lists.close();
+      for (const list of [...lists]) list.api.close();
       outbox.close();
       socket.close();
     },
-    /** Whether anything listens to that name. */
-    listens: has,
   };
 }
 
 /**
- * The small things that survive a reload.
+ * Small values that survive a reload, under one name.
  *
- * @param {Options} options
- * @param {URL} base
+ * @param {string} name
+ * @param {() => Pick<Storage, 'getItem' | 'setItem'> | undefined} storage may throw: a browser may forbid it
  */
-function keep(options, base) {
-  const name = `tillcast ${base.origin}`;
-  let storage = options.storage;
+function keep(name, storage) {
   /** @type {{ [key: string]: any }} */
   let values = {};
   try {
-    storage = storage || (typeof localStorage === 'object' ? localStorage : undefined);
-    values = JSON.parse((storage && storage.getItem(name)) || '{}');
+    values = JSON.parse(storage()?.getItem(name) || '{}') || {};
   } catch {
-    // A browser may forbid its storage, and an entry may be of somebody else.
+    // The entry may be of somebody else, too.
   }
   return {
     /** @param {string} key */
@@ -208,7 +260,7 @@ function keep(options, base) {
     set(key, value) {
       values[key] = value;
       try {
-        if (storage) storage.setItem(name, JSON.stringify(values));
+        storage()?.setItem(name, JSON.stringify(values));
       } catch {
         // Without it, the next page reads everything again.
       }
@@ -221,69 +273,70 @@ function keep(options, base) {
  *
  * @param {Options} options
  * @param {URL} base
- * @param {ReturnType<typeof keep>} memory
  * @param {(name: string, value?: any) => void} emit
  */
-function requests(options, base, memory, emit) {
+function requests(options, base, emit) {
   const ask = options.fetch || fetch.bind(globalThis);
+  const memory = keep(`tillcast ${base.origin}`, () => options.storage || globalThis.localStorage);
   let version = '';
-  const here = {
-    onSignedOut() {},
-    offset: () => memory.get('offset') || 0,
-    /**
-     * @param {string} method
-     * @param {string} path
-     * @param {any} [body]
-     * @param {any} [headers]
-     * @returns {Promise<Reply>}
-     */
-    async send(method, path, body, headers = {}) {
-      const aborter = new AbortController();
-      const timer = setTimeout(() => aborter.abort(), REPLY_WAIT);
-      const begun = Date.now();
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-      try {
-        const reply = await ask(new URL(path, base).href, {
-          method,
-          headers: {
-            ...(body === undefined ? {} : { 'Content-Type': type }),
-            ...(options.token ? { Authorization: `Bearer ${options.token}` } : {}),
-            ...headers,
-          },
-          body: body === undefined ? undefined : JSON.stringify(body),
-          credentials: options.token ? 'omit' : 'same-origin',
-          cache: 'no-store',
-          signal: aborter.signal,
-        });
-        const text = await reply.text();
-        look(reply, begun);
-        if (reply.status === 401 && !path.startsWith('/api/auth/')) here.onSignedOut();
-        return {
-          status: reply.status,
-          body: text ? JSON.parse(text) : null,
-          seq: Number(reply.headers.get('Tillcast-Seq')) || 0,
-        };
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
+  const here = { onSignedOut() {}, now, send };
+  return here;
 
-  /** @param {Response} reply @param {number} begun */
-  function look(reply, begun) {
-    const date = Date.parse(reply.headers.get('Date') || '');
-    const ended = Date.now();
-    if (date && ended - begun < 1000) {
-      // The header is cut to seconds.
-      const offset = date + 500 - (begun + ended) / 2;
-      if (Math.abs(offset - here.offset()) > 1000) memory.set('offset', Math.round(offset));
+  function now() {
+    return Date.now() + (memory.get('offset') || 0);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   * @param {{ [name: string]: string }} [headers]
+   * @returns {Promise<Reply>}
+   */
+  async function send(method, path, body, headers = {}) {
+    const aborter = new AbortController();
+    const timer = setTimeout(() => aborter.abort(), REPLY_WAIT);
+    const begun = Date.now();
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    try {
+      const reply = await ask(new URL(path, base).href, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { 'Content-Type': type }),
+          ...(options.token ? { Authorization: `Bearer ${options.token}` } : {}),
+          ...headers,
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: options.token ? 'omit' : 'same-origin',
+        cache: 'no-store',
+        signal: aborter.signal,
+      });
+      const text = await reply.text();
+      look(reply.headers, begun);
+      if (reply.status === 401 && !path.startsWith('/api/auth/')) here.onSignedOut();
+      return {
+        status: reply.status,
+        body: text ? JSON.parse(text) : null,
+        seq: Number(reply.headers.get('Tillcast-Seq')) || 0,
+        retryAfter: 1000 * Number(reply.headers.get('Retry-After')) || 0,
+      };
+    } finally {
+      clearTimeout(timer);
     }
-    const told = reply.headers.get('Tillcast-Version') || version;
+  }
+
+  /** @param {Headers} headers @param {number} begun */
+  function look(headers, begun) {
+    const ended = Date.now();
+    // The header is cut to seconds, and was written at some time during the request.
+    const offset = Date.parse(headers.get('Date') || '') + 500 - (begun + ended) / 2;
+    const error = 500 + (ended - begun) / 2;
+    if (Math.abs(offset - (now() - ended)) > error) memory.set('offset', Math.round(offset));
+    const told = headers.get('Tillcast-Version') || version;
     if (told === version) return;
     version = told;
     emit('version', told);
   }
-  return here;
 }
 
 /**
@@ -291,65 +344,76 @@ function requests(options, base, memory, emit) {
  *
  * @param {Options} options
  * @param {URL} base
- * @param {ReturnType<typeof keep>} memory
  * @param {ReturnType<typeof requests>} http
  * @param {(name: string, value?: any) => void} emit
  */
-function connection(options, base, memory, http, emit) {
+function connection(options, base, http, emit) {
   const url = new URL('/ws', base);
   url.protocol = url.protocol.replace('http', 'ws');
+  // Each tab has seen other events.
+  const memory = keep(`tillcast at ${base.origin}`, () => options.storage || globalThis.sessionStorage);
+  /** @type {{ log?: string, positions: { [channel: string]: number } }} what an earlier page has seen */
+  const seen = { positions: {}, ...memory.get('seen') };
   /** @type {Map<string, number>} listeners of each channel */
   const wanted = new Map();
   /** @type {Set<string>} channels whose position survives a reload */
   const kept = new Set();
   /** @type {Map<string, number>} the last event of each channel that was seen */
   const positions = new Map();
+  /** @type {Map<string, number>} the position after which a channel was followed without a gap */
+  const begins = new Map();
   /** @type {Set<string>} channels that were not acknowledged yet */
   const waiting = new Set();
-  let log = memory.get('log');
   /** @type {any} */
   let socket = null;
   let open = false;
   let ended = false;
   let heard = 0;
   let ticked = Date.now();
-  let window = BACK_OFF_MIN;
-  /** @type {any} */
+  let failures = 0;
+  /** The times at which this client may come back, as the server has told: `at`, modulo `every`. */
+  let turn = { at: 0, every: 0 };
+  /** @type {any} the next dial */
   let timer = null;
-  /** @type {any} */
+  /** @type {any} the end of the patience with this socket */
   let deadline = null;
-  /** Events since the last ping, by which the end of the backlog is seen. */
+  /** Events since the last ping, and the time of the newest, by which the end of the backlog is seen. */
   let fresh = 0;
+  let newest = 0;
   /** @type {any} */
   let saving = null;
   const watch = setInterval(tick, WATCH_EVERY);
-  if (typeof watch === 'object') watch.unref();
+  if (typeof watch === 'object') /** @type {any} */ (watch).unref();
 
   const here = {
     /** @type {State} */
     state: 'connecting',
-    /** @type {(event: any) => void} */
+    /** @type {(event: ShopEvent) => void} */
     onEvent() {},
-    /** @type {(channel: string) => void} */
-    onReset() {},
+    /** A channel is followed anew, from `seq` on. @type {(channel: string, seq: number, isReset: boolean) => void} */
+    onBegin() {},
     /** @type {(state: State, before: State) => void} */
     onState() {},
+    /** The network or the page may be back. */
+    onWake() {},
     join,
+    covers,
     wake,
     close,
     /** The session has ended: a person has to log in. */
     signedOut() {
-      if (here.state !== 'signed_out') drop('signed_out');
+      if (!ended && here.state !== 'signed_out') lost(1008);
     },
-    /** The position from which a channel's events come. @param {string} channel */
-    position: (channel) => positions.get(channel),
   };
   const target = typeof addEventListener === 'function' ? globalThis : null;
+  const paper = typeof document === 'object' ? document : null;
   const awake = () => {
-    if (typeof document !== 'object' || document.visibilityState !== 'hidden') wake(BACK_OFF_MIN);
+    if (!paper || paper.visibilityState !== 'hidden') wake();
   };
   if (target) for (const name of WAKING) target.addEventListener(name, awake);
-  if (typeof document === 'object') document.addEventListener('visibilitychange', awake);
+  if (target) target.addEventListener('pagehide', saveNow);
+  if (paper) paper.addEventListener('visibilitychange', awake);
+  wait(0);
   return here;
 
   /** @param {State} state */
@@ -366,11 +430,10 @@ function connection(options, base, memory, http, emit) {
     wanted.set(channel, listeners + 1);
     if (survives && !kept.has(channel)) {
       kept.add(channel);
-      const position = (memory.get('positions') || {})[channel];
-      if (listeners === 0 && position !== undefined) positions.set(channel, position);
+      if (channel in seen.positions) begin(channel, seen.positions[channel]);
+      delete seen.positions[channel]; // only a page that opens continues there
     }
     if (listeners === 0 && open) subscribe(channel);
-    if (!socket && !timer) dial();
     let left = false;
     return () => {
       if (left) return;
@@ -378,45 +441,72 @@ function connection(options, base, memory, http, emit) {
       const rest = (wanted.get(channel) || 1) - 1;
       wanted.set(channel, rest);
       if (rest > 0) return;
-      wanted.delete(channel);
-      positions.delete(channel);
-      if (open) say({ type: 'unsubscribe', channel });
+      for (const of of [wanted, positions, begins, waiting, kept]) of.delete(channel);
+      say({ type: 'unsubscribe', channel });
     };
+  }
+
+  /** Follows a channel from this position on, if it is not followed yet. @param {string} channel @param {number} seq */
+  function begin(channel, seq) {
+    if (positions.has(channel) || waiting.has(channel)) return;
+    positions.set(channel, seq);
+    begins.set(channel, seq);
+  }
+
+  /**
+   * Whether each event after this position comes, or has come. A channel that is not followed yet begins there; if
+   * that is not known yet, `onBegin` will tell.
+   *
+   * @param {string} channel
+   * @param {number} seq
+   */
+  function covers(channel, seq) {
+    begin(channel, seq);
+    return (begins.get(channel) || 0) <= seq;
   }
 
   /** @param {string} channel */
   function subscribe(channel) {
     waiting.add(channel);
     const since = positions.get(channel);
-    say({ type: 'subscribe', channel, ...(since === undefined ? {} : { since, log }) });
+    say({ type: 'subscribe', channel, ...(since === undefined ? {} : { since, log: seen.log }) });
   }
 
   /** @param {any} message */
   function say(message) {
-    if (socket && socket.readyState === 1) socket.send(JSON.stringify(message));
+    if (socket && open) socket.send(JSON.stringify(message));
   }
 
   function dial() {
     timer = null;
-    if (ended) return;
     const Socket = options.WebSocket || globalThis.WebSocket;
-    const own = options.token
-      ? new Socket(url.href, ['tillcast.v1', `bearer.${options.token}`])
-      : new Socket(url.href);
-    socket = own;
-    own.onmessage = (/** @type {any} */ message) => own === socket && receive(JSON.parse(message.data));
-    own.onclose = (/** @type {any} */ close) => own === socket && lost(close.code);
+    try {
+      socket = options.token
+        ? new Socket(url.href, ['tillcast.v1', `bearer.${options.token}`])
+        : new Socket(url.href);
+    } catch (error) {
+      console.error(error);
+      return lost(0);
+    }
+    const own = socket;
+    own.onmessage = (/** @type {any} */ { data }) => own === socket && receive(data);
+    own.onclose = (/** @type {any} */ { code }) => own === socket && lost(code);
     own.onerror = () => {};
-    deadline = setTimeout(() => own === socket && lost(0), REPLY_WAIT);
+    deadline = setTimeout(() => lost(0), REPLY_WAIT);
+  }
+
+  function calm() {
+    clearTimeout(deadline);
+    deadline = null;
   }
 
   /** @param {number} code */
   function lost(code) {
-    const wasLive = open;
     drop(code === 1008 ? 'signed_out' : 'offline');
-    // All clients lose a server that stops in the same moment, so they come back over the whole window.
-    window = wasLive ? BACK_OFF_MAX : Math.min(2 * window, BACK_OFF_MAX);
-    wait(BACK_OFF_MIN + Math.random() * (window - BACK_OFF_MIN));
+    const doubled = failures + (turn.every ? 0 : 1);
+    const most = Math.min(BACK_OFF_MIN * 2 ** doubled, BACK_OFF_MAX - turn.every);
+    failures += 1;
+    wait(BACK_OFF_MIN + Math.random() * Math.max(0, most - BACK_OFF_MIN));
   }
 
   /** @param {State} state */
@@ -425,142 +515,146 @@ function connection(options, base, memory, http, emit) {
     socket = null;
     open = false;
     waiting.clear();
-    clearTimeout(deadline);
+    calm();
     if (own) own.close();
-    if (!timer && state === 'signed_out') wait(BACK_OFF_MAX);
     set(state);
   }
 
-  /** @param {number} time */
+  /**
+   * Dials at the next turn after this time. All clients lose a server in the same moment; their turns are spread, so
+   * that they come back evenly however long it is away. A wrong clock only moves the turn.
+   *
+   * @param {number} time
+   */
   function wait(time) {
     clearTimeout(timer);
-    timer = ended ? null : setTimeout(dial, time);
+    if (ended) return;
+    const { at, every } = turn;
+    const rest = every && (at - Date.now() - time) % every;
+    timer = setTimeout(dial, time + (rest < 0 ? rest + every : rest));
   }
 
-  /** @param {any} message */
-  function receive(message) {
+  /** @param {string} text */
+  function receive(text) {
     heard = Date.now();
+    const message = parse(text);
+    if (open) calm();
     if (message.event) return take(message);
-    const { type, channel } = message;
+    const { type } = message;
     if (type === 'connected') {
+      calm();
       open = true;
-      window = BACK_OFF_MIN;
-      clearTimeout(deadline);
+      failures = 0;
       set('catching_up');
-      for (const each of wanted.keys()) subscribe(each);
+      say({ type: 'turn' });
+      for (const each of wanted.keys()) if (!waiting.has(each)) subscribe(each);
       probe();
     } else if (type === 'subscribed' || type === 'reset') {
-      waiting.delete(channel);
-      if (message.log !== log) memory.set('log', (log = message.log));
-      positions.set(channel, message.seq);
-      save();
-      if (type === 'reset') here.onReset(channel);
+      acknowledged(message);
       probe();
     } else if (type === 'pong') {
-      clearTimeout(deadline);
-      if (here.state === 'catching_up' && waiting.size === 0) {
-        if (fresh === 0) set('live');
-        else probe();
-      }
+      const isCaughtUp = fresh === 0 || http.now() - newest < FRESH;
+      if (here.state !== 'catching_up' || waiting.size > 0) return;
+      if (isCaughtUp) set('live');
+      else probe();
+    } else if (type === 'turn') {
+      if (message.at >= 0 && message.every < BACK_OFF_MAX) turn = message;
     } else if (type === 'error') {
-      for (const each of [...waiting]) if (message.message.includes(each)) waiting.delete(each);
-      emit('error', message);
+      for (const each of [...waiting]) if (String(message.message).includes(each)) waiting.delete(each);
+      emit('problem', message.message);
       probe();
     }
   }
 
-  /** @param {any} event */
+  /** @param {any} text @returns {any} */
+  function parse(text) {
+    try {
+      const message = JSON.parse(text);
+      const { type, event, data, seq } = message;
+      if (event === undefined ? type : typeof event === 'string' && data.id > 0 && seq > 0) return message;
+    } catch {
+      // It is told below.
+    }
+    emit('problem', `the server has sent ${text}`);
+    return {};
+  }
+
+  /** @param {{ type: string, channel: string, seq: number, log: string }} message */
+  function acknowledged({ type, channel, seq, log }) {
+    if (!wanted.has(channel)) return;
+    const isReset = type === 'reset';
+    const continues = !isReset && positions.get(channel) === seq && (!seen.log || log === seen.log);
+    waiting.delete(channel);
+    if (log !== seen.log) {
+      // The positions in another log mean nothing.
+      seen.log = log;
+      seen.positions = {};
+    }
+    positions.set(channel, seq);
+    save();
+    if (continues) return;
+    begins.set(channel, seq);
+    here.onBegin(channel, seq, isReset);
+  }
+
+  /** @param {ShopEvent} event */
   function take(event) {
-    const entity = event.event.split(':')[0];
-    const channel = CHANNELS[`${entity}s`];
+    const channel = CHANNELS[`${event.event.split(':')[0]}s`];
     if (!wanted.has(channel) || event.seq <= (positions.get(channel) || 0)) return;
     fresh += 1;
+    newest = Date.parse(event.timestamp);
     positions.set(channel, event.seq);
     save();
     here.onEvent(event);
   }
 
   function save() {
-    if (saving) return;
-    saving = setTimeout(() => {
-      saving = null;
-      const of = Object.fromEntries([...positions].filter(([channel]) => kept.has(channel)));
-      memory.set('positions', { ...memory.get('positions'), ...of });
-    }, GATHER);
+    saving = saving || setTimeout(saveNow, SAVE_AFTER);
   }
 
-  /** Asks for a pong; a socket that does not answer is replaced. */
+  function saveNow() {
+    clearTimeout(saving);
+    saving = null;
+    const held = [...positions].filter(([channel]) => kept.has(channel));
+    memory.set('seen', { ...seen, positions: { ...seen.positions, ...Object.fromEntries(held) } });
+  }
+
+  /** Asks for a sign of life; a socket that gives none is replaced. */
   function probe() {
-    if (!open || waiting.size > 0) return;
+    if (!open || deadline) return;
     fresh = 0;
     say({ type: 'ping' });
-    const asked = Date.now();
-    clearTimeout(deadline);
     deadline = setTimeout(() => {
-      if (heard >= asked) return;
       drop('offline');
-      wait(Math.random() * BACK_OFF_MIN);
+      wait(0);
     }, PONG_WAIT);
   }
 
-  /** The network or the page may be back. @param {number} spread */
-  function wake(spread) {
+  function wake() {
     if (ended) return;
+    here.onWake();
     if (open) probe();
-    else if (timer) wait(Math.random() * spread);
+    else if (timer) wait(0);
   }
 
   function tick() {
     const now = Date.now();
     const slept = now - ticked > 3 * WATCH_EVERY;
     ticked = now;
-    if (slept) wake(BACK_OFF_MIN);
-    else if (open && now - heard > SILENCE_MAX) probe();
+    if (slept) wake();
+    else if (now - heard > SILENCE_MAX) probe();
   }
 
   function close() {
     ended = true;
     clearInterval(watch);
     clearTimeout(timer);
+    saveNow();
     if (target) for (const name of WAKING) target.removeEventListener(name, awake);
-    if (typeof document === 'object') document.removeEventListener('visibilitychange', awake);
+    if (target) target.removeEventListener('pagehide', saveNow);
+    if (paper) paper.removeEventListener('visibilitychange', awake);
     drop('offline');
   }
-}
-
-/**
- * Lists that follow the event log.
- *
- * @param {ReturnType<typeof connection>} socket
- * @param {ReturnType<typeof requests>} http
- * @param {ReturnType<typeof database>} store
- */
-function liveLists(socket, http, store) {
-  /** @type {Set<ReturnType<typeof makeList>>} */
-  const lists = new Set();
-  return {
-    /** @param {string} path @param {boolean} isKept */
-    live(path, isKept) {
-      const list = makeList(path, socket, http, isKept ? store : null, () => lists.delete(list));
-      lists.add(list);
-      return list.api;
-    },
-    /** @param {any} event */
-    apply(event) {
-      for (const list of lists) list.apply(event);
-    },
-    /** @param {string} channel */
-    reload(channel) {
-      for (const list of lists) if (list.channel === channel) list.reload();
-    },
-    /** @param {State} state */
-    stateChanged(state) {
-      for (const list of lists) list.stateChanged(state);
-    },
-    close() {
-      for (const list of [...lists]) list.api.close();
-    },
-  };
 }
 
 /**
@@ -575,26 +669,34 @@ function liveLists(socket, http, store) {
  */
 function makeList(path, socket, http, store, onClose) {
   const url = new URL(path, 'http://server');
-  const plural = url.pathname.split('/')[2];
+  const [, root, plural, more] = url.pathname.split('/');
   const channel = CHANNELS[plural];
-  if (!channel) throw new TypeError(`${path} is no list that changes`);
+  const names = [...url.searchParams.keys()];
+  if (!channel || root !== 'api' || more !== undefined || names.some((name) => NO_LISTS.includes(name))) {
+    throw new TypeError(`${path} is no list that changes`);
+  }
   const entity = plural.slice(0, -1);
   const limit = Number(url.searchParams.get('limit')) || 0;
   const ascends = url.searchParams.get('order') === 'asc';
   const filters = [...url.searchParams].filter(([name]) => !NO_FILTERS.includes(name));
+  const { on, emit } = emitter();
   /** @type {Map<number, {row: Row, seq: number}>} */
   let rows = new Map();
   /** @type {readonly Row[]} */
   let items = [];
-  /** @type {Set<() => void>} */
-  const listeners = new Set();
-  /** @type {any[] | null} events since a read of the list began */
+  /** The position at which the list was read. */
+  let readAt = 0;
+  /** @type {ShopEvent[] | null} events since a read of the list began */
   let since = null;
-  /** @type {Map<number, any[]>} rows that are to be read, with their events since */
+  /** @type {Map<number, ShopEvent[]>} rows that are to be read, with their events since */
   const missing = new Map();
   let loaded = false;
+  let isStale = false;
   let closed = false;
+  /** Whether the server has more rows than `limit`. */
   let isCut = false;
+  let isReading = false;
+  let gathered = 0;
   /** @type {any} */
   let gathering = null;
   /** @type {any} */
@@ -605,12 +707,11 @@ function makeList(path, socket, http, store, onClose) {
   let problem;
   const leave = socket.join(channel, false);
 
+  /** @type {List} */
   const api = {
-    /** The rows, newest first unless `order=asc`. A new array after each change. */
     get items() {
       return items;
     },
-    /** `connecting` until the rows are there, then the state of the connection; `refused` with `problem`. */
     get state() {
       if (problem) return 'refused';
       return loaded || socket.state !== 'live' ? socket.state : 'connecting';
@@ -618,32 +719,25 @@ function makeList(path, socket, http, store, onClose) {
     get problem() {
       return problem;
     },
-    /** Calls `listener` after each change. @param {() => void} listener @returns {() => void} ends it */
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    /** The rows; the same array until they change. */
+    subscribe: (listener) => on('change', listener),
     getSnapshot: () => items,
-    /** Ends the list. */
     close() {
       closed = true;
-      clearTimeout(gathering);
-      clearTimeout(again);
-      clearTimeout(keeping);
+      for (const timer of [gathering, again, keeping]) clearTimeout(timer);
       leave();
       onClose();
     },
   };
   load();
-  if (store) {
-    store.kept(path).then((kept) => {
-      if (loaded || closed || !kept) return;
-      items = kept;
-      notify();
-    });
+  if (store) store.kept(path).then(showKept, console.error);
+  return { api, channel, apply, begin, stateChanged };
+
+  /** @param {Row[] | undefined} kept */
+  function showKept(kept) {
+    if (loaded || closed || !kept) return;
+    items = kept;
+    emit('change');
   }
-  return { api, channel, apply, reload: load, stateChanged };
 
   function changed() {
     const sorted = [...rows.values()].map(({ row }) => row);
@@ -656,85 +750,102 @@ function makeList(path, socket, http, store, onClose) {
     if (store && !keeping) {
       keeping = setTimeout(() => {
         keeping = null;
-        store.keep(path, items).catch(() => {});
+        store.keep(path, items).catch(console.error);
       }, KEEP_AFTER);
     }
-    notify();
-  }
-
-  function notify() {
-    for (const listener of [...listeners]) listener();
+    emit('change');
   }
 
   /** @param {State} state */
   function stateChanged(state) {
-    if (!loaded && !since && (state === 'catching_up' || state === 'live')) load();
-    notify();
+    if (!loaded && !since && state === 'catching_up') load();
+    emit('change');
+  }
+
+  /**
+   * The channel is followed from `seq` on; what changed before, a read has to show.
+   *
+   * @param {number} seq
+   * @param {boolean} isReset
+   */
+  function begin(seq, isReset) {
+    if (since ? isReset : isReset || readAt < seq) load();
   }
 
   /** Reads the whole list. Events that come meanwhile are applied where they are newer than the row. */
   async function load() {
-    if (since || closed) return;
+    if (closed) return;
+    isStale = !!since;
+    if (since) return;
     clearTimeout(again);
     since = [];
+    let wait = 0;
     try {
-      const read = await readAll();
-      if (closed) return;
-      rows = read;
-      loaded = !problem;
-      const events = since;
-      since = null;
+      wait = await readAll();
+    } catch {
+      // A lost server wakes the list when it is back; one that did not answer in time does not.
+      wait = BACK_OFF_MAX * Math.random();
+    }
+    if (closed) return;
+    const events = since;
+    since = null;
+    if (!problem && !wait) {
+      loaded = true;
       for (const event of events) change(event);
       changed();
-    } catch {
-      since = null;
-      // A lost server wakes the list when it is back; one that did not answer in time does not.
-      again = setTimeout(load, BACK_OFF_MAX * Math.random());
-      notify();
+      if (isStale || !socket.covers(channel, readAt)) load();
+    } else {
+      loaded = false;
+      if (wait) again = setTimeout(load, wait);
+      emit('change');
     }
   }
 
+  /** Returns the time after which it has to be tried again, 0 if not. */
   async function readAll() {
     /** @type {typeof rows} */
     const read = new Map();
     const query = new URLSearchParams(url.searchParams);
     if (!limit) query.set('limit', String(PAGE_ROWS));
-    for (;;) {
-      const { status, body, seq } = await http.send('GET', `${url.pathname}?${query}`);
+    for (let first = 0; ; ) {
+      const { status, body, seq, retryAfter } = await http.send('GET', `${url.pathname}?${query}`);
+      if (isTrouble(status)) return Math.max(retryAfter, BACK_OFF_MAX * Math.random());
       problem = status === 200 ? undefined : body;
-      if (status >= 500 || status === 429) throw new Error(String(status));
-      if (problem) return read;
+      if (problem) return 0;
+      first = first || seq;
       for (const row of body.data) read.set(row.id, { row, seq });
       isCut = body.next !== null;
-      if (!isCut || limit) return read;
+      if (!isCut || limit) {
+        rows = read;
+        readAt = first;
+        return 0;
+      }
       query.set('after', body.next);
     }
   }
 
-  /** @param {any} event */
+  /** @param {ShopEvent} event */
   function apply(event) {
     if (!event.event.startsWith(`${entity}:`)) return;
     if (since) since.push(event);
-    else if (change(event)) changed();
+    else if (loaded && change(event)) changed();
   }
 
-  /** Applies an event; returns whether a row changed. @param {any} event */
-  function change({ event, data, seq, timestamp }) {
-    const { changed_fields: fields, ...known } = data;
+  /** Applies an event; returns whether a row changed. @param {ShopEvent} event */
+  function change(event) {
+    const { data, seq } = event;
     const later = missing.get(data.id);
-    if (later) later.push({ event, data, seq, timestamp });
+    if (later) later.push(event);
     const held = rows.get(data.id);
-    if (held && held.seq >= seq) return false;
-    if (event.endsWith(':deleted')) return drop(data.id);
-    const row = { ...(held && held.row), ...known, ...fields, updated_at: timestamp };
-    const passes = isListed(row);
-    if (held && passes !== false) {
-      rows.set(data.id, { row, seq });
-      return true;
-    }
-    if (held) return drop(data.id);
-    if (passes !== false && !later) want(data.id);
-    return false;
+    if (seq <= (held ? held.seq : readAt)) return false;
+    if (event.event.endsWith(':deleted')) return drop(data.id);
+    const { changed_fields: fields, ...known } = data;
+    const row = { ...(held && held.row), ...known, ...fields, updated_at: event.timestamp };
+    const isOut = isListed(row) === false;
+    if (held && !isOut) rows.set(data.id, { row, seq });
+    else if (held) drop(data.id);
+    else if (!isOut && !later) want(data.id);
+    return !!held;
   }
 
   /** @param {number} id */
@@ -760,11 +871,19 @@ function makeList(path, socket, http, store, onClose) {
   /** Reads a row that the events do not show whole, together with others. @param {number} id */
   function want(id) {
     missing.set(id, []);
-    gathering = gathering || setTimeout(readMissing, GATHER);
+    gather();
+  }
+
+  /** A new order must be on a screen within 100 ms, so the first one does not wait that long for others. */
+  function gather() {
+    if (gathering || isReading || missing.size === 0) return;
+    gathering = setTimeout(readMissing, Math.max(GATHER_FIRST, gathered + GATHER - Date.now()));
   }
 
   async function readMissing() {
     gathering = null;
+    isReading = true;
+    gathered = Date.now();
     const ids = [...missing.keys()].slice(0, IDS_MAX);
     const query = new URLSearchParams(filters);
     query.set('ids', ids.join(','));
@@ -772,18 +891,25 @@ function makeList(path, socket, http, store, onClose) {
       const { status, body, seq } = await http.send('GET', `${url.pathname}?${query}`);
       if (status !== 200) throw new Error(String(status));
       if (closed) return;
-      for (const row of body.data) rows.set(row.id, { row, seq });
       const events = ids.flatMap((id) => missing.get(id) || []);
       for (const id of ids) missing.delete(id);
+      // The whole list may have been read since.
+      if (seq >= readAt) for (const row of body.data) rows.set(row.id, { row, seq });
       for (const event of events) if (event.seq > seq) change(event);
       changed();
-      if (missing.size > 0) gathering = gathering || setTimeout(readMissing, 0);
     } catch {
       missing.clear();
-      loaded = false;
       load();
+    } finally {
+      isReading = false;
+      gather();
     }
   }
+}
+
+/** Whether a reply says that the server cannot take it now. @param {number} status */
+function isTrouble(status) {
+  return status === 408 || status === 429 || status >= 500;
 }
 
 /**
@@ -797,68 +923,80 @@ function makeList(path, socket, http, store, onClose) {
  */
 function makeOutbox(store, http, socket, emit) {
   const me = uuid();
-  /** @type {Map<string, (entry: Entry) => void>} */
-  const done = new Map();
+  /** @type {Map<string, { promise: Promise<Entry>, resolve: (entry: Entry) => void }>} */
+  const ends = new Map();
   const others = typeof BroadcastChannel === 'function' ? new BroadcastChannel('tillcast outbox') : null;
+  let isDurable = !!store;
   let sending = '';
   let running = false;
   let again = false;
   let failures = 0;
+  /** The time that the server has asked to wait for. */
+  let notBefore = 0;
+  let isShowing = false;
+  let showAgain = false;
   /** @type {any} */
   let timer = null;
   let closed = false;
   if (others) {
     if ('unref' in others) /** @type {any} */ (others).unref();
-    others.onmessage = () => show(false);
+    others.onmessage = () => {
+      show();
+      send();
+    };
   }
-  if (store) send();
+  send();
 
+  /** @type {Outbox} */
   const api = {
-    /** Whether sales survive a reload. Without that, `add` sells only while the server is there. */
-    isDurable: !!store,
-    /**
-     * Takes a sale, as `POST /api/sales` has it. Without a `client_id` it gets one; without `sold_at` it is sold
-     * now (`sold_at: null` asks the server first, as a kiosk must). It resolves once the sale is on the disk;
-     * `done` resolves once the server has it or has refused it.
-     *
-     * @param {{ [field: string]: any }} sale
-     * @returns {Promise<Entry & { done: Promise<Entry> }>}
-     */
+    get isDurable() {
+      return isDurable;
+    },
     async add(sale) {
       const at = Date.now();
-      const id = sale.client_id || uuid();
-      const sold_at = new Date(at + http.offset()).toISOString();
+      const sold_at = new Date(http.now()).toISOString();
+      const id = checked(sale).client_id || uuid();
       /** @type {Entry} */
       const entry = { id, at, state: 'pending', sale: { sold_at, ...sale, client_id: id } };
       if (!store) return sellAtOnce(entry);
-      /** @type {Promise<Entry>} */
-      const end = new Promise((resolve) => done.set(id, resolve));
-      await store.add(entry);
-      await show(true);
+      let held;
+      try {
+        held = await store.add(entry);
+        isDurable = true;
+      } catch (error) {
+        // The disk may be full, or the browser forbids it.
+        console.error(error);
+        isDurable = false;
+        return sellAtOnce(entry);
+      }
+      if (!isSame(held.sale, entry.sale)) throw new TypeError(`another sale has the client_id ${id}`);
+      const done = end(held);
+      tell();
       send();
-      return { ...entry, done: end };
+      return { ...held, done };
     },
-    /** The entries, in their order: all that the server does not have, and the last that it has. */
     list,
-    /** Sends a refused entry again, perhaps changed by a person. @param {string} id @param {any} [sale] */
     async retry(id, sale) {
-      await update(id, (entry) => ({ ...entry, sale: sale || entry.sale, state: 'pending', problem: undefined }));
+      if (!store) return;
+      if (sale) checked(sale);
+      await store.update(id, (entry) => {
+        if (entry.state !== 'refused' && entry.state !== 'blocked') return entry;
+        return { ...entry, sale: { ...(sale || entry.sale), client_id: id }, state: 'pending', problem: undefined };
+      });
+      tell();
       send();
     },
-    /** Forgets an entry; only a person may ask for it. @param {string} id */
     async remove(id) {
       if (store) await store.remove(id);
-      await show(true);
+      tell();
     },
   };
   return {
     api,
     send,
+    show,
     async unblock() {
-      if (!store) return;
-      for (const entry of await list()) {
-        if (entry.state === 'blocked') await update(entry.id, (now) => ({ ...now, state: 'pending' }));
-      }
+      if (store) await store.unblock().catch(console.error);
       send();
     },
     close() {
@@ -869,43 +1007,59 @@ function makeOutbox(store, http, socket, emit) {
     },
   };
 
+  /** Resolves once the server has decided. @param {Entry} entry @returns {Promise<Entry>} */
+  function end(entry) {
+    if (isOver(entry)) return Promise.resolve(entry);
+    const known = ends.get(entry.id);
+    if (known) return known.promise;
+    /** @type {(entry: Entry) => void} */
+    let resolve = () => {};
+    /** @type {Promise<Entry>} */
+    const promise = new Promise((done) => (resolve = done));
+    ends.set(entry.id, { promise, resolve });
+    return promise;
+  }
+
   /** @returns {Promise<Entry[]>} */
   async function list() {
     const entries = store ? await store.all() : [];
     return entries.map((entry) => (entry.id === sending ? { ...entry, state: 'sending' } : entry));
   }
 
-  /** @param {boolean} tell */
-  async function show(tell) {
-    if (closed) return;
-    const entries = await list();
-    for (const entry of entries) {
-      const resolve = done.get(entry.id);
-      if (resolve && (entry.state === 'sent' || entry.state === 'refused')) {
-        done.delete(entry.id);
-        resolve(entry);
+  /** Shows the entries to the page. While it does, further calls become one. */
+  async function show() {
+    showAgain = true;
+    if (isShowing) return;
+    isShowing = true;
+    try {
+      while (showAgain && !closed) {
+        showAgain = false;
+        const entries = await list();
+        if (closed) return;
+        for (const entry of entries) {
+          if (!isOver(entry)) continue;
+          ends.get(entry.id)?.resolve(entry);
+          ends.delete(entry.id);
+        }
+        emit('outbox', entries);
       }
+    } catch (error) {
+      console.error(error);
+    } finally {
+      isShowing = false;
     }
-    emit('outbox', entries);
-    if (tell && others && !closed) others.postMessage(null);
   }
 
-  /** @param {string} id @param {(entry: Entry) => Entry} change */
-  async function update(id, change) {
-    if (!store) return;
-    await store.update(id, change);
-    await show(true);
+  /** Shows the entries here and in the other pages. */
+  function tell() {
+    show();
+    if (others && !closed) others.postMessage(null);
   }
 
   /** @param {Entry} entry @returns {Promise<Entry & { done: Promise<Entry> }>} */
   async function sellAtOnce(entry) {
-    const { status, body } = await http.send('POST', '/api/sales', entry.sale);
-    const isSent = status === 200 || status === 201;
-    if (!isSent && (status >= 500 || status === 429 || status === 408)) throw new Error(body.detail);
-    /** @type {Entry} */
-    const ended = isSent
-      ? { ...entry, state: 'sent', reply: body }
-      : { ...entry, state: status === 401 || status === 403 ? 'blocked' : 'refused', problem: body };
+    const { ended } = await sendOne(entry);
+    if (!ended) throw new Error('the server does not answer, and this browser keeps no sales');
     return { ...ended, done: Promise.resolve(ended) };
   }
 
@@ -913,9 +1067,14 @@ function makeOutbox(store, http, socket, emit) {
   async function send() {
     again = true;
     if (running || !store || closed) return;
-    running = true;
     clearTimeout(timer);
-    let wait = 0;
+    let wait = notBefore - Date.now();
+    if (wait > 0) {
+      timer = setTimeout(send, wait);
+      return;
+    }
+    running = true;
+    wait = 0;
     try {
       while (again && !wait) {
         again = false;
@@ -924,32 +1083,42 @@ function makeOutbox(store, http, socket, emit) {
     } catch (error) {
       console.error(error);
       wait = BACK_OFF_MAX;
-    } finally {
-      running = false;
-      sending = '';
     }
+    running = false;
+    sending = '';
+    show();
     if (wait && !closed) timer = setTimeout(send, wait);
   }
 
   /** Sends each pending entry once. Returns the time until the next round, 0 if there is nothing left. */
   async function round() {
     if (!store) return 0;
-    for (const { id } of (await store.all()).filter(({ state }) => state === 'pending')) {
-      if (closed) return 0;
+    let wait = 0;
+    for (let after = 0; !closed; ) {
       if (!(await store.lease(me))) return LEASE / 4; // another page sends
-      const entry = await store.get(id);
-      if (!entry || entry.state !== 'pending') continue;
-      sending = id;
-      await show(true);
-      const next = await sendOne(entry);
+      const next = await store.next(after);
+      if (!next) break;
+      after = next.key;
+      const { ended, retryAfter, status } = await attempt(next.entry);
+      if (ended) await store.update(next.entry.id, (now) => (now.state === 'pending' ? ended : now));
+      else wait = Math.max(wait, retryAfter, backOff());
+      notBefore = Date.now() + retryAfter;
       sending = '';
-      if (next) await update(id, () => next);
-      else return backOff();
-      if (next.state === 'blocked' && socket.state === 'signed_out') return 0;
+      tell();
+      // A server that fails at this one entry takes the next; one that is away, busy, or wants a login does not.
+      if (status === 401 || (!ended && status !== 500)) break;
     }
-    failures = 0;
+    if (!wait) failures = 0;
     await store.prune();
-    return 0;
+    await store.release(me);
+    return wait;
+  }
+
+  /** @param {Entry} entry */
+  async function attempt(entry) {
+    sending = entry.id;
+    show();
+    return sendOne(entry);
   }
 
   function backOff() {
@@ -958,24 +1127,49 @@ function makeOutbox(store, http, socket, emit) {
     return BACK_OFF_MIN + Math.random() * (most - BACK_OFF_MIN);
   }
 
-  /** Sends an entry; returns it as it is then, `null` if the server has to be asked again. @param {Entry} entry */
+  /**
+   * Sends an entry. `ended` is the entry as it is then; without it the server has to be asked again.
+   *
+   * @param {Entry} entry
+   * @returns {Promise<{ ended?: Entry, retryAfter: number, status: number }>}
+   */
   async function sendOne(entry) {
     /** @type {Reply} */
     let reply;
     try {
       reply = await http.send('POST', '/api/sales', entry.sale);
     } catch {
-      return null;
+      return { retryAfter: 0, status: 0 };
     }
-    const { status, body } = reply;
-    if (status === 200 || status === 201) {
-      return { ...entry, state: /** @type {const} */ ('sent'), reply: body };
+    const { status, body, retryAfter } = reply;
+    if (isTrouble(status)) return { retryAfter, status };
+    /** @type {Entry} */
+    const ended =
+      status === 200 || status === 201
+        ? { ...entry, state: 'sent', reply: body }
+        : { ...entry, state: status === 401 || status === 403 ? 'blocked' : 'refused', problem: body };
+    return { ended, retryAfter, status };
+  }
+
+  /** Whether the server has decided about it. @param {Entry} entry */
+  function isOver({ state }) {
+    return state === 'sent' || state === 'refused';
+  }
+
+  /** @param {Sale} sale */
+  function checked(sale) {
+    const { items, client_id: id } = sale || {};
+    if (!Array.isArray(items) || items.length === 0) throw new TypeError('a sale has items');
+    if (id !== undefined && (typeof id !== 'string' || !/^.{1,64}$/.test(id))) {
+      throw new TypeError('a client_id is a text of 1 to 64 characters');
     }
-    if (status === 401 || status === 403) {
-      return { ...entry, state: /** @type {const} */ ('blocked'), problem: body };
-    }
-    if (status === 408 || status === 429 || status >= 500) return null;
-    return { ...entry, state: /** @type {const} */ ('refused'), problem: body };
+    return sale;
+  }
+
+  /** Whether two sales are one, whenever each was sold. @param {Sale} one @param {Sale} other */
+  function isSame(one, other) {
+    const [a, b] = [one, other].map((sale) => JSON.stringify({ ...sale, sold_at: 0 }));
+    return a === b;
   }
 }
 
@@ -985,7 +1179,11 @@ function makeOutbox(store, http, socket, emit) {
  * @param {string} name
  */
 function database(name) {
-  if (typeof indexedDB !== 'object' || !indexedDB) return null;
+  try {
+    if (typeof indexedDB !== 'object' || !indexedDB) return null;
+  } catch {
+    return null; // a sandboxed page may not even look
+  }
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
 
@@ -1003,12 +1201,8 @@ function database(name) {
         };
         request.onsuccess = () => {
           const base = request.result;
-          const forget = () => (opened = null);
-          base.onversionchange = () => {
-            base.close();
-            forget();
-          };
-          base.onclose = forget;
+          base.onversionchange = forget;
+          base.onclose = () => void (opened = null);
           resolve(base);
         };
         request.onerror = () => {
@@ -1019,111 +1213,144 @@ function database(name) {
     return opened;
   }
 
+  function forget() {
+    if (opened) opened.then((base) => base.close(), () => {});
+    opened = null;
+  }
+
   /**
-   * Runs `work` in a transaction, and resolves once that is on the disk. A browser closes the database of a page in
-   * the background now and then, so it is tried a second time.
+   * Runs `work` in a transaction, and resolves once that is complete, and on the disk if it is `strict`. A browser
+   * closes the database of a page in the background now and then, so it is tried a second time.
    *
    * @template T
+   * @param {'outbox' | 'lease' | 'lists'} store
    * @param {IDBTransactionMode} mode
-   * @param {(outbox: IDBObjectStore, lease: IDBObjectStore, give: (value: T) => void) => void} work
-   * @param {string[]} [stores]
+   * @param {(store: IDBObjectStore, give: (value: T) => void) => void} work
+   * @param {'strict' | 'default'} [durability]
    * @returns {Promise<T>}
    */
-  async function run(mode, work, stores = ['outbox', 'lease']) {
+  async function run(store, mode, work, durability = 'default') {
     for (let tries = 1; ; tries += 1) {
-      const base = await open();
       try {
+        const base = await open();
         return await new Promise((resolve, reject) => {
           /** @type {any} */
           let value;
-          const options = { durability: /** @type {const} */ ('strict') };
-          const transaction = base.transaction(stores, mode, options);
+          const transaction = base.transaction(store, mode, { durability });
           transaction.oncomplete = () => resolve(value);
-          transaction.onabort = () => reject(transaction.error);
-          const [first, second = first] = stores.map((name) => transaction.objectStore(name));
-          work(first, second, (given) => (value = given));
+          transaction.onabort = () => reject(transaction.error || { name: 'AbortError' });
+          work(transaction.objectStore(store), (given) => void (value = given));
         });
       } catch (error) {
         const { name: kind } = /** @type {DOMException} */ (error);
         if (tries > 1 || !['InvalidStateError', 'UnknownError', 'AbortError'].includes(kind)) throw error;
-        base.close();
-        opened = null;
+        forget();
       }
     }
   }
 
+  /** Gives what a request results in. @param {IDBRequest} request @param {(value: any) => void} give */
+  function result(request, give) {
+    request.onsuccess = () => give(request.result);
+  }
+
   /**
-   * @param {IDBObjectStore} outbox
-   * @param {string} id
-   * @param {(cursor: IDBCursorWithValue) => void} found
+   * @param {IDBObjectStore} store
+   * @param {IDBCursorDirection} direction
+   * @param {(cursor: IDBCursorWithValue) => void} visit
    */
+  function each(store, direction, visit) {
+    result(store.openCursor(null, direction), (cursor) => {
+      if (!cursor) return;
+      visit(cursor);
+      cursor.continue();
+    });
+  }
+
+  /** @param {IDBObjectStore} outbox @param {string} id @param {(cursor: IDBCursorWithValue | null) => void} found */
   function find(outbox, id, found) {
-    const request = outbox.index('id').openCursor(id);
-    request.onsuccess = () => request.result && found(request.result);
+    result(outbox.index('id').openCursor(id), found);
   }
 
   return {
-    /** @param {Entry} entry @returns {Promise<void>} */
-    add: (entry) => run('readwrite', (outbox) => void outbox.add(entry)),
+    /** Adds an entry, or returns that which has its id. @param {Entry} entry @returns {Promise<Entry>} */
+    add: (entry) =>
+      run(
+        'outbox',
+        'readwrite',
+        (outbox, give) =>
+          find(outbox, entry.id, (cursor) => {
+            if (!cursor) outbox.add(entry);
+            give(cursor ? cursor.value : entry);
+          }),
+        'strict',
+      ),
     /** @returns {Promise<Entry[]>} */
-    all: () =>
-      run('readonly', (outbox, _, give) => {
-        const request = outbox.getAll();
-        request.onsuccess = () => give(request.result);
+    all: () => run('outbox', 'readonly', (outbox, give) => result(outbox.getAll(), give)),
+    /**
+     * The first pending entry behind this key.
+     *
+     * @param {number} after
+     * @returns {Promise<{ key: number, entry: Entry } | undefined>}
+     */
+    next: (after) =>
+      run('outbox', 'readonly', (outbox, give) => {
+        result(outbox.openCursor(IDBKeyRange.lowerBound(after, true)), (cursor) => {
+          if (!cursor) return;
+          if (cursor.value.state === 'pending') give({ key: cursor.key, entry: cursor.value });
+          else cursor.continue();
+        });
       }),
-    /** @param {string} id @returns {Promise<Entry | undefined>} */
-    get: (id) => run('readonly', (outbox, _, give) => find(outbox, id, (cursor) => give(cursor.value))),
     /** @param {string} id @param {(entry: Entry) => Entry} change @returns {Promise<void>} */
     update: (id, change) =>
-      run('readwrite', (outbox) => find(outbox, id, (cursor) => void cursor.update(change(cursor.value)))),
+      run('outbox', 'readwrite', (outbox) =>
+        find(outbox, id, (cursor) => cursor && cursor.update(change(cursor.value))),
+      ),
     /** @param {string} id @returns {Promise<void>} */
-    remove: (id) => run('readwrite', (outbox) => find(outbox, id, (cursor) => void cursor.delete())),
-    /** Takes or renews the right to send; `false` if another page has it. @param {string} page @returns {Promise<boolean>} */
+    remove: (id) => run('outbox', 'readwrite', (outbox) => find(outbox, id, (cursor) => cursor && cursor.delete())),
+    /** Makes blocked entries pending. @returns {Promise<void>} */
+    unblock: () =>
+      run('outbox', 'readwrite', (outbox) =>
+        each(outbox, 'next', (cursor) => {
+          if (cursor.value.state === 'blocked') cursor.update({ ...cursor.value, state: 'pending' });
+        }),
+      ),
+    /** Forgets the oldest of the sent entries. @returns {Promise<void>} */
+    prune: () =>
+      run('outbox', 'readwrite', (outbox) => {
+        let sent = 0;
+        each(outbox, 'prev', (cursor) => {
+          sent += Number(cursor.value.state === 'sent');
+          if (cursor.value.state === 'sent' && sent > SENT_KEPT) cursor.delete();
+        });
+      }),
+    /** Takes the right to send; `false` if another page has it. @param {string} page @returns {Promise<boolean>} */
     lease: (page) =>
-      run('readwrite', (_, lease, give) => {
-        const request = lease.get(0);
-        request.onsuccess = () => {
+      run('lease', 'readwrite', (lease, give) =>
+        result(lease.get(0), (held) => {
           const now = Date.now();
-          const { owner, until } = request.result || { owner: page, until: 0 };
+          const { owner, until } = held || { owner: page, until: 0 };
           // A clock that was set back must not keep the lease for ever.
           const isFree = owner === page || until < now || until > now + LEASE;
           give(isFree);
           if (isFree) lease.put({ owner: page, until: now + LEASE }, 0);
-        };
-      }),
-    /** Forgets the oldest of the sent entries. @returns {Promise<void>} */
-    prune: () =>
-      run('readwrite', (outbox) => {
-        let seen = 0;
-        const request = outbox.openCursor(null, 'prev');
-        request.onsuccess = () => {
-          const cursor = request.result;
-          if (!cursor) return;
-          seen += Number(cursor.value.state === 'sent');
-          if (cursor.value.state === 'sent' && seen > SENT_KEPT) cursor.delete();
-          cursor.continue();
-        };
-      }),
-    /** Keeps a list. @param {string} path @param {readonly Row[]} rows @returns {Promise<void>} */
-    keep: (path, rows) => run('readwrite', (lists) => void lists.put(rows, path), ['lists']),
-    /** The kept list of a path. @param {string} path @returns {Promise<Row[] | undefined>} */
-    kept: (path) =>
-      run(
-        'readonly',
-        (lists, _, give) => {
-          const request = lists.get(path);
-          request.onsuccess = () => give(request.result);
-        },
-        ['lists'],
+        }),
       ),
-    /** Lets go of the lease. @param {string} page */
-    close(page) {
-      run('readwrite', (_, lease) => {
-        const request = lease.get(0);
-        request.onsuccess = () => request.result && request.result.owner === page && lease.delete(0);
-      }).catch(() => {});
-    },
+    release,
+    /** Keeps a list. @param {string} path @param {readonly Row[]} rows @returns {Promise<void>} */
+    keep: (path, rows) => run('lists', 'readwrite', (lists) => void lists.put(rows, path)),
+    /** The kept list of a path. @param {string} path @returns {Promise<Row[] | undefined>} */
+    kept: (path) => run('lists', 'readonly', (lists, give) => result(lists.get(path), give)),
+    /** Lets go of the lease and of the database. @param {string} page */
+    close: (page) => void release(page).catch(() => {}).then(forget),
   };
+
+  /** @param {string} page @returns {Promise<void>} */
+  function release(page) {
+    return run('lease', 'readwrite', (lease) =>
+      result(lease.get(0), (held) => held && held.owner === page && lease.delete(0)),
+    );
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ mod common;
 mod amounts;
 mod asyncapi;
 mod autobahn;
+mod client;
 mod clients;
 mod documents;
 mod example_client;
