@@ -13,6 +13,8 @@ const SOON = 1_000;
 /** The connection of this page. */
 export const client = connect();
 stayCurrent(client);
+// A socket hears nothing of a network that went away, so it asks; and what waits is sent once it is back.
+for (const change of ['offline', 'online']) addEventListener(change, () => client.retry());
 
 /** Loads the texts of the browser's language, or the English ones. */
 const LANGUAGES = /** @type {{ [language: string]: () => Promise<{ default: { [name: string]: string } }> }} */ ({
@@ -39,7 +41,8 @@ export function text(name, values = {}) {
 
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
 export async function ready() {
-  texts = (await LANGUAGES[language || 'en']()).default;
+  const [read] = await Promise.all([LANGUAGES[language || 'en'](), readValues()]);
+  texts = read.default;
   document.documentElement.lang = language || 'en';
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
     place.textContent = text(place.dataset.text || '');
@@ -97,8 +100,46 @@ async function told(name, path, read) {
   return Promise.race([asked.catch(() => last), soon]);
 }
 
+/** What the pages remember, once it was read. @type {Map<string, any>} */
+const values = new Map();
+
+/**
+ * The database of what the pages remember. A browser that is killed has not written its `localStorage` of the last
+ * minute, so that alone would lose a basket, or the currency.
+ *
+ * @type {Promise<IDBDatabase>}
+ */
+const base = new Promise((resolve, reject) => {
+  const opened = indexedDB.open('tillcast pages');
+  opened.onupgradeneeded = () => opened.result.createObjectStore('values');
+  opened.onsuccess = () => resolve(opened.result);
+  opened.onerror = reject;
+});
+base.catch(() => {});
+
+/** Reads what the pages remember. */
+async function readValues() {
+  try {
+    const store = (await base).transaction('values').objectStore('values');
+    await new Promise((resolve, reject) => {
+      const asked = store.openCursor();
+      asked.onerror = reject;
+      asked.onsuccess = () => {
+        const cursor = asked.result;
+        if (!cursor) return resolve(undefined);
+        values.set(String(cursor.key), cursor.value);
+        cursor.continue();
+      };
+    });
+  } catch {
+    // A browser without a database has the other memory.
+  }
+}
+
 /** Keeps a small value over a reload, where the browser lets it. @param {string} name @param {any} value */
 export function remember(name, value) {
+  values.set(name, value);
+  base.then((open) => open.transaction('values', 'readwrite').objectStore('values').put(value, name)).catch(() => {});
   try {
     localStorage.setItem(`tillcast ${name}`, JSON.stringify(value));
   } catch {
@@ -108,6 +149,7 @@ export function remember(name, value) {
 
 /** The kept value, or `undefined`. @param {string} name */
 export function recall(name) {
+  if (values.has(name)) return values.get(name);
   try {
     return JSON.parse(localStorage.getItem(`tillcast ${name}`) || 'null') || undefined;
   } catch {
