@@ -1,85 +1,131 @@
 // @ts-check
 /** The till. Each sale goes through the outbox, so it sells without the server. */
-import { amounts } from './client.js';
+import { due, emptyBasket, fitDiscounts, goods, major, minor, saleOf, sums, typed, typedDiscount } from './basket.js';
 import { client, h, money, onFrame, quantity, ready, recall, remember, shop, show, text, tone, whoami } from './app.js';
+import { ask, choose, fill, onClosed } from './ask.js';
 import { onScan, sameCode } from './scan.js';
+import { isHandedOver, pay } from './sell-pay.js';
+import { openSales } from './sell-sales.js';
 
 /** @typedef {import('./client.js').Row} Row */
-/**
- * @typedef {object} Line
- * @property {Row} product
- * @property {number} quantity in thousandths
- * @property {number} discount in minor units
- * @property {string} note
- */
-/**
- * @typedef {object} Basket
- * @property {Line[]} lines
- * @property {number} discount in minor units
- * @property {{ id: number, name: string } | null} customer
- */
+/** @typedef {import('./basket.js').Basket} Basket */
+/** @typedef {import('./basket.js').Terms} Terms */
 
-const CASH = 'cash';
-const CARD = 'card';
-const NOTES = [5, 10, 20, 50, 100];
+const SELLERS = ['staff', 'admin'];
+const PRODUCTS_SHOWN = 200;
+const CUSTOMERS_SHOWN = 20;
+/** A search for a customer reads at most so many pages of the list. */
+const CUSTOMER_PAGES = 25;
+/** A scanner may end a code with two keys; milliseconds. */
+const SCANNED_WITHIN = 300;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
 const toast = at('shop-toast');
 const dialog = at('#dialog');
+const search = at('#search');
 const products = client.live('/api/products?status=published&order=asc', { keep: true });
 /** @type {Basket} */
-let basket = recall('basket') || emptyBasket();
+let basket = emptyBasket();
 /** @type {Basket[]} */
-let held = recall('held') || [];
+let held = [];
 let category = '';
-/** @type {{ currency: string, decimals: number, tax: string }} */
+let scannedAt = 0;
+let isSelling = false;
+/** Whether the dialog shows the change of the last sale; the next one may begin. */
+let isSold = false;
+/** @type {Terms} */
 let terms;
 const draw = onFrame(render);
 start();
 
 async function start() {
   await ready();
-  await whoami();
-  terms = (await shop()) || terms;
-  at('#search').placeholder = text('search');
+  search.placeholder = text('search');
+  await resume();
+  terms = recall('shop');
   products.subscribe(draw);
-  client.on('outbox', () => {});
+  client.on('outbox', forgetSold);
+  draw();
+  terms = (await shop()) || terms;
+  draw();
+  const { role, name } = await whoami();
+  if (role && !SELLERS.includes(role)) location.href = '/';
+  at('#cashier').textContent = name;
+}
+
+/** Takes up what was not sold when the page was closed or the browser died. */
+async function resume() {
+  const entries = await client.outbox.list();
+  const isOpen = (/** @type {Basket} */ one) => one.lines.length > 0 && !entries.some(({ id }) => id === one.id);
+  basket = [recall('basket')].filter(Boolean).find(isOpen) || basket;
+  held = (recall('held') || []).filter(isOpen);
+}
+
+/** Empties a basket that another page has sold. @param {{ id: string }[]} entries */
+function forgetSold(entries) {
+  const isThere = (/** @type {Basket} */ one) => entries.some(({ id }) => id === one.id);
+  if (held.some(isThere)) held = held.filter((one) => !isThere(one));
+  if (!isSelling && isThere(basket)) newBasket();
+}
+
+/** @param {Basket} [next] */
+function newBasket(next = emptyBasket()) {
+  basket = next;
+  changed();
+}
+
+/** Keeps the baskets over a reload, and shows them. */
+function changed() {
+  remember('basket', basket);
+  remember('held', held);
   draw();
 }
 
-/** @returns {Basket} */
-function emptyBasket() {
-  return { lines: [], discount: 0, customer: null };
-}
-
-/** Minor units of an amount. @param {number} amount */
-const minor = (amount) => Math.round(amount * 10 ** terms.decimals);
 /** @param {number} units */
-const major = (units) => units / 10 ** terms.decimals;
-/** @param {number} units */
-const shown = (units) => money(major(units), terms.currency);
-
-function sums() {
-  const lines = basket.lines.map((line) => ({
-    quantity: line.quantity,
-    unit_price: minor(line.product.price),
-    discount: line.discount,
-    tax_rate: line.product.tax_rate === null ? null : Math.round(line.product.tax_rate * 1000),
-  }));
-  return amounts(lines, { discount: basket.discount, added: terms.tax === 'added' });
-}
+const shown = (units) => money(major(units, terms), terms.currency);
+/** @param {Row} product */
+const per = (product) => (product.unit === 'piece' ? '' : ` / ${product.unit}`);
 
 function render() {
   if (!terms) return;
   renderProducts();
-  const { line_totals, tax_total, total } = sums();
+  renderLines();
+  const { tax_total, total } = sums(basket, terms);
+  const rows = [
+    basket.customer && [text('customer'), basket.customer.name],
+    basket.discount && [text('discount'), `−${shown(basket.discount)}`],
+    tax_total && [text(terms.tax === 'added' ? 'tax_added' : 'tax_included'), shown(tax_total)],
+    [text('total'), shown(total), 'total'],
+    basket.payments.length > 0 && [text('due'), shown(Math.max(due(basket, terms), 0))],
+  ];
+  at('#sums').replaceChildren(
+    .../** @type {string[][]} */ (rows.filter(Boolean)).flatMap(([name, value, kind]) => [
+      h('dt', { class: kind }, name),
+      h('dd', { class: kind }, value),
+    ]),
+  );
+  const isEmpty = basket.lines.length === 0;
+  at('#empty').hidden = !isEmpty;
+  for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = isEmpty;
+  at('#pay').textContent = text('pay', { amount: shown(total) });
+  at('#held').textContent = text('held', { count: held.length });
+  at('#held').hidden = held.length === 0;
+}
+
+function renderLines() {
+  const { line_totals } = sums(basket, terms);
+  const lines = at('#lines');
+  const before = lines.children.length;
   show(
-    at('#lines'),
+    lines,
     basket.lines.map((line, index) => ({ line, index })),
     ({ index }) => index,
     ({ index }) =>
-      h('li', {}, h('button', { type: 'button', onclick: () => editLine(index) }, h('b'), h('span'), h('span'), h('small'))),
+      h('li', {},
+        h('button', { type: 'button', class: 'step', 'aria-label': text('one_off'), onclick: () => step(index, -1000) }, '−'),
+        h('button', { type: 'button', class: 'line', onclick: () => editLine(index) }, h('b'), h('span'), h('span'), h('small')),
+        h('button', { type: 'button', class: 'step', 'aria-label': text('one_on'), onclick: () => step(index, 1000) }, '+')),
     (row, { line, index }) => {
       const [name, price] = row.querySelectorAll('span');
       const unit = line.product.unit === 'piece' ? '' : ` ${line.product.unit}`;
@@ -88,32 +134,28 @@ function render() {
       price.textContent = shown(line_totals[index]);
       const less = line.discount ? text('less', { amount: shown(line.discount) }) : '';
       at('small', row).textContent = [line.note, less].filter(Boolean).join(' · ');
+      for (const button of row.querySelectorAll('.step')) button.hidden = line.product.unit !== 'piece';
     },
   );
-  at('#empty').hidden = basket.lines.length > 0;
-  /** @type {[string, string, string?][]} */
-  const parts = [];
-  if (basket.customer) parts.push([text('customer'), basket.customer.name]);
-  if (basket.discount) parts.push([text('discount'), `−${shown(basket.discount)}`]);
-  if (tax_total) parts.push([text(terms.tax === 'added' ? 'tax_added' : 'tax_included'), shown(tax_total)]);
-  parts.push([text('total'), shown(total), 'total']);
-  at('#sums').replaceChildren(
-    ...parts.flatMap(([name, value, kind]) => [h('dt', { class: kind }, name), h('dd', { class: kind }, value)]),
-  );
-  for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = basket.lines.length === 0;
-  at('#pay').textContent = text('pay', { amount: shown(total) });
-  at('#held').textContent = text('held', { count: held.length });
-  at('#held').disabled = held.length === 0;
-  remember('basket', basket);
-  remember('held', held);
+  if (lines.children.length > before) lines.lastElementChild.scrollIntoView({ block: 'nearest' });
+}
+
+/** The products that the search and the category leave. @returns {Row[]} */
+function found() {
+  const words = asked().words.toLowerCase().split(/\s+/).filter(Boolean);
+  return products.items.filter((product) => {
+    const searched = `${product.name} ${product.sku} ${product.barcode || ''}`.toLowerCase();
+    return (!category || product.category === category) && words.every((word) => searched.includes(word));
+  });
+}
+
+/** The search field: `3*esp` asks for three of something. */
+function asked() {
+  const [, times, words] = /^(?:\s*([\d.,]+)\s*[*×])?(.*)$/.exec(search.value) || [];
+  return { times: times ? typed(times, 3) : 0, words: words || '' };
 }
 
 function renderProducts() {
-  const words = at('#search').value.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (/** @type {Row} */ product) => {
-    const searched = `${product.name} ${product.sku} ${product.barcode || ''}`.toLowerCase();
-    return (!category || product.category === category) && words.every((/** @type {string} */ word) => searched.includes(word));
-  };
   const names = [...new Set(products.items.map((product) => product.category).filter(Boolean))].sort();
   show(
     at('#categories'),
@@ -130,18 +172,20 @@ function renderProducts() {
   );
   show(
     at('#products'),
-    products.items.filter(fits).slice(0, 200),
+    found().slice(0, PRODUCTS_SHOWN),
     (product) => product.id,
     (product) => {
-      const choose = () => add(/** @type {Row} */ (products.items.find(({ id }) => id === product.id)));
-      const small = h('small', {}, h('span'), h('span'));
-      return h('button', { type: 'button', class: 'product', onclick: choose }, h('b'), small);
+      const choose = (/** @type {MouseEvent} */ event) => {
+        // After a touch, Enter is for the payment and not for the same product.
+        if (event.detail > 0) /** @type {HTMLElement} */ (event.currentTarget).blur();
+        add(/** @type {Row} */ (products.items.find(({ id }) => id === product.id)));
+      };
+      return h('button', { type: 'button', class: 'product', onclick: choose }, h('b'), h('small', {}, h('span'), h('span')));
     },
     (button, product) => {
       const [price, stock] = button.querySelectorAll('span');
-      const unit = product.unit === 'piece' ? '' : ` / ${product.unit}`;
       at('b', button).textContent = product.name;
-      price.textContent = shown(minor(product.price)) + unit;
+      price.textContent = shown(minor(product.price, terms)) + per(product);
       stock.textContent = product.stock === null ? '' : quantity(product.stock);
       button.classList.toggle('none', product.stock !== null && product.stock <= 0);
     },
@@ -150,268 +194,207 @@ function renderProducts() {
 
 /** @param {Row} product */
 async function add(product) {
-  let more = 1000;
-  if (product.unit !== 'piece') {
-    const given = await ask(product.name, [
-      { name: 'quantity', label: product.unit, type: 'number', step: '0.001', min: '0.001', value: '' },
-    ]);
+  const isPiece = product.unit === 'piece';
+  let more = asked().times || (isPiece ? 1000 : 0);
+  search.value = '';
+  draw();
+  if (!more || (isPiece && more % 1000 !== 0)) {
+    const field = { name: 'quantity', label: text('quantity_in', { unit: product.unit }), value: '', isRight: isQuantity(product) };
+    const given = await ask(dialog, `${product.name} · ${shown(minor(product.price, terms))}${per(product)}`, [field]);
     if (!given) return;
-    more = Math.round(Number(given.quantity) * 1000);
+    more = typed(given.quantity, 3);
   }
   const same = basket.lines.find((line) => line.product.id === product.id && !line.note && !line.discount);
-  if (same && product.unit === 'piece') same.quantity += more;
+  if (same && isPiece) same.quantity += more;
   else basket.lines.push({ product, quantity: more, discount: 0, note: '' });
-  draw();
+  changed();
+}
+
+/** Whether a text is a quantity of the product: pieces are whole. @param {Row} product */
+function isQuantity(product) {
+  return (/** @type {string} */ value) => typed(value, product.unit === 'piece' ? 0 : 3) > 0;
 }
 
 /** @param {string} code */
 function scanned(code) {
-  if (dialog.open) return;
+  scannedAt = Date.now();
+  if (isSold) dialog.close();
   const product = products.items.find((one) => sameCode(one.barcode, code));
-  if (product) {
+  if (product && !dialog.open) {
     tone(1200, 0.08);
     add(product);
   } else {
     tone(220, 0.5);
-    toast.say(text('unknown_code', { code }));
+    toast.say(dialog.open ? text('scan_in_dialog') : text('unknown_code', { code }));
   }
+}
+
+/** @param {number} index @param {number} more in thousandths */
+function step(index, more) {
+  const line = basket.lines[index];
+  line.quantity += more;
+  if (line.quantity <= 0) basket.lines.splice(index, 1);
+  fitDiscounts(basket, terms);
+  changed();
 }
 
 /** @param {number} index */
 async function editLine(index) {
   const line = basket.lines[index];
-  const step = line.product.unit === 'piece' ? '1' : '0.001';
   const given = await ask(
+    dialog,
     line.product.name,
     [
-      { name: 'quantity', label: text('quantity'), type: 'number', step, min: '0', value: String(line.quantity / 1000) },
-      { name: 'discount', label: text('discount'), type: 'number', step: String(major(1)), min: '0', value: String(major(line.discount)) },
-      { name: 'note', label: text('note'), type: 'text', value: line.note },
+      {
+        name: 'quantity',
+        label: text('quantity'),
+        value: String(line.quantity / 1000),
+        isRight: isQuantity(line.product),
+      },
+      {
+        name: 'discount',
+        label: text('discount_or_percent'),
+        value: line.discount ? String(major(line.discount, terms)) : '',
+        isRight: (value) => typedDiscount(value, 0, terms.decimals) === 0,
+      },
+      { name: 'note', label: text('note'), value: line.note, inputmode: 'text' },
     ],
-    text('remove'),
+    { extra: 'remove' },
   );
   if (!given) return;
-  line.quantity = Math.round(Number(given.quantity) * 1000);
-  line.note = given.note;
-  line.discount = minor(Number(given.discount));
-  const most = sums().line_totals[index] + line.discount;
-  line.discount = Math.min(line.discount, most);
-  if (given.extra || line.quantity <= 0) basket.lines.splice(index, 1);
-  fitDiscount();
-  draw();
-}
-
-function fitDiscount() {
-  const goods = sums().line_totals.reduce((sum, total) => sum + total, 0);
-  basket.discount = Math.min(basket.discount, goods);
+  if (given.action === 'remove') basket.lines.splice(index, 1);
+  else {
+    Object.assign(line, { quantity: typed(given.quantity, 3), note: given.note, discount: 0 });
+    line.discount = typedDiscount(given.discount, sums(basket, terms).line_totals[index], terms.decimals);
+  }
+  fitDiscounts(basket, terms);
+  changed();
 }
 
 async function giveDiscount() {
-  const field = { name: 'discount', label: text('discount_or_percent'), type: 'text', value: '' };
-  const given = await ask(text('discount'), [field]);
+  const isRight = (/** @type {string} */ value) => typedDiscount(value, 0, terms.decimals) === 0;
+  const value = basket.discount ? String(major(basket.discount, terms)) : '';
+  const field = { name: 'discount', label: text('discount_or_percent'), value, isRight };
+  const given = await ask(dialog, text('discount'), [field]);
   if (!given) return;
-  const told = given.discount.replace(',', '.');
-  const goods = sums().line_totals.reduce((sum, total) => sum + total, 0);
-  const part = told.trim().endsWith('%') ? Math.round((goods * parseFloat(told)) / 100) : minor(parseFloat(told));
-  basket.discount = Math.max(0, part || 0);
-  fitDiscount();
-  draw();
+  basket.discount = typedDiscount(given.discount, goods(basket, terms), terms.decimals);
+  changed();
 }
 
 async function chooseCustomer() {
-  const given = await ask(text('customer'), [{ name: 'name', label: text('customer_name'), type: 'text', value: '' }], text('none'));
-  if (!given) return;
+  const field = { name: 'words', label: text('customer_name'), value: '', inputmode: 'text' };
+  const given = await ask(dialog, text('customer'), [field], { extra: basket.customer ? 'none' : undefined });
+  if (!given || (given.action !== 'none' && !given.words)) return;
   basket.customer = null;
-  if (!given.extra && given.name) {
+  if (given.words) {
     try {
-      const found = await findCustomer(given.name.toLowerCase());
-      if (found) basket.customer = found;
-      else toast.say(text('no_customer', { name: given.name }));
+      const customers = await findCustomers(given.words.toLowerCase());
+      if (customers.length === 0) toast.say(text('no_customer', { name: given.words }));
+      const isOne = customers.length < 2;
+      const row = (/** @type {any} */ one) => [h('span', {}, one.name), h('small', {}, one.more)];
+      basket.customer = isOne ? customers[0] || null : await choose(dialog, text('customer'), customers, row);
     } catch {
       toast.say(text('not_reached'));
     }
   }
-  draw();
+  changed();
 }
 
-/** @param {string} words */
-async function findCustomer(words) {
+/** @param {string} words @returns {Promise<{ id: number, name: string, more: string }[]>} */
+async function findCustomers(words) {
+  const fits = [];
   let after = '';
-  do {
+  for (let page = 0; page < CUSTOMER_PAGES && fits.length < CUSTOMERS_SHOWN; page += 1) {
     const { status, body } = await client.request('GET', `/api/customers?limit=200${after}`);
-    if (status !== 200) return null;
+    if (status !== 200) throw new Error(body.detail);
     for (const one of body.data) {
-      const name = [one.first_name, one.last_name].filter(Boolean).join(' ');
-      if (`${name} ${one.email || ''} ${one.phone || ''}`.toLowerCase().includes(words)) {
-        return { id: one.id, name: name || one.email };
-      }
+      const name = [one.first_name, one.last_name].filter(Boolean).join(' ') || one.email;
+      const more = [one.email, one.phone].filter(Boolean).join(' · ');
+      if (`${name} ${more}`.toLowerCase().includes(words)) fits.push({ id: one.id, name, more });
     }
-    after = body.next ? `&after=${body.next}` : '';
-  } while (after);
-  return null;
+    if (!body.next) break;
+    after = `&after=${body.next}`;
+  }
+  return fits.slice(0, CUSTOMERS_SHOWN);
 }
 
-/** Takes the payments, until nothing is due; then the sale is made. */
-function pay() {
-  const { total } = sums();
-  /** @type {{ gateway: string, amount: number }[]} */
-  const payments = [];
-  const paid = () => payments.reduce((sum, { amount }) => sum + amount, 0);
-  const renderPay = () => {
-    const due = total - paid();
-    const amount = h('input', { type: 'number', step: String(major(1)), min: '0', value: String(major(Math.max(due, 0))), 'aria-label': text('amount') });
-    const take = (/** @type {string} */ gateway, /** @type {number} */ given) => {
-      if (!(given > 0) || (gateway !== CASH && given > due)) return tone(220, 0.3);
-      payments.push({ gateway, amount: given });
-      if (total - paid() > 0) renderPay();
-      else finish(payments, paid() - total);
-    };
-    const notes = NOTES.map(minor).filter((note) => note > due).slice(0, 3);
-    dialog.replaceChildren(
-      h('div', { class: 'body' },
-        h('h2', {}, text('due')),
-        h('p', { class: 'big' }, shown(due)),
-        h('ul', {}, ...payments.map((one) => h('li', {}, `${text(one.gateway)} ${shown(one.amount)}`))),
-        h('div', { class: 'row' },
-          h('button', { type: 'button', class: 'main', onclick: () => take(CASH, due) }, text('cash_exact')),
-          ...notes.map((note) => h('button', { type: 'button', onclick: () => take(CASH, note) }, shown(note)))),
-        h('div', { class: 'row' },
-          amount,
-          h('button', { type: 'button', onclick: () => take(CASH, minor(Number(amount.value))) }, text('cash')),
-          h('button', { type: 'button', onclick: () => take(CARD, minor(Number(amount.value))) }, text('card'))),
-        h('button', { type: 'button', onclick: () => dialog.close() }, text('back'))),
-    );
-  };
-  if (total === 0) return finish([], 0);
-  renderPay();
-  dialog.showModal();
-}
-
-/** @param {{ gateway: string, amount: number }[]} payments @param {number} change */
-async function finish(payments, change) {
-  const { total } = sums();
-  const sale = {
-    items: basket.lines.map((line) => ({
-      product_id: line.product.id,
-      quantity: line.quantity / 1000,
-      unit_price: line.product.price,
-      ...(line.discount ? { discount: major(line.discount) } : {}),
-      ...(line.note ? { note: line.note } : {}),
-    })),
-    ...(basket.discount ? { discount: major(basket.discount) } : {}),
-    ...(basket.customer ? { customer_id: basket.customer.id } : {}),
-    payments: payments.map(({ gateway, amount }) => ({ gateway, amount: major(amount) })),
-    total: major(total),
-  };
+async function sell() {
+  if (basket.lines.length === 0 || isSelling) return;
+  isSelling = true;
   try {
-    const entry = await client.outbox.add(sale);
-    basket = emptyBasket();
-    draw();
-    dialog.replaceChildren(
+    if (!(await pay(dialog, basket, terms, changed))) return;
+    const change = 0 - due(basket, terms);
+    const entry = await client.outbox.add(saleOf(basket, terms, isHandedOver()));
+    newBasket();
+    isSold = true;
+    onClosed(dialog, () => (isSold = false));
+    fill(
+      dialog,
       h('div', { class: 'body' },
         h('h2', {}, text('change')),
         h('p', { class: 'big' }, shown(change)),
         h('p', {}, text('sale_kept')),
         h('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, text('next_customer'))),
     );
-    if (!dialog.open) dialog.showModal();
-    const end = await entry.done;
-    if (end.state === 'refused') toast.say(text('sale_refused', { reason: end.problem?.detail || '' }), undefined, 60_000);
+    entry.done.then(({ state, problem }) => {
+      if (state === 'refused') toast.say(text('sale_refused', { reason: problem?.detail || '' }), undefined, 60_000);
+    });
   } catch (error) {
     toast.say(text('not_sold', { reason: String(error) }), undefined, 60_000);
+  } finally {
+    isSelling = false;
   }
 }
 
-async function refund() {
-  const given = await ask(text('refund'), [{ name: 'number', label: text('order_number'), type: 'text', value: '' }]);
-  if (!given) return;
-  const number = `ORD-${given.number.replace(/\D/g, '').padStart(10, '0')}`;
-  try {
-    const { body } = await client.request('GET', `/api/orders?order_number=${number}`);
-    const order = body.data && body.data[0];
-    if (!order) return toast.say(text('no_order', { number }));
-    const fields = order.items.map((/** @type {any} */ item, /** @type {number} */ line) => ({
-      name: `line${line}`,
-      label: `${item.name} (${quantity(item.quantity)})`,
-      type: 'number',
-      step: '0.001',
-      min: '0',
-      max: String(item.quantity),
-      value: '0',
-    }));
-    const back = await ask(text('refund_order', { number }), [
-      ...fields,
-      { name: 'amount', label: text('amount'), type: 'number', step: String(major(1)), min: String(major(1)), max: String(order.total), value: String(order.total) },
-    ]);
-    if (!back) return;
-    const restock = order.items
-      .map((/** @type {any} */ _, /** @type {number} */ line) => ({ line, quantity: Number(back[`line${line}`]) }))
-      .filter((/** @type {any} */ one) => one.quantity > 0);
-    const transaction = { order_id: order.id, type: 'refund', status: 'completed', gateway: CASH, amount: Number(back.amount), restock };
-    const { status, body: told } = await client.request('POST', '/api/transactions', transaction);
-    toast.say(status === 201 ? text('refunded', { amount: shown(minor(transaction.amount)) }) : told.detail);
-  } catch {
-    toast.say(text('not_reached'));
-  }
+/** Takes up a held basket; the open one is held in its place. */
+async function takeHeld() {
+  const chosen = await choose(dialog, text('held', { count: held.length }), held, (one) => [
+    h('time', {}, new Date(one.at).toLocaleTimeString([], { timeStyle: 'short' })),
+    h('span', {}, one.customer ? one.customer.name : one.lines.map(({ product }) => product.name).join(', ')),
+    h('b', {}, shown(sums(one, terms).total)),
+  ]);
+  if (!chosen) return;
+  held = [...held.filter((one) => one !== chosen), ...(basket.lines.length > 0 ? [basket] : [])];
+  newBasket(chosen);
 }
 
-/**
- * Asks for some values. Resolves with them, with `extra` if the second button was chosen, or `null`.
- *
- * @param {string} title
- * @param {{ name: string, label: string, type: string, value: string, [attribute: string]: string }[]} fields
- * @param {string} [extra]
- * @returns {Promise<{ [name: string]: string } | null>}
- */
-function ask(title, fields, extra) {
-  return new Promise((resolve) => {
-    const inputs = fields.map(({ label, ...attributes }) => ({ label, input: h('input', { autocomplete: 'off', inputmode: attributes.type === 'number' ? 'decimal' : 'text', ...attributes }) }));
-    const values = () => Object.fromEntries(inputs.map(({ input }) => [input.name, input.value]));
-    const end = (/** @type {any} */ value) => {
-      dialog.removeEventListener('close', cancelled);
-      dialog.close();
-      resolve(value);
-    };
-    const cancelled = () => end(null);
-    const submit = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      end(values());
-    };
-    dialog.addEventListener('close', cancelled);
-    dialog.replaceChildren(
-      h('form', { method: 'dialog', onsubmit: submit },
-        h('h2', {}, title),
-        ...inputs.map(({ label, input }) => h('label', {}, label, input)),
-        h('div', { class: 'row' },
-          extra ? h('button', { type: 'button', onclick: () => end({ ...values(), extra: 'yes' }) }, extra) : null,
-          h('button', { type: 'button', onclick: () => end(null) }, text('back')),
-          h('button', { class: 'main' }, text('ok')))),
-    );
-    dialog.showModal();
-    inputs[0].input.select();
-  });
+/** Keys: letters search, Enter adds the first that was found or pays, `+` and `-` change the last line. @param {KeyboardEvent} event */
+function key(event) {
+  const { target, key } = event;
+  const isElsewhere = target !== search && target !== document.body;
+  if (dialog.open || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+  if (key === 'Escape') {
+    search.value = '';
+    draw();
+  } else if (key === 'Enter' && !isElsewhere) {
+    event.preventDefault();
+    if (Date.now() - scannedAt < SCANNED_WITHIN) return;
+    const { words } = asked();
+    const fits = found();
+    const exact = fits.find(({ sku, barcode }) => sku === words.trim() || sameCode(barcode, words.trim()));
+    if (!words.trim()) sell();
+    else if (fits.length > 0) add(exact || fits[0]);
+  } else if ((key === '+' || key === '-') && !search.value && basket.lines.length > 0) {
+    event.preventDefault();
+    const last = basket.lines.length - 1;
+    if (basket.lines[last].product.unit === 'piece') step(last, key === '+' ? 1000 : -1000);
+  } else if (key.length === 1 && key !== ' ') search.focus();
 }
 
-at('#search').addEventListener('input', draw);
-at('#pay').addEventListener('click', pay);
+search.addEventListener('input', draw);
+addEventListener('keydown', key);
+at('#pay').addEventListener('click', sell);
 at('#discount').addEventListener('click', giveDiscount);
 at('#customer').addEventListener('click', chooseCustomer);
-at('#refund').addEventListener('click', refund);
+at('#sales').addEventListener('click', () => openSales({ dialog, toast, terms }));
 at('#clear').addEventListener('click', () => {
   const before = basket;
-  basket = emptyBasket();
-  draw();
-  toast.say(text('cleared'), { label: text('undo'), act: () => ((basket = before), draw()) });
+  newBasket();
+  toast.say(text('cleared'), { label: text('undo'), act: () => newBasket(before) });
 });
 at('#hold').addEventListener('click', () => {
   held = [...held, basket];
-  basket = emptyBasket();
-  draw();
+  newBasket();
 });
-at('#held').addEventListener('click', () => {
-  const [first, ...rest] = held;
-  held = basket.lines.length > 0 ? [...rest, basket] : rest;
-  basket = first;
-  draw();
-});
+at('#held').addEventListener('click', takeHeld);
 onScan(scanned);

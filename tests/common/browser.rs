@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use crate::common::{Client, PATIENCE, Server};
+use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{ClientBuilder, Locator};
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
@@ -229,6 +230,16 @@ impl Browser {
         self.wait(self.client.execute(body, arguments.to_vec()))
     }
 
+    /// The same, for a browser that may be killed meanwhile.
+    pub(crate) fn try_run(&self, body: &str, arguments: &[Value]) -> Option<Value> {
+        self.runtime.block_on(self.client.execute(body, arguments.to_vec())).ok()
+    }
+
+    /// The process group of the browser and its driver.
+    pub(crate) fn group(&self) -> Pid {
+        Pid::from_child(&self.driver.process)
+    }
+
     /// Waits until a JavaScript condition holds; the page may change meanwhile.
     #[track_caller]
     pub(crate) fn wait_until(&self, condition: &str) {
@@ -279,7 +290,7 @@ impl Browser {
     /// Types into a field, after what is in it.
     #[track_caller]
     pub(crate) fn type_into(&self, selector: &str, text: &str) {
-        let field = self.wait(self.client.find(Locator::Css(selector)));
+        let field = self.wait(self.found(Locator::Css(selector)));
         self.wait(field.send_keys(text));
     }
 
@@ -287,6 +298,16 @@ impl Browser {
     #[track_caller]
     pub(crate) fn key(&self, key: &str) {
         self.key_at(key, None);
+    }
+
+    /// Presses these keys as a person does, ten in a second by the times in the events.
+    #[track_caller]
+    pub(crate) fn keys(&self, keys: &[&str]) {
+        let mut time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        for key in keys {
+            self.key_at(key, Some(time));
+            time += 0.1;
+        }
     }
 
     /// Types a code as a scanner does, one character in 2 ms, and ends it with this key. The events say that
@@ -408,9 +429,16 @@ impl Browser {
 
     #[track_caller]
     fn click_at(&self, place: Locator<'_>) {
-        let found = self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(place);
-        let element = self.wait(found);
+        let element = self.wait(self.found(place));
         self.wait(element.click());
+    }
+
+    /// Waits for such an element.
+    fn found<'a>(
+        &'a self,
+        place: Locator<'a>,
+    ) -> impl Future<Output = Result<Element, CmdError>> + 'a {
+        self.client.wait().at_most(PATIENCE).every(LOOK_EVERY).for_element(place)
     }
 
     #[track_caller]

@@ -2,13 +2,16 @@
 //! nothing.
 
 use super::browser::{Browser, SECURE_NAME};
-use super::common::{Keys, Server};
+use super::common::{Client, Keys, PATIENCE, Server};
+use super::kills::{KEPT, SELL};
+use super::shop;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// It has the length of the real one, so that nothing moves.
@@ -49,6 +52,130 @@ fn the_worker_opens_each_page_without_the_server_also_when_asked_again() {
     browser.wait_for_text("shop-status", "Offline");
     let asked = "return fetch('/api/orders').then(() => 'answered', () => 'not kept')";
     assert_eq!(browser.run(asked, &[]), "not kept");
+}
+
+/// It sells in a new browser process, with the server down, and sends when that is back.
+#[test]
+fn a_till_sells_without_the_server() {
+    let mut server = shop_with_cashier();
+    let (mut browser, cashier) = till(&server);
+    sell(&browser, 1);
+    has_sold(&server, 1);
+    server.kill();
+    sell(&browser, 2);
+    browser.kill();
+    let mut browser = browser.again();
+    browser.open("/sell");
+    browser.wait_for_text("shop-status", "1 waiting");
+    sell(&browser, 3);
+    browser.wait_for_text("shop-status", "2 waiting");
+    browser.kill();
+    let server = up_again(server);
+    let browser = browser.again();
+    browser.log_in(&cashier);
+    browser.open("/sell");
+    has_sold(&server, 3);
+    browser.wait_until("!document.querySelector('shop-status').textContent.includes('waiting')");
+}
+
+/// As in the tools for developers: requests fail, and an open socket is left as it is, so that nothing closes.
+#[test]
+fn a_till_sells_without_the_network() {
+    let server = shop_with_cashier();
+    let (browser, _) = till(&server);
+    browser.set_offline(true);
+    sell(&browser, 1);
+    browser.wait_for_text("shop-status", "1 waiting");
+    browser.set_offline(false);
+    has_sold(&server, 1);
+}
+
+#[test]
+fn two_tabs_send_each_sale_once() {
+    let mut server = shop_with_cashier();
+    let (browser, _) = till(&server);
+    server.kill();
+    for number in 1..=5 {
+        sell(&browser, number);
+    }
+    browser.run("window.other = window.open('/sell')", &[]);
+    let waiting = "querySelector('shop-status').textContent.includes('5 waiting')";
+    browser.wait_until(&format!("other.document.{waiting} && document.{waiting}"));
+    let server = up_again(server);
+    has_sold(&server, 5);
+    let none = "!document.querySelector('shop-status').textContent.includes('waiting')";
+    browser.wait_until(none);
+    browser.wait_until(&none.replace("document", "other.document"));
+    let sent = "const of = (tab) => tab.performance.getEntriesByType('resource')
+         .filter(({ name, responseStatus }) => name.endsWith('/api/sales') && responseStatus > 0).length;
+         return of(window) + of(other)";
+    assert_eq!(browser.run(sent, &[]), 5);
+}
+
+#[test]
+fn a_till_that_was_signed_out_keeps_its_sales_and_asks_for_a_login() {
+    let mut server = shop_with_cashier();
+    let (browser, _) = till(&server);
+    server.kill();
+    sell(&browser, 1);
+    // Another password ends the session.
+    let changed = server.cli(&["user", "passwd", "staff"], "another secret word\n");
+    assert!(changed.status.success(), "{changed:?}");
+    let server = up_again(server);
+    browser.run("dispatchEvent(new Event('online'))", &[]);
+    browser.wait_for_text("shop-status", "Signed out · 1 waiting Log in");
+    sell(&browser, 2);
+    browser.press("Next customer");
+    browser.click("shop-status a");
+    browser.type_into("[name=username]", "staff");
+    browser.type_into("[name=password]", "another secret word");
+    browser.press("Log in");
+    browser.wait_until("location.pathname === '/sell'");
+    has_sold(&server, 2);
+}
+
+fn shop_with_cashier() -> Server {
+    let server = Server::with_users(&["staff"], &[]);
+    shop::add_goods(&server.admin());
+    server
+}
+
+/// A till that has been there for a while: it keeps the page and the goods.
+fn till(server: &Server) -> (Browser, Client) {
+    let (browser, cashier) = (Browser::of(server), server.login("staff"));
+    browser.log_in(&cashier);
+    browser.open("/sell");
+    browser.wait_for_text("#products", "Espresso");
+    browser.wait_until("localStorage['tillcast stored /sell']");
+    assert_eq!(browser.run(KEPT, &[]), true);
+    (browser, cashier)
+}
+
+#[track_caller]
+fn sell(browser: &Browser, number: u64) {
+    let sold = browser.run(SELL, &[json!(number)]);
+    assert_eq!(sold, "sold");
+}
+
+/// Waits until the server has these sales, in their order.
+#[track_caller]
+fn has_sold(server: &Server, count: u64) {
+    let (admin, begun) = (server.admin(), Instant::now());
+    loop {
+        let orders = admin.get("/api/orders?order=asc").expect(200).json();
+        let orders = orders["data"].as_array().unwrap().iter();
+        let sold: Vec<u64> =
+            orders.map(|one| one["items"][0]["quantity"].as_u64().unwrap()).collect();
+        if sold == (1..=count).collect::<Vec<_>>() {
+            return;
+        }
+        assert!(begun.elapsed() < 2 * PATIENCE, "{sold:?}");
+    }
+}
+
+fn up_again(server: Server) -> Server {
+    let address = server.address().to_string();
+    server.again_with(&["--listen", &address])
 }
 
 /// The page was stored when the server had another version. It is replaced, and stored with its parts.
