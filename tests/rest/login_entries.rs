@@ -1,6 +1,8 @@
 //! Guards the entries of the audit trail about logins: an attack that nobody sees, a session that ends without a
 //! trace, a stranger who is taken for somebody with a right.
 
+use std::time::UNIX_EPOCH;
+
 use crate::common::{Client, Server, password_of};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -79,8 +81,9 @@ fn a_session_that_a_login_displaces_has_an_entry() {
     let sql = "
         WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 64)
         INSERT INTO sessions (token_hash, user_id, created_at, used_at)
-            SELECT randomblob(32), 2, unixepoch() * 1000, unixepoch() * 1000 FROM n";
-    assert_eq!(database.execute(sql, []), Ok(64));
+            SELECT randomblob(32), 2, ?1, ?1 FROM n";
+    let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    assert_eq!(database.execute(sql, [now]), Ok(64));
     for _ in 0..2 {
         server.anonymous().login("staff", &password_of("staff"));
     }
