@@ -321,7 +321,7 @@ impl Auth {
         if entries.is_empty() {
             return;
         }
-        if let Err(reject) = self.store.note_logins(entries).await {
+        if let Err(reject) = self.store.note(entries).await {
             tracing::warn!(?reject, "entries about logins could not be stored in the audit trail");
         }
     }

@@ -9,6 +9,7 @@ mod devices;
 mod doctor;
 mod events;
 mod failure;
+mod last_errors;
 mod limits;
 mod log_rate_limit;
 mod logging;

@@ -3,11 +3,13 @@
 mod api;
 mod audit;
 mod authority;
+mod backups;
 mod body;
 mod cors;
 mod description;
 mod devices;
 mod entities;
+mod errors;
 mod etag;
 mod events;
 mod headers;

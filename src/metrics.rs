@@ -1,6 +1,7 @@
 //! The server's counters and gauges, which `/metrics` prints, and their course in the last hour. No other module
 //! uses prometheus-client.
 
+mod errors;
 mod history;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use errors::{Errors, Line, LoggedError};
 pub use history::{History, MEASURES, Sample, WriterLoad, saturated};
 
 /// All metrics. Counters only grow; gauges are set when the page is requested, from the places that
@@ -79,6 +81,8 @@ pub struct Metrics {
     pub disk_free: Gauge,
     /// When the counting began.
     pub started: Instant,
+    /// The newest warnings and errors of the log.
+    pub errors: Errors,
     /// The load in the last hour.
     pub history: History,
     /// The part of the next sample that the writer counts.
@@ -144,6 +148,7 @@ impl Metrics {
             disk_size: gauge(r, "disk_size_bytes", "Size of the disk with the database"),
             disk_free: gauge(r, "disk_free_bytes", "Free space of the disk with the database"),
             started: Instant::now(),
+            errors: Errors::new(),
             history: History::new(),
             writer_load: WriterLoad::default(),
             counts: File::open("/proc/self/io").ok(),

@@ -199,6 +199,7 @@ fn api(
             queue: limits.write_queue,
             memory_bytes: settings.memory_bytes_max,
         },
+        backups: Arc::clone(&settings.backups),
         pools: Arc::new(Pools::new(&limits)),
         kiosk_orders: OrderRate::new(),
         asyncapi: ws::asyncapi::document,

@@ -41,7 +41,8 @@ const SCREENS: [(&str, &str); 6] = [
 
 /// Serves a temporary shop with `rate` actions per second, until a signal.
 pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
-    let log = logging::start(config);
+    let metrics = Arc::default();
+    let log = logging::start(config, &metrics);
     let dir = tempfile::Builder::new().prefix("tillcast-demo-").tempdir();
     let dir = dir.map_err(|error| format!("{}: {error}", env::temp_dir().display()))?;
     let config = Config { data_dir: dir.path().to_owned(), ..config.clone() };
@@ -50,7 +51,7 @@ pub(super) fn run(config: &Config, rate: f64) -> Result<(), String> {
     let served = runtime.block_on(async {
         let demo_logins = logins.iter().map(|login| (login.role, login.password.clone())).collect();
         let settings = Settings { demo_logins, ..settings(&config) };
-        let opened = Server::open(&settings, Vec::new(), Arc::default())?;
+        let opened = Server::open(&settings, Vec::new(), metrics)?;
         let address = opened.addresses.first().copied().map(reachable);
         let address = address.ok_or("there is no address to listen on")?;
         let data_dir = config.data_dir.clone();

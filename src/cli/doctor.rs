@@ -17,7 +17,7 @@ mod port;
 use std::path::{Path, PathBuf};
 
 use crate::cli::privileges::{DataDir, below};
-use crate::cli::serve::daily_backup;
+use crate::cli::serve::backup_folder;
 use crate::cli::terminal::{print, with_program};
 use crate::config::Config;
 use crate::store;
@@ -83,7 +83,7 @@ impl Places {
         Ok(Self {
             cert: inside(config.tls_cert.as_ref())?,
             key: inside(config.tls_key.as_ref())?,
-            backups: inside(daily_backup(config).map(|daily| daily.folder).as_ref())?,
+            backups: inside((config.backup_keep > 0).then(|| backup_folder(config)).as_ref())?,
         })
     }
 

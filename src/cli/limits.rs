@@ -6,7 +6,7 @@ use crate::auth::pairing_table::Pairing;
 use crate::cli::terminal::print;
 use crate::config::Config;
 use crate::limits as l;
-use crate::metrics::Sample;
+use crate::metrics::{LoggedError, Sample};
 
 /// The largest number of something, and the most bytes that each takes.
 struct Bound {
@@ -45,6 +45,8 @@ const COUNTER_BYTES: usize = 48;
 const LOGIN_ENTRY_BYTES: usize = 192;
 /// A device that asks to be paired, with its browser's name.
 const PAIRING_BYTES: usize = size_of::<Pairing>() + l::USER_AGENT_CHARS_MAX;
+/// A warning or an error that an admin can read.
+const ERROR_BYTES: usize = size_of::<LoggedError>() + l::ERROR_BYTES_MAX;
 /// The program itself: 5.1 MiB of touched code, and 1.3 MiB of stacks, tables and schemas.
 const BASE_BYTES: usize = 6528 * KIB;
 
@@ -136,7 +138,8 @@ fn bounds(config: &Config) -> Vec<Bound> {
         // One more for the integrity check at the start.
         bound("page caches of the readers", l::READERS + 1, kib(l::READER_CACHE_KIB)),
         bound("samples of the load", l::SAMPLES_KEPT, size_of::<Sample>()),
-        bound("page caches of the daily backup", 2, kib(l::COMMAND_CACHE_KIB)),
+        bound("warnings and errors", l::ERRORS_KEPT, ERROR_BYTES),
+        bound("page caches of a backup", 2, kib(l::COMMAND_CACHE_KIB)),
     ];
     all.extend(tls);
     all.extend(announcement);

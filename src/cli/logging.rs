@@ -11,8 +11,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, reload};
 
 use crate::config::{self, Config, LogFormat};
+use crate::metrics::Metrics;
 use crate::tls::Identity;
 
+use crate::cli::last_errors::LastErrors;
 use crate::cli::log_rate_limit::LogRateLimit;
 
 /// The handle that changes the level.
@@ -24,12 +26,14 @@ pub(super) struct Log {
     rate_limit: LogRateLimit,
 }
 
-/// Starts the log, which also records panics.
-pub(super) fn start(config: &Config) -> Log {
+/// Starts the log, which also records panics, and keeps its newest errors among the metrics.
+pub(super) fn start(config: &Config, metrics: &Arc<Metrics>) -> Log {
     let (filter, level) = reload::Layer::new(config.log_level);
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let rate_limit = LogRateLimit::new();
-    let registry = tracing_subscriber::registry().with(filter).with(rate_limit.clone());
+    let errors = LastErrors(Arc::clone(metrics));
+    let registry =
+        tracing_subscriber::registry().with(filter).with(rate_limit.clone()).with(errors);
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     match (config.log_format, in_journal) {
         (LogFormat::Json, _) => registry.with(lines.json()).init(),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
 use crate::metrics::Metrics;
 use crate::server::{self, DailyBackup, Server, Settings};
-use crate::store::{self, Console, Retention};
+use crate::store::{self, Backups, Console, Retention};
 use crate::tls::{Files, Identity};
 
 /// The sockets and the identity that a server starts with, in addition to its settings.
@@ -47,15 +48,15 @@ fn inherited(config: &Config) -> Result<Inherited, ConfigErrors> {
     }
 }
 
-/// The daily backup, beside the database unless a folder is named; `None` if none is to be kept.
-pub(super) fn daily_backup(config: &Config) -> Option<DailyBackup> {
-    let beside = || config.data_dir.join("backups");
-    (config.backup_keep > 0).then(|| DailyBackup {
-        data_dir: config.data_dir.clone(),
-        folder: config.backup_dir.clone().unwrap_or_else(beside),
-        keep: config.backup_keep,
-        delay: if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_CHECK_INTERVAL },
-    })
+/// The folder of the backups: beside the database unless another is named.
+pub(super) fn backup_folder(config: &Config) -> PathBuf {
+    config.backup_dir.clone().unwrap_or_else(|| config.data_dir.join("backups"))
+}
+
+/// The daily backup; `None` if none is to be kept.
+fn daily_backup(config: &Config, backups: &Arc<Backups>) -> Option<DailyBackup> {
+    let delay = if config.backup_dir.is_some() { Duration::ZERO } else { BACKUP_CHECK_INTERVAL };
+    (config.backup_keep > 0).then(|| DailyBackup { backups: Arc::clone(backups), delay })
 }
 
 /// Serves the data directory until a signal.
@@ -66,7 +67,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     privileges::become_owner(&config.data_dir)?;
     let Inherited { sockets, identity } = inherited(config)?;
-    let log = logging::start(config);
+    let log = logging::start(config, &metrics);
     if let Err(error) = hidden {
         tracing::warn!(%error, "other programs of this user can read the server's memory");
     }
@@ -108,6 +109,8 @@ pub(super) fn end(runtime: Runtime, served: Result<JoinHandle<()>, String>) -> R
 /// The server's part of the settings: without an identity, and with at most as many connections as files
 /// can be open.
 pub(super) fn settings(config: &Config) -> Settings {
+    let (data_dir, keep) = (config.data_dir.clone(), config.backup_keep);
+    let backups = Arc::new(Backups::new(data_dir, backup_folder(config), keep));
     Settings {
         listen: config.listen.clone(),
         listen_is_default: config.listen_is_default,
@@ -133,7 +136,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         identity: None,
         hsts: config.hsts,
         proxies: config.trusted_proxy.clone(),
-        daily_backup: daily_backup(config),
+        daily_backup: daily_backup(config, &backups),
+        backups,
         limits: config.limits,
         memory_bytes_max: limits::memory_bytes_max(config),
         kiosk_order_expiry: config.kiosk_order_expiry,

@@ -79,6 +79,8 @@ codes! {
     Duplicate, "duplicate", "Another one already has the value of a unique field.";
     TooManyDevices, "too_many_devices", "There are as many devices as there may be; remove one first.";
     LastAdmin, "last_admin", "The last active admin cannot be removed, disabled or given another role.";
+    BackupRunning, "backup_running", "A backup is being made already.";
+    BackupFailed, "backup_failed", "The backup could not be made; `detail` names the reason.";
     PreconditionFailed, "precondition_failed", "`If-Match` or `If-None-Match` rules out the stored version.";
     IdempotencyKeyReused, "idempotency_key_reused", "The Idempotency-Key was used for another request.";
     // Load and state of the server.

@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Limits, PAGE_WAIT, SLOW_AFTER, SLOW_EIGHTHS_MAX, SMALL_RESPONSE_BYTES_MAX};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Backups, Store};
 use crate::throttle::{OrderRate, Owner, Permit, Pool};
 use crate::tls::Identity;
 
@@ -64,6 +64,8 @@ pub struct Api {
     pub identity: Option<Arc<Identity>>,
     /// The bounds of the measures that `/api/status` reports.
     pub bounds: Bounds,
+    /// The folder of the backups.
+    pub backups: Arc<Backups>,
     /// The pools that all requests share.
     pub pools: Arc<Pools>,
     /// The newest orders of kiosks.

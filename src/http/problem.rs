@@ -133,7 +133,8 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::TooManyTransactions | Code::TooManyShipments | Code::TooManyOpenOrders | Code::InUse
         | Code::OrderFixed | Code::NotCounted | Code::OrderCompleted | Code::TotalChanged
         | Code::ClientIdReused | Code::ShopFixed | Code::Duplicate | Code::TooManyDevices | Code::CodeUsed
-        | Code::LastAdmin => StatusCode::CONFLICT,
+        | Code::LastAdmin | Code::BackupRunning => StatusCode::CONFLICT,
+        Code::BackupFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::SaleDeleted | Code::PairingEnded => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,

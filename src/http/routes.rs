@@ -277,6 +277,25 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, _| Box::pin(ready(Ok(api.demo_logins()))),
     },
     Route {
+        method: Method::GET, path: "/api/errors", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Json("ErrorPage"), rules: &[],
+        id: "listErrors", summary: "Read the newest warnings and errors of the server's log, newest first",
+        handler: |api, request| Box::pin(api.errors(request)),
+    },
+    Route {
+        method: Method::GET, path: "/api/backups", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Json("Backups"), rules: &[Code::BackupFailed],
+        id: "listBackups", summary: "List the backups on the server, newest first",
+        handler: |api, _| Box::pin(api.list_backups()),
+    },
+    Route {
+        method: Method::POST, path: "/api/backups", access: Access::Admin, query: NO_QUERY,
+        request: RequestBody::None, response: ResponseBody::Made("Backup"),
+        rules: &[Code::BackupRunning, Code::BackupFailed, Code::DiskFull],
+        id: "createBackup", summary: "Make a backup now; the reply comes when it is complete",
+        handler: |api, request| Box::pin(api.make_backup(request)),
+    },
+    Route {
         method: Method::GET, path: "/healthz", access: Access::Public, query: Query::Ignored,
         request: RequestBody::None, response: ResponseBody::Json("State"), rules: &[],
         id: "getHealth", summary: "Check whether the process lives",

@@ -19,6 +19,13 @@ pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Samples that are kept: those of an hour. Above, the oldest is dropped.
 pub const SAMPLES_KEPT: usize = 720;
 
+/// The newest warnings and errors that an admin can read. Above, the oldest is dropped.
+pub const ERRORS_KEPT: usize = 50;
+/// Bytes of each of them; the rest is left out.
+pub const ERROR_BYTES_MAX: usize = 240;
+
+/// Backups that the list of them has; older ones are left out.
+pub const BACKUPS_LISTED_MAX: usize = 200;
 /// How often the server checks whether today's backup exists.
 pub const BACKUP_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// The age from which on an unfinished backup is what a power cut has left, and is removed.

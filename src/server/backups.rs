@@ -1,24 +1,20 @@
 //! The daily backup: one copy of the database for each day.
 
 use std::future::pending;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
 use crate::limits::BACKUP_CHECK_INTERVAL;
-use crate::store::{self, Source};
+use crate::store::Backups;
 
-/// The daily backup's source, target and schedule.
+/// The daily backup's folder and schedule.
 #[derive(Clone, Debug)]
 pub struct DailyBackup {
-    /// The folder of the database.
-    pub data_dir: PathBuf,
     /// The folder of the backups.
-    pub folder: PathBuf,
-    /// Backups that are kept.
-    pub keep: usize,
+    pub backups: Arc<Backups>,
     /// The delay of the first one after the start, which is the busiest time of a shop.
     pub delay: Duration,
 }
@@ -29,9 +25,8 @@ pub(super) async fn make_daily(daily: Option<DailyBackup>) {
     let mut check = interval_at(Instant::now() + daily.delay, BACKUP_CHECK_INTERVAL);
     loop {
         check.tick().await;
-        let DailyBackup { data_dir, folder, keep, .. } = daily.clone();
-        let copy = move || store::backup_today(&Source::DataDir(data_dir), &folder, keep);
-        let made = spawn_blocking(copy).await;
+        let backups = Arc::clone(&daily.backups);
+        let made = spawn_blocking(move || backups.make_daily()).await;
         match made.map_err(|error| error.to_string()) {
             Ok(Ok(Some(file))) => tracing::info!("today's backup is {}", file.display()),
             Ok(Ok(None)) => {}
@@ -54,12 +49,8 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         drop(Console::open(data.path()).unwrap());
         let folder = data.path().join("backups");
-        let daily = DailyBackup {
-            data_dir: data.path().to_owned(),
-            folder: folder.clone(),
-            keep: 1,
-            delay: BACKUP_CHECK_INTERVAL,
-        };
+        let backups = Arc::new(Backups::new(data.path().to_owned(), folder.clone(), 1));
+        let daily = DailyBackup { backups, delay: BACKUP_CHECK_INTERVAL };
         let making = tokio::spawn(make_daily(Some(daily)));
         sleep(BACKUP_CHECK_INTERVAL / 2).await;
         assert!(!folder.exists());

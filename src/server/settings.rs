@@ -15,7 +15,7 @@ use crate::http::MetricsReaders;
 use crate::limits::Limits;
 use crate::server::admission::AdmissionLimits;
 use crate::server::backups::DailyBackup;
-use crate::store::Retention;
+use crate::store::{Backups, Retention};
 use crate::tls::Identity;
 
 /// The settings of a server.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub hsts: Option<Duration>,
     /// Reverse proxies whose `X-Forwarded-*` headers are trusted.
     pub proxies: Vec<IpNet>,
+    /// The folder of the backups.
+    pub backups: Arc<Backups>,
     /// The daily backup, if one is wanted.
     pub daily_backup: Option<DailyBackup>,
     /// How long an unpaid order of a kiosk stays open.

@@ -166,8 +166,8 @@ impl Store {
         self.write(move |tx| session_table::remove(tx, &token_hashes)).await
     }
 
-    /// Adds entries about logins to the audit trail.
-    pub async fn note_logins(&self, entries: Vec<(Actor, AuditRecord)>) -> Result<(), Reject> {
+    /// Adds entries to the audit trail, about what changes no row.
+    pub async fn note(&self, entries: Vec<(Actor, AuditRecord)>) -> Result<(), Reject> {
         let note = move |tx: &mut WriteTx<'_>| {
             entries.iter().try_for_each(|(actor, record)| audit::note(tx, *actor, record))
         };

@@ -33,13 +33,15 @@ pub enum Action {
     Displace,
     /// The admin with this id typed a code that no device shows.
     WrongCode,
+    /// An admin had a backup made.
+    Backup,
     /// The product's stock was changed by a quantity, for this reason, with this note.
     ChangeStock(StockReason, Option<String>),
 }
 
 impl Action {
     /// The names of all actions, by their numbers.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 14] = [
         "create",
         "update",
         "delete",
@@ -53,6 +55,7 @@ impl Action {
         "displace",
         "change_stock",
         "wrong_code",
+        "backup",
     ];
 
     /// The action's name.
@@ -76,6 +79,7 @@ impl Action {
             Self::Displace => 10,
             Self::ChangeStock(..) => 11,
             Self::WrongCode => 12,
+            Self::Backup => 13,
         }
     }
 
@@ -122,6 +126,7 @@ impl Action {
             10 => Some(Self::Displace),
             11 => Some(Self::ChangeStock(reason?, note)),
             12 => Some(Self::WrongCode),
+            13 => Some(Self::Backup),
             _ => None,
         }
     }
@@ -199,7 +204,7 @@ mod tests {
     #[test]
     fn numbers_are_pinned() {
         let names = "create update delete erase restore login logout failed_login lockout delay displace \
-                     change_stock wrong_code";
+                     change_stock wrong_code backup";
         assert_eq!(Action::NAMES.join(" "), names);
         for (number, name) in (0..).zip(Action::NAMES) {
             let action =
@@ -212,7 +217,7 @@ mod tests {
             };
             assert_eq!(action.fields().as_deref(), fields);
         }
-        assert_eq!(Action::from_stored(13, None, None, None), None, "a number of a later version");
+        assert_eq!(Action::from_stored(14, None, None, None), None, "a number of a later version");
         let subjects: Vec<_> =
             AuditSubject::all().map(|subject| (subject.noun(), subject.number())).collect();
         let pinned = [

@@ -38,24 +38,52 @@ pub fn backup_today(
     folder: &Path,
     keep: usize,
 ) -> Result<Option<PathBuf>, OpenError> {
-    let fail = |error: io::Error| OpenError(format!("{}: {error}", folder.display()));
     let today = timestamp::text(clock())[..DATE.len()].to_owned();
-    let target = folder.join(format!("{BEFORE_DATE}{today}{AFTER_DATE}"));
-    if target.exists() {
+    if named(folder, &today).exists() {
         return Ok(None);
     }
+    make(source, folder, &today, keep).map(Some).map_err(|failure| failure.0)
+}
+
+/// Makes a backup with the present time in its name and removes all such but the newest `keep`.
+pub(super) fn backup_now(
+    source: &Source,
+    folder: &Path,
+    keep: usize,
+) -> Result<PathBuf, BackupFailure> {
+    let digits: String = timestamp::text(clock()).chars().filter(char::is_ascii_digit).collect();
+    let (date, time) = digits.split_at(8);
+    make(source, folder, &format!("{date}T{time}"), keep)
+}
+
+/// Why a backup was not made, and whether only for want of space.
+#[derive(Debug)]
+pub(super) struct BackupFailure(pub(super) OpenError, pub(super) bool);
+
+/// Makes a backup with this stamp in its name and removes all with stamps of that shape but the newest `keep`.
+fn make(
+    source: &Source,
+    folder: &Path,
+    stamp: &str,
+    keep: usize,
+) -> Result<PathBuf, BackupFailure> {
+    let fail = |error: io::Error| {
+        let is_full = error.kind() == io::ErrorKind::StorageFull;
+        BackupFailure(OpenError(format!("{}: {error}", folder.display())), is_full)
+    };
+    let target = named(folder, stamp);
     file_mode::create_dir(folder).map_err(fail)?;
     remove_parts(folder).map_err(fail)?;
     check_space(source.data_dir(), folder).map_err(fail)?;
-    let part = source.copy_into(folder)?;
+    let part = source.copy_into(folder).map_err(|error| BackupFailure(error, false))?;
     part.persist(&target).map_err(|error| fail(error.error))?;
     sync(folder).map_err(fail)?;
-    let mut others = daily_backups(folder).map_err(fail)?;
+    let mut others = backups_like(folder, stamp).map_err(fail)?;
     others.retain(|other| *other != target);
     for old in others.iter().rev().skip(keep.saturating_sub(1)) {
         fs::remove_file(old).map_err(fail)?;
     }
-    Ok(Some(target))
+    Ok(target)
 }
 
 /// Writes a copy of the database to a stream: to one that is no file, whose space nobody checks.
@@ -133,25 +161,37 @@ fn check_space(data_dir: &Path, folder: &Path) -> io::Result<()> {
 
 /// Begins the name of a copy that is being written; the rest is random.
 const PART: &str = ".tillcast-backup-";
-const BEFORE_DATE: &str = "tillcast-";
+const BEFORE_STAMP: &str = "tillcast-";
+/// The stamp of a daily backup, and that of one that an admin asked for, with zeros for all digits.
 const DATE: &str = "0000-00-00";
-const AFTER_DATE: &str = ".db";
+const TIME: &str = "00000000T000000000";
+const AFTER_STAMP: &str = ".db";
+
+fn named(folder: &Path, stamp: &str) -> PathBuf {
+    folder.join(format!("{BEFORE_STAMP}{stamp}{AFTER_STAMP}"))
+}
 
 /// The newest of the daily backups in a folder.
 pub fn newest_backup(folder: &Path) -> io::Result<Option<PathBuf>> {
-    Ok(daily_backups(folder)?.pop())
+    Ok(backups_like(folder, DATE)?.pop())
 }
 
-/// The daily backups in a folder, oldest first.
-fn daily_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_date = |text: &str| {
-        let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
-        shape.eq(DATE.bytes())
+/// All backups in a folder that the server made.
+pub(super) fn all_backups(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok([backups_like(folder, DATE)?, backups_like(folder, TIME)?].concat())
+}
+
+/// The backups in a folder with a stamp of the same shape, oldest first.
+fn backups_like(folder: &Path, stamp: &str) -> io::Result<Vec<PathBuf>> {
+    let shape = |text: &str| {
+        let zero = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
+        text.bytes().map(zero).collect::<Vec<u8>>()
     };
+    let wanted = shape(stamp);
     let is_ours = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str());
-        name.and_then(|name| name.strip_prefix(BEFORE_DATE)?.strip_suffix(AFTER_DATE))
-            .is_some_and(is_date)
+        name.and_then(|name| name.strip_prefix(BEFORE_STAMP)?.strip_suffix(AFTER_STAMP))
+            .is_some_and(|stamp| shape(stamp) == wanted)
     };
     let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let mut found = files.collect::<io::Result<Vec<_>>>()?;

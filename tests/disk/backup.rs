@@ -56,9 +56,9 @@ fn shop() -> TempDir {
     folder
 }
 
-/// Sells over several tills at once and copies the database meanwhile. Returns the number of orders
+/// Sells over several tills at once and has the database copied meanwhile. Returns the number of orders
 /// that were acknowledged when the copy began, and the most that can have been when it ended.
-fn backup_under_load(server: &Server, admin: &Client, product: i64, file: &Path) -> [usize; 2] {
+fn backup_under_load(admin: &Client, product: i64, backup: impl FnOnce()) -> [usize; 2] {
     let sold = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let till = || {
@@ -76,20 +76,36 @@ fn backup_under_load(server: &Server, admin: &Client, product: i64, file: &Path)
             std::thread::yield_now();
         }
         let before = sold.load(Ordering::SeqCst);
-        let backup = server.cli(&["backup", file.to_str().unwrap()], "");
-        assert!(backup.status.success(), "{backup:?}");
+        backup();
         [before, sold.load(Ordering::SeqCst) + tills.len()]
     })
 }
 
 #[test]
 fn a_backup_under_load_is_the_shop_at_one_moment() {
+    is_the_shop_at_one_moment(|server, _, file| {
+        let backup = server.cli(&["backup", file.to_str().unwrap()], "");
+        assert!(backup.status.success(), "{backup:?}");
+    });
+}
+
+#[test]
+fn a_backup_that_an_admin_asks_for_is_so_too() {
+    is_the_shop_at_one_moment(|_, admin, file| {
+        let made = admin.request("POST", "/api/backups", &[], None).expect(201).json();
+        let folder = admin.get("/api/backups").expect(200).json()["folder"].clone();
+        let made = Path::new(folder.as_str().unwrap()).join(made["name"].as_str().unwrap());
+        fs::copy(made, file).unwrap();
+    });
+}
+
+fn is_the_shop_at_one_moment(backup: impl FnOnce(&Server, &Client, &Path)) {
     let server = Server::start();
     let admin = server.admin();
     let tea = product(&admin, 2.5, 1_000_000);
     let folder = tempdir().unwrap();
     let file = folder.path().join("backup.db");
-    let [before, after] = backup_under_load(&server, &admin, tea, &file);
+    let [before, after] = backup_under_load(&admin, tea, || backup(&server, &admin, &file));
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
     let restored =

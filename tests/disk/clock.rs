@@ -25,7 +25,7 @@ use tillcast::domain::{Role, Secret};
 use tillcast::http::MetricsReaders;
 use tillcast::limits::Limits;
 use tillcast::server::{self, Settings};
-use tillcast::store::{self, Console, Retention};
+use tillcast::store::{self, Backups, Console, Retention};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -165,6 +165,7 @@ impl Shop {
             identity: None,
             hsts: None,
             proxies: Vec::new(),
+            backups: Arc::new(Backups::new(data_dir.to_owned(), data_dir.join("backups"), 1)),
             daily_backup: None,
             kiosk_order_expiry: Duration::from_secs(7_200),
             tax: None,

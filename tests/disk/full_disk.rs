@@ -118,3 +118,21 @@ fn a_backup_does_not_fill_the_disk() {
     assert_eq!(backups.read_dir().unwrap().count(), 0);
     assert_eq!(server.stop(), Some(0));
 }
+
+/// The shop needs the space more.
+#[test]
+fn a_backup_does_not_take_the_last_space() {
+    if !is_root() {
+        return;
+    }
+    let disk = Disk::in_memory(20);
+    let server = disk.server();
+    let admin = server.admin();
+    let tea = product(&admin, 2.5, 100);
+    let problem = admin.request("POST", "/api/backups", &[], None).problem(507);
+    assert_eq!(problem["code"], "disk_full");
+    assert!(problem["detail"].as_str().unwrap().contains("a backup needs 16 MiB"), "{problem}");
+    assert_eq!(admin.get("/api/backups").expect(200).json()["data"], json!([]));
+    order(&admin, tea, 1);
+    assert_eq!(admin.get("/api/status").expect(200).json()["disk_full"], false);
+}

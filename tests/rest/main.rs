@@ -11,6 +11,7 @@ mod common;
 
 mod api_documents;
 mod audit;
+mod backups;
 mod bodies;
 mod conditions;
 mod cookies;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::cli::doctor::finding::{Finding, bad, ok, unreadable, warn};
-use crate::cli::serve::daily_backup;
+use crate::cli::serve::backup_folder;
 use crate::config::Config;
 use crate::limits::{BACKUP_AGE_BAD_DAYS, BACKUP_AGE_WARNING_DAYS};
 use crate::store;
@@ -18,13 +18,14 @@ const MAKE: &str =
 
 /// Checks the newest of the daily backups.
 pub(super) fn check(config: &Config, now: i64) -> Vec<Finding> {
-    let Some(daily) = daily_backup(config) else {
+    if config.backup_keep == 0 {
         return vec![ok("daily backups are off (--backup-keep 0)")];
-    };
-    let name = daily.folder.display();
-    let newest = match store::newest_backup(&daily.folder) {
+    }
+    let folder = backup_folder(config);
+    let name = folder.display();
+    let newest = match store::newest_backup(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return vec![unreadable(&daily.folder, &error)];
+            return vec![unreadable(&folder, &error)];
         }
         newest => newest.ok().flatten(),
     };

@@ -12,7 +12,7 @@ use crate::domain::json_schema::{
 };
 use crate::domain::order_schemas::sale_and_stock_schemas;
 use crate::domain::{Code, EntityKind, Role, device};
-use crate::http::{audit, pairing, shop, status};
+use crate::http::{audit, backups, errors, pairing, shop, status};
 use crate::limits::{
     DEVICE_NAME_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, PASSWORD_CHARS, SKU_CHARS_MAX,
     USERNAME_CHARS_MAX,
@@ -140,6 +140,7 @@ fn schemas() -> Value {
     schemas.extend(device_schemas());
     schemas.extend(page_schemas());
     schemas.extend(pairing::schemas());
+    schemas.extend(backups::schemas());
     schemas.extend(shop::schemas());
     let channels = EntityKind::ALL.map(|kind| kind.schema().channel);
     let text = json!({"type": "string"});
@@ -150,6 +151,7 @@ fn schemas() -> Value {
         ("State", object(members([("status", text.clone())]))),
         ("ProblemCode", problem_code()),
         ("Status", status::schema()),
+        ("LoggedError", errors::schema()),
         ("FieldError", field_error()),
         ("Problem", problem()),
         (
@@ -309,6 +311,7 @@ fn page_schemas() -> Map<String, Value> {
     let mut pages = members(names.iter().map(|name| (format!("{name}Page"), object(page(name)))));
     pages.insert("UserPage".to_owned(), object(page("User")));
     pages.insert("DevicePage".to_owned(), object(page("Device")));
+    pages.insert("ErrorPage".to_owned(), object(page("LoggedError")));
     pages.insert("AuditPage".to_owned(), object(page("AuditEntry")));
     let mut events = page("Event");
     events.insert("log".to_owned(), log());
