@@ -4,7 +4,14 @@ import { client, h, onFrame, quantity, ready, recall, remember, show, text, tone
 import { onScan, sameCode } from './scan.js';
 
 /** @typedef {import('./client.js').Row} Row */
-/** @typedef {{ taken: number[], short: boolean[] }} Pick the pieces of each line, and whether there were no more */
+/**
+ * @typedef {object} Pick An order in work: the pieces of each line, whether there were no more of it, the goods for
+ *     which that is true, and the lines that were finished when the server last told.
+ * @property {number[]} taken
+ * @property {boolean[]} short
+ * @property {string} goods
+ * @property {number[]} told
+ */
 
 const RETRY = 5_000;
 
@@ -18,6 +25,8 @@ let picks = recall('picks') || {};
 let unsent = recall('picks unsent') || [];
 let current = recall('pick') || 0;
 let isSending = false;
+/** @type {any} */
+let retry = null;
 const draw = onFrame(render);
 start();
 
@@ -37,21 +46,41 @@ const order = (id) => orders.items.find((one) => one.id === id);
 /** @param {number} id */
 const product = (id) => products.items.find((one) => one.id === id);
 
+/** The numbers of the lines. @param {Row} row @returns {number[]} */
+const numbers = (row) => row.items.map((/** @type {any} */ _, /** @type {number} */ line) => line);
+
 /** @param {Row} row @returns {Pick} */
 function pickOf(row) {
-  const none = { taken: row.items.map(() => 0), short: row.items.map(() => false) };
-  const pick = picks[row.id] && picks[row.id].taken.length === row.items.length ? picks[row.id] : none;
-  for (const line of row.done) pick.taken[line] = row.items[line].quantity;
+  const goods = JSON.stringify(row.items.map((/** @type {any} */ item) => item.product_id));
+  let pick = picks[row.id];
+  if (!pick || pick.goods !== goods) {
+    pick = { goods, taken: row.items.map(() => 0), short: row.items.map(() => false), told: [] };
+  }
+  // Another screen may have ticked a line, or taken the tick away.
+  for (const line of numbers(row)) {
+    const [was, is] = [pick.told.includes(line), row.done.includes(line)];
+    if (is && !was) pick.taken[line] = row.items[line].quantity;
+    else if (was && !is && pick.taken[line] >= row.items[line].quantity) pick.taken[line] = 0;
+  }
+  pick.told = row.done;
   picks[row.id] = pick;
   return pick;
+}
+
+/** The orders that are to be picked: without those that were, though the server does not know that yet. */
+function open() {
+  const picked = unsent.filter(({ patch }) => patch.status).map(({ id }) => id);
+  return orders.items.filter(({ id }) => !picked.includes(id));
 }
 
 /** The numbers of the lines, by the place where their goods lie. @param {Row} row */
 function walk(row) {
   const place = (/** @type {number} */ line) => product(row.items[line].product_id)?.location || '~';
-  const lines = row.items.map((/** @type {any} */ _, /** @type {number} */ line) => line);
-  return lines.sort((/** @type {number} */ a, /** @type {number} */ b) => place(a).localeCompare(place(b), undefined, { numeric: true }) || a - b);
+  return numbers(row).sort((a, b) => place(a).localeCompare(place(b), undefined, { numeric: true }) || a - b);
 }
+
+/** @param {Row} row @param {string} state */
+const linesThatAre = (row, state) => numbers(row).filter((line) => stateOf(row, line) === state);
 
 /** @param {Row} row @param {number} line */
 function stateOf(row, line) {
@@ -62,23 +91,30 @@ function stateOf(row, line) {
 
 function render() {
   const row = order(current);
-  if (current && !row && orders.state === 'live') open(0);
+  const waiting = open();
+  if (orders.state === 'live') {
+    if (current && !row) current = 0;
+    for (const id of Object.keys(picks)) if (!order(Number(id))) delete picks[Number(id)];
+  }
   at('#orders').hidden = !!row;
   at('#lines').hidden = !row;
   at('footer').hidden = !row;
-  at('#nothing').hidden = !!row || orders.items.length > 0 || orders.state !== 'live';
-  at('#title').textContent = row ? text('order_number_is', { number: Number(row.order_number.slice(4)) }) : text('page_pick');
+  at('#nothing').hidden = !!row || waiting.length > 0 || orders.state !== 'live';
+  const number = row && Number(row.order_number.slice(4));
+  at('#title').textContent = number ? text('order_number_is', { number }) : text('page_pick');
   if (row) renderLines(row);
   else {
     show(
       at('#orders'),
-      orders.items,
+      waiting,
       (one) => one.id,
-      (one) => h('li', {}, h('button', { type: 'button', onclick: () => open(one.id) }, h('b'), h('span'), h('small'))),
+      (one) => h('li', {}, h('button', { type: 'button', onclick: () => go(one.id) }, h('b'), h('span'), h('small'))),
       (item, one) => {
         at('b', item).textContent = String(Number(one.order_number.slice(4)));
-        at('span', item).textContent = text('lines_done', { done: one.done.length, lines: one.items.length });
-        at('small', item).textContent = one.notes || '';
+        const done = linesThatAre(one, 'done').length;
+        at('span', item).textContent = text('lines_done', { done, lines: one.items.length });
+        const short = linesThatAre(one, 'short').length > 0 ? text('line_short') : '';
+        at('small', item).textContent = [short, one.notes].filter(Boolean).join(' · ');
       },
     );
   }
@@ -91,7 +127,7 @@ function render() {
 function renderLines(row) {
   const { taken } = pickOf(row);
   const lines = walk(row);
-  const here = lines.find((/** @type {number} */ line) => stateOf(row, line) === 'open');
+  const here = lines.find((line) => stateOf(row, line) === 'open');
   show(
     at('#lines'),
     lines,
@@ -111,15 +147,16 @@ function renderLines(row) {
       at('.unseen', item).textContent = text(`line_${state}`);
     },
   );
-  const open = lines.filter((/** @type {number} */ line) => stateOf(row, line) === 'open').length;
-  const short = lines.filter((/** @type {number} */ line) => stateOf(row, line) === 'short').length;
-  at('#finish').disabled = open > 0;
-  at('#finish').textContent = open > 0 ? text('lines_open', { count: open }) : text(short ? 'give_to_staff' : 'all_picked');
+  const left = linesThatAre(row, 'open').length;
+  const end = linesThatAre(row, 'short').length > 0 ? 'give_to_staff' : 'all_picked';
+  at('#finish').disabled = left > 0;
+  at('#finish').textContent = left > 0 ? text('lines_open', { count: left }) : text(end);
 }
 
-/** @param {number} id */
-function open(id) {
+/** Opens an order, or with 0 the list. @param {number} id */
+function go(id) {
   current = id;
+  scrollTo(0, 0);
   draw();
 }
 
@@ -131,27 +168,25 @@ function take(row, line, more) {
   pick.taken[line] = Math.round((pick.taken[line] + more) * 1000) / 1000;
   pick.short[line] = false;
   tone(1200, 0.08);
-  if (pick.taken[line] >= most) {
-    const done = row.items.map((/** @type {any} */ _, /** @type {number} */ one) => one);
-    change(row.id, { done: done.filter((/** @type {number} */ one) => stateOf(row, one) === 'done') });
-  }
+  if (pick.taken[line] >= most) change(row.id, { done: linesThatAre(row, 'done') });
   draw();
 }
 
 /** @param {string} code */
 function scanned(code) {
   if (at('#wrong').open) return tone(220, 0.5);
+  if (at('#line').open) at('#line').close();
   const found = products.items.find((one) => one.sku === code || sameCode(one.barcode, code));
   const row = order(current);
   if (!row) {
     const number = `ORD-${code.replace(/^ORD-/, '').padStart(10, '0')}`;
-    const named = orders.items.find((one) => one.order_number === number);
-    return named ? open(named.id) : block(text('open_an_order'));
+    const named = open().find((one) => one.order_number === number);
+    return named ? go(named.id) : block(text('open_an_order'));
   }
   if (!found) return block(text('unknown_code', { code }));
-  const lines = walk(row).filter((/** @type {number} */ line) => row.items[line].product_id === found.id);
+  const lines = walk(row).filter((line) => row.items[line].product_id === found.id);
   if (lines.length === 0) return block(text('not_in_order', { name: found.name }));
-  const line = lines.find((/** @type {number} */ one) => stateOf(row, one) !== 'done');
+  const line = lines.find((one) => stateOf(row, one) !== 'done');
   if (line === undefined) return block(text('enough', { name: found.name }));
   if (found.unit === 'piece') take(row, line, 1);
   else openLine(row.id, line);
@@ -173,6 +208,7 @@ function openLine(id, line) {
   const dialog = at('#line');
   const button = (/** @type {string} */ label, /** @type {() => void} */ act) =>
     h('button', { type: 'button', onclick: () => (dialog.close(), act()) }, label);
+  dialog.setAttribute('aria-label', name);
   dialog.replaceChildren(
     h('h2', {}, name),
     ...(left > 1 ? [button(text('take_one'), () => take(row, line, 1))] : []),
@@ -181,7 +217,7 @@ function openLine(id, line) {
     button(text('put_back'), () => {
       pickOf(row).taken[line] = 0;
       pickOf(row).short[line] = false;
-      change(row.id, { done: row.done.filter((/** @type {number} */ one) => one !== line) });
+      change(row.id, { done: linesThatAre(row, 'done') });
       draw();
     }),
     button(text('back'), () => {}),
@@ -191,15 +227,18 @@ function openLine(id, line) {
 
 /** Changes an order as soon as the server can be reached. @param {number} id @param {any} patch */
 function change(id, patch) {
-  const same = unsent.find((one) => one.id === id && !isSending);
+  // The first one may be on its way.
+  const same = unsent.find((one, at) => one.id === id && (at > 0 || !isSending));
   if (same) Object.assign(same.patch, patch);
   else unsent.push({ id, patch });
+  remember('picks unsent', unsent);
   send();
 }
 
 async function send() {
   if (isSending) return;
   isSending = true;
+  clearTimeout(retry);
   try {
     while (unsent.length > 0) {
       const [{ id, patch }] = unsent;
@@ -209,21 +248,21 @@ async function send() {
       unsent = unsent.slice(1);
     }
   } catch {
-    setTimeout(send, RETRY);
+    retry = setTimeout(send, RETRY);
   }
   isSending = false;
   draw();
 }
 
-at('#leave').addEventListener('click', () => open(0));
+at('#leave').addEventListener('click', () => go(0));
 at('#wrong button').addEventListener('click', () => at('#wrong').close());
-at('#wrong').addEventListener('cancel', (/** @type {Event} */ event) => event.preventDefault());
+at('#wrong').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+  if (event.key === 'Escape') event.preventDefault();
+});
 at('#finish').addEventListener('click', () => {
   const row = order(current);
   if (!row) return;
-  const isWhole = row.items.every((/** @type {any} */ _, /** @type {number} */ line) => stateOf(row, line) === 'done');
-  if (isWhole) change(row.id, { status: 'ready' });
-  delete picks[row.id];
-  const next = orders.items.find((one) => one.id > row.id);
-  open(next ? next.id : 0);
+  if (linesThatAre(row, 'done').length === row.items.length) change(row.id, { status: 'ready' });
+  const next = open().find((one) => one.id > row.id);
+  go(next ? next.id : 0);
 });

@@ -7,7 +7,12 @@ const LENGTH_MIN = 4;
 /** A code that comes again within this time was scanned once. */
 const REPEATED_WITHIN = 300;
 
-/** Whether two codes name the same article: an EAN-13 that begins with 0 is the UPC-A without it. @param {string | null} one @param {string} other */
+/**
+ * Whether two codes name the same article: an EAN-13 that begins with 0 is the UPC-A without it.
+ *
+ * @param {string | null} one
+ * @param {string} other
+ */
 export function sameCode(one, other) {
   const bare = (/** @type {string} */ code) => (code.length === 13 ? code.replace(/^0/, '') : code);
   return !!one && bare(one) === bare(other);
@@ -30,6 +35,8 @@ export function onScan(listener) {
     if (now - last > TYPED_WITHIN) code = '';
     last = now;
     if (event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey) {
+      // A blank within a code must not press the button that has the focus.
+      if (code && event.target instanceof HTMLButtonElement) event.preventDefault();
       code += event.key;
       return;
     }

@@ -86,6 +86,16 @@ const CLOCK: &str = "{
     };
 }";
 
+/// Counts the tones of a page.
+const LISTENER: &str = "{
+    window.tones = 0;
+    const create = AudioContext.prototype.createOscillator;
+    AudioContext.prototype.createOscillator = function () {
+        window.tones += 1;
+        return create.call(this);
+    };
+}";
+
 /// A browser with its driver and its profile; dropping it ends both.
 pub(crate) struct Browser {
     runtime: Runtime,
@@ -240,10 +250,13 @@ impl Browser {
         Pid::from_child(&self.driver.process)
     }
 
-    /// Waits until a JavaScript condition holds; the page may change meanwhile.
+    /// Waits until a JavaScript condition, with `await` or without, holds; the page may change meanwhile.
     #[track_caller]
     pub(crate) fn wait_until(&self, condition: &str) {
-        let body = format!("try {{ return !!({condition}); }} catch {{ return false; }}");
+        let look = format!(
+            "async () => {{ try {{ return !!({condition}); }} catch {{ return false; }} }}"
+        );
+        let body = format!("return ({look})();");
         let begun = Instant::now();
         let holds = async {
             loop {
@@ -367,6 +380,11 @@ impl Browser {
         self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
     }
 
+    /// Has the pages that are opened from now on count their tones, in `tones`.
+    pub(crate) fn count_the_tones(&self) {
+        self.before_each_page(LISTENER);
+    }
+
     /// Gives the pages that are opened from now on a clock that `skip` can move.
     pub(crate) fn take_the_clock(&self) {
         self.before_each_page(CLOCK);
@@ -419,6 +437,14 @@ impl Browser {
         serde_json::from_value(findings).unwrap()
     }
 
+    /// Takes a picture of what is seen, which has to be without a barrier.
+    #[track_caller]
+    pub(crate) fn inspect(&self, name: &str) {
+        self.picture(name);
+        let barriers = self.barriers();
+        assert!(barriers.is_empty(), "{name}: {barriers:#?}");
+    }
+
     /// What the console had of pages so far, without the requests that failed: those are the server's answers.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let log = self.vendor("se/log", json!({"type": "browser"}));
@@ -427,10 +453,20 @@ impl Browser {
         bad.map(|entry| format!("{}: {}", entry["source"], entry["message"])).collect()
     }
 
+    /// A page that changes may have replaced or covered the element meanwhile, so it is looked for again.
     #[track_caller]
     fn click_at(&self, place: Locator<'_>) {
-        let element = self.wait(self.found(place));
-        self.wait(element.click());
+        let begun = Instant::now();
+        let click = async {
+            loop {
+                let clicked = async { self.client.find(place).await?.click().await }.await;
+                if clicked.is_ok() || begun.elapsed() > PATIENCE {
+                    return clicked;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        self.wait(click);
     }
 
     /// Waits for such an element.

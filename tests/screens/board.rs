@@ -5,15 +5,6 @@ use super::common::Server;
 use super::shop::{self, ESPRESSO, PIE, SANDWICH, SOUP};
 use serde_json::json;
 
-/// Counts the tones of a page.
-const LISTENER: &str = "
-    window.tones = 0;
-    const createOscillator = AudioContext.prototype.createOscillator;
-    AudioContext.prototype.createOscillator = function () {
-        window.tones += 1;
-        return createOscillator.call(this);
-    };";
-
 /// A shop with goods and a board for this role.
 fn open(role: &str) -> (Server, Browser) {
     let server = Server::with_users(&[role], &[]);
@@ -25,7 +16,7 @@ fn open(role: &str) -> (Server, Browser) {
 fn board(server: &Server, role: &str) -> Browser {
     let browser = Browser::of(server);
     browser.take_the_clock();
-    browser.before_each_page(LISTENER);
+    browser.count_the_tones();
     browser.log_in(&server.login(role));
     browser.open("/board");
     browser.wait_for_text("shop-status", "Live");
@@ -168,6 +159,7 @@ fn the_last_ten_bumps_can_be_called_back() {
     let listed = browser.texts("#recalls li");
     assert_eq!(listed.len(), 10, "{listed:?}");
     assert_eq!(listed[0], "11 → New");
+    browser.inspect("board-recall-monitor");
     browser.click("#recalls li button");
     shop::wait_for(&admin, 11, "status", &json!("pending"));
     // What a card does follows its order, which has moved since.

@@ -17,6 +17,7 @@ mod harness;
 mod kills;
 mod login;
 mod offline;
+mod pick;
 mod pictures;
 mod sell;
 mod shop;

@@ -3,14 +3,14 @@
 use super::common::Client;
 use serde_json::{Value, json};
 
-/// Name, category, price and place of its goods. The first has the number 1.
-const GOODS: [(&str, &str, f64, &str); 6] = [
-    ("Espresso", "Drinks", 2.2, "B1"),
-    ("Cappuccino", "Drinks", 3.2, "B1"),
-    ("Lemonade with fresh mint", "Drinks", 3.5, "C4"),
-    ("Cheese sandwich", "Food", 5.5, "A10"),
-    ("Tomato soup", "Food", 4.9, "A2"),
-    ("Apple pie", "Cakes", 3.9, "A3"),
+/// Name, category, price, place and barcode of its goods. The first has the number 1.
+const GOODS: [(&str, &str, f64, &str, &str); 6] = [
+    ("Espresso", "Drinks", 2.2, "B1", "036000291452"),
+    ("Cappuccino", "Drinks", 3.2, "B1", "4006381333931"),
+    ("Lemonade with fresh mint", "Drinks", 3.5, "C4", "4012345000016"),
+    ("Cheese sandwich", "Food", 5.5, "A10", "4012345000023"),
+    ("Tomato soup", "Food", 4.9, "A2", "4012345000030"),
+    ("Apple pie", "Cakes", 3.9, "A3", "4012345000047"),
 ];
 
 pub(crate) const ESPRESSO: usize = 1;
@@ -20,10 +20,10 @@ pub(crate) const PIE: usize = 6;
 
 /// Its goods, in an empty shop.
 pub(crate) fn add_goods(admin: &Client) {
-    for (at, (name, category, price, location)) in GOODS.iter().enumerate() {
+    for (at, (name, category, price, location, barcode)) in GOODS.iter().enumerate() {
         let product = json!({
             "name": name, "sku": format!("SKU-{}", at + 1), "status": "published", "price": price,
-            "currency": "USD", "category": category, "location": location, "stock": null,
+            "currency": "USD", "category": category, "location": location, "barcode": barcode, "stock": null,
         });
         admin.post("/api/products", &product).expect(201);
     }
