@@ -83,9 +83,9 @@ function render() {
     (product) => product.id,
     (product) => h('button', { type: 'button', onclick: () => take(product.id, -1) }),
     (button, product) => {
-      const count = quantity(basket.get(product.id) || 0);
-      button.textContent = `${count} × ${product.name} ✕`;
-      button.setAttribute('aria-label', text('one_less', { name: product.name }));
+      const shown = `${quantity(basket.get(product.id) || 0)} × ${product.name} ✕`;
+      button.textContent = shown;
+      button.setAttribute('aria-label', `${shown} ${text('one_less', { name: product.name })}`);
     },
   );
   at('#order').textContent = text('order_for', { amount: money(total(chosen), terms.currency) });

@@ -12,6 +12,7 @@ mod browser;
 mod common;
 
 mod board;
+mod customers;
 mod docs;
 mod harness;
 mod kills;
@@ -21,3 +22,5 @@ mod pick;
 mod pictures;
 mod sell;
 mod shop;
+mod sizes;
+mod status;

@@ -1,0 +1,66 @@
+//! Guards the line that every page has: it tells the truth about the connection.
+
+use super::browser::Browser;
+use super::common::{Server, free_address};
+use super::shop::{self, PIE};
+use rustix::process::Signal;
+use serde_json::json;
+
+/// Keeps all that the line has said.
+const RECORDER: &str = "
+    window.told = [];
+    const line = document.querySelector('shop-status');
+    new MutationObserver(() => told.push(line.innerText)).observe(line, { childList: true, characterData: true, subtree: true });";
+
+fn open(server: &Server) -> Browser {
+    let browser = Browser::of(server);
+    browser.take_the_clock();
+    browser.log_in(&server.login("kitchen"));
+    browser.open("/board");
+    browser.wait_for_text("shop-status", "Live");
+    browser
+}
+
+#[test]
+fn a_server_that_is_away_is_told() {
+    let address = free_address().to_string();
+    let mut server = Server::with_users(&["kitchen"], &["--listen", &address]);
+    shop::add_goods(&server.admin());
+    let browser = open(&server);
+    // Another page of this browser has a sale to send.
+    let sale = json!({"client_id": "a-sale", "items": [{"product_id": PIE, "quantity": 1}]});
+    browser.run(
+        "return import('/client.js').then(({ connect }) => window.other = connect()).then(() => {})",
+        &[],
+    );
+    browser.run(RECORDER, &[]);
+    assert_eq!(server.stop(), Some(0));
+    browser.wait_for_text("shop-status", "Offline for 0 s");
+    browser.wait_for_text("shop-status", "Offline for 2 s");
+    browser.run("return other.outbox.add(arguments[0]).then(() => {})", &[sale]);
+    browser.wait_for_text("shop-status", "1 waiting");
+    browser.picture("status-monitor");
+    let server = server.again();
+    shop::order(&server.admin(), &[(PIE, 1)]);
+    browser.run("dispatchEvent(new Event('online'))", &[]);
+    browser.wait_for_text("shop-status", "Live");
+    let told = browser.run("return told", &[]);
+    let catches_up = |line: &serde_json::Value| line.as_str().unwrap().starts_with("Catching up");
+    assert!(told.as_array().unwrap().iter().any(catches_up), "{told}");
+    browser.wait_for_text("article", "Apple pie");
+}
+
+/// The socket stays open and hears nothing, as behind a Wi-Fi that is gone.
+#[test]
+fn a_server_that_says_nothing_is_told() {
+    let server = Server::with_users(&["kitchen"], &[]);
+    let browser = open(&server);
+    server.signal(Signal::STOP);
+    // The page asks whether the socket still lives, and waits for three seconds.
+    browser.run("dispatchEvent(new Event('focus'))", &[]);
+    browser.skip(3);
+    browser.wait_for_text("shop-status", "Offline");
+    server.signal(Signal::CONT);
+    browser.run("dispatchEvent(new Event('online'))", &[]);
+    browser.wait_for_text("shop-status", "Live");
+}
