@@ -21,11 +21,14 @@ async function start() {
   const [me, demo] = await Promise.all(['/api/auth/me', '/api/demo'].map(read));
   const logins = demo.status === 200 ? demo.body.data : [];
   offer(logins);
-  if (me.status === 200) return show((me.body.user || me.body.device).role);
+  if (me.status === 200) return me.body.user && !location.search ? show(me.body.user.role) : enter(roleOf(me.body));
   at('#login').hidden = false;
   // In a demo nobody types, so no keyboard covers a phone's screen.
   at(logins.length ? '#demo button' : '#login input').focus();
 }
+
+/** @param {any} me */
+const roleOf = (me) => (me.user || me.device).role;
 
 /** @param {string} path */
 const read = (path) => client.request('GET', path).catch(() => ({ status: 0, body: null }));
@@ -41,9 +44,11 @@ function offer(logins) {
 /** @param {{ username: string, password: string }} login */
 async function logIn(login) {
   try {
-    const { status, body } = await client.request('POST', '/api/auth/login', login);
+    const { status, body, retryAfter } = await client.request('POST', '/api/auth/login', login);
     if (status === 200) return enter(body.user.role);
-    at('#wrong').textContent = status === 401 ? text('wrong_login') : body.detail;
+    const minutes = Math.ceil(retryAfter / 60_000);
+    const later = status === 429 ? text('login_later', { minutes }) : body.detail;
+    at('#wrong').textContent = status === 401 ? text('wrong_login') : later;
   } catch {
     at('#wrong').textContent = text('not_reached');
   }

@@ -39,6 +39,37 @@ fn a_page_that_needs_a_login_comes_back_after_it() {
     browser.wait_until("location.pathname === '/numbers'");
 }
 
+/// Somebody may send a link that looks like the shop's.
+#[test]
+fn a_login_leads_to_no_other_server_and_no_other_roles_page() {
+    let server = Server::with_users(&["staff"], &[]);
+    let browser = Browser::of(&server);
+    browser.log_in(&server.login("staff"));
+    for foreign in ["//shop.example/board", "https://shop.example/", "/admin", "/board/../admin"] {
+        let query = foreign.replace('/', "%2F");
+        browser.open(&format!("/?next={query}"));
+        browser.wait_until("location.pathname === '/sell'");
+    }
+    browser.open("/?next=%2Fboard");
+    browser.wait_until("location.pathname === '/board'");
+}
+
+#[test]
+fn a_person_hears_when_to_come_back_after_too_many_wrong_passwords() {
+    let server = Server::with_users(&["staff"], &[]);
+    for _ in 0..5 {
+        server.anonymous().try_login("staff", "a wrong password").expect(401);
+    }
+    let browser = Browser::of(&server);
+    browser.open("/");
+    browser.wait_until("document.activeElement.name === 'username'");
+    browser.type_into("[name=username]", "staff");
+    browser.type_into("[name=password]", &password_of("staff"));
+    browser.press("Log in");
+    browser.wait_for_text("#wrong", "Too many tries. Please try again in 15 min.");
+    browser.inspect("login-refused-monitor");
+}
+
 /// The first minute of somebody who tries Tillcast: a button, and a shop at work.
 #[test]
 fn each_button_of_the_demo_leads_to_a_screen_at_work() {

@@ -80,6 +80,7 @@ export default {
   lines_open: '{count} Zeilen offen',
   log_in: 'Anmelden',
   log_out: 'Abmelden',
+  login_later: 'Zu viele Versuche. Bitte in {minutes} min noch einmal.',
   new_code: 'Neuer Code',
   new_order: 'Neue Bestellung {number}.',
   next_customer: 'Nächster Kunde',

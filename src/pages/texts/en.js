@@ -80,6 +80,7 @@ export default {
   lines_open: '{count} lines open',
   log_in: 'Log in',
   log_out: 'Log out',
+  login_later: 'Too many tries. Please try again in {minutes} min.',
   new_code: 'New code',
   new_order: 'New order {number}.',
   next_customer: 'Next customer',

@@ -80,6 +80,7 @@ export default {
   lines_open: '{count} líneas pendientes',
   log_in: 'Entrar',
   log_out: 'Salir',
+  login_later: 'Demasiados intentos. Inténtelo de nuevo en {minutes} min.',
   new_code: 'Nuevo código',
   new_order: 'Pedido nuevo {number}.',
   next_customer: 'Siguiente cliente',
