@@ -350,17 +350,15 @@ const fn page(path: &'static str, handler: Handler) -> Route {
 
 /// The routes of a path, and its parameters; `None` if there is no such path.
 pub(super) fn of_path(path: &str) -> Option<(&'static [Route], PathParameters)> {
-    if crate::pages::find(path).is_some() {
-        return Some((ASSETS, PathParameters::default()));
-    }
     // Most paths are a row's, letter by letter: to compare them takes a tenth of reading all templates.
     let own = ROUTES.iter().position(|row| row.path == path && !path.contains('{'));
-    let (start, parameters) = match own {
-        Some(start) => (start, PathParameters::default()),
-        None => ROUTES
-            .iter()
-            .enumerate()
-            .find_map(|(start, row)| Some((start, path::read(row.path, path)?)))?,
+    let of_template = || {
+        let mut rows = ROUTES.iter().enumerate();
+        rows.find_map(|(start, row)| Some((start, path::read(row.path, path)?)))
+    };
+    let found = own.map(|start| (start, PathParameters::default())).or_else(of_template);
+    let Some((start, parameters)) = found else {
+        return crate::pages::find(path).map(|_| (ASSETS, PathParameters::default()));
     };
     let rows = &ROUTES[start..];
     let end = rows.iter().position(|row| row.path != rows[0].path).unwrap_or(rows.len());
