@@ -5,6 +5,7 @@ mod cookie;
 mod credentials;
 mod devices;
 pub mod hosts;
+mod login;
 mod login_journal;
 mod login_throttle;
 pub mod origin;
@@ -14,6 +15,7 @@ pub mod pairing_table;
 pub mod password;
 pub mod session;
 pub mod sessions;
+mod setup;
 mod token;
 
 use std::hash::RandomState;
@@ -22,12 +24,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::domain::{Precondition, Reject, Role, Secret, User};
-use crate::limits::{DEVICE_COOKIE_AGE, HashCost};
+use crate::limits::HashCost;
 use crate::metrics::Metrics;
-use crate::store::{
-    Action, Actor, Caller, KnownClient, LoggedIn, LoginClient, NewPassword, NewSession, Store,
-    TokenHash, UserPatch, UserUpdate,
-};
+use crate::store::{Action, Actor, Caller, NewPassword, Store, TokenHash, UserPatch, UserUpdate};
 use crate::throttle::Owner;
 
 use bearer::Bearer;
@@ -38,6 +37,7 @@ use pairing_table::PairingTable;
 use password::Hasher;
 use session::{Lifetimes, NoSession, Session};
 use sessions::Sessions;
+pub use setup::{SetupRefused, setup_code};
 pub use token::{device_token, hash_request, one_time_password};
 
 /// The session of a request's token or cookie.
@@ -116,59 +116,6 @@ impl Auth {
     /// The session cookie's name, for clients that come over TLS or not.
     pub fn cookie_name(&self, secure: bool) -> &str {
         self.cookie.name(secure)
-    }
-
-    /// Checks a name and a password; returns the user and the values of `Set-Cookie`: of the session, and of the
-    /// browser, by which it will be known. Ends the sessions that the same browser had before, so that no token
-    /// from before the login stays valid.
-    pub async fn login(
-        &self,
-        username: String,
-        password: Secret,
-        from: ClientAddr,
-        cookie_lines: &[&[u8]],
-    ) -> Result<(User, [String; 2]), Denied> {
-        let hashes = |cookie: &Cookie| -> Vec<TokenHash> {
-            let tokens = cookie.tokens(from.secure, cookie_lines.iter().copied());
-            tokens.map(|token| token::hash(&token)).collect()
-        };
-        let browser = hashes(&self.device_cookie);
-        let client = LoginClient { address: from.address.into(), browser };
-        let source = match self.store.known_client(username.clone(), client.clone()).await? {
-            KnownClient::Browser(token) => Source::Own(token),
-            KnownClient::Address => Source::Known(client.address),
-            KnownClient::Unknown => Source::Stranger(client.address),
-        };
-        let owner = Owner::Address(client.address);
-        let stranger = Actor { principal_id: None, address: Some(from.address) };
-        let (_, (password_hash, renewed_hash)) =
-            self.verify_credentials(&username, password, source, owner, stranger).await?;
-        let token = token::generate().ok_or(Reject::Unavailable)?;
-        let browser_token = token::generate().ok_or(Reject::Unavailable)?;
-        let is_device = |hash: &TokenHash| {
-            self.sessions.find(hash).is_ok_and(|session| session.principal.is_device())
-        };
-        let (devices, replaced) = hashes(&self.cookie).into_iter().partition(is_device);
-        let new = NewSession {
-            token_hash: token::hash(&token),
-            username,
-            password_hash,
-            renewed_hash,
-            replaced,
-            client,
-            browser_token: token::hash(&browser_token),
-        };
-        let added = self.store.add_session(new, self.sessions.room()).await?;
-        let LoggedIn { user, displaced } = added.ok_or(Denied::Wrong)?;
-        let (actor, now) = (Actor { principal_id: Some(user.id), ..stranger }, Instant::now());
-        self.journal.note(Action::Login, user.id, actor, now);
-        for owner in displaced {
-            self.journal.note(Action::Displace, owner, actor, now);
-        }
-        self.end_sessions(from, devices).await?;
-        let session = self.cookie.set(&token, self.lifetimes.max, from.secure);
-        let device = self.device_cookie.set(&browser_token, DEVICE_COOKIE_AGE, from.secure);
-        Ok((user, [session, device]))
     }
 
     /// Ends the sessions of a request's cookie; returns the value of `Set-Cookie` that removes the cookie.

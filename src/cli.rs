@@ -15,6 +15,7 @@ mod log_rate_limit;
 mod logging;
 mod privileges;
 mod serve;
+mod setup;
 mod terminal;
 mod users;
 
@@ -81,6 +82,7 @@ fn execute(command: Command, config: &Config) -> Result<(), Failure> {
     let done = match command {
         Command::Serve => return serve::run(config),
         Command::Demo { rate } => demo::run(config, rate),
+        Command::Setup => setup::run(config),
         Command::UserAdd { name, role } => users::add(data_dir, cost, &name, &role),
         Command::UserList => users::list(data_dir),
         Command::UserPasswd { name, random } => users::passwd(data_dir, cost, &name, random),

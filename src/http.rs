@@ -26,6 +26,7 @@ mod request;
 mod route;
 mod routes;
 mod sales;
+mod setup;
 mod shop;
 mod status;
 mod users;

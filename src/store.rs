@@ -30,6 +30,7 @@ mod integrity;
 mod kiosk_orders;
 mod known_clients;
 mod list;
+mod logins;
 mod long_read;
 mod marks;
 mod numbers;
@@ -45,6 +46,7 @@ mod save;
 mod schema;
 mod session;
 mod session_table;
+mod setup;
 mod shop_profile;
 mod start;
 #[cfg(test)]
@@ -78,6 +80,7 @@ pub use session::{
     Credential, LoggedIn, LoginClient, NewSession, Revocation, SessionChange, SessionRoom,
     SessionUse, StoredSession, TokenHash,
 };
+pub use setup::SetupCode;
 pub use start::{OpenedStore, open};
 pub use users::{LoginCandidate, NewPassword, NewUser, UserPatch, UserUpdate};
 pub use writer::CommitSinks;

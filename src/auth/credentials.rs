@@ -49,7 +49,7 @@ impl Auth {
 
     /// Counts a wrong password and records it, with the user's id and without the name that was given: it may be a
     /// password in the wrong field.
-    fn note_failure(&self, attempt: &Attempt, user_id: Option<i64>, actor: Actor) {
+    pub(super) fn note_failure(&self, attempt: &Attempt, user_id: Option<i64>, actor: Actor) {
         let now = Instant::now();
         self.metrics.logins_rejected.inc();
         let Brakes { refuses, delays } = self.throttle.record_failure(attempt, now);
@@ -76,7 +76,11 @@ impl Auth {
     ///
     /// The failures are checked again once the permit is there, so that parallel guesses get no more tries
     /// than sequential ones.
-    async fn admit(&self, attempt: &Attempt, owner: Owner) -> Result<HashPermit, Denied> {
+    pub(super) async fn admit(
+        &self,
+        attempt: &Attempt,
+        owner: Owner,
+    ) -> Result<HashPermit, Denied> {
         let mut has_waited = false;
         loop {
             if let Some(wait) = self.check_failures(attempt, has_waited)? {

@@ -83,7 +83,7 @@ pub fn address_towards(client: IpAddr) -> Option<IpAddr> {
 }
 
 /// Whether other machines can use an address as it is: one of a link needs the name of the client's interface, too.
-fn is_reachable(address: &IpAddr) -> bool {
+pub fn is_reachable(address: &IpAddr) -> bool {
     let is_of_link = match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),

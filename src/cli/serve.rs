@@ -1,6 +1,5 @@
-//! `tillcast serve`: starts the log, the runtime and the server, and creates the first admin.
+//! `tillcast serve`: starts the log, the runtime and the server, and prints the link of the first start.
 
-use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,20 +10,18 @@ use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavi
 use tokio::runtime::Runtime;
 
 use crate::auth::session::Lifetimes;
-use crate::auth::{one_time_password, password};
 use crate::cli::address::is_in_the_clear;
 use crate::cli::announce::Announcement;
 use crate::cli::failure::Failure;
 use crate::cli::limits;
 use crate::cli::logging;
 use crate::cli::privileges;
-use crate::cli::terminal::explain;
+use crate::cli::setup;
 use crate::config::{Config, ConfigErrors};
-use crate::domain::Role;
 use crate::limits::{BACKUP_CHECK_INTERVAL, FILES_RESERVED};
 use crate::metrics::Metrics;
 use crate::server::{self, DailyBackup, Server, Settings};
-use crate::store::{self, Backups, Console, Retention};
+use crate::store::{self, Backups, Retention};
 use crate::tls::{Files, Identity};
 
 /// The sockets and the identity that a server starts with, in addition to its settings.
@@ -76,7 +73,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         let settings = Settings { identity: identity.clone(), ..settings(config) };
         let opened = Server::open(&settings, sockets, metrics)?;
-        make_first_admin(config)?;
+        setup::at_start(config, &opened.addresses)?;
         if is_in_the_clear(config, &opened.addresses) {
             tracing::warn!(
                 "passwords and sessions cross the network in the clear: tillcast cert issues a certificate for \
@@ -188,18 +185,4 @@ pub(super) fn runtime(workers: usize) -> Result<Runtime, String> {
     };
     let built = builder.worker_threads(workers.max(1)).enable_all().build();
     built.map_err(|error| format!("the runtime could not be started: {error}"))
-}
-
-/// Creates the first admin of a new data directory, and prints the password once.
-fn make_first_admin(config: &Config) -> Result<(), String> {
-    let store = Console::open(&config.data_dir).map_err(|error| error.to_string())?;
-    if !store.has_no_user().map_err(explain)? {
-        return Ok(());
-    }
-    let no_randomness = || "the system gives no random bytes".to_owned();
-    let password = one_time_password().ok_or_else(no_randomness)?;
-    let hash = password::hash(&password, config.limits.hash).ok_or_else(no_randomness)?;
-    store.add_user("admin", Role::Admin, &hash).map_err(explain)?;
-    let line = format!("first start: user admin, password {}", password.0);
-    writeln!(io::stderr(), "{line}").map_err(|error| format!("standard error: {error}"))
 }

@@ -12,6 +12,8 @@ pub enum Command {
         /// Actions per second, 0.1 to 1000.
         rate: f64,
     },
+    /// Print a link by which somebody becomes the first admin.
+    Setup,
     /// Add a user, with a password from the terminal or standard input.
     UserAdd {
         /// The new user's name, not empty.

@@ -59,7 +59,8 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
         words: "serve",
         operand: None,
         summary: "Serve the shop. This is the command when none is named.",
-        details: "The first start creates the shop and its user admin, whose password it prints once. \
+        details: "While the shop has no admin, each start prints a link: whoever opens it within a day becomes \
+                  the admin and sets up the shop. \
                   SIGTERM and SIGINT stop the server after its clients have left. SIGHUP makes it read the \
                   log level, the certificate and its key again; other settings that have changed are named \
                   in the log and need a restart.",
@@ -96,6 +97,15 @@ pub(super) static COMMANDS: &[CommandSpec] = &[
             "config",
         ]),
         start: || Command::Demo { rate: 5.0 },
+    },
+    CommandSpec {
+        words: "setup",
+        operand: None,
+        summary: "Print a link by which somebody sets up the shop and becomes its first admin.",
+        details: "The link works once, for a day, and earlier ones work no more. It is refused when the shop has \
+                  an admin. It works while the server runs. In a data directory without a shop it creates one.",
+        settings: Some(&["listen", "data-dir", "tls-cert", "tls-key", "config"]),
+        start: || Command::Setup,
     },
     CommandSpec {
         words: "user add",

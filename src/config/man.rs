@@ -38,8 +38,8 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("tillcast demo", "Serve a temporary shop with simulated sales."),
     ("tillcast serve --data-dir /srv/shop", "Serve the shop in /srv/shop, on port 3000."),
     (
-        "sudo tillcast user passwd admin --random --data-dir /var/lib/tillcast",
-        "Give the first user of the Debian package a password.",
+        "sudo tillcast setup --data-dir /var/lib/tillcast",
+        "Print the link by which somebody sets up the shop of the Debian package.",
     ),
     (
         "tillcast events --follow --data-dir /srv/shop",

@@ -53,6 +53,8 @@ codes! {
     WrongCredentials, "wrong_credentials", "The user name or the password is wrong.";
     NoPairing, "no_pairing", "The request has no cookie of a pairing.";
     PairingEnded, "pairing_ended", "The pairing has expired or was lost, or its device was deleted.";
+    WrongSetupCode, "wrong_setup_code", "No link of the first start has this code; `tillcast setup` prints a new one.";
+    SetupEnded, "setup_ended", "The shop has an admin, or the link has expired; `tillcast setup` prints a new one.";
     CodeUsed, "code_used", "The code of the pairing was used before.";
     RoleNotAllowed, "role_not_allowed", "Your role has no right to do this.";
     MetricsNotAllowed, "metrics_not_allowed", "The metrics are not for this client; see --metrics.";

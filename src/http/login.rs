@@ -110,7 +110,7 @@ pub(super) fn brief(Device { id, name, role, .. }: &Device) -> Value {
 }
 
 /// The user of a session, as JSON.
-fn show(user: &User) -> String {
+pub(super) fn show(user: &User) -> String {
     #[derive(Serialize)]
     struct Shown<'u> {
         id: i64,

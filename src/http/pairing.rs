@@ -37,7 +37,7 @@ impl Api {
         let opened = self.auth.open_pairing(request.client, user_agent)?;
         let expires_at = timestamp::text(opened.expires_at);
         let shown = Shown { code: &opened.code, expires_at, poll_after_ms: PAIRING_POLL_MS };
-        let mut reply = made(to_json(&shown), "/api/pairing");
+        let mut reply = reply::made(to_json(&shown), "/api/pairing");
         reply::set(&mut reply, header::SET_COOKIE, &opened.cookie);
         Ok(reply)
     }
@@ -118,7 +118,7 @@ impl Api {
         let (body, _) = request.json_object(BODY_BYTES_MAX).await?;
         let new = NewDevice::read(body)?;
         let device = self.auth.approve_pairing(&typed, self.caller(request)?, new).await?;
-        Ok(made(device.body, &format!("/api/devices/{}", device.id)))
+        Ok(reply::made(device.body, &format!("/api/devices/{}", device.id)))
     }
 }
 
@@ -126,13 +126,6 @@ impl Api {
 fn is_full_name(host: &str) -> bool {
     let labels = host.trim_end_matches('.').rsplit_once('.');
     labels.is_some_and(|(_, last)| !last.eq_ignore_ascii_case("local"))
-}
-
-/// `201` with the path of what was made.
-fn made(body: String, location: &str) -> Reply {
-    let mut reply = reply::plain(StatusCode::CREATED, "application/json", body);
-    reply::set(&mut reply, header::LOCATION, location);
-    reply
 }
 
 /// A browser's own name for itself, to be shown to an admin: it is the client's text, so it is cut, and every

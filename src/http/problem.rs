@@ -124,7 +124,8 @@ pub(super) fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedRequest | Code::NotJson | Code::TooDeep | Code::NoHandshake
         | Code::AmbiguousSession => StatusCode::BAD_REQUEST,
-        Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials | Code::NoPairing => StatusCode::UNAUTHORIZED,
+        Code::NotLoggedIn | Code::SessionEnded | Code::WrongCredentials | Code::NoPairing
+        | Code::WrongSetupCode => StatusCode::UNAUTHORIZED,
         Code::RoleNotAllowed | Code::OriginNotAllowed | Code::MetricsNotAllowed => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -135,7 +136,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::ClientIdReused | Code::ShopFixed | Code::Duplicate | Code::TooManyDevices | Code::CodeUsed
         | Code::LastAdmin | Code::BackupRunning => StatusCode::CONFLICT,
         Code::BackupFailed => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::SaleDeleted | Code::PairingEnded => StatusCode::GONE,
+        Code::SaleDeleted | Code::PairingEnded | Code::SetupEnded => StatusCode::GONE,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

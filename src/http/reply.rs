@@ -165,6 +165,13 @@ pub(super) fn versioned(status: StatusCode, body: String, version: i64) -> Reply
     reply
 }
 
+/// `201` with the path of what was made.
+pub(super) fn made(body: String, location: &str) -> Reply {
+    let mut reply = plain(StatusCode::CREATED, "application/json", body);
+    set(&mut reply, header::LOCATION, location);
+    reply
+}
+
 /// `304` with the tag of the version, if the client has it already.
 pub(super) fn not_modified(request: &HeaderMap, version: i64) -> Option<Reply> {
     if !has_version(request, version) {

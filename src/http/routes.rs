@@ -119,6 +119,15 @@ pub(super) static ROUTES: &[Route] = &[
         handler: |api, request| Box::pin(api.login(request)),
     },
     Route {
+        method: Method::POST, path: "/api/setup", access: Access::Public, query: NO_QUERY,
+        request: RequestBody::Json("Setup"), response: ResponseBody::Made("UserSession"),
+        rules: &[
+            Code::WrongSetupCode, Code::SetupEnded, Code::TooManyLogins, Code::Duplicate, Code::ShopFixed,
+        ],
+        id: "setUp", summary: "Make the first admin, by the link of the first start, and log in",
+        handler: |api, request| Box::pin(api.set_up(request)),
+    },
+    Route {
         method: Method::POST, path: "/api/auth/logout", access: Access::LoggedIn, query: NO_QUERY,
         request: RequestBody::None, response: ResponseBody::Nothing, rules: &[],
         id: "logout", summary: "Log out; a device is removed",

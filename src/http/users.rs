@@ -98,8 +98,7 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
     for (name, value) in body {
         let set = match (name.as_str(), value) {
             ("username", Value::String(text)) => {
-                let name = normalize(text);
-                check_line(&name, 1, USERNAME_CHARS_MAX).map(|()| fields.username = Some(name))
+                read_username(text).map(|name| fields.username = Some(name))
             }
             ("role", Value::String(text)) => match Role::named(&text) {
                 Some(role) => {
@@ -109,8 +108,7 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
                 None => Err(one_of(Role::ALL.map(Role::name))),
             },
             ("password", Value::String(text)) => {
-                let password = Secret(normalize(text));
-                password::check(&password).map(|()| fields.password = Some(password))
+                read_password(text).map(|password| fields.password = Some(password))
             }
             ("disabled", Value::Bool(disabled)) if !new => {
                 fields.disabled = Some(disabled);
@@ -131,4 +129,16 @@ fn read(body: Map<String, Value>, new: bool) -> Result<UserFields, Problem> {
         errors.extend(set.err().map(|wrong| wrong.at(name)));
     }
     if errors.is_empty() { Ok(fields) } else { Err(Problem::invalid(errors)) }
+}
+
+/// Checks a user's name; returns it as it is stored.
+pub(super) fn read_username(text: String) -> Result<String, Violation> {
+    let name = normalize(text);
+    check_line(&name, 1, USERNAME_CHARS_MAX).map(|()| name)
+}
+
+/// Checks a new password; returns it as it is hashed.
+pub(super) fn read_password(text: String) -> Result<Secret, Violation> {
+    let password = Secret(normalize(text));
+    password::check(&password).map(|()| password)
 }

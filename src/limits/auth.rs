@@ -80,3 +80,8 @@ pub const PAIRING_WRONG_CODES_MAX: u32 = 5;
 pub const PAIRING_CODES_WINDOW: Duration = Duration::from_secs(60);
 /// Admins whose wrong codes are counted. Above, the one with the fewest is forgotten; if all are blocked, `429`.
 pub const PAIRING_ADMINS_KEPT: usize = 64;
+
+/// How long the link of the first start can be used.
+pub const SETUP_CODE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Such links that work at once: each start prints another one until there is an admin. Above, the oldest is forgotten.
+pub const SETUP_CODES_MAX: i64 = 8;

@@ -73,4 +73,4 @@ pub const SALE_RESPONSE_BYTES: usize = 8 * 1024;
 /// Bytes that a line of a new order adds to the response, for an average name.
 pub const LINE_RESPONSE_BYTES: usize = 256;
 /// Bytes of both descriptions of the API, for plain HTTP or for TLS. They are made once, and kept.
-pub const DESCRIPTIONS_BYTES: usize = 232 * 1024;
+pub const DESCRIPTIONS_BYTES: usize = 240 * 1024;

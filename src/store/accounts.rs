@@ -1,10 +1,13 @@
 //! The handle's functions for users, devices and their sessions.
 
+use std::net::IpAddr;
+
 use crate::domain::device::{DevicePatch, NewDevice, Sockets};
-use crate::domain::{Device, Precondition, Principal, Reject, User};
+use crate::domain::{Device, Precondition, Reject, ShopPatch, User};
 use crate::store::audit;
 use crate::store::audit_record::{AuditRecord, AuditSubject};
 use crate::store::caller::{Actor, Caller};
+use crate::store::clock::clock;
 use crate::store::devices::{self, AddedDevice};
 use crate::store::handle::Store;
 use crate::store::idempotency::{self, IdempotencyKey, StoredResponse};
@@ -12,9 +15,10 @@ use crate::store::known_clients::{self, KnownClient};
 use crate::store::session::{
     LoggedIn, LoginClient, NewSession, SessionRoom, SessionUse, TokenHash,
 };
-use crate::store::session_table;
+use crate::store::setup::{self, SetupCode};
 use crate::store::users::{self, LoginCandidate, NewUser, UserUpdate};
 use crate::store::write_tx::WriteTx;
+use crate::store::{logins, session_table};
 
 impl Store {
     /// Returns the user of that name and the password hash to verify the login against; `None` if
@@ -152,13 +156,28 @@ impl Store {
             if let Some(renewed) = &new.renewed_hash {
                 users::replace_hash(tx, user.id, renewed)?;
             }
-            let principal = Principal::User { id: user.id, role: user.role };
-            let (token, replaced) = (new.token_hash, &new.replaced);
-            let displaced = session_table::open(tx, principal, token, replaced, &room)?;
-            known_clients::note(tx, user.id, &new.client, new.browser_token)?;
-            Ok(Some(LoggedIn { user, displaced }))
+            logins::log_in(tx, user, &new, &room).map(Some)
         })
         .await
+    }
+
+    /// What the setup code with this hash is worth by now.
+    pub async fn setup_code(&self, code: TokenHash) -> Result<SetupCode, Reject> {
+        self.read(move |conn| setup::check(conn, code, clock())).await
+    }
+
+    /// Makes the first admin, who comes from this address, with a session, and sets the shop. `None` if the code is
+    /// not valid any more: it makes one admin.
+    pub async fn set_up(
+        &self,
+        code: TokenHash,
+        session: NewSession,
+        room: SessionRoom,
+        shop: ShopPatch,
+        address: IpAddr,
+    ) -> Result<Option<LoggedIn>, Reject> {
+        self.check_disk_space()?;
+        self.write(move |tx| setup::set_up(tx, code, &session, &room, &shop, address)).await
     }
 
     /// Removes sessions. They have ended when this returns, even if the caller stops waiting.

@@ -16,6 +16,7 @@ use crate::store::file_mode;
 use crate::store::group_commit;
 use crate::store::readers::snapshot;
 use crate::store::session::{SessionRoom, TokenHash};
+use crate::store::setup;
 use crate::store::users::{self, NewUser, UserPatch, UserUpdate};
 use crate::store::write_tx::WriteTx;
 
@@ -44,9 +45,15 @@ impl Console {
         })
     }
 
-    /// Whether there is no user yet.
-    pub fn has_no_user(&self) -> Result<bool, Reject> {
-        users::is_empty(&self.conn)
+    /// Whether there is an admin who may log in.
+    pub fn has_active_admin(&self) -> Result<bool, Reject> {
+        users::has_active_admin(&self.conn)
+    }
+
+    /// Adds the code of a link that makes the first admin; with `alone`, no earlier one works any more.
+    pub fn add_setup_code(&self, code: TokenHash, alone: bool) -> Result<(), Reject> {
+        let add = |tx: &mut WriteTx<'_>| setup::add(tx, code, alone);
+        group_commit::run_single(&self.conn, &self.data_dir, add)
     }
 
     /// Creates a user.

@@ -17,7 +17,7 @@ use crate::store::clock::ShopClock;
 use crate::store::error::{OpenError, failed, unusable};
 use crate::store::events::LogBounds;
 use crate::store::session::StoredSession;
-use crate::store::{data_dir, database, idempotency, kiosk_orders, session_table};
+use crate::store::{data_dir, database, idempotency, kiosk_orders, session_table, setup};
 
 /// The state with which a server continues.
 pub(super) struct StartState {
@@ -67,7 +67,7 @@ pub fn last_recorded_time(data_dir: &Path) -> Result<i64, OpenError> {
 }
 
 fn last_time(conn: &Connection, log: &LogBounds) -> rusqlite::Result<i64> {
-    Ok(session_table::last_at(conn)?.max(log.last_at))
+    Ok(session_table::last_at(conn)?.max(setup::last_at(conn)?).max(log.last_at))
 }
 
 /// One boot of the machine.
@@ -111,13 +111,14 @@ fn record_boot(conn: &mut Connection, boot: Option<&Boot>) -> rusqlite::Result<(
     tx.commit()
 }
 
-/// Moves the sessions' times ahead by `step` milliseconds after the clock was set ahead, so that no
-/// session ends earlier or later.
+/// Moves the times of sessions and of setup codes ahead by `step` milliseconds after the clock was set ahead, so that
+/// none ends earlier or later.
 pub(super) fn shift_times(conn: &Connection, step: i64) -> rusqlite::Result<()> {
     if step == 0 {
         return Ok(());
     }
     session_table::shift(conn, step)?;
+    setup::shift(conn, step)?;
     conn.execute("UPDATE clock SET began = began + ?", [step])?;
     Ok(())
 }

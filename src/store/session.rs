@@ -11,6 +11,14 @@ use crate::throttle::AddressPrefix;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
+impl TokenHash {
+    /// Whether both are the same, compared in a time that does not depend on where they differ.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        let pairs = self.0.iter().zip(other.0);
+        pairs.fold(0, |different, (one, other)| different | (one ^ other)) == 0
+    }
+}
+
 impl fmt::Debug for TokenHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("TokenHash")

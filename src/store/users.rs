@@ -1,13 +1,14 @@
 //! The users among the principals. Passwords arrive here as hashes.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::{Code, Precondition, Reject, Role, Secret, User};
 use crate::store::audit;
 use crate::store::audit_record::{Action, AuditRecord, AuditSubject};
-use crate::store::caller::Caller;
+use crate::store::caller::{Actor, Caller};
 use crate::store::error::failed;
 use crate::store::session::{Revocation, TokenHash};
 use crate::store::session_table;
@@ -143,24 +144,39 @@ pub(super) fn list(
     users.and_then(Iterator::collect).map_err(failed)
 }
 
-/// Whether there is no user yet.
-pub(super) fn is_empty(conn: &Connection) -> Result<bool, Reject> {
-    let sql = "SELECT 1 FROM users WHERE device_name IS NULL";
+/// Whether there is an admin who may log in. A shop that has one always has one.
+pub(super) fn has_active_admin(conn: &Connection) -> Result<bool, Reject> {
+    let sql = "SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled";
     let exists = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));
-    exists.map(|exists| !exists).map_err(failed)
+    exists.map_err(failed)
 }
 
 /// Creates a user.
 pub(super) fn add(tx: &WriteTx<'_>, new: &NewUser, caller: Caller) -> Result<User, Reject> {
+    let id = insert(tx, new)?;
+    note(tx, id, Action::Create, caller)?;
+    get(tx.conn, id)
+}
+
+/// Creates a user on the user's own behalf, from this address.
+pub(super) fn add_by_itself(
+    tx: &WriteTx<'_>,
+    new: &NewUser,
+    address: IpAddr,
+) -> Result<User, Reject> {
+    let id = insert(tx, new)?;
+    note(tx, id, Action::Create, Actor { principal_id: Some(id), address: Some(address) })?;
+    get(tx.conn, id)
+}
+
+fn insert(tx: &WriteTx<'_>, new: &NewUser) -> Result<i64, Reject> {
     let NewUser { username, role, password_hash } = new;
     let sql = "INSERT INTO users (username, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?)";
     let mut statement = tx.conn.prepare_cached(sql).map_err(failed)?;
     statement
         .execute((username, role.name(), &password_hash.0, tx.now, tx.now))
         .map_err(|error| duplicate_name(&error))?;
-    let id = tx.conn.last_insert_rowid();
-    note(tx, id, Action::Create, caller)?;
-    get(tx.conn, id)
+    Ok(tx.conn.last_insert_rowid())
 }
 
 /// Changes a user. A new role, a new password or disabling ends the user's sessions; a new password
@@ -249,16 +265,14 @@ pub(super) fn remove(
 }
 
 /// Adds an entry about a user to the audit trail.
-fn note(tx: &WriteTx<'_>, id: i64, action: Action, caller: Caller) -> Result<(), Reject> {
+fn note(tx: &WriteTx<'_>, id: i64, action: Action, by: impl Into<Actor>) -> Result<(), Reject> {
     let note = AuditRecord { action, subject: AuditSubject::User, row_id: id, seqs: None };
-    audit::note(tx, caller, &note)
+    audit::note(tx, by, &note)
 }
 
 /// Refuses a change after which no active admin would be left.
 fn require_active_admin(conn: &Connection) -> Result<(), Reject> {
-    let sql = "SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled";
-    let found = conn.prepare_cached(sql).and_then(|mut statement| statement.exists([]));
-    if found.map_err(failed)? {
+    if has_active_admin(conn)? {
         return Ok(());
     }
     Err(Reject::conflict(Code::LastAdmin, "this is the last active admin; make another one first"))

@@ -39,7 +39,7 @@ pub(crate) fn password_of(name: &str) -> String {
 }
 
 impl Server {
-    /// An empty store with the user `admin` of the first start.
+    /// An empty store with the user `admin`.
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
@@ -73,14 +73,26 @@ impl Server {
         Self::started_by(&["sh", "-c", PASS], data, &flags, password, socket.into())
     }
 
+    /// An empty store without a user; also the code of the link that the first start has printed.
+    pub(crate) fn first_start(flags: &[&str]) -> (Self, String) {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let server = Self::on(data, flags, Some(password_of("admin")));
+        let code = server.setup_code();
+        (server, code)
+    }
+
+    /// The code of the link that this start has printed.
+    pub(crate) fn setup_code(&self) -> String {
+        let line = self.wait_for_log("first start: ");
+        word_after(&line, "/setup#").to_owned()
+    }
+
     /// A store with the user `admin` and these users, each named like its role and created by the
     /// CLI before the start; `password_of(name)` is the password of each.
     pub(crate) fn with_users(names: &[&str], flags: &[&str]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
         for name in ["admin"].iter().chain(names.iter().filter(|name| **name != "admin")) {
-            let arguments = ["user", "add", name, "--role", name];
-            let output = tillcast(data.path(), &arguments, &password_of(name));
-            assert!(output.status.success(), "user add {name}: {output:?}");
+            add_user(data.path(), name, &[]);
         }
         Self::on(data, flags, Some(password_of("admin")))
     }
@@ -98,12 +110,12 @@ impl Server {
     ) -> Self {
         let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
         let flags = owned(flags);
+        let admin_password = admin_password.unwrap_or_else(|| {
+            add_user(data.path(), "admin", &flags);
+            password_of("admin")
+        });
         let process = spawn(data.path(), starter, &flags, stdin);
         let listening = process.first_with("listening on 127.0.0.1:");
-        let admin_password = admin_password.unwrap_or_else(|| {
-            let line = process.first_with("first start: user admin, password ");
-            word_after(&line, "first start: user admin, password ").to_owned()
-        });
         let port = word_after(&listening, "listening on 127.0.0.1:");
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port number")));
@@ -231,6 +243,17 @@ fn spawn(data: &Path, starter: &[&str], flags: &[String], stdin: Stdio) -> Runni
     }
     command.args(flags).arg("--data-dir").arg(data);
     Running::of(command.stdin(stdin))
+}
+
+/// Adds a user, named like its role, with a hash of the profile that these flags name.
+fn add_user(data: &Path, name: &str, flags: &[String]) {
+    let profile = flags.iter().position(|flag| flag == "--profile");
+    let profile = profile.map_or(&[][..], |at| &flags[at..at + 2]);
+    let profile = profile.iter().map(String::as_str);
+    let arguments: Vec<&str> =
+        ["user", "add", name, "--role", name].into_iter().chain(profile).collect();
+    let output = tillcast(data, &arguments, &password_of(name));
+    assert!(output.status.success(), "user add {name}: {output:?}");
 }
 
 /// Runs a short command of the program to its end.

@@ -1,7 +1,11 @@
 //! Guards `tillcast user`: a lost device must lose its access, no password may be in the list of processes,
 //! and a new colleague must not need a stop of the shop.
 
-use crate::common::{Client, PATIENCE, Server, password_of};
+use crate::common::{Client, PATIENCE, Running, Server, password_of, program, tillcast};
+use rustix::process::Signal;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::Output;
 use std::time::Instant;
 
@@ -147,4 +151,51 @@ fn users_can_be_added_before_the_first_start() {
     assert!(!server.log().contains("first start"));
     server.login("staff").get("/api/auth/me").expect(200);
     server.admin().get("/api/users").expect(200);
+}
+
+#[test]
+fn a_link_that_is_asked_for_ends_the_others_and_none_works_beside_an_admin() {
+    let (server, printed) = Server::first_start(&[]);
+    let ask = || server.cli(&["setup", "--listen", "127.0.0.1:3000"], "");
+    let mut last = String::new();
+    for _ in 0..2 {
+        let told = String::from_utf8(ask().stdout).unwrap();
+        let code = told.strip_prefix("first start: http://127.0.0.1:3000/setup#").unwrap();
+        assert_eq!(told.lines().count(), 1, "{told}");
+        code.trim_end().clone_into(&mut last);
+    }
+    let guest = server.anonymous();
+    let body = |code: &str| json!({"code": code, "username": "ana", "password": "a password 1"});
+    guest.post("/api/setup", &body(&printed)).problem(401);
+    guest.post("/api/setup", &body(&last)).expect(201);
+    assert!(is_refused(&ask()).contains("user passwd"));
+
+    // An admin of the console ends them, too.
+    let (server, printed) = Server::first_start(&[]);
+    is_done(&server.cli(&["user", "add", "kim", "--role", "admin"], "a password 1"));
+    guest.at(server.address()).post("/api/setup", &body(&printed)).problem(410);
+}
+
+#[test]
+fn a_link_can_be_had_before_the_first_start_and_without_a_standard_error() {
+    let data = tempfile::tempdir().unwrap();
+    let shop = data.path().join("shop");
+    let told = tillcast(&shop, &["setup"], "");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("new shop created: "), "{told}");
+    let (address, code) =
+        lines[1].strip_prefix("first start: http://").unwrap().split_once("/setup#").unwrap();
+    let address: SocketAddr = address.parse().unwrap();
+    assert!(address.port() == 3000 && !address.ip().is_unspecified(), "{told}");
+    // The socket is open before the server is, so that the client can wait for it.
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let guest = Client::new(socket.local_addr().unwrap(), None);
+    let full = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 0</dev/null 2>/dev/full";
+    let mut command = program(&["sh", "-c", full], data.path());
+    command.args(["serve", "--data-dir"]).arg(&shop).stdin(OwnedFd::from(socket));
+    let mut server = Running::of(&mut command);
+    let body = json!({"code": code, "username": "ana", "password": "a password 1"});
+    guest.post("/api/setup", &body).expect(201);
+    assert_eq!(server.end(Signal::TERM), Some(0));
 }

@@ -5,6 +5,7 @@ use crate::common::{
     Running, Server, head, log_after, order, outside_order, product, program, run, tillcast,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tempfile::tempdir;
@@ -209,18 +210,28 @@ fn a_mistyped_data_directory_does_not_become_a_shop() {
 }
 
 #[test]
-fn the_first_start_prints_a_password_once() {
-    let mut server = Server::start();
-    let line = server.wait_for_log("first start: user admin, password ");
-    assert_eq!(line.matches(server.admin_password()).count(), 1);
-    assert!(server.admin_password().len() >= 16);
-    let me = server.admin().get("/api/auth/me").expect(200).json();
-    assert_eq!((&me["user"]["username"], &me["user"]["role"]), (&"admin".into(), &"admin".into()));
+fn the_first_start_prints_a_link_and_no_password() {
+    let (mut server, code) = Server::first_start(&[]);
+    let link = format!("first start: http://{}/setup#{code}", server.address());
+    assert_eq!(server.log().matches("first start").count(), 1);
+    assert_eq!(server.wait_for_log("first start"), link);
+    let files = ["tillcast.db", "tillcast.db-wal"].map(|name| server.data_dir().join(name));
+    let stored = files.map(|file| std::fs::read(file).unwrap()).concat();
+    let letters = code.replace('-', "");
+    for secret in [&code, &letters] {
+        assert!(!stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
+    }
+    for common in ["admin", "password", "tillcast", "changeme"] {
+        server.anonymous().try_login("admin", common).expect(401);
+    }
+    let body = json!({"code": code, "username": "ana", "password": "a password 1"});
+    server.anonymous().post("/api/setup", &body).expect(201);
     server.signal(Signal::INT);
     assert_eq!(server.wait(), Some(0));
+    assert!(!server.log().contains("a password 1"), "{}", server.log());
     let server = server.again();
-    server.admin().get("/api/auth/me").expect(200);
-    assert!(!server.log().contains("password"), "{}", server.log());
+    server.anonymous().login("ana", "a password 1").get("/api/auth/me").expect(200);
+    assert!(!server.log().contains("first start"), "{}", server.log());
 }
 
 #[test]

@@ -47,6 +47,7 @@ mod routing;
 mod rules;
 mod sales;
 mod sessions;
+mod setup;
 mod shipping;
 mod shop;
 mod status;

@@ -311,22 +311,6 @@ fn no_secret_is_readable_on_the_disk_or_in_the_log() {
 }
 
 #[test]
-fn the_first_password_is_printed_once() {
-    let mut server = Server::start();
-    let password = server.admin_password().to_owned();
-    server.admin();
-    server.stop();
-    assert_eq!(server.log().matches(&password).count(), 1, "{}", server.log());
-    let server = server.again();
-    server.admin();
-    let log = server.log();
-    assert!(!log.contains("first start") && !log.contains(&password), "{log}");
-    for common in ["admin", "password", "tillcast", "changeme"] {
-        server.anonymous().try_login("admin", common).expect(401);
-    }
-}
-
-#[test]
 fn a_foreign_page_cannot_act_with_the_cookie() {
     let server = Server::with(&["--allow-origin", "https://shop.example"]);
     let admin = server.admin();

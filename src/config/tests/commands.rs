@@ -119,7 +119,7 @@ fn a_wrong_command_line_says_what_would_be_right() {
         let lines = lines.replace("must be a whole number from 0 to 9223372036854775807", "WHOLE");
         let lines =
             lines.replace("must be a host name or an address, such as till.example", "HOST");
-        let commands = "must be serve, demo, user add, user list, user passwd, user disable, user enable, \
+        let commands = "must be serve, demo, setup, user add, user list, user passwd, user disable, user enable, \
                         device add, device list, device remove, backup, restore, check, doctor, cert, events, \
                         announce, limits or man";
         assert_eq!(lines.replace(commands, "COMMANDS"), expected, "{args}");

@@ -218,6 +218,13 @@ fn user_schemas() -> Map<String, Value> {
     let given = [("username", username.clone()), ("role", role.clone()), ("password", password())];
     let mut patch = members(given.clone());
     patch.insert("disabled".to_owned(), disabled.clone());
+    let setup = [
+        ("code", json!({"type": "string", "description": "The code behind the # of the link."})),
+        ("username", username.clone()),
+        ("password", password()),
+        ("shop", reference("ShopPatch")),
+    ];
+    let setup = closed(members(setup), &["code", "username", "password"].map(str::to_owned));
     let brief = [("id", id()), ("username", json!({"type": "string"})), ("role", role.clone())];
     let user = [
         ("id", id()),
@@ -231,6 +238,7 @@ fn user_schemas() -> Map<String, Value> {
         ("Role", choice(Role::ALL.map(Role::name))),
         ("User", object(members(user))),
         ("NewUser", object(members(given))),
+        ("Setup", setup),
         ("UserPatch", closed(patch, &[])),
         ("SessionUser", object(members(brief))),
         ("Session", session()),

@@ -29,7 +29,7 @@ pub(super) fn tag_of(route: &Route, kind: Option<EntityKind>) -> &'static str {
         (_, path) if path.starts_with("/api/auth/") => "session",
         (_, path) if path.starts_with("/api/users") => "users",
         (_, "/api/sales") => "sales",
-        (_, "/api/shop") => "shop",
+        (_, "/api/shop" | "/api/setup") => "shop",
         (_, path) if path.starts_with("/api/devices") => "devices",
         (_, path) if path.starts_with("/api/pairing") => "devices",
         (_, "/api/events") => "events",
