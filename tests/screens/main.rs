@@ -22,6 +22,7 @@ mod pairing;
 mod pick;
 mod pictures;
 mod sell;
+mod setup;
 mod shop;
 mod sizes;
 mod status;
