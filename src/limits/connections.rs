@@ -64,7 +64,8 @@ pub const TLS_WRITE_BYTES: usize = 4 * 1024;
 pub const DRAIN_STEP: Duration = Duration::from_millis(8);
 /// The pause between the turns of two clients that come back after they have lost the server.
 pub const RETURN_STEP: Duration = Duration::from_millis(20);
-/// The longest time in which all of them have a turn. Above, several share one.
-pub const RETURN_PERIOD_MAX: Duration = Duration::from_millis(19_500);
+/// Turns of such clients, a power of two. With more clients, several have the same, so that no turn is later than
+/// 20.48 s.
+pub const RETURN_TURNS_MAX: usize = 1024;
 /// How often free memory is given back to the system, if the number of connections has changed.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);

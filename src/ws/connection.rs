@@ -19,7 +19,7 @@ use crate::ws::hub::{ConnectionPermit, DRAIN_SLOTS, NewSocket};
 use crate::ws::protocol::ServerMessage;
 use crate::ws::socket::{Gone, Sent, Socket};
 use crate::ws::subscriptions::Subscriptions;
-use crate::ws::turn::{Crowd, Turn};
+use crate::ws::turn::Turns;
 
 /// How a connection ends.
 pub(super) enum CloseReason {
@@ -61,8 +61,8 @@ pub(super) struct Connection {
     subscriptions: Subscriptions,
     /// Sequence number of this connection, starting at 1.
     number: u32,
-    /// For how many clients it was told its turn; `None` if it has not asked.
-    told_turn: Option<Crowd>,
+    /// The turns of which it was told its own, if it has asked.
+    turns: Option<Turns>,
     /// The second in which the peer last proved that it is there: it sent something, or it read from a full
     /// buffer. Other writes prove nothing, because the kernel accepts them for a vanished peer, too.
     last_proof_secs: u32,
@@ -88,7 +88,7 @@ impl Connection {
             decoder: MessageDecoder::default(),
             subscriptions: Subscriptions::new(context.feed.head(), narrowed),
             number,
-            told_turn: None,
+            turns: None,
             last_proof_secs: now,
             last_write_secs: now,
             was_full: false,
@@ -262,8 +262,7 @@ impl Connection {
             self.last_ping_secs = now;
             self.socket.queue(&frame::PING);
         }
-        let crowd = Crowd::of(context.sockets());
-        if self.told_turn.is_some_and(|told| !told.is_about(crowd)) && !self.socket.is_blocked() {
+        if self.turns.is_some_and(|told| told != context.turns) && !self.socket.is_blocked() {
             let turn = self.tell_turn(context);
             self.enqueue(&turn);
         }
@@ -272,9 +271,9 @@ impl Connection {
 
     /// The message with its turn; from now on it is told when that changes.
     fn tell_turn(&mut self, context: &LoopContext) -> ServerMessage<'static> {
-        let turn = Turn::new(context.index, context.sockets());
-        self.told_turn = Some(Crowd::of(context.sockets()));
-        ServerMessage::Turn { at: turn.at, every: turn.every }
+        self.turns = Some(context.turns);
+        let (at, every) = context.turns.of(context.index);
+        ServerMessage::Turn { at, every }
     }
 
     /// Its slot in the drain. Connections that joined together get distant slots.

@@ -8,6 +8,7 @@ use crate::limits::READ_BYTES;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::ws::hub::Hub;
+use crate::ws::turn::Turns;
 
 /// The state that all connections share, with one set of buffers.
 pub(super) struct LoopContext {
@@ -21,6 +22,8 @@ pub(super) struct LoopContext {
     pub(super) now_ms: u32,
     /// The index of the connection that is served.
     pub(super) index: usize,
+    /// The turns in which clients come back after a restart.
+    pub(super) turns: Turns,
     /// The buffer in which frames are assembled.
     pub(super) batch: Batch,
     /// The buffer for bytes from the peer.
@@ -46,6 +49,7 @@ impl LoopContext {
             now_secs: 0,
             now_ms: 0,
             index: 0,
+            turns: Turns::NONE,
             batch: Batch::new(),
             read_buffer: vec![0; READ_BYTES].into(),
             plain: Vec::new(),
@@ -60,8 +64,11 @@ impl LoopContext {
         self.now_ms = u32::try_from(in_one_wrap).unwrap_or(0);
     }
 
-    /// The number of open sockets.
-    pub(super) fn sockets(&self) -> usize {
-        usize::try_from(self.metrics.sockets.get()).unwrap_or(0)
+    /// Makes the turns fit the number of open sockets. A drain leaves them as they are, for those that it closes.
+    pub(super) fn count_turns(&mut self) {
+        if self.hub.drained_slots() == 0 {
+            let sockets = usize::try_from(self.metrics.sockets.get()).unwrap_or(0);
+            self.turns = self.turns.for_sockets(sockets);
+        }
     }
 }

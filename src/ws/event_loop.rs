@@ -196,6 +196,7 @@ impl EventLoop {
     /// Makes every connection check its session and its timeouts.
     fn on_tick(&mut self) {
         self.next_tick = Instant::now() + SOCKET_TICK;
+        self.context.count_turns();
         for index in 0..self.connections.capacity() {
             self.with_connection(index, Connection::on_tick);
         }
@@ -230,6 +231,7 @@ impl EventLoop {
         self.unsent += connection.socket.waiting();
         entry.insert(connection);
         self.context.metrics.sockets.inc();
+        self.context.count_turns();
         self.with_connection(index, |connection, context| {
             connection.receive(context, &early)?;
             connection.on_tick(context)

@@ -3,40 +3,34 @@
 
 use std::num::NonZeroU8;
 
-use crate::limits::{RETURN_PERIOD_MAX, RETURN_STEP};
+use crate::limits::{RETURN_STEP, RETURN_TURNS_MAX};
 
-/// A client's turn: the times that are `at` milliseconds, modulo `every`.
+/// The turns of a period, which is the same for all clients: a power of two, so that it changes rarely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub(super) at: u32,
-    pub(super) every: u32,
+pub(super) struct Turns {
+    /// The exponent, plus 1. Each connection keeps it, so it is small, and an `Option` of it, too.
+    power: NonZeroU8,
 }
 
-impl Turn {
-    /// The turn of the connection with this index, among so many.
-    pub(super) fn new(index: usize, sockets: usize) -> Self {
-        let sockets = u128::try_from(sockets.max(1)).unwrap_or(u128::MAX);
-        let every = (RETURN_STEP.as_millis() * sockets).min(RETURN_PERIOD_MAX.as_millis());
-        // After others have gone, an index may be above the number of sockets.
-        let at = u128::try_from(index).unwrap_or(0) % sockets * every / sockets;
-        let milliseconds = |time| u32::try_from(time).unwrap_or(0);
-        Self { at: milliseconds(at), every: milliseconds(every) }
-    }
-}
+impl Turns {
+    /// The turns of a server without clients.
+    pub(super) const NONE: Self = Self { power: NonZeroU8::MIN };
 
-/// About how many clients there are, in one byte, because each connection has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Crowd(NonZeroU8);
-
-impl Crowd {
-    /// Eight count as one, up to those that have a turn each.
-    pub(super) fn of(sockets: usize) -> Self {
-        Self(NonZeroU8::MIN.saturating_add(u8::try_from(sockets / 8).unwrap_or(u8::MAX).min(127)))
+    /// Enough for so many sockets. They become fewer only when three quarters of them are free.
+    pub(super) fn for_sockets(self, sockets: usize) -> Self {
+        let enough = sockets.next_power_of_two().min(RETURN_TURNS_MAX).trailing_zeros();
+        let power = NonZeroU8::MIN.saturating_add(u8::try_from(enough).unwrap_or(u8::MAX));
+        let is_right = power <= self.power && self.power <= power.saturating_add(1);
+        if is_right { self } else { Self { power } }
     }
 
-    /// Whether the turns of `other` are right for these, too, within a tenth.
-    pub(super) fn is_about(self, other: Self) -> bool {
-        self.0.get().abs_diff(other.0.get()) <= self.0.get() / 10
+    /// The turn of the connection with this index: those times that are `at` milliseconds, modulo `every`. Above
+    /// `RETURN_TURNS_MAX`, several have the same.
+    pub(super) fn of(self, index: usize) -> (u32, u32) {
+        let turns = 1 << (self.power.get() - 1);
+        let milliseconds = |count| u32::try_from(RETURN_STEP.as_millis() * count).unwrap_or(0);
+        let place = u128::try_from(index).unwrap_or(0) % turns;
+        (milliseconds(place), milliseconds(turns))
     }
 }
 
@@ -46,27 +40,27 @@ mod tests {
 
     #[test]
     fn a_thousand_clients_have_a_turn_each_and_at_most_60_are_due_in_a_second() {
-        let mut due: Vec<u32> = (0..1000).map(|index| Turn::new(index, 1000).at).collect();
-        due.sort_unstable();
-        for from in 0..19_500 {
+        let turns = Turns::NONE.for_sockets(1000);
+        let mut due: Vec<u32> = (0..1000).map(|index| turns.of(index).0).collect();
+        for from in 0..20_000 {
             let in_a_second = due.iter().filter(|at| (from..from + 1000).contains(*at)).count();
             assert!(in_a_second <= 60, "{in_a_second} from {from} ms");
         }
         due.dedup();
         assert_eq!(due.len(), 1000);
-        assert_eq!(Turn::new(2, 3), Turn { at: 40, every: 60 });
-        assert_eq!(Turn::new(5, 3), Turn { at: 40, every: 60 });
-        assert_eq!(Turn::new(7, 0), Turn { at: 0, every: 20 });
-        assert!(Turn::new(usize::MAX, usize::MAX).at < 19_500);
+        assert_eq!(turns.of(0).1, 20_480);
+        assert_eq!(Turns::NONE.for_sockets(3).of(2), (40, 80));
+        assert_eq!(Turns::NONE.for_sockets(usize::MAX / 2).of(usize::MAX), (20_460, 20_480));
+        assert_eq!(Turns::NONE.for_sockets(0).of(7), (0, 20));
     }
 
     #[test]
-    fn a_turn_is_told_again_once_the_number_of_clients_has_changed_by_a_tenth() {
-        let told = Crowd::of(400);
-        let fits = |sockets| told.is_about(Crowd::of(sockets));
-        assert_eq!([360, 400, 440].map(fits), [true; 3]);
-        assert_eq!([350, 450, 10_000].map(fits), [false; 3]);
-        assert!(!Crowd::of(7).is_about(Crowd::of(8)));
-        assert!(Crowd::of(1100).is_about(Crowd::of(10_000)));
+    fn the_period_grows_at_once_and_shrinks_late() {
+        let mut turns = Turns::NONE;
+        let mut every = |sockets| {
+            turns = turns.for_sockets(sockets);
+            turns.of(0).1 / 20
+        };
+        assert_eq!([1, 2, 3, 9, 8, 5, 4, 3, 2].map(&mut every), [1, 2, 4, 16, 16, 16, 4, 4, 4]);
     }
 }
