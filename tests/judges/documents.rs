@@ -5,6 +5,7 @@
 //! - `sh serve`: starts a server that runs until the end of the document;
 //! - `sh host`: changes the machine, so only its syntax is checked;
 //! - `json reply`: is the output of the block before, with another time;
+//! - `javascript node`: is run by Node.js, and by Deno;
 //! - `javascript browser`: is typed into the console of the server's page, whose policy applies;
 //! - `toml config`: is a file of settings.
 //!
@@ -42,6 +43,11 @@ fn the_operators_examples_run() {
 }
 
 #[test]
+fn the_clients_examples_run() {
+    run_examples("docs/client.md");
+}
+
+#[test]
 fn every_block_has_a_known_kind_and_valid_syntax() {
     for document in documents() {
         for block in blocks(&document) {
@@ -58,7 +64,8 @@ fn every_block_has_a_known_kind_and_valid_syntax() {
                     let output = run(&["limits", "--config", "tillcast.toml"], &[], folder.path());
                     assert!(output.status.success(), "{}: {output:?}", block.place);
                 }
-                "python run" | "javascript" | "javascript browser" | "text" | "rust" => {}
+                "python run" | "javascript" | "javascript node" | "javascript browser" | "text"
+                | "rust" => {}
                 other => panic!("{}: {other:?} is no sort of block", block.place),
             }
         }
@@ -137,6 +144,10 @@ fn run_examples(document: &str) {
                 assert!(replies(&printed).contains(&expected), "{}: {printed}", block.place);
                 continue;
             }
+            "javascript node" => {
+                run_in_node_and_deno(&block, folder.path());
+                continue;
+            }
             "javascript browser" => {
                 type_into_console(&block);
                 continue;
@@ -167,6 +178,25 @@ fn shell(text: &str, path: &Path, folder: &Path) -> Command {
     command.args(["-euo", "pipefail", "-c", text]).env_clear().env("PATH", paths);
     command.current_dir(folder);
     command
+}
+
+/// The flag gives Node.js 20 the WebSocket that later ones have.
+fn run_in_node_and_deno(block: &Block, folder: &Path) {
+    fs::write(folder.join("example.mjs"), &block.text).unwrap();
+    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/node/node_modules");
+    let deno = packages.join(".bin/deno");
+    let programs = [
+        ("node", &["--experimental-websocket"][..]),
+        (deno.to_str().unwrap(), &["run", "--allow-net", "--allow-read"]),
+    ];
+    for (program, flags) in programs {
+        let output =
+            Command::new(program).args(flags).arg("example.mjs").current_dir(folder).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert!(output.status.success(), "{}: {program}: {output:?}", block.place);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.contains("sold ORD-"), "{}: {program}: {printed}", block.place);
+    }
 }
 
 /// Runs a script in the server's page and waits until it has logged an event to the console.
