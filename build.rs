@@ -28,6 +28,8 @@ const PUBLIC: &[(&str, &str)] = &[
 ];
 /// The service worker; a browser asks for it by its one name, and compares.
 const WORKER: &str = "worker.js";
+/// The types of the client; no page needs them.
+const TYPES: &str = "client.d.ts";
 
 /// A file by its path below the folder of the pages, and its text.
 type Files = BTreeMap<String, String>;
@@ -40,12 +42,14 @@ fn main() {
     let mut files = Files::new();
     read(Path::new(PAGES), "", &mut files);
     let worker = files.remove(WORKER).expect("there is a worker");
+    let types = files.remove(TYPES).expect("there are types");
     let mut parts = Parts::new();
     for path in files.keys() {
         name(path, &files, &mut parts, &mut Vec::new());
     }
     files.insert(WORKER.to_owned(), with_files(&worker, &parts));
     name(WORKER, &files, &mut parts, &mut Vec::new());
+    parts.insert(TYPES.to_owned(), (format!("/{TYPES}"), types));
     let mut table = String::from("&[\n");
     for (path, (served, text)) in &parts {
         let kind = kind_of(path);

@@ -38,6 +38,7 @@ fn with_headers(path: &str, kind: &str, body: impl Into<Bytes>) -> Reply {
         "html" => "text/html; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
+        "ts" => "text/plain; charset=utf-8",
         _ => "image/svg+xml",
     };
     let caching = match kind {

@@ -8,7 +8,7 @@ import { connect } from './client.js';
 import { stayCurrent } from './update.js';
 
 /** A page that knows an answer already waits so long for a newer one; milliseconds. */
-const SOON = 1_000;
+const SOON = 1000;
 
 /** The connection of this page. */
 export const client = connect();
@@ -267,7 +267,7 @@ export function tone(frequency, time = 0.15) {
 /** A short message at the foot of the page, perhaps with a button. */
 export class Toast extends HTMLElement {
   /** @param {string} message @param {{ label: string, act: () => void }} [button] @param {number} [time] in ms */
-  say(message, button, time = 10_000) {
+  say(message, button, time = 10000) {
     const note = h('p', { role: 'status' }, message);
     const end = () => note.remove();
     if (button) {

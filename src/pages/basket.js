@@ -109,7 +109,7 @@ export function typed(text, decimals) {
  */
 export function typedDiscount(text, of, decimals) {
   const isPart = text.trim().endsWith('%');
-  const given = isPart ? (of * typed(text.replace('%', ''), 3)) / 100_000 : typed(text || '0', decimals);
+  const given = isPart ? (of * typed(text.replace('%', ''), 3)) / 100000 : typed(text || '0', decimals);
   return Math.min(Math.round(given), of);
 }
 

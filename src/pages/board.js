@@ -15,7 +15,7 @@ const BEFORE = /** @type {{ [status: string]: string }} */ ({ processing: 'pendi
 const LATE = [5, 8];
 const RECALLS = 10;
 /** An order that was handed over by mistake comes back within this time; milliseconds. */
-const UNDO_WITHIN = 10_000;
+const UNDO_WITHIN = 10000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
@@ -205,7 +205,7 @@ function renderTotals(lines) {
 function renderAges() {
   for (const card of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('article'))) {
     const since = Number(card.dataset.since);
-    const minutes = (client.now() - since) / 60_000;
+    const minutes = (client.now() - since) / 60000;
     const told = age(since);
     const time = at('time', card);
     if (time.textContent !== told) time.textContent = told;

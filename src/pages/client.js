@@ -86,8 +86,8 @@
  * @property {State} state
  * @property {Listen} on Calls `listener` for each event of that name, such as `order:created`, or of `order`; for
  *   `state` of the connection; for `outbox` with its entries; for `version` with the server's, first and when it
- *   changes; for `reset` when events were lost; for `problem` when the server names a mistake of the client. Events that came while
- *   the page was reloaded follow first. The returned function ends it.
+ *   changes; for `reset` when events were lost; for `problem` when the server names a mistake of the client. Events
+ *   that came while the page was reloaded follow first. The returned function ends it.
  * @property {(path: string, options?: { keep?: boolean }) => List} live A list that stays as it is on the server, such
  *   as `/api/orders?status=pending`. With `keep`, a page that opens without the server shows it as it was.
  * @property {Outbox} outbox
@@ -115,19 +115,20 @@ const NO_LISTS = ['after', 'ids', 'updated_since'];
 
 /** Waits in milliseconds. */
 const BACK_OFF_MIN = 500;
-const BACK_OFF_MAX = 20_000;
-const REPLY_WAIT = 10_000;
-const PONG_WAIT = 3_000;
-const SILENCE_MAX = 25_000;
-const WATCH_EVERY = 5_000;
+const BACK_OFF_MAX = 20000;
+const TURNS_MAX = 30000;
+const REPLY_WAIT = 10000;
+const PONG_WAIT = 3000;
+const SILENCE_MAX = 25000;
+const WATCH_EVERY = 5000;
 /** Events this young are no backlog. */
-const FRESH = 2_000;
+const FRESH = 2000;
 /** The shortest time between two reads of missing rows, and how long the first waits for others. */
 const GATHER = 100;
 const GATHER_FIRST = 25;
 const SAVE_AFTER = 100;
-const KEEP_AFTER = 2_000;
-const LEASE = 20_000;
+const KEEP_AFTER = 2000;
+const LEASE = 20000;
 /** Rows of one GET. */
 const PAGE_ROWS = 200;
 const IDS_MAX = 100;
@@ -558,7 +559,7 @@ function connection(options, base, http, emit) {
       if (isCaughtUp) set('live');
       else probe();
     } else if (type === 'turn') {
-      if (message.at >= 0 && message.every < BACK_OFF_MAX) turn = message;
+      if (message.at >= 0 && message.every <= TURNS_MAX) turn = message;
     } else if (type === 'error') {
       for (const each of [...waiting]) if (String(message.message).includes(each)) waiting.delete(each);
       emit('problem', message.message);
@@ -1373,7 +1374,7 @@ export function amounts(lines, { discount = 0, rounding = 0, added = false } = {
   });
   const taxes = [...bases].sort(([a], [b]) => a - b);
   const rows = taxes.map(([rate, amount]) => {
-    const tax = halfUp(amount * BigInt(rate), 100_000n + (added ? 0n : BigInt(rate)));
+    const tax = halfUp(amount * BigInt(rate), 100000n + (added ? 0n : BigInt(rate)));
     return { rate, net: Number(added ? amount : amount - tax), tax: Number(tax) };
   });
   const tax_total = rows.reduce((sum, { tax }) => sum + tax, 0);

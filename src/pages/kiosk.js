@@ -6,7 +6,7 @@ import { client, h, money, onFrame, quantity, ready, shop, show, text, whoami } 
 /** @typedef {import('./client.js').Row} Row */
 
 /** Without a touch for so long, the next customer begins anew; milliseconds. */
-const IDLE = 60_000;
+const IDLE = 60000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);

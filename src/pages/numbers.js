@@ -3,7 +3,7 @@
 import { client, h, onFrame, ready, show, tone, whoami } from './app.js';
 
 /** Orders that were ready for longer were forgotten by their customers. */
-const READY_FOR = 2 * 60 * 60_000;
+const READY_FOR = 2 * 60 * 60000;
 const SHOWN = 40;
 
 /** @param {string} selector @returns {any} */
@@ -43,6 +43,6 @@ async function start() {
   await ready();
   await whoami();
   orders.subscribe(draw);
-  setInterval(draw, 60_000);
+  setInterval(draw, 60000);
   draw();
 }

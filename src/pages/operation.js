@@ -22,7 +22,7 @@ import { closed, example, field, fields, json, link, nameOf, paragraphs, prose, 
  */
 
 /** The most that is shown of a body. */
-const BODY_CHARS_MAX = 20_000;
+const BODY_CHARS_MAX = 20000;
 /** The headers that say something about the shop or the reply. */
 const HEADERS = ['content-type', 'etag', 'location', 'retry-after', 'tillcast-seq', 'tillcast-version'];
 /** Values for the places in a path. */

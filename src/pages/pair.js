@@ -37,7 +37,7 @@ async function device() {
     setTimeout(() => poll(body.poll_after_ms), body.poll_after_ms);
   } catch {
     at('#progress').textContent = text('not_reached');
-    setTimeout(device, 5_000);
+    setTimeout(device, 5000);
   }
 }
 

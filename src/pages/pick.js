@@ -13,7 +13,7 @@ import { onScan, sameCode } from './scan.js';
  * @property {number[]} told
  */
 
-const RETRY = 5_000;
+const RETRY = 5000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
@@ -244,7 +244,7 @@ async function send() {
       const [{ id, patch }] = unsent;
       const { status, body } = await client.request('PATCH', `/api/orders/${id}`, patch);
       if (status === 401 || status === 429 || status >= 500) throw new Error(String(status));
-      if (status !== 200) at('shop-toast').say(body.detail, undefined, 60_000);
+      if (status !== 200) at('shop-toast').say(body.detail, undefined, 60000);
       unsent = unsent.slice(1);
     }
   } catch {

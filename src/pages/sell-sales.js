@@ -147,6 +147,6 @@ async function send(desk, refund, key) {
     if (status === 201) toast.say(text('refunded', { amount: money(refund.amount, terms.currency) }));
     else toast.say(body.detail);
   } catch {
-    toast.say(text('refund_unknown'), { label: text('send_again'), act: () => send(desk, refund, key) }, 600_000);
+    toast.say(text('refund_unknown'), { label: text('send_again'), act: () => send(desk, refund, key) }, 600000);
   }
 }

@@ -337,10 +337,10 @@ async function sell() {
         h('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, text('next_customer'))),
     );
     entry.done.then(({ state, problem }) => {
-      if (state === 'refused') toast.say(text('sale_refused', { reason: problem?.detail || '' }), undefined, 60_000);
+      if (state === 'refused') toast.say(text('sale_refused', { reason: problem?.detail || '' }), undefined, 60000);
     });
   } catch (error) {
-    toast.say(text('not_sold', { reason: String(error) }), undefined, 60_000);
+    toast.say(text('not_sold', { reason: String(error) }), undefined, 60000);
   } finally {
     isSelling = false;
   }

@@ -9,8 +9,8 @@
 /** @typedef {ReturnType<typeof import('./client.js').connect>} Client */
 
 /** A page is replaced once nobody has touched it for this time; milliseconds. */
-const QUIET = 10_000;
-const LOOK_EVERY = 2_000;
+const QUIET = 10000;
+const LOOK_EVERY = 2000;
 /** The stored page ends a week after it came, so it is stored anew each day. */
 const RENEW_EVERY = 24 * 60 * 60 * 1000;
 

@@ -13,7 +13,7 @@ const CACHE = 'tillcast';
 /** A page that is open while a new version comes may still ask for a part of its own. */
 const VERSIONS_KEPT = 2;
 /** A network that swallows everything must not delay a till for longer; milliseconds. */
-const REPLY_WAIT = 3_000;
+const REPLY_WAIT = 3000;
 
 async function install() {
   const cache = await caches.open(CACHE);

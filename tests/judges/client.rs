@@ -39,6 +39,16 @@ fn its_lists_stay_as_they_are_on_the_server() {
 }
 
 #[test]
+fn its_types_are_told_and_browsers_of_2020_understand_it() {
+    pass("types");
+}
+
+#[test]
+fn it_feeds_a_cache_of_queries() {
+    pass("query");
+}
+
+#[test]
 fn a_thousand_come_back_evenly() {
     pass("restart");
 }

@@ -68,6 +68,22 @@ fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
     }
 }
 
+/// The parts that programs of others import.
+#[test]
+fn the_client_is_small_and_comes_with_its_types() {
+    let server = Server::start();
+    let browser = server.anonymous();
+    let answer = browser.get_with("/client.js", &[("accept-encoding", "gzip")]).expect(200);
+    assert!(answer.body.len() <= 10 * 1024, "{} bytes", answer.body.len());
+    let types = browser.get("/client.d.ts").expect(200);
+    assert_eq!(types.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(types.header("cache-control"), "public, no-cache");
+    assert_eq!(types.text(), include_str!("../../src/pages/client.d.ts"));
+    for part in ["/client.js", "/query.js"] {
+        assert!(!browser.get(part).expect(200).text().contains("import "), "{part}");
+    }
+}
+
 /// A part that the worker does not keep is missing when the server is.
 #[test]
 fn the_worker_keeps_every_page_and_part() {

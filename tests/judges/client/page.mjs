@@ -134,7 +134,8 @@ export class Page {
   async #fetch(url, options) {
     const never = new Promise(() => {});
     if (!this.step(`ask ${options.method} ${new URL(url).pathname}`)) return never;
-    this.asked.push({ at: performance.now(), method: options.method, url, body: options.body && JSON.parse(options.body) });
+    const { method, body } = options;
+    this.asked.push({ at: performance.now(), method, url, body: body && JSON.parse(body) });
     const reply = await (this.answer ? this.answer(url, options, () => fetch(url, options)) : fetch(url, options));
     return this.step('answered') ? reply : never;
   }
