@@ -11,6 +11,7 @@ mod browser;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod admin;
 mod board;
 mod customers;
 mod docs;

@@ -6,13 +6,17 @@ use super::common::Server;
 use super::shop;
 
 /// Each page with its name, the role that it is for, and what it shows once it is there.
-const PAGES: [(&str, &str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str, &str); 10] = [
     ("/", "login", "", "#login"),
     ("/board", "board", "kitchen", "article"),
     ("/numbers", "numbers", "display", "li"),
     ("/pick", "pick", "picker", "#orders li"),
     ("/kiosk", "kiosk", "kiosk", "#products button"),
     ("/pair", "pair", "", "#code"),
+    ("/admin", "admin", "admin", "figure"),
+    ("/admin#users", "admin-users", "admin", "#users li"),
+    ("/admin#audit", "admin-audit", "admin", "#audit li"),
+    ("/admin#backups", "admin-backups", "admin", "#back-up"),
 ];
 
 #[test]
