@@ -94,9 +94,17 @@ function operationPart(operation) {
 /** The WebSocket: how to connect, and each message of both directions. @param {any} live */
 function socket({ info, channels, operations, components }) {
   const { address, description } = channels.socket;
+  /** @type {Set<string>} */
+  const drawn = new Set();
+  const once = (/** @type {string} */ name) => {
+    // A message of both directions has its place in the first.
+    if (drawn.has(name)) return h('p', {}, link(name));
+    drawn.add(name);
+    return message(components.messages[name]);
+  };
   const directions = /** @type {any[]} */ (Object.values(operations)).flatMap(({ summary, messages }) => [
     h('h3', {}, prose(summary)),
-    ...messages.map((/** @type {any} */ one) => message(components.messages[nameOf(one)])),
+    ...messages.map(nameOf).map(once),
   ]);
   const about = [...paragraphs(info.description), ...paragraphs(description)];
   return section('socket', `WebSocket ${address}`, ...about, ...directions);
