@@ -316,7 +316,7 @@ export class Status extends HTMLElement {
     if (this.told === line) return;
     this.told = line;
     this.replaceChildren(line);
-    if (client.state === 'signed_out') {
+    if (client.state === 'signed_out' && location.pathname !== '/') {
       this.append(' ', h('a', { href: `/?next=${encodeURIComponent(location.pathname)}` }, text('log_in')));
     }
     this.dataset.state = client.state;

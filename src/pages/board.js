@@ -46,7 +46,7 @@ async function start() {
   orders.subscribe(draw);
   products.subscribe(onFrame(renderCategories));
   setInterval(renderAges, 1000);
-  draw();
+  renderCategories(); // the goods may have come before the texts
 }
 
 function render() {

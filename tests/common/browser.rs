@@ -423,7 +423,7 @@ impl Browser {
         save(name, &self.wait(self.client.screenshot())).unwrap();
     }
 
-    /// The findings of axe-core in the page.
+    /// The findings of axe-core in the page, and what is cut off at its side.
     #[track_caller]
     pub(crate) fn barriers(&self) -> Vec<String> {
         let axe = fs::read_to_string(target().join("tools/node/node_modules/axe-core/axe.min.js"));
@@ -432,7 +432,9 @@ impl Browser {
             "{axe};
             axe.run(document, {{ resultTypes: ['violations'] }}).then(({{ violations }}) =>
                 violations.flatMap(({{ id, nodes }}) =>
-                    nodes.map((node) => `${{id}}: ${{node.html}} ${{node.failureSummary}}`)))"
+                    nodes.map((node) => `${{id}}: ${{node.html}} ${{node.failureSummary}}`))
+                .concat(document.documentElement.scrollWidth > document.documentElement.clientWidth
+                    ? ['wider than the screen'] : []))"
         ));
         serde_json::from_value(findings).unwrap()
     }

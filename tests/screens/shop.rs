@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Name, category, price, place and barcode of its goods. The first has the number 1.
 const GOODS: [(&str, &str, f64, &str, &str); 6] = [
     ("Espresso", "Drinks", 2.2, "B1", "036000291452"),
-    ("Cappuccino", "Drinks", 3.2, "B1", "4006381333931"),
+    ("Cappuccino", "Drinks", 3.2, "B1", "4012345000054"),
     ("Lemonade with fresh mint", "Drinks", 3.5, "C4", "4012345000016"),
     ("Cheese sandwich", "Food", 5.5, "A10", "4012345000023"),
     ("Tomato soup", "Food", 4.9, "A2", "4012345000030"),
