@@ -41,7 +41,9 @@ export function text(name, values = {}) {
 
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
 export async function ready() {
-  const [read] = await Promise.all([LANGUAGES[language || 'en'](), readValues()]);
+  // A page that was left while it wrote may hold the database for as long as the browser keeps it.
+  const patience = new Promise((resolve) => setTimeout(resolve, 1_000));
+  const [read] = await Promise.all([LANGUAGES[language || 'en'](), Promise.race([readValues(), patience])]);
   texts = read.default;
   document.documentElement.lang = language || 'en';
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
