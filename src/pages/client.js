@@ -1101,8 +1101,8 @@ function makeOutbox(store, http, socket, emit) {
       if (!next) break;
       after = next.key;
       const { ended, retryAfter, status } = await attempt(next.entry);
-      if (ended) await store.update(next.entry.id, (now) => (now.state === 'pending' ? ended : now));
-      else wait = Math.max(wait, retryAfter, backOff());
+      if (ended) await store.update(next.entry.id, (now) => (now.state === next.entry.state ? ended : now));
+      else wait = Math.max(wait, backOff());
       notBefore = Date.now() + retryAfter;
       sending = '';
       tell();
@@ -1289,7 +1289,7 @@ function database(name) {
     /** @returns {Promise<Entry[]>} */
     all: () => run('outbox', 'readonly', (outbox, give) => result(outbox.getAll(), give)),
     /**
-     * The first pending entry behind this key.
+     * The first entry behind this key that waits for nobody but the server, or for a login: those keep their order.
      *
      * @param {number} after
      * @returns {Promise<{ key: number, entry: Entry } | undefined>}
@@ -1298,7 +1298,9 @@ function database(name) {
       run('outbox', 'readonly', (outbox, give) => {
         result(outbox.openCursor(IDBKeyRange.lowerBound(after, true)), (cursor) => {
           if (!cursor) return;
-          if (cursor.value.state === 'pending') give({ key: cursor.key, entry: cursor.value });
+          const { state, problem } = cursor.value;
+          const isNext = state === 'pending' || (state === 'blocked' && problem.status === 401);
+          if (isNext) give({ key: cursor.key, entry: cursor.value });
           else cursor.continue();
         });
       }),

@@ -117,8 +117,8 @@ test('a 401 keeps all entries and asks for a login; then they are sent in order'
   await page.client.outbox.add(sale({ notes: 'out 2' }));
   await settled(page, 'pending', 'blocked');
   assert.deepEqual(await sold('out 1', 'out 2'), []);
+  // It goes on by itself once there is a session again.
   isOut = false;
-  page.client.retry();
   assert.equal((await done).state, 'sent');
   await settled(page, 'sent');
   assert.deepEqual(await sold('out 1', 'out 2'), ['out 1', 'out 2']);
@@ -135,6 +135,7 @@ test('a busy server is left alone for as long as it asks', async () => {
   const page = await new Browser().open(server, { answer });
   await page.client.outbox.add(sale({ notes: 'busy 1' }));
   await until(() => tries.length === 1, 'the first try');
+  await settled(page, 'pending');
   // Neither another sale nor a network that comes back makes it sooner.
   await page.client.outbox.add(sale({ notes: 'busy 2' }));
   page.hears('online');
@@ -172,6 +173,19 @@ test('pages of one browser send each sale once, in order, and all hear of it', a
   assert.equal(posts.length, 30);
   assert.deepEqual(await sold(...notes), notes);
   for (const page of pages) page.close();
+});
+
+test('a page that has sent everything lets another one send at once', async () => {
+  const browser = new Browser();
+  // Neither can tell the other, and nobody waits for the end of a lease.
+  const impatient = (call, time) => (time < 5_000 ? setTimeout(call, time) : 0);
+  const globals = { BroadcastChannel: undefined, setTimeout: impatient };
+  for (const note of ['first page', 'second page']) {
+    const page = await browser.open(server, { globals });
+    const { done } = await page.client.outbox.add(sale({ notes: note }));
+    assert.equal((await done).state, 'sent');
+    await until(() => page.steps.filter((step) => step === 'complete lease').length >= 2, 'the lease is given back');
+  }
 });
 
 test('without IndexedDB it says so, and sells only while the server answers', async () => {
