@@ -162,7 +162,7 @@ pub(super) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET, path: "/api/pairing/qr.svg", access: Access::Public, query: Query::Ignored,
-        request: RequestBody::None, response: ResponseBody::Text("image/svg+xml"),
+        request: RequestBody::None, response: ResponseBody::Page,
         rules: &[Code::MalformedRequest, Code::NoPairing, Code::PairingEnded],
         id: "getPairingQr", summary: "Draw the QR code of your pairing: a link for the phone of an admin",
         handler: |api, request| Box::pin(ready(api.pairing_qr(request))),
