@@ -30,12 +30,13 @@ use login::Login;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The pages, and the users that work with them.
-const SCREENS: [(&str, &str); 6] = [
+const SCREENS: [(&str, &str); 7] = [
     ("sell", "staff at the till"),
     ("board", "kitchen: what to make"),
     ("pick", "picker: what to pack, on a phone"),
     ("numbers", "display: which orders are ready"),
     ("kiosk", "kiosk: customers order by themselves"),
+    ("admin", "admin: devices, users, charts of the last hour"),
     ("docs", "for developers, without a login: both interfaces"),
 ];
 

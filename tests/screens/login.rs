@@ -96,6 +96,7 @@ fn each_button_of_the_demo_leads_to_a_screen_at_work() {
         ("Picker", "/pick", "#orders"),
         ("Display", "/board", "article"),
         ("Kiosk", "/kiosk", "#products button"),
+        ("Admin", "/admin", "#charts svg"),
     ] {
         browser.open("/");
         browser.wait_until("document.querySelectorAll('#demo button').length === 6");
