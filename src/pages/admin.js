@@ -7,8 +7,8 @@ import { ask, editable, fill, list, readable } from './lists.js';
 const ROLES = ['admin', 'staff', 'kitchen', 'picker', 'display', 'kiosk'];
 const ENTITIES = ['order', 'product', 'customer', 'shipment', 'transaction', 'user', 'device', 'session', 'shop'];
 /** How often the part on the screen is read again, in milliseconds. */
-const REFRESH = 5_000;
-const [MINUTE, HOUR, DAY] = [60, 3600, 86_400];
+const REFRESH = 5000;
+const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
 
 /** @param {string} selector @returns {any} */
 const at = (selector) => document.querySelector(selector);

@@ -42,7 +42,7 @@ export function text(name, values = {}) {
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
 export async function ready() {
   // A page that was left while it wrote may hold the database for as long as the browser keeps it.
-  const patience = new Promise((resolve) => setTimeout(resolve, 1_000));
+  const patience = new Promise((resolve) => setTimeout(resolve, 1000));
   const [read] = await Promise.all([LANGUAGES[language || 'en'](), Promise.race([readValues(), patience])]);
   texts = read.default;
   document.documentElement.lang = language || 'en';

@@ -46,7 +46,7 @@ async function logIn(login) {
   try {
     const { status, body, retryAfter } = await client.request('POST', '/api/auth/login', login);
     if (status === 200) return enter(body.user.role);
-    const minutes = Math.ceil(retryAfter / 60_000);
+    const minutes = Math.ceil(retryAfter / 60000);
     const later = status === 429 ? text('login_later', { minutes }) : body.detail;
     at('#wrong').textContent = status === 401 ? text('wrong_login') : later;
   } catch {

@@ -7,7 +7,7 @@
 import { client, h, show, text } from './app.js';
 
 /** How long a button that removes something waits for its second press, in milliseconds. */
-const SURE = 5_000;
+const SURE = 5000;
 
 /** @typedef {(Node | string | null)[]} Parts what a row shows */
 /** @typedef {{ element: HTMLElement, update: (row: any) => void }} Row */
