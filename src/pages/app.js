@@ -12,7 +12,6 @@ const SOON = 1000;
 
 /** The connection of this page. */
 export const client = connect();
-stayCurrent(client);
 // A socket hears nothing of a network that went away, so it asks; and what waits is sent once it is back.
 for (const change of ['offline', 'online']) addEventListener(change, () => client.retry());
 
@@ -41,9 +40,7 @@ export function text(name, values = {}) {
 
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
 export async function ready() {
-  // A page that was left while it wrote may hold the database for as long as the browser keeps it.
-  const patience = new Promise((resolve) => setTimeout(resolve, 1000));
-  const [read] = await Promise.all([LANGUAGES[language || 'en'](), Promise.race([readValues(), patience])]);
+  const [read] = await Promise.all([LANGUAGES[language || 'en'](), isRead]);
   texts = read.default;
   document.documentElement.lang = language || 'en';
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-text]'))) {
@@ -119,7 +116,12 @@ const base = new Promise((resolve, reject) => {
 });
 base.catch(() => {});
 
-/** Reads what the pages remember. */
+/**
+ * Resolves once what the pages remember was read. A page that was left while it wrote may hold the database for as long
+ * as the browser keeps it.
+ */
+const isRead = Promise.race([readValues(), new Promise((resolve) => setTimeout(resolve, SOON))]);
+
 async function readValues() {
   try {
     const store = (await base).transaction('values').objectStore('values');
@@ -158,6 +160,8 @@ export function recall(name) {
     return undefined;
   }
 }
+
+stayCurrent(client, { remember, recall, isRead });
 
 /**
  * A new element: `h('button', {class: 'big', onclick}, 'Sell')`.
@@ -228,15 +232,24 @@ export function onFrame(work) {
   };
 }
 
-/** An amount as people write it. @param {number} amount @param {string} currency */
-export function money(amount, currency) {
-  return new Intl.NumberFormat(language, { style: 'currency', currency }).format(amount);
+/** The ways to write numbers, by their currency; to make one takes as long as a hundred numbers. @type {Map<string, Intl.NumberFormat>} */
+const formats = new Map();
+
+/** @param {string} currency that of an amount, or nothing for a quantity @param {number} number */
+function written(currency, number) {
+  let format = formats.get(currency);
+  if (!format) {
+    format = new Intl.NumberFormat(language, currency ? { style: 'currency', currency } : { maximumFractionDigits: 3 });
+    formats.set(currency, format);
+  }
+  return format.format(number);
 }
 
+/** An amount as people write it. @param {number} amount @param {string} currency */
+export const money = (amount, currency) => written(currency, amount);
+
 /** A quantity as people write it. @param {number} quantity */
-export function quantity(quantity) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: 3 }).format(quantity);
-}
+export const quantity = (quantity) => written('', quantity);
 
 /** The time since a moment, such as `4:05`. @param {number} since milliseconds since 1970 */
 export function age(since) {

@@ -31,6 +31,8 @@ let hasShown = false;
 const ticks = new Map();
 /** @type {Map<number, any>} the timers of orders that are about to be handed over, which only the server ends */
 const leaving = new Map();
+/** The version of each row, which is another object after each change. @type {WeakMap<Row, string>} */
+const versions = new WeakMap();
 let sending = Promise.resolve();
 let role = '';
 let category = recall('board category') || '';
@@ -69,7 +71,6 @@ function render() {
   hasShown = hasShown || orders.state === 'live' || orders.items.length > 0;
   for (const id of leaving.keys()) if (!seen.has(id)) leaving.delete(id);
   renderTotals(lines);
-  renderAges();
 }
 
 /** Tells of new orders. @param {Row[]} news */
@@ -100,7 +101,9 @@ function short(order) {
 
 /** What makes a card flash when it changes. Ticks do not: the one who ticks has seen it. @param {Row} order */
 function version(order) {
-  return JSON.stringify([order.items, order.notes, order.status]);
+  let told = versions.get(order);
+  if (!told) versions.set(order, (told = JSON.stringify([order.items, order.notes, order.status])));
+  return told;
 }
 
 /** The finished lines, as this board has them. @param {Row} order @returns {number[]} */
@@ -149,6 +152,7 @@ function updateCard(card, order) {
   card.dataset.drawn = drawn;
   card.dataset.version = told;
   card.dataset.since = String(Date.parse(order.created_at));
+  renderAge(card);
   card.setAttribute('aria-label', text('order_number_is', { number: short(order) }));
   renderLines(card, order);
   at('.notes', card).textContent = order.notes || '';
@@ -203,14 +207,18 @@ function renderTotals(lines) {
 }
 
 function renderAges() {
-  for (const card of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('article'))) {
-    const since = Number(card.dataset.since);
-    const minutes = (client.now() - since) / 60000;
-    const told = age(since);
-    const time = at('time', card);
-    if (time.textContent !== told) time.textContent = told;
-    card.dataset.late = String(LATE.filter((late) => minutes >= late).length);
-  }
+  for (const card of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('article'))) renderAge(card);
+}
+
+/** @param {HTMLElement} card */
+function renderAge(card) {
+  const since = Number(card.dataset.since);
+  const minutes = (client.now() - since) / 60000;
+  const told = age(since);
+  const time = at('time', card);
+  if (time.textContent !== told) time.textContent = told;
+  const late = String(LATE.filter((late) => minutes >= late).length);
+  if (card.dataset.late !== late) card.dataset.late = late;
 }
 
 function renderCategories() {

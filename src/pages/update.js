@@ -14,11 +14,14 @@ const LOOK_EVERY = 2000;
 /** The stored page ends a week after it came, so it is stored anew each day. */
 const RENEW_EVERY = 24 * 60 * 60 * 1000;
 
-/** @param {Client} client */
-export function stayCurrent(client) {
+/**
+ * @param {Client} client
+ * @param {{ remember: (name: string, value: any) => void, recall: (name: string) => any, isRead: Promise<any> }} memory
+ */
+export function stayCurrent(client, { remember, recall, isRead }) {
   const own = document.documentElement.dataset.version;
   const here = location.pathname + location.search;
-  const kept = `tillcast stored ${location.pathname}`;
+  const kept = `stored ${location.pathname}`;
   let told = own;
   let touched = 0;
   let isBusy = false;
@@ -38,13 +41,14 @@ export function stayCurrent(client) {
   async function look() {
     if (isBusy || client.state === 'offline') return;
     isBusy = true;
+    await isRead;
     try {
       if (told !== own && told !== refused) {
         if (!(await isIdle())) return;
         // Never `reload()`: that asks the server, and shows an error where there is none.
         if (await renew()) location.assign(here);
         else refused = told || '';
-      } else if (!(Date.now() - stored() < RENEW_EVERY)) await renew();
+      } else if (!(Date.now() - recall(kept) < RENEW_EVERY)) await renew();
     } catch {
       // The server went away; what was stored is still there.
     } finally {
@@ -65,24 +69,9 @@ export function stayCurrent(client) {
     const page = await get(here, 'no-store');
     await storeParts(page);
     const isStored = (await get(here, 'reload')) === page;
-    if (isStored) keep();
+    // Not more often: a browser that dies while it stores a page has none.
+    if (isStored) remember(kept, Date.now());
     return isStored && page.includes(`data-version="${told}"`);
-  }
-
-  function stored() {
-    try {
-      return Number(localStorage.getItem(kept)) || 0;
-    } catch {
-      return Date.now(); // a browser without a memory has no pages to renew
-    }
-  }
-
-  function keep() {
-    try {
-      localStorage.setItem(kept, String(Date.now()));
-    } catch {
-      // It is stored again sooner.
-    }
   }
 }
 

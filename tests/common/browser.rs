@@ -227,6 +227,12 @@ impl Browser {
         self.wait(self.client.goto(&format!("{}{path}", self.setup.base)));
     }
 
+    /// The same where there may be no page; returns whether there is one.
+    pub(crate) fn try_open(&self, path: &str) -> bool {
+        let address = format!("{}{path}", self.setup.base);
+        self.runtime.block_on(self.client.goto(&address)).is_ok()
+    }
+
     /// The path and what follows it.
     #[track_caller]
     pub(crate) fn path(&self) -> String {

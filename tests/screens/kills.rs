@@ -91,6 +91,7 @@ pub(crate) fn trial(sales: usize, kills: usize, seed: u64) {
     }
     till.start_server();
     till.has_sent(sales);
+    eprintln!("the page was lost {} times", till.lost_pages);
 }
 
 /// A till, and the server that it may not reach. Each is `None` only while it is replaced.
@@ -99,6 +100,8 @@ struct Till {
     browser: Option<Browser>,
     cashier: Client,
     is_up: bool,
+    /// Times that the browser did not open the page without the server.
+    lost_pages: usize,
 }
 
 impl Till {
@@ -115,7 +118,7 @@ impl Till {
         browser.open("/sell");
         browser.wait_until("localStorage['tillcast stored /sell']");
         assert_eq!(browser.run(KEPT, &[]), true);
-        Self { server: Some(server), browser: Some(browser), cashier, is_up: true }
+        Self { server: Some(server), browser: Some(browser), cashier, is_up: true, lost_pages: 0 }
     }
 
     /// Whether the till confirmed the sale.
@@ -136,7 +139,12 @@ impl Till {
         let browser = self.browser.take().expect("there is one").again();
         // A browser writes its cookies every 30 s.
         browser.log_in(&self.cashier);
-        browser.open("/sell");
+        if !browser.try_open("/sell") {
+            // A browser that dies may lose a page of its cache, but never a sale.
+            self.lost_pages += 1;
+            self.start_server();
+            browser.open("/sell");
+        }
         self.browser = Some(browser);
         sold
     }
