@@ -7,7 +7,8 @@ const ALL_MAX: usize = 90 * 1024;
 const PAGE_MAX: usize = 45 * 1024;
 const CLIENT_MAX: usize = 10 * 1024;
 
-const PAGES: [&str; 7] = ["/", "/board", "/kiosk", "/numbers", "/pair", "/pick", "/sell"];
+const PAGES: [&str; 10] =
+    ["/", "/admin", "/board", "/docs", "/kiosk", "/numbers", "/pair", "/pick", "/sell", "/setup"];
 
 /// The compressed bytes of a file and of all that it refers to, by their paths.
 fn add(client: &Client, path: &str, sizes: &mut BTreeMap<String, usize>) {
