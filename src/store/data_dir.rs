@@ -36,9 +36,21 @@ pub(super) fn lock_file(data_dir: &Path) -> PathBuf {
     data_dir.join("tillcast.lock")
 }
 
-/// Creates the directory if it is missing and locks it for this process, until the returned file is
-/// dropped.
-pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
+/// The lock of a data directory, for one process.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// A process that another thread starts at this moment has the open file, too, until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "cannot release the data directory");
+        }
+    }
+}
+
+/// Creates the directory if it is missing and locks it for this process, until the lock is dropped.
+pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
     let fail = |what: &str, error: &dyn fmt::Display| {
         OpenError(format!("{}: {what}: {error}", data_dir.display()))
     };
@@ -50,7 +62,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
         let text = "another tillcast serves it; stop that one, or give --data-dir";
         OpenError(format!("{}: {text}", data_dir.display()))
     })?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Whether a database was created here before. If so, a missing database was lost, and none may be

@@ -1,7 +1,6 @@
 //! The handle of the store, which all tasks share: it queues commands for the writer and queries for
 //! the readers.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +37,7 @@ use crate::sync;
 pub struct Store {
     /// The lock of the data directory, which the writer holds as well. Dropped first: once the writer has ended,
     /// because `jobs` was dropped, the next server may open the directory.
-    pub(super) _lock: Arc<File>,
+    pub(super) _lock: Arc<data_dir::Lock>,
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) reads: mpsc::Sender<ReadJob>,
     /// The file of the write-ahead log.

@@ -1,7 +1,6 @@
 //! The start of the store, in two phases: `open` returns the state from which the other modules
 //! start, and `start` runs the threads once those modules have given it their sinks.
 
-use std::fs::File;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -43,7 +42,7 @@ pub struct OpenedStore {
     /// event. Milliseconds since 1970, UTC.
     pub now: i64,
     data_dir: PathBuf,
-    lock: File,
+    lock: data_dir::Lock,
     conn: Connection,
     verified: bool,
     group: GroupCommit,
