@@ -12,7 +12,7 @@
 //! The examples use port 3000, so each document has a network of its own, which needs root.
 
 use super::browser::Browser;
-use crate::common::{Network, Running, is_root, program, run};
+use crate::common::{Network, PATIENCE, Running, is_root, program, run};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -190,9 +190,10 @@ fn run_in_node_and_deno(block: &Block, folder: &Path) {
         (deno.to_str().unwrap(), &["run", "--allow-net", "--allow-read"]),
     ];
     for (program, flags) in programs {
-        let output =
-            Command::new(program).args(flags).arg("example.mjs").current_dir(folder).output();
-        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+        // An example that waits for what does not come fails, too.
+        let mut command = Command::new("timeout");
+        command.arg((6 * PATIENCE).as_secs().to_string()).arg(program).args(flags);
+        let output = command.arg("example.mjs").current_dir(folder).output().unwrap();
         assert!(output.status.success(), "{}: {program}: {output:?}", block.place);
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(printed.contains("sold ORD-"), "{}: {program}: {printed}", block.place);
