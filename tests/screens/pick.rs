@@ -53,7 +53,7 @@ fn an_order_is_picked_from_place_to_place() {
     browser.wait_for_text("#lines [data-state=here]", "1 / 2");
     browser.scan(SANDWICH_CODE, "Tab", begun + 2.0);
     browser.wait_for_text("#lines [data-state=here]", "Espresso");
-    assert_eq!(browser.texts("#finish"), ["1 lines open"]);
+    assert_eq!(browser.texts("#finish"), ["Open lines: 1"]);
     browser.scan(ESPRESSO_CODE, "Enter", begun + 3.0);
     browser.press("All picked");
     shop::wait_for(&admin, 1, "status", &json!("ready"));

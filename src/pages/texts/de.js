@@ -140,7 +140,7 @@ export default {
   line_open: 'offen',
   line_short: 'nicht mehr da',
   lines_done: '{done} von {lines} Zeilen',
-  lines_open: '{count} Zeilen offen',
+  lines_open: 'Offene Zeilen: {count}',
   log_in: 'Anmelden',
   log_out: 'Abmelden',
   login_later: 'Zu viele Versuche. Bitte in {minutes} min noch einmal.',

@@ -140,7 +140,7 @@ export default {
   line_open: 'open',
   line_short: 'no more there',
   lines_done: '{done} of {lines} lines',
-  lines_open: '{count} lines open',
+  lines_open: 'Open lines: {count}',
   log_in: 'Log in',
   log_out: 'Log out',
   login_later: 'Too many tries. Please try again in {minutes} min.',

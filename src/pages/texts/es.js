@@ -140,7 +140,7 @@ export default {
   line_open: 'pendiente',
   line_short: 'no quedan',
   lines_done: '{done} de {lines} líneas',
-  lines_open: '{count} líneas pendientes',
+  lines_open: 'Líneas pendientes: {count}',
   log_in: 'Entrar',
   log_out: 'Salir',
   login_later: 'Demasiados intentos. Inténtelo de nuevo en {minutes} min.',
