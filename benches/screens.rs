@@ -180,7 +180,7 @@ fn change(admin: &Client, goods: &[i64], run: Duration) {
     }
 }
 
-/// What a slow device shows first: with nothing of the page, and with the server down.
+/// The first paint of a slow device: with nothing of the page, and with the server down.
 fn paints() {
     let mut server = Server::with_users(&["staff", "kitchen"], &[]);
     let admin = server.admin();

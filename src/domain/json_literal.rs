@@ -93,7 +93,7 @@ pub(crate) fn read(text: &'static str, values: &mut [Value]) -> Value {
     Literal { text, values: values.iter_mut() }.value()
 }
 
-/// What is still to be read.
+/// The rest, which is still to be read.
 struct Literal<'v> {
     text: &'static str,
     values: std::slice::IterMut<'v, Value>,

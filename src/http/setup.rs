@@ -14,7 +14,7 @@ use crate::http::request::ApiRequest;
 use crate::http::users::{read_password, read_username};
 use crate::limits::{LOGIN_BODY_TIMEOUT, LOGIN_BYTES_MAX};
 
-/// What whoever sets up the shop says.
+/// The body of a person who sets up the shop.
 #[derive(Default)]
 struct Setup {
     code: Option<String>,

@@ -97,7 +97,7 @@ function lacking(order) {
   return [h('b', {}, number), moment(order.created_at), h('div', {}, goods.join(' · '))];
 }
 
-/** What reads each part: when it is shown, and every `REFRESH` while it is. */
+/** The function that reads each part: when it is shown, and every `REFRESH` while it is. */
 const PARTS = /** @type {{ [name: string]: () => Promise<void> | void }} */ ({
   load,
   devices: list('devices', '/api/devices', editable('/api/devices', device, deviceFields, refresh)),

@@ -54,7 +54,7 @@ export async function ready() {
 }
 
 /**
- * Who is logged in. Without a login it leads to one, and comes back here.
+ * The one who is logged in. Without a login it leads to one, and comes back here.
  *
  * @returns {Promise<{ role: string, name: string }>}
  */
@@ -83,7 +83,7 @@ export function shop() {
 }
 
 /**
- * What the server tells of something or, where it is away or slow, what it told the last time.
+ * The word of the server on something or, where it is away or slow, its last word.
  *
  * @param {string} name
  * @param {string} path
@@ -99,7 +99,7 @@ async function told(name, path, read) {
   return Promise.race([asked.catch(() => last), soon]);
 }
 
-/** What the pages remember, once it was read. @type {Map<string, any>} */
+/** The memory of the pages, once it was read. @type {Map<string, any>} */
 const values = new Map();
 
 /**

@@ -36,7 +36,7 @@ export const minor = (amount, { decimals }) => Math.round(amount * 10 ** decimal
 /** The amount of minor units. @param {number} units @param {Terms} terms */
 export const major = (units, { decimals }) => units / 10 ** decimals;
 
-/** What the basket costs. @param {Basket} basket @param {Terms} terms */
+/** The cost of the basket. @param {Basket} basket @param {Terms} terms */
 export function sums({ lines, discount }, terms) {
   const priced = lines.map(({ product, ...line }) => ({
     quantity: line.quantity,
@@ -59,7 +59,7 @@ export function fitDiscounts(basket, terms) {
   basket.discount = Math.min(basket.discount, goods(basket, terms));
 }
 
-/** What is still to be paid; below 0 it is the change. @param {Basket} basket @param {Terms} terms */
+/** The amount still to be paid; below 0 it is the change. @param {Basket} basket @param {Terms} terms */
 export function due(basket, terms) {
   return basket.payments.reduce((left, { amount }) => left - amount, sums(basket, terms).total);
 }

@@ -99,7 +99,7 @@ function short(order) {
   return String(Number(order.order_number.slice(4)));
 }
 
-/** What makes a card flash when it changes. Ticks do not: the one who ticks has seen it. @param {Row} order */
+/** The text that makes a card flash when it changes. Ticks do not: the one who ticks has seen it. @param {Row} order */
 function version(order) {
   let told = versions.get(order);
   if (!told) versions.set(order, (told = JSON.stringify([order.items, order.notes, order.status])));

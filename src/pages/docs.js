@@ -67,7 +67,7 @@ function part(id, title, words, fill) {
 /** A heading and an example below it. @param {any} schema */
 const exampleOf = (schema) => [h('h3', {}, text('docs_example')), json(example(schema, false))];
 
-/** What the author of each program has to know first. @param {any} open */
+/** The part that the author of each program needs first. @param {any} open */
 function beginning({ info, components }) {
   const { session, token } = components.securitySchemes;
   const links = ['/openapi.json', '/asyncapi.json', '/client.js'].map((path) => h('a', { href: path }, path));

@@ -93,7 +93,7 @@ function render() {
   at('#clear').hidden = basket.size === 0;
 }
 
-/** What the customer will pay, as the server works it out. @param {Row[]} chosen */
+/** The amount that the customer will pay, as the server works it out. @param {Row[]} chosen */
 function total(chosen) {
   const minor = 10 ** terms.decimals;
   const lines = chosen.map((product) => ({

@@ -55,7 +55,7 @@ export function operationsOf(open) {
 /** The codes that a sentence such as `A problem: busy, unavailable.` names. @param {string} sentence */
 const codesIn = (sentence) => sentence.match(/[a-z_]+(?=[,.])/g) || [];
 
-/** What a reader finds below the line of an operation. @param {Operation} operation @returns {Node[]} */
+/** The description below the line of an operation. @param {Operation} operation @returns {Node[]} */
 export function details({ path, method, description, parameters, body, replies, problems }) {
   const described = parameters.map((one) =>
     field(one.name, { ...one.schema, description: one.description }, one.required),
@@ -144,7 +144,7 @@ function input({ name, required, schema }) {
   return h('select', { name }, h('option', { value: '' }, '–'), ...words.map((word) => h('option', {}, word)));
 }
 
-/** What the server replies to a GET. @param {string} target @returns {Promise<Node[]>} */
+/** The reply of the server to a GET. @param {string} target @returns {Promise<Node[]>} */
 async function answer(target) {
   const sent = h('pre', {}, h('code', {}, `GET ${target}`));
   const began = performance.now();

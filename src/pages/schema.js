@@ -132,7 +132,7 @@ const joined = (parts) => parts.flatMap((part, at) => (at ? [' | ', ...part] : p
 /** The allowed words. @param {any[]} all */
 const words = (all) => joined(all.map((word) => [h('code', {}, JSON.stringify(word))]));
 
-/** What a value has to keep, beside its type. @param {Schema} schema */
+/** The bounds of a value, beside its type. @param {Schema} schema */
 function bounds(schema) {
   const parts = [
     range(schema.minimum, schema.maximum),

@@ -28,7 +28,7 @@ export function pay(dialog, basket, terms, changed) {
     onClosed(dialog, () => resolve(isPaid));
     render();
 
-    /** What other kinds than cash have paid; there is no change of it. */
+    /** The amount that other kinds than cash have paid; there is no change of it. */
     function charged() {
       return basket.payments.reduce((sum, { gateway, amount }) => sum + (gateway === CASH ? 0 : amount), 0);
     }

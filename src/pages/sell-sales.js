@@ -92,7 +92,7 @@ async function openOrder(desk, number) {
   }
 }
 
-/** What was paid and not given back, in minor units. @param {any[]} transactions @param {Desk['terms']} terms */
+/** The amount that was paid and not given back, in minor units. @param {any[]} transactions @param {Desk['terms']} terms */
 function refundable(transactions, terms) {
   return transactions
     .filter(({ status }) => status === 'completed')

@@ -2,7 +2,7 @@
 
 use crate::domain::{Code, Reject, ShopTerms};
 
-/// What keeps the terms of a shop as they are.
+/// The reasons for which the terms of a shop stay as they are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TermsInUse {
     /// It has products or orders, which have amounts.

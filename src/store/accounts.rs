@@ -161,7 +161,7 @@ impl Store {
         .await
     }
 
-    /// What the setup code with this hash is worth by now.
+    /// The worth of the setup code with this hash by now.
     pub async fn setup_code(&self, code: TokenHash) -> Result<SetupCode, Reject> {
         self.read(move |conn| setup::check(conn, code, clock())).await
     }

@@ -14,7 +14,7 @@ use crate::store::users::{self, NewUser};
 use crate::store::write_tx::WriteTx;
 use crate::store::{logins, shop_profile};
 
-/// What a code is worth.
+/// The worth of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupCode {
     /// It makes the first admin.
@@ -25,7 +25,7 @@ pub enum SetupCode {
     Wrong,
 }
 
-/// What the code with this hash is worth at the time `now`, in milliseconds since 1970, UTC.
+/// The worth of the code with this hash at the time `now`, in milliseconds since 1970, UTC.
 pub(super) fn check(conn: &Connection, code: TokenHash, now: i64) -> Result<SetupCode, Reject> {
     if users::has_active_admin(conn)? {
         return Ok(SetupCode::Ended);
