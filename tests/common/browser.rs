@@ -6,29 +6,30 @@
 //! A test that fails leaves a picture in `target/screens`.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+#[path = "browser/circumstances.rs"]
+mod circumstances;
+#[path = "browser/driver.rs"]
+mod driver;
+
 use crate::common::{Client, PATIENCE, Server};
+use driver::{Driver, Seat, Vendor, capabilities, profile};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{ClientBuilder, Locator};
-use hyper::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 use serde_json::{Value, json};
-use std::cell::Cell;
 use std::fmt::Debug;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::process::Command;
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-use url::Url;
 
 /// The name under which the browser knows the server. The tests' servers know it, too.
 const NAME: &str = "shop";
@@ -53,48 +54,6 @@ pub(crate) const TABLET: Screen =
     Screen { name: "tablet", width: 1024, height: 768, is_touched: true };
 pub(crate) const MONITOR: Screen =
     Screen { name: "monitor", width: 1920, height: 1080, is_touched: false };
-
-/// Replaces the page's clock and its timeouts. Intervals stay as they are: they look at the clock.
-const CLOCK: &str = "{
-    const [now, later, never] = [Date.now.bind(Date), setTimeout.bind(window), clearTimeout.bind(window)];
-    const timers = new Map();
-    let skipped = 0;
-    const arm = (id, timer) => {
-        const run = () => timers.delete(id) && timer.work();
-        timer.real = later(run, Math.max(0, timer.at - Date.now()));
-    };
-    Date.now = () => now() + skipped;
-    window.setTimeout = (work, time = 0, ...values) => {
-        const timer = { work: () => work(...values), at: Date.now() + time };
-        const id = later(() => {}, 0);
-        timers.set(id, timer);
-        arm(id, timer);
-        return id;
-    };
-    window.clearTimeout = (id) => {
-        if (timers.has(id)) never(timers.get(id).real);
-        timers.delete(id);
-    };
-    window.clock = {
-        skip(time) {
-            skipped += time;
-            for (const [id, timer] of timers) {
-                never(timer.real);
-                arm(id, timer);
-            }
-        },
-    };
-}";
-
-/// Counts the tones of a page.
-const LISTENER: &str = "{
-    window.tones = 0;
-    const create = AudioContext.prototype.createOscillator;
-    AudioContext.prototype.createOscillator = function () {
-        window.tones += 1;
-        return create.call(this);
-    };
-}";
 
 /// A browser with its driver and its profile; dropping it ends both.
 pub(crate) struct Browser {
@@ -189,15 +148,6 @@ impl Browser {
         let browser = Self { runtime, client, driver, setup, _seat: seat };
         browser.show_on(browser.setup.screen);
         browser
-    }
-
-    /// Gives it another screen.
-    pub(crate) fn show_on(&self, screen: Screen) {
-        let Screen { width, height, is_touched, .. } = screen;
-        let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_touched});
-        self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
-        self.cdp("Emulation.setTouchEmulationEnabled", &json!({"enabled": is_touched}));
     }
 
     /// Ends all its processes at once, as a power cut would.
@@ -313,52 +263,6 @@ impl Browser {
         self.wait(field.send_keys(text));
     }
 
-    /// Presses a key wherever the focus is, such as `ArrowDown` or `r`.
-    #[track_caller]
-    pub(crate) fn key(&self, key: &str) {
-        self.key_at(key, None);
-    }
-
-    /// Presses these keys as a person does, ten in a second by the times in the events.
-    #[track_caller]
-    pub(crate) fn keys(&self, keys: &[&str]) {
-        let mut time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
-        for key in keys {
-            self.key_at(key, Some(time));
-            time += 0.1;
-        }
-    }
-
-    /// Types a code as a scanner does, one character in 2 ms, and ends it with this key. The events say that
-    /// they began at `at`, seconds since 1970, whenever the browser gets them.
-    #[track_caller]
-    pub(crate) fn scan(&self, code: &str, end: &str, at: f64) {
-        let keys = code.chars().map(String::from).chain([end.to_owned()]);
-        let mut time = at;
-        for key in keys {
-            self.key_at(&key, Some(time));
-            time += 0.002;
-        }
-    }
-
-    fn key_at(&self, key: &str, time: Option<f64>) {
-        let text = match key {
-            "Enter" => Some("\r"),
-            one if one.chars().count() == 1 => Some(one),
-            _ => None,
-        };
-        let codes = [("Tab", 9), ("Enter", 13), ("Escape", 27), ("ArrowLeft", 37), ("ArrowUp", 38)];
-        let codes = codes.iter().chain(&[("ArrowRight", 39), ("ArrowDown", 40)]);
-        let code = codes.clone().find(|(name, _)| *name == key).map_or(0, |(_, code)| *code);
-        let mut event = json!({"type": "keyDown", "key": key, "windowsVirtualKeyCode": code});
-        let fields = event.as_object_mut().unwrap();
-        fields.extend(text.map(|text| ("text".to_owned(), json!(text))));
-        fields.extend(time.map(|time| ("timestamp".to_owned(), json!(time))));
-        self.cdp("Input.dispatchKeyEvent", &event);
-        event["type"] = json!("keyUp");
-        self.cdp("Input.dispatchKeyEvent", &event);
-    }
-
     /// A command of Chromium's own protocol, such as `Network.emulateNetworkConditions`.
     #[track_caller]
     pub(crate) fn cdp(&self, method: &str, parameters: &Value) -> Value {
@@ -379,49 +283,6 @@ impl Browser {
         let mut told = self.cdp("Runtime.evaluate", &asked);
         assert!(told["exceptionDetails"].is_null(), "{}", told["exceptionDetails"]);
         told["result"]["value"].take()
-    }
-
-    /// Runs a script in each page that is opened from now on, before the page's own.
-    pub(crate) fn before_each_page(&self, script: &str) {
-        self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
-    }
-
-    /// Has the pages that are opened from now on count their tones, in `tones`.
-    pub(crate) fn count_the_tones(&self) {
-        self.before_each_page(LISTENER);
-    }
-
-    /// Gives the pages that are opened from now on a clock that `skip` can move.
-    pub(crate) fn take_the_clock(&self) {
-        self.before_each_page(CLOCK);
-    }
-
-    /// Moves the page's clock, as if so many seconds had passed; timers that are due then run.
-    #[track_caller]
-    pub(crate) fn skip(&self, seconds: u32) {
-        self.run("clock.skip(arguments[0])", &[json!(seconds * 1000)]);
-    }
-
-    /// As in the tools for developers: an open socket stays open and hears nothing.
-    pub(crate) fn set_offline(&self, is_offline: bool) {
-        self.limit_network(is_offline, -1.0);
-    }
-
-    /// Limits the network to a speed in bit/s; a negative one is none.
-    pub(crate) fn limit_network(&self, is_offline: bool, speed: f64) {
-        let bytes = speed / 8.0;
-        let limits = json!({
-            "offline": is_offline, "latency": 0, "downloadThroughput": bytes, "uploadThroughput": bytes,
-        });
-        self.cdp("Network.enable", &json!({}));
-        self.cdp("Network.emulateNetworkConditions", &limits);
-    }
-
-    /// Shows the page in the dark, or in the light.
-    pub(crate) fn set_dark(&self, is_dark: bool) {
-        let value = if is_dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
-        self.cdp("Emulation.setEmulatedMedia", &media);
     }
 
     /// Writes what is seen to `target/screens/NAME.png`.
@@ -523,35 +384,6 @@ impl Drop for Browser {
     }
 }
 
-/// The options of Chromium for a test: quiet, alone, and with all that the console gets.
-fn capabilities(setup: &Setup) -> Capabilities {
-    let quiet = [
-        "--headless",
-        "--no-sandbox",
-        "--no-first-run",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--disable-component-update",
-        "--disable-background-networking",
-        "--accept-lang=en",
-    ];
-    let profile = format!("--user-data-dir={}", setup.profile.path().display());
-    let arguments = quiet.into_iter().chain([profile.as_str()]);
-    let arguments: Vec<&str> = arguments.chain(setup.flags.iter().map(String::as_str)).collect();
-    let capabilities = json!({
-        "timeouts": {"script": PATIENCE.as_millis()},
-        "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {"args": arguments},
-    });
-    serde_json::from_value(capabilities).unwrap()
-}
-
-fn profile() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
-
 fn save(name: &str, png: &[u8]) -> io::Result<()> {
     let folder = target().join("screens");
     fs::create_dir_all(&folder)?;
@@ -560,100 +392,4 @@ fn save(name: &str, png: &[u8]) -> io::Result<()> {
 
 fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder")
-}
-
-/// A command that W3C `WebDriver` does not have.
-#[derive(Debug)]
-struct Vendor {
-    path: &'static str,
-    body: Value,
-}
-
-impl WebDriverCompatibleCommand for Vendor {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.body.to_string()))
-    }
-}
-
-/// A chromedriver and, in its process group, its browser.
-struct Driver {
-    process: Child,
-    port: u16,
-    has_ended: bool,
-}
-
-impl Driver {
-    /// Starts it on a free port, which it names on its first lines. The browser finds the authorities that it trusts in
-    /// its home.
-    fn start(home: &Path) -> Self {
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("HOME", home)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromedriver is there; tests/setup installs it (Debian: chromium-driver)");
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines.by_ref().find_map(|line| {
-            let line = line.unwrap();
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
-        // It must be able to continue writing.
-        thread::spawn(move || lines.for_each(drop));
-        Self { process, port: port.expect("chromedriver names its port"), has_ended: false }
-    }
-
-    fn kill(&mut self) {
-        if !std::mem::replace(&mut self.has_ended, true) {
-            kill_process_group(Pid::from_child(&self.process), Signal::KILL)
-                .expect("it can be killed");
-            self.process.wait().expect("chromedriver can be waited for");
-        }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// The right of a test to have browsers: they take much memory and processor, so few tests have some at once. A
-/// test that has one may have more, so that two tests cannot wait for each other.
-struct Seat;
-
-static FREE: Mutex<Option<usize>> = Mutex::new(None);
-static FREED: Condvar = Condvar::new();
-
-thread_local! {
-    static BROWSERS: Cell<usize> = const { Cell::new(0) };
-}
-
-impl Seat {
-    fn take() -> Self {
-        if BROWSERS.replace(BROWSERS.get() + 1) == 0 {
-            let mut free = FREE.lock().unwrap();
-            free.get_or_insert_with(|| 2 * thread::available_parallelism().map_or(1, usize::from));
-            let mut free = FREED.wait_while(free, |free| *free == Some(0)).unwrap();
-            *free = free.map(|seats| seats - 1);
-        }
-        Self
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        BROWSERS.set(BROWSERS.get() - 1);
-        if BROWSERS.get() == 0 {
-            let mut free = FREE.lock().unwrap();
-            *free = free.map(|seats| seats + 1);
-            FREED.notify_one();
-        }
-    }
 }
