@@ -1,15 +1,23 @@
 // @ts-check
 /** Asks a person for some values, in a dialog. */
-import { h, text } from './app.js';
+import { h, quantity, text } from './app.js';
+import './taps.js';
 
 /**
  * @typedef {object} Field
  * @property {string} name
  * @property {string} label
  * @property {string} value
- * @property {(value: string) => boolean} [isRight] Whether a value can be taken; any one else.
+ * @property {(value: string, values: { [name: string]: string }) => boolean} [isRight] Whether a value can be taken,
+ *     with the others; any one else.
  * @property {string} [inputmode]
+ * @property {number} [maxlength]
  */
+
+/** A number as people of the page's language type it. @param {number} number @param {number} [decimals] */
+export function asTyped(number, decimals) {
+  return (decimals === undefined ? String(number) : number.toFixed(decimals)).replace('.', quantity(1.5)[1]);
+}
 
 /**
  * Resolves with the values, and with the button as `action`, or with `null`.
@@ -26,8 +34,8 @@ import { h, text } from './app.js';
 export function ask(dialog, title, fields, { actions = ['ok'], extra, oninput = () => {} } = {}) {
   return new Promise((resolve) => {
     /** @type {any[]} */
-    const inputs = fields.map(({ name, value, inputmode = 'decimal' }) =>
-      h('input', { name, value, inputmode, autocomplete: 'off', enterkeyhint: 'done' }),
+    const inputs = fields.map(({ name, value, inputmode = 'decimal', maxlength = 100 }) =>
+      h('input', { name, value, inputmode, maxlength, autocomplete: 'off', enterkeyhint: 'done' }),
     );
     const values = () => Object.fromEntries(inputs.map((input) => [input.name, input.value.trim()]));
     /** @type {any} */
@@ -38,10 +46,14 @@ export function ask(dialog, title, fields, { actions = ['ok'], extra, oninput = 
     };
     const submit = (/** @type {any} */ event) => {
       event.preventDefault();
-      const wrong = inputs.find((input, at) => fields[at].isRight?.(input.value.trim()) === false);
-      if (!wrong) return end({ ...values(), action: event.submitter ? event.submitter.value : actions[0] });
+      const all = values();
+      const isWrong = (/** @type {any} */ _, /** @type {number} */ at) =>
+        fields[at].isRight?.(all[fields[at].name], all) === false;
+      inputs.forEach((input) => input.removeAttribute('aria-invalid'));
+      const wrong = inputs.find(isWrong);
+      if (!wrong) return end({ ...all, action: event.submitter ? event.submitter.value : actions[0] });
       wrong.setAttribute('aria-invalid', 'true');
-      wrong.select();
+      mark(wrong);
     };
     onClosed(dialog, () => resolve(given));
     fill(
@@ -55,8 +67,14 @@ export function ask(dialog, title, fields, { actions = ['ok'], extra, oninput = 
           extra ? h('button', { type: 'button', onclick: () => end({ action: extra }) }, text(extra)) : null,
           h('button', { type: 'button', onclick: () => end(null) }, text('back')))),
     );
-    if (inputs.length > 0) inputs[0].select();
+    for (const first of inputs.slice(0, 1)) mark(first);
   });
+}
+
+/** Gives a field the focus, its text ready to be replaced. @param {any} input */
+export function mark(input) {
+  input.focus();
+  input.select();
 }
 
 /** Calls `act` once the dialog is closed. @param {any} dialog @param {() => void} act */
@@ -74,6 +92,19 @@ export function onClosed(dialog, act) {
 export function fill(dialog, ...content) {
   dialog.replaceChildren(...content);
   if (!dialog.open) dialog.showModal();
+  else dialog.querySelector('.main, button')?.focus(); // what had the focus is gone
+}
+
+/**
+ * Tells something in the dialog that is open; a message of the page would be behind it.
+ *
+ * @param {any} dialog
+ * @param {string} message
+ */
+export function warn(dialog, message) {
+  let place = dialog.querySelector('[role=alert]');
+  if (!place) dialog.firstElementChild.append((place = h('p', { role: 'alert' })));
+  place.textContent = message;
 }
 
 /**
@@ -94,12 +125,14 @@ export function choose(dialog, title, things, content) {
       chosen = thing;
       dialog.close();
     };
+    const row = (/** @type {T} */ thing) =>
+      h('li', {}, h('button', { type: 'button', onclick: () => take(thing) }, ...content(thing)));
     onClosed(dialog, () => resolve(chosen));
     fill(
       dialog,
       h('div', { class: 'body' },
         h('h2', {}, title),
-        h('ul', {}, ...things.map((one) => h('li', {}, h('button', { type: 'button', onclick: () => take(one) }, ...content(one))))),
+        h('ul', {}, ...things.map(row)),
         h('button', { type: 'button', onclick: () => dialog.close() }, text('back'))),
     );
   });

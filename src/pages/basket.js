@@ -10,6 +10,7 @@ import { amounts, uuid } from './client.js';
  * @property {Row} product
  * @property {number} quantity in thousandths
  * @property {number} discount in minor units
+ * @property {number} [percent] If the discount is a part of the line, which it follows; in thousandths of a per cent.
  * @property {string} note
  */
 /**
@@ -18,12 +19,20 @@ import { amounts, uuid } from './client.js';
  * @property {number} at The time at which it was begun; milliseconds since 1970.
  * @property {Line[]} lines
  * @property {number} discount in minor units
+ * @property {number} [percent] As that of a line.
  * @property {{ id: number, name: string } | null} customer
  * @property {Payment[]} payments What was taken already: a card cannot be charged twice after a reload.
  */
 
 export const CASH = 'cash';
 export const CARD = 'card';
+/** The bounds of a sale on the server, which takes no other even if the customer has left. */
+export const LINES_MAX = 100;
+export const PAYMENTS_MAX = 20;
+export const NOTE_MAX = 200;
+const QUANTITY_MAX = 1000000;
+/** All, in thousandths of a per cent. */
+const WHOLE = 100000;
 
 /** @returns {Basket} */
 export function emptyBasket() {
@@ -52,11 +61,19 @@ export function goods(basket, terms) {
   return sums(basket, terms).line_totals.reduce((sum, total) => sum + total, 0);
 }
 
-/** Holds the discounts to what they are given on. @param {Basket} basket @param {Terms} terms */
+/** Makes the discounts fit what they are given on. @param {Basket} basket @param {Terms} terms */
 export function fitDiscounts(basket, terms) {
+  const fit = (/** @type {Line | Basket} */ one, /** @type {number} */ of) => {
+    one.discount = Math.min(one.percent ? Math.round((of * one.percent) / WHOLE) : one.discount, of);
+  };
   const { line_totals } = sums(basket, terms);
-  basket.lines.forEach((line, at) => (line.discount = Math.min(line.discount, line_totals[at] + line.discount)));
-  basket.discount = Math.min(basket.discount, goods(basket, terms));
+  basket.lines.forEach((line, at) => fit(line, line_totals[at] + line.discount));
+  fit(basket, goods(basket, terms));
+}
+
+/** The price of a line without its discount. @param {Line} line @param {number} quantity @param {Terms} terms */
+export function worth(line, quantity, terms) {
+  return sums({ ...emptyBasket(), lines: [{ ...line, quantity, discount: 0 }] }, terms).line_totals[0];
 }
 
 /** The amount still to be paid; below 0 it is the change. @param {Basket} basket @param {Terms} terms */
@@ -100,17 +117,30 @@ export function typed(text, decimals) {
   return `${whole || ''}${part}` && part.length <= decimals ? Number(whole + part.padEnd(decimals, '0')) : NaN;
 }
 
+/** Whether a text is a quantity of the product: pieces are whole. @param {string} text @param {Row} product */
+export function isQuantity(text, { unit }) {
+  const decimals = unit === 'piece' ? 0 : 3;
+  const given = typed(text, decimals);
+  return given > 0 && given <= QUANTITY_MAX * 10 ** decimals;
+}
+
+/** A discount as people type it, an amount or `10 %`; `NaN` if it is none. @param {string} text @param {Terms} terms */
+export function typedDiscount(text, { decimals }) {
+  const isPart = text.trim().endsWith('%');
+  const given = text.trim() ? typed(text.replace('%', ''), isPart ? 3 : decimals) : 0;
+  return { discount: isPart ? 0 : given, percent: isPart ? given : 0 };
+}
+
 /**
- * A discount as people type it, an amount or `10 %`, at most what it is given on; `NaN` if it is none.
+ * Whether a text is a discount, at most what it is given on.
  *
  * @param {string} text
  * @param {number} of in minor units
- * @param {number} decimals
+ * @param {Terms} terms
  */
-export function typedDiscount(text, of, decimals) {
-  const isPart = text.trim().endsWith('%');
-  const given = isPart ? (of * typed(text.replace('%', ''), 3)) / 100000 : typed(text || '0', decimals);
-  return Math.min(Math.round(given), of);
+export function isDiscount(text, of, terms) {
+  const { discount, percent } = typedDiscount(text, terms);
+  return discount <= of && percent <= WHOLE;
 }
 
 /** Round amounts that somebody may hand over for a sum. @param {number} sum @returns {number[]} */

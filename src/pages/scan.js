@@ -29,6 +29,8 @@ export function onScan(listener) {
   let last = 0;
   let told = '';
   let toldAt = 0;
+  /** What was in the field before the code. */
+  let before = { field: /** @type {any} */ (null), value: '' };
   /** @param {KeyboardEvent} event */
   const key = (event) => {
     const now = event.timeStamp;
@@ -37,6 +39,8 @@ export function onScan(listener) {
     if (event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey) {
       // A blank within a code must not press the button that has the focus.
       if (code && event.target instanceof HTMLButtonElement) event.preventDefault();
+      const field = /** @type {any} */ (event.target);
+      if (!code) before = { field, value: field.value };
       code += event.key;
       return;
     }
@@ -48,9 +52,9 @@ export function onScan(listener) {
     event.preventDefault();
     event.stopPropagation();
     const field = /** @type {HTMLInputElement} */ (event.target);
-    // The characters landed in a field that was not meant.
-    if (typeof field.value === 'string' && field.value.endsWith(scanned)) {
-      field.value = field.value.slice(0, -scanned.length);
+    // The characters landed in a field that was not meant, perhaps in place of what was selected there.
+    if (field instanceof HTMLInputElement) {
+      field.value = field === before.field ? before.value : field.value.replace(scanned, '');
       field.dispatchEvent(new Event('input', { bubbles: true }));
     }
     if (scanned === told && now - toldAt < REPEATED_WITHIN) return;

@@ -1,23 +1,26 @@
 // @ts-check
 /** The till. Each sale goes through the outbox, so it sells without the server. */
-import { due, emptyBasket, fitDiscounts, goods, major, minor, saleOf, sums, typed, typedDiscount } from './basket.js';
+import {
+  LINES_MAX, NOTE_MAX, due, emptyBasket, fitDiscounts, goods, isDiscount, isQuantity, major, minor, saleOf, sums, typed,
+  typedDiscount, worth,
+} from './basket.js';
 import { client, h, money, onFrame, quantity, ready, recall, remember, shop, show, text, tone, whoami } from './app.js';
-import { ask, choose, fill, onClosed } from './ask.js';
-import { onScan, sameCode } from './scan.js';
+import { asTyped, ask, choose, fill, onClosed, warn } from './ask.js';
+import { onScan } from './scan.js';
+import { chooseCustomer } from './sell-customer.js';
 import { isHandedOver, pay } from './sell-pay.js';
 import { openSales } from './sell-sales.js';
+import { makeShelf, per } from './sell-shelf.js';
 
 /** @typedef {import('./client.js').Row} Row */
 /** @typedef {import('./basket.js').Basket} Basket */
+/** @typedef {import('./basket.js').Line} Line */
 /** @typedef {import('./basket.js').Terms} Terms */
 
 const SELLERS = ['staff', 'admin'];
-const PRODUCTS_SHOWN = 200;
-const CUSTOMERS_SHOWN = 20;
-/** A search for a customer reads at most so many pages of the list. */
-const CUSTOMER_PAGES = 25;
 /** A scanner may end a code with two keys; milliseconds. */
 const SCANNED_WITHIN = 300;
+const LONG = 60000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
@@ -25,11 +28,11 @@ const toast = at('shop-toast');
 const dialog = at('#dialog');
 const search = at('#search');
 const products = client.live('/api/products?status=published&order=asc', { keep: true });
+const shelf = makeShelf(products, search, add);
 /** @type {Basket} */
 let basket = emptyBasket();
 /** @type {Basket[]} */
 let held = [];
-let category = '';
 let scannedAt = 0;
 let isSelling = false;
 /** Whether the dialog shows the change of the last sale; the next one may begin. */
@@ -44,19 +47,26 @@ async function start() {
   search.placeholder = text('search');
   await resume();
   terms = recall('shop');
-  products.subscribe(draw);
+  products.subscribe(shelf.draw);
   client.on('outbox', forgetSold);
-  draw();
-  terms = (await shop()) || terms;
-  draw();
+  client.on('product:deleted', ({ data }) => tellGone(data.id));
+  client.on('state', ({ state }) => state === 'live' && readTerms());
+  changed();
+  shelf.draw();
+  await readTerms();
   const { role, name } = await whoami();
   if (role && !SELLERS.includes(role)) location.href = '/';
   at('#cashier').textContent = name;
 }
 
+async function readTerms() {
+  terms = (await shop()) || terms;
+  draw();
+}
+
 /** Takes up what was not sold when the page was closed or the browser died. */
 async function resume() {
-  const entries = await client.outbox.list();
+  const entries = await client.outbox.list().catch(() => []);
   const isOpen = (/** @type {Basket} */ one) => one.lines.length > 0 && !entries.some(({ id }) => id === one.id);
   basket = [recall('basket')].filter(Boolean).find(isOpen) || basket;
   held = (recall('held') || []).filter(isOpen);
@@ -69,6 +79,13 @@ function forgetSold(entries) {
   if (!isSelling && isThere(basket)) newBasket();
 }
 
+/** Tells of a product that the server does not have any more: it would refuse the sale. @param {number} id */
+function tellGone(id) {
+  for (const { product } of [basket, ...held].flatMap(({ lines }) => lines)) {
+    if (product.id === id) return toast.say(text('product_gone', { name: product.name }), undefined, LONG);
+  }
+}
+
 /** @param {Basket} [next] */
 function newBasket(next = emptyBasket()) {
   basket = next;
@@ -77,6 +94,7 @@ function newBasket(next = emptyBasket()) {
 
 /** Keeps the baskets over a reload, and shows them. */
 function changed() {
+  if (terms) fitDiscounts(basket, terms);
   remember('basket', basket);
   remember('held', held);
   draw();
@@ -84,12 +102,14 @@ function changed() {
 
 /** @param {number} units */
 const shown = (units) => money(major(units, terms), terms.currency);
-/** @param {Row} product */
-const per = (product) => (product.unit === 'piece' ? '' : ` / ${product.unit}`);
 
 function render() {
+  const isEmpty = basket.lines.length === 0;
+  at('#empty').hidden = !isEmpty;
+  for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = isEmpty || !terms;
+  at('#held').textContent = text('held', { count: held.length });
+  at('#held').hidden = held.length === 0;
   if (!terms) return;
-  renderProducts();
   renderLines();
   const { tax_total, total } = sums(basket, terms);
   const rows = [
@@ -105,12 +125,7 @@ function render() {
       h('dd', { class: kind }, value),
     ]),
   );
-  const isEmpty = basket.lines.length === 0;
-  at('#empty').hidden = !isEmpty;
-  for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = isEmpty;
   at('#pay').textContent = text('pay', { amount: shown(total) });
-  at('#held').textContent = text('held', { count: held.length });
-  at('#held').hidden = held.length === 0;
 }
 
 function renderLines() {
@@ -121,205 +136,139 @@ function renderLines() {
     lines,
     basket.lines.map((line, index) => ({ line, index })),
     ({ index }) => index,
-    ({ index }) =>
-      h('li', {},
-        h('button', { type: 'button', class: 'step', 'aria-label': text('one_off'), onclick: () => step(index, -1000) }, '−'),
-        h('button', { type: 'button', class: 'line', onclick: () => editLine(index) }, h('b'), h('span'), h('span'), h('small')),
-        h('button', { type: 'button', class: 'step', 'aria-label': text('one_on'), onclick: () => step(index, 1000) }, '+')),
+    ({ index }) => createLine(index),
     (row, { line, index }) => {
       const [name, price] = row.querySelectorAll('span');
-      const unit = line.product.unit === 'piece' ? '' : ` ${line.product.unit}`;
-      at('b', row).textContent = quantity(line.quantity / 1000) + unit;
+      at('b', row).textContent = quantity(line.quantity / 1000) + (isPiece(line) ? '' : ` ${line.product.unit}`);
       name.textContent = line.product.name;
       price.textContent = shown(line_totals[index]);
       const less = line.discount ? text('less', { amount: shown(line.discount) }) : '';
       at('small', row).textContent = [line.note, less].filter(Boolean).join(' · ');
-      for (const button of row.querySelectorAll('.step')) button.hidden = line.product.unit !== 'piece';
+      for (const button of row.querySelectorAll('.step')) button.hidden = !isPiece(line);
     },
   );
   if (lines.children.length > before) lines.lastElementChild.scrollIntoView({ block: 'nearest' });
 }
 
-/** The products that the search and the category leave. @returns {Row[]} */
-function found() {
-  const words = asked().words.toLowerCase().split(/\s+/).filter(Boolean);
-  return products.items.filter((product) => {
-    const searched = `${product.name} ${product.sku} ${product.barcode || ''}`.toLowerCase();
-    return (!category || product.category === category) && words.every((word) => searched.includes(word));
-  });
+/** @param {number} index */
+function createLine(index) {
+  const step = (/** @type {string} */ label, /** @type {string} */ sign, /** @type {number} */ more) =>
+    h('button', { type: 'button', class: 'step', 'aria-label': text(label), onclick: () => count(index, more) }, sign);
+  const edit = { type: 'button', class: 'line', onclick: () => editLine(basket.lines[index]) };
+  return h('li', {},
+    step('one_off', '−', -1000),
+    h('button', edit, h('b'), h('span'), h('span'), h('small')),
+    step('one_on', '+', 1000));
 }
 
-/** The search field: `3*esp` asks for three of something. */
-function asked() {
-  const [, times, words] = /^(?:\s*([\d.,]+)\s*[*×])?(.*)$/.exec(search.value) || [];
-  return { times: times ? typed(times, 3) : 0, words: words || '' };
-}
-
-function renderProducts() {
-  const names = [...new Set(products.items.map((product) => product.category).filter(Boolean))].sort();
-  show(
-    at('#categories'),
-    names.length > 1 ? ['', ...names] : [],
-    (name) => name || '*',
-    (name) => {
-      const choose = () => {
-        category = name;
-        draw();
-      };
-      return h('button', { type: 'button', onclick: choose }, name || text('all'));
-    },
-    (button, name) => button.setAttribute('aria-pressed', String(name === category)),
-  );
-  show(
-    at('#products'),
-    found().slice(0, PRODUCTS_SHOWN),
-    (product) => product.id,
-    (product) => {
-      const choose = (/** @type {MouseEvent} */ event) => {
-        // After a touch, Enter is for the payment and not for the same product.
-        if (event.detail > 0) /** @type {HTMLElement} */ (event.currentTarget).blur();
-        add(/** @type {Row} */ (products.items.find(({ id }) => id === product.id)));
-      };
-      return h('button', { type: 'button', class: 'product', onclick: choose }, h('b'), h('small', {}, h('span'), h('span')));
-    },
-    (button, product) => {
-      const [price, stock] = button.querySelectorAll('span');
-      at('b', button).textContent = product.name;
-      price.textContent = shown(minor(product.price, terms)) + per(product);
-      stock.textContent = product.stock === null ? '' : quantity(product.stock);
-      button.classList.toggle('none', product.stock !== null && product.stock <= 0);
-    },
-  );
-}
+/** @param {{ product: Row }} line */
+const isPiece = ({ product }) => product.unit === 'piece';
 
 /** @param {Row} product */
 async function add(product) {
-  const isPiece = product.unit === 'piece';
-  let more = asked().times || (isPiece ? 1000 : 0);
-  search.value = '';
-  draw();
-  if (!more || (isPiece && more % 1000 !== 0)) {
-    const field = { name: 'quantity', label: text('quantity_in', { unit: product.unit }), value: '', isRight: isQuantity(product) };
-    const given = await ask(dialog, `${product.name} · ${shown(minor(product.price, terms))}${per(product)}`, [field]);
+  const { times } = shelf.asked();
+  shelf.clear();
+  if (isSelling || !terms) return;
+  let more = times || (isPiece({ product }) ? 1000 : 0);
+  const isRight = (/** @type {string} */ value) => isQuantity(value, product);
+  if (!isRight(String(more / 1000))) {
+    const field = { name: 'quantity', label: text('quantity_in', { unit: product.unit }), value: '', isRight };
+    const price = money(product.price, product.currency) + per(product);
+    const given = await ask(dialog, `${product.name} · ${price}`, [field]);
     if (!given) return;
     more = typed(given.quantity, 3);
   }
-  const same = basket.lines.find((line) => line.product.id === product.id && !line.note && !line.discount);
-  if (same && isPiece) same.quantity += more;
-  else basket.lines.push({ product, quantity: more, discount: 0, note: '' });
+  // A price that was changed meanwhile begins another line: this one keeps the price that the customer has seen.
+  const isSame = (/** @type {Line} */ { product: one, note, discount }) =>
+    one.id === product.id && one.price === product.price && isPiece({ product }) && !note && !discount;
+  const same = basket.lines.find(isSame);
+  if (same) same.quantity += more;
+  else if (basket.lines.length < LINES_MAX) basket.lines.push({ product, quantity: more, discount: 0, note: '' });
+  else {
+    tone(220, 0.5);
+    return toast.say(text('basket_full', { count: LINES_MAX }));
+  }
   changed();
-}
-
-/** Whether a text is a quantity of the product: pieces are whole. @param {Row} product */
-function isQuantity(product) {
-  return (/** @type {string} */ value) => typed(value, product.unit === 'piece' ? 0 : 3) > 0;
 }
 
 /** @param {string} code */
 function scanned(code) {
   scannedAt = Date.now();
   if (isSold) dialog.close();
-  const product = products.items.find((one) => sameCode(one.barcode, code));
-  if (product && !dialog.open) {
+  isSold = false;
+  const product = shelf.byCode(code);
+  if (product && !dialog.open && !isSelling) {
     tone(1200, 0.08);
-    add(product);
-  } else {
-    tone(220, 0.5);
-    toast.say(dialog.open ? text('scan_in_dialog') : text('unknown_code', { code }));
+    return add(product);
   }
+  tone(220, 0.5);
+  if (dialog.open) warn(dialog, text('scan_in_dialog'));
+  else toast.say(text('unknown_code', { code }));
 }
 
 /** @param {number} index @param {number} more in thousandths */
-function step(index, more) {
+function count(index, more) {
   const line = basket.lines[index];
+  if (!line) return;
   line.quantity += more;
   if (line.quantity <= 0) basket.lines.splice(index, 1);
-  fitDiscounts(basket, terms);
   changed();
 }
 
-/** @param {number} index */
-async function editLine(index) {
-  const line = basket.lines[index];
-  const given = await ask(
-    dialog,
-    line.product.name,
-    [
-      {
-        name: 'quantity',
-        label: text('quantity'),
-        value: String(line.quantity / 1000),
-        isRight: isQuantity(line.product),
-      },
-      {
-        name: 'discount',
-        label: text('discount_or_percent'),
-        value: line.discount ? String(major(line.discount, terms)) : '',
-        isRight: (value) => typedDiscount(value, 0, terms.decimals) === 0,
-      },
-      { name: 'note', label: text('note'), value: line.note, inputmode: 'text' },
-    ],
-    { extra: 'remove' },
-  );
-  if (!given) return;
-  if (given.action === 'remove') basket.lines.splice(index, 1);
+/** @param {Line} line */
+async function editLine(line) {
+  const fields = [
+    {
+      name: 'quantity',
+      label: text('quantity'),
+      value: asTyped(line.quantity / 1000),
+      isRight: (/** @type {string} */ value) => isQuantity(value, line.product),
+    },
+    {
+      name: 'discount',
+      label: text('discount_or_percent'),
+      value: shownDiscount(line),
+      isRight: (/** @type {string} */ value, /** @type {{ [name: string]: string }} */ { quantity: many }) =>
+        isDiscount(value, worth(line, typed(many, 3), terms), terms),
+    },
+    { name: 'note', label: text('note'), value: line.note, inputmode: 'text', maxlength: NOTE_MAX },
+  ];
+  const given = await ask(dialog, line.product.name, fields, { extra: 'remove' });
+  const at = basket.lines.indexOf(line);
+  if (!given || at < 0) return;
+  if (given.action === 'remove') basket.lines.splice(at, 1);
   else {
-    Object.assign(line, { quantity: typed(given.quantity, 3), note: given.note, discount: 0 });
-    line.discount = typedDiscount(given.discount, sums(basket, terms).line_totals[index], terms.decimals);
+    const { quantity: many, note, discount } = given;
+    Object.assign(line, { quantity: typed(many, 3), note, ...typedDiscount(discount, terms) });
   }
-  fitDiscounts(basket, terms);
   changed();
+}
+
+/** A discount as it was typed. @param {{ discount: number, percent?: number }} of */
+function shownDiscount({ discount, percent }) {
+  if (percent) return `${asTyped(percent / 1000)} %`;
+  return discount ? asTyped(major(discount, terms), terms.decimals) : '';
 }
 
 async function giveDiscount() {
-  const isRight = (/** @type {string} */ value) => typedDiscount(value, 0, terms.decimals) === 0;
-  const value = basket.discount ? String(major(basket.discount, terms)) : '';
-  const field = { name: 'discount', label: text('discount_or_percent'), value, isRight };
+  const isRight = (/** @type {string} */ value) => isDiscount(value, goods(basket, terms), terms);
+  const field = { name: 'discount', label: text('discount_or_percent'), value: shownDiscount(basket), isRight };
   const given = await ask(dialog, text('discount'), [field]);
   if (!given) return;
-  basket.discount = typedDiscount(given.discount, goods(basket, terms), terms.decimals);
+  Object.assign(basket, typedDiscount(given.discount, terms));
   changed();
 }
 
-async function chooseCustomer() {
-  const field = { name: 'words', label: text('customer_name'), value: '', inputmode: 'text' };
-  const given = await ask(dialog, text('customer'), [field], { extra: basket.customer ? 'none' : undefined });
-  if (!given || (given.action !== 'none' && !given.words)) return;
-  basket.customer = null;
-  if (given.words) {
-    try {
-      const customers = await findCustomers(given.words.toLowerCase());
-      if (customers.length === 0) toast.say(text('no_customer', { name: given.words }));
-      const isOne = customers.length < 2;
-      const row = (/** @type {any} */ one) => [h('span', {}, one.name), h('small', {}, one.more)];
-      basket.customer = isOne ? customers[0] || null : await choose(dialog, text('customer'), customers, row);
-    } catch {
-      toast.say(text('not_reached'));
-    }
-  }
+async function giveCustomer() {
+  const before = basket;
+  const customer = await chooseCustomer(dialog, toast, basket.customer);
+  if (customer === undefined || basket !== before) return;
+  basket.customer = customer;
   changed();
-}
-
-/** @param {string} words @returns {Promise<{ id: number, name: string, more: string }[]>} */
-async function findCustomers(words) {
-  const fits = [];
-  let after = '';
-  for (let page = 0; page < CUSTOMER_PAGES && fits.length < CUSTOMERS_SHOWN; page += 1) {
-    const { status, body } = await client.request('GET', `/api/customers?limit=200${after}`);
-    if (status !== 200) throw new Error(body.detail);
-    for (const one of body.data) {
-      const name = [one.first_name, one.last_name].filter(Boolean).join(' ') || one.email;
-      const more = [one.email, one.phone].filter(Boolean).join(' · ');
-      if (`${name} ${more}`.toLowerCase().includes(words)) fits.push({ id: one.id, name, more });
-    }
-    if (!body.next) break;
-    after = `&after=${body.next}`;
-  }
-  return fits.slice(0, CUSTOMERS_SHOWN);
 }
 
 async function sell() {
-  if (basket.lines.length === 0 || isSelling) return;
+  if (basket.lines.length === 0 || isSelling || !terms) return;
   isSelling = true;
   try {
     if (!(await pay(dialog, basket, terms, changed))) return;
@@ -337,10 +286,11 @@ async function sell() {
         h('button', { type: 'button', class: 'main', onclick: () => dialog.close() }, text('next_customer'))),
     );
     entry.done.then(({ state, problem }) => {
-      if (state === 'refused') toast.say(text('sale_refused', { reason: problem?.detail || '' }), undefined, 60000);
+      if (state === 'refused') toast.say(text('sale_refused', { reason: problem?.detail || '' }), undefined, LONG);
     });
   } catch (error) {
-    toast.say(text('not_sold', { reason: String(error) }), undefined, 60000);
+    dialog.close();
+    toast.say(text('not_sold', { reason: String(error) }), undefined, LONG);
   } finally {
     isSelling = false;
   }
@@ -353,48 +303,57 @@ async function takeHeld() {
     h('span', {}, one.customer ? one.customer.name : one.lines.map(({ product }) => product.name).join(', ')),
     h('b', {}, shown(sums(one, terms).total)),
   ]);
-  if (!chosen) return;
+  if (!chosen || !held.includes(chosen)) return;
   held = [...held.filter((one) => one !== chosen), ...(basket.lines.length > 0 ? [basket] : [])];
   newBasket(chosen);
 }
 
-/** Keys: letters search, Enter adds the first that was found or pays, `+` and `-` change the last line. @param {KeyboardEvent} event */
+function clear() {
+  const before = basket;
+  // Money that was taken has to be given back first, or nobody knows of it any more.
+  if (before.payments.length > 0) return toast.say(text('paid_in_part'));
+  newBasket();
+  const undo = () => {
+    if (basket.lines.length > 0) held = [...held, basket];
+    newBasket(before);
+  };
+  toast.say(text('cleared'), { label: text('undo'), act: undo });
+}
+
+/**
+ * Keys: letters search, Enter adds the first that was found or pays, `+` and `-` change the last line.
+ *
+ * @param {KeyboardEvent} event
+ */
 function key(event) {
   const { target, key } = event;
+  if (key !== 'Enter') scannedAt = 0;
   const isElsewhere = target !== search && target !== document.body;
   if (dialog.open || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-  if (key === 'Escape') {
-    search.value = '';
-    draw();
-  } else if (key === 'Enter' && !isElsewhere) {
+  if (key === 'Escape') shelf.clear();
+  else if (key === 'Enter' && !isElsewhere) {
     event.preventDefault();
     if (Date.now() - scannedAt < SCANNED_WITHIN) return;
-    const { words } = asked();
-    const fits = found();
-    const exact = fits.find(({ sku, barcode }) => sku === words.trim() || sameCode(barcode, words.trim()));
-    if (!words.trim()) sell();
-    else if (fits.length > 0) add(exact || fits[0]);
+    const product = shelf.byWords();
+    if (!search.value.trim()) sell();
+    else if (product && shelf.asked().words) add(product);
   } else if ((key === '+' || key === '-') && !search.value && basket.lines.length > 0) {
     event.preventDefault();
     const last = basket.lines.length - 1;
-    if (basket.lines[last].product.unit === 'piece') step(last, key === '+' ? 1000 : -1000);
+    if (isPiece(basket.lines[last])) count(last, key === '+' ? 1000 : -1000);
   } else if (key.length === 1 && key !== ' ') search.focus();
 }
 
-search.addEventListener('input', draw);
 addEventListener('keydown', key);
-at('#pay').addEventListener('click', sell);
-at('#discount').addEventListener('click', giveDiscount);
-at('#customer').addEventListener('click', chooseCustomer);
-at('#sales').addEventListener('click', () => openSales({ dialog, toast, terms }));
-at('#clear').addEventListener('click', () => {
-  const before = basket;
-  newBasket();
-  toast.say(text('cleared'), { label: text('undo'), act: () => newBasket(before) });
-});
-at('#hold').addEventListener('click', () => {
-  held = [...held, basket];
-  newBasket();
-});
-at('#held').addEventListener('click', takeHeld);
+for (const [id, act] of /** @type {[string, () => void][]} */ ([
+  ['pay', sell],
+  ['discount', giveDiscount],
+  ['customer', giveCustomer],
+  ['sales', () => openSales({ dialog, toast, terms })],
+  ['clear', clear],
+  ['held', takeHeld],
+  ['hold', () => ((held = [...held, basket]), newBasket())],
+])) {
+  at(`#${id}`).addEventListener('click', act);
+}
 onScan(scanned);

@@ -86,9 +86,14 @@ fn a_cashier_sells_with_keys_and_a_scanner() {
     browser.wait_for_text("#sums", "Total $34.63");
     browser.click("#pay");
     browser.wait_for_text("dialog", "To pay $34.63");
-    // A part in cash, then more than the rest.
+    // A part in cash, then more than the rest. A scan does not get into the amount.
     browser.run("document.querySelector('dialog input').select()", &[]);
-    browser.keys(&["2", "0", "Enter"]);
+    browser.keys(&["2", "0"]);
+    browser.scan("4006381333931", "Enter", now + 30.0);
+    browser.wait_for_text("dialog [role=alert]", "Finish this first, then scan.");
+    assert_eq!(browser.run("return document.querySelector('dialog input').value", &[]), "20");
+    // A second tap on the same place does not pay the rest, too.
+    browser.tap_twice("dialog .row:last-of-type button");
     browser.wait_for_text("dialog", "To pay $14.63");
     browser.run("document.querySelector('dialog input').select()", &[]);
     browser.keys(&["5", "0", "Enter"]);
@@ -125,10 +130,18 @@ fn a_cashier_sells_by_touch_with_discounts_a_customer_and_two_cards() {
     browser.press("Cheese sandwich");
     browser.wait_for_text("#lines", "2 Wine");
     browser.click("#lines li:nth-child(1) .line");
+    browser.run("document.querySelector('[name=discount]').value = '23.99'", &[]);
+    browser.press("OK");
+    browser.wait_until("document.querySelector('[name=discount][aria-invalid]')"); // it costs 23.98
     browser.run("document.querySelector('[name=discount]').value = '10 %'", &[]);
     browser.type_into("[name=note]", "a gift");
     assert_eq!(browser.barriers(), [""; 0]);
     browser.press("OK");
+    browser.wait_for_text("#lines", "$21.58 a gift · less $2.40");
+    // A part follows what it is given on.
+    browser.click("#lines li:nth-child(1) .step:last-child");
+    browser.wait_for_text("#lines", "$32.37 a gift · less $3.60");
+    browser.click("#lines li:nth-child(1) .step");
     browser.wait_for_text("#lines", "$21.58 a gift · less $2.40");
     browser.click("#discount");
     browser.type_into("[name=discount]", "1,08");
@@ -140,6 +153,11 @@ fn a_cashier_sells_by_touch_with_discounts_a_customer_and_two_cards() {
     browser.wait_for_text("dialog", "Ana Ng");
     browser.press("Anna Bauer");
     browser.wait_for_text("#sums", "Anna Bauer");
+    browser.click("#customer");
+    browser.type_into("[name=words]", "nobody");
+    browser.press("OK");
+    browser.wait_for_text("shop-toast", "No customer “nobody”.");
+    browser.wait_for_text("#sums", "Anna Bauer");
     browser.picture("sell-tablet");
     assert_eq!(browser.barriers(), [""; 0]);
     let total = browser.texts("#sums dd.total").concat();
@@ -148,12 +166,15 @@ fn a_cashier_sells_by_touch_with_discounts_a_customer_and_two_cards() {
     browser.run("document.querySelector('dialog input').value = '100'", &[]);
     browser.click(card);
     browser.wait_for_text("dialog", "That is more than is to be paid.");
-    browser.run("document.querySelector('dialog input').value = '10'", &[]);
+    browser.run("document.querySelector('dialog input').select()", &[]);
+    browser.keys(&["1", "0"]);
     browser.click(card);
     browser.wait_for_text("dialog", "Card $10.00");
     // A reload in the middle does not forget that the card was charged.
     browser.open("/sell");
     browser.wait_for_text("#sums", &total);
+    browser.click("#clear");
+    browser.wait_for_text("shop-toast", "A part is paid already.");
     browser.click("#pay");
     browser.wait_for_text("dialog", "Card $10.00");
     browser.picture("sell-pay-tablet");
@@ -188,8 +209,34 @@ fn several_baskets_are_held_and_one_is_chosen() {
     browser.wait_for_text("#lines", "Espresso");
     browser.wait_for_text("#held", "Held (2)");
     browser.click("#clear");
+    // The next customer came meanwhile.
+    browser.press("Wine");
     browser.press("Undo");
     browser.wait_for_text("#lines", "Espresso");
+    browser.wait_for_text("#held", "Held (3)");
+}
+
+#[test]
+fn a_basket_keeps_the_prices_that_the_customer_has_seen() {
+    let till = Till::open(&[]);
+    let browser = &till.browser;
+    browser.press("Wine");
+    browser.wait_for_text("#lines", "1 Wine $11.99");
+    let wine = till.admin.get("/api/products?sku=wine").expect(200).json()["data"][0]["id"].clone();
+    till.admin.patch(&format!("/api/products/{wine}"), &json!({"price": 12.5})).expect(200);
+    browser.wait_for_text("#products", "Wine $12.50");
+    browser.press("Wine");
+    browser.wait_for_text("#lines", "1 Wine $12.50");
+    browser.press("Espresso");
+    // Nobody has sold it yet, so it can be deleted; the server would refuse the sale.
+    till.admin.delete("/api/products/1").expect(204);
+    browser.wait_for_text("shop-toast", "Espresso was removed from the shop.");
+    browser.click("#lines li:nth-child(3) .step");
+    browser.wait_for_text("#sums", "Total $24.49");
+    browser.click("#pay");
+    browser.press("Cash, exact");
+    browser.wait_for_text("dialog", "Change $0.00");
+    assert_eq!(till.order(1)["total"], 24.49);
 }
 
 #[test]
