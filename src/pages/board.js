@@ -1,8 +1,11 @@
 // @ts-check
 /** The board: every open order, in the column of its status, and what is to be made of all of them. */
 import { age, client, h, onFrame, quantity, ready, recall, remember, show, text, tone, whoami } from './app.js';
+import { makeChange, makeChanges } from './changes.js';
+import './taps.js';
 
 /** @typedef {import('./client.js').Row} Row */
+/** @typedef {ReturnType<typeof makeChanges>} Changes */
 
 /** The status after a bump. */
 const NEXT = /** @type {{ [status: string]: string }} */ ({
@@ -27,23 +30,28 @@ const products = client.live('/api/products', { keep: true });
 let seen = new Map();
 /** Whether orders were shown before, so that others are new. */
 let hasShown = false;
-/** @type {Map<number, number[]>} the finished lines of orders, where the server does not have them yet */
-const ticks = new Map();
-/** @type {Map<number, any>} the timers of orders that are about to be handed over, which only the server ends */
-const leaving = new Map();
+/** What the server does not have yet: ticks, and the orders that are about to be handed over. @type {Changes} */
+let changes;
+/** The orders of which a bump is on its way. @type {Set<number>} */
+const bumping = new Set();
 /** The version of each row, which is another object after each change. @type {WeakMap<Row, string>} */
 const versions = new WeakMap();
-let sending = Promise.resolve();
+/** The lines of each order that are shown. @type {Map<number, number[]>} */
+let visible = new Map();
 let role = '';
-let category = recall('board category') || '';
+let category = '';
 /** @type {number[]} */
-let bumped = recall('bumped') || [];
+let bumped = [];
 
 const draw = onFrame(render);
 start();
 
 async function start() {
   await ready();
+  category = recall('board category') || '';
+  bumped = recall('bumped') || [];
+  changes = makeChanges('board unsent', (problem) => toast.say(problem), draw);
+  addEventListener('pagehide', tellAtOnce);
   role = (await whoami()).role;
   orders.subscribe(draw);
   products.subscribe(onFrame(renderCategories));
@@ -55,8 +63,8 @@ function render() {
   const focus = /** @type {HTMLElement | null} */ (document.activeElement)?.closest('article');
   const column = focus?.parentElement;
   const row = column ? [...column.children].indexOf(focus) : 0;
-  const lines = visibleLines();
-  const shown = orders.items.filter((order) => lines.has(order.id) && !leaving.has(order.id));
+  visible = visibleLines();
+  const shown = orders.items.filter((order) => visible.has(order.id) && !handingOver(order.id));
   for (const column of columns) {
     const here = shown.filter((order) => order.status === column.dataset.status);
     show(at('.cards', column), here, (order) => order.id, createCard, updateCard);
@@ -69,8 +77,7 @@ function render() {
   announce(shown.filter((order) => !seen.has(order.id)));
   seen = new Map(orders.items.map((order) => [order.id, version(order)]));
   hasShown = hasShown || orders.state === 'live' || orders.items.length > 0;
-  for (const id of leaving.keys()) if (!seen.has(id)) leaving.delete(id);
-  renderTotals(lines);
+  renderTotals();
 }
 
 /** Tells of new orders. @param {Row[]} news */
@@ -106,8 +113,8 @@ function version(order) {
   return told;
 }
 
-/** The finished lines, as this board has them. @param {Row} order @returns {number[]} */
-const doneOf = (order) => ticks.get(order.id) || order.done;
+/** The change that hands an order over, while it waits to be told. @param {number} id */
+const handingOver = (id) => changes.of(id).find(({ to }) => to);
 
 /**
  * The status after a bump by this role; a kitchen cannot hand over.
@@ -142,7 +149,7 @@ function createCard(order) {
 /** @param {HTMLElement} card @param {Row} order */
 function updateCard(card, order) {
   const told = version(order);
-  const drawn = told + doneOf(order) + role;
+  const drawn = [told, changes.doneOf(order), role, visible.get(order.id)].join(';');
   if (card.dataset.drawn === drawn) return;
   if (card.dataset.version && card.dataset.version !== told) {
     card.classList.remove('new', 'changed');
@@ -164,7 +171,10 @@ function updateCard(card, order) {
 
 /** @param {HTMLElement} card @param {Row} order */
 function renderLines(card, order) {
-  const lines = order.items.map((/** @type {any} */ item, /** @type {number} */ line) => ({ item, line }));
+  const here = visible.get(order.id) || [];
+  const lines = here.map((line) => ({ item: order.items[line], line }));
+  const others = order.items.length - here.length;
+  at('.others', card).textContent = others > 0 ? text('other_lines', { count: others }) : '';
   show(
     at('.lines', card),
     lines,
@@ -176,7 +186,7 @@ function renderLines(card, order) {
     (row, { item, line }) => {
       const button = at('button', row);
       button.disabled = role === 'display';
-      button.setAttribute('aria-pressed', String(doneOf(order).includes(line)));
+      button.setAttribute('aria-pressed', String(changes.doneOf(order).includes(line)));
       at('b', row).textContent = quantity(item.quantity);
       at('span', row).textContent = item.name;
       at('i', row).textContent = item.note || '';
@@ -184,14 +194,13 @@ function renderLines(card, order) {
   );
 }
 
-/** @param {Map<number, number[]>} lines */
-function renderTotals(lines) {
+function renderTotals() {
   /** @type {Map<string, number>} */
   const totals = new Map();
   for (const order of orders.items) {
     if (order.status !== 'pending' && order.status !== 'processing') continue;
-    for (const line of lines.get(order.id) || []) {
-      if (doneOf(order).includes(line)) continue;
+    for (const line of visible.get(order.id) || []) {
+      if (changes.doneOf(order).includes(line)) continue;
       const { name, quantity: more } = order.items[line];
       totals.set(name, (totals.get(name) || 0) + more);
     }
@@ -236,81 +245,95 @@ function renderCategories() {
   draw();
 }
 
-/** @param {number} id @param {any} patch */
-async function change(id, patch) {
+/**
+ * Moves an order, unless another screen has moved it meanwhile; returns whether that came about.
+ *
+ * @param {number} id
+ * @param {string} from
+ * @param {string} to
+ */
+async function move(id, from, to) {
+  if (bumping.has(id)) return false;
+  bumping.add(id);
+  let problem = text('not_reached');
   try {
-    const { status, body } = await client.request('PATCH', `/api/orders/${id}`, patch);
-    if (status === 200) return true;
-    toast.say(body.detail);
+    problem = await makeChange({ id, from, to });
   } catch {
-    toast.say(text('not_reached'));
+    // It is told below.
   }
-  return false;
+  bumping.delete(id);
+  if (problem) toast.say(problem);
+  return !problem;
 }
 
 /** @param {number} id */
 async function bump(id) {
   const order = find(id);
   const next = order && nextOf(order);
-  if (!order || !next || leaving.has(id)) return;
+  if (!order || !next) return;
   if (next === 'completed') return handOver(order);
-  if (!(await change(id, { status: next }))) return;
+  const { status } = order;
+  if (!(await move(id, status, next))) return;
   bumped = [id, ...bumped.filter((one) => one !== id)].slice(0, RECALLS);
   remember('bumped', bumped);
-  const undo = { label: text('undo'), act: () => change(id, { status: order.status }) };
+  const undo = { label: text('undo'), act: () => move(id, next, status) };
   toast.say(text('bumped', { number: short(order), status: text(next) }), undo, UNDO_WITHIN);
 }
 
 /**
- * Nothing leads back from an order that was handed over, so the server is told once nobody has undone it.
+ * Nothing leads back from an order that was handed over, so the server is told once nobody has undone it. The order
+ * waits for that in the page's memory, which outlives the page.
  *
  * @param {Row} order
  */
-function handOver(order) {
-  const back = () => {
-    clearTimeout(leaving.get(order.id));
-    leaving.delete(order.id);
-    draw();
-  };
-  const tell = async () => (await change(order.id, { status: 'completed' })) || back();
-  leaving.set(order.id, setTimeout(tell, UNDO_WITHIN));
-  toast.say(text('handed_over', { number: short(order) }), { label: text('undo'), act: back }, UNDO_WITHIN);
-  draw();
+function handOver({ id, order_number, status }) {
+  if (handingOver(id)) return;
+  changes.add({ id, from: status, to: 'completed', at: Date.now() + UNDO_WITHIN });
+  const undo = { label: text('undo'), act: () => keepHere(id) };
+  toast.say(text('handed_over', { number: Number(order_number.slice(4)) }), undo, UNDO_WITHIN);
+}
+
+/** Takes back that an order was handed over, if the server was not told yet. @param {number} id */
+function keepHere(id) {
+  const change = handingOver(id);
+  if (change) changes.remove(change);
+}
+
+/** A page that closes tells what it waits with: it may be the last of the day. */
+function tellAtOnce() {
+  for (const { id, to: status } of changes.list()) {
+    if (!status) continue;
+    const headers = { 'Content-Type': 'application/merge-patch+json' };
+    const body = JSON.stringify({ status });
+    fetch(`/api/orders/${id}`, { method: 'PATCH', headers, body, keepalive: true }).catch(() => {});
+  }
 }
 
 /** @param {number} id @param {number} line */
 function toggle(id, line) {
   const order = find(id);
-  if (!order) return;
-  const before = doneOf(order);
-  const done = before.includes(line) ? before.filter((one) => one !== line) : [...before, line].sort((a, b) => a - b);
-  ticks.set(id, done);
-  draw();
-  // One after the other: each has all finished lines, and an older one must not be the last.
-  sending = sending.then(async () => {
-    await change(id, { done });
-    if (ticks.get(id) === done) ticks.delete(id);
-    draw();
-  });
+  if (order) changes.tick(id, { [line]: !changes.doneOf(order).includes(line) });
 }
 
 function openRecalls() {
-  const back = bumped.map(find).filter((order) => order && BEFORE[order.status]);
+  const back = bumped.map(find).filter((order) => order && BEFORE[order.status] && !handingOver(order.id));
+  const left = orders.items.filter(({ id }) => handingOver(id));
   const dialog = at('#recalls');
-  const recallTo = (/** @type {number} */ id) => {
-    const order = find(id);
-    if (order && BEFORE[order.status]) change(id, { status: BEFORE[order.status] });
+  const recallTo = (/** @type {number} */ id, /** @type {string} */ from) => {
     dialog.close();
+    if (handingOver(id)) keepHere(id);
+    else move(id, from, BEFORE[from]);
   };
-  show(
-    at('ul', dialog),
-    /** @type {Row[]} */ (back),
-    (order) => order.id,
-    (order) => h('li', {}, h('button', { type: 'button', onclick: () => recallTo(order.id) })),
-    (row, order) => (at('button', row).textContent = `${short(order)} → ${text(BEFORE[order.status])}`),
+  dialog.querySelector('ul').replaceChildren(
+    .../** @type {Row[]} */ ([...left, ...back]).slice(0, RECALLS).map((order) => {
+      const { id, status } = order;
+      const to = handingOver(id) ? status : BEFORE[status];
+      const call = { type: 'button', onclick: () => recallTo(id, status) };
+      return h('li', {}, h('button', call, `${short(order)} → ${text(to)}`));
+    }),
   );
-  at('p', dialog).hidden = back.length > 0;
-  dialog.showModal();
+  at('p', dialog).hidden = at('li', dialog) !== null;
+  if (!dialog.open) dialog.showModal();
 }
 
 function fullScreen() {
@@ -319,7 +342,7 @@ function fullScreen() {
 }
 
 /** Moves the focus among the cards. @param {number} columnsOver @param {number} cardsOver */
-function move(columnsOver, cardsOver) {
+function step(columnsOver, cardsOver) {
   const card = document.activeElement?.closest('article');
   const within = card ? columns.findIndex((column) => column.contains(card)) : 0;
   const cards = (/** @type {number} */ column) => [...(columns[column]?.querySelectorAll('article') || [])];
@@ -342,10 +365,10 @@ addEventListener('keydown', (event) => {
   const keys = /** @type {{ [key: string]: () => void }} */ ({
     r: openRecalls,
     f: fullScreen,
-    ArrowLeft: () => move(-1, 0),
-    ArrowRight: () => move(1, 0),
-    ArrowUp: () => move(0, -1),
-    ArrowDown: () => move(0, 1),
+    ArrowLeft: () => step(-1, 0),
+    ArrowRight: () => step(1, 0),
+    ArrowUp: () => step(0, -1),
+    ArrowDown: () => step(0, 1),
   });
   const act = keys[event.key];
   if (!act || /** @type {HTMLElement} */ (event.target).closest('select')) return;

@@ -95,6 +95,10 @@ export type Reply = {
      */
     seq: number;
     /**
+     * The version of what was read, for `If-Match`; empty for a list.
+     */
+    etag: string;
+    /**
      * The time that the server asks to wait before the next try; milliseconds.
      */
     retryAfter: number;

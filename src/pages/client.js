@@ -36,6 +36,7 @@
  * @property {number} status
  * @property {any} body The JSON, or null.
  * @property {number} seq The position in the event log of what was read; 0 if it read nothing of the shop.
+ * @property {string} etag The version of what was read, for `If-Match`; empty for a list.
  * @property {number} retryAfter The time that the server asks to wait before the next try; milliseconds.
  */
 /**
@@ -319,6 +320,7 @@ function requests(options, base, emit) {
         status: reply.status,
         body: text ? JSON.parse(text) : null,
         seq: Number(reply.headers.get('Tillcast-Seq')) || 0,
+        etag: reply.headers.get('ETag') || '',
         retryAfter: 1000 * Number(reply.headers.get('Retry-After')) || 0,
       };
     } finally {

@@ -1,7 +1,9 @@
 // @ts-check
 /** The pick list: the next order, its lines by place, a scan for each piece. It works on through a gap in the Wi-Fi. */
 import { client, h, onFrame, quantity, ready, recall, remember, show, text, tone, whoami } from './app.js';
+import { makeChanges } from './changes.js';
 import { onScan, sameCode } from './scan.js';
+import './taps.js';
 
 /** @typedef {import('./client.js').Row} Row */
 /**
@@ -13,32 +15,32 @@ import { onScan, sameCode } from './scan.js';
  * @property {number[]} told
  */
 
-const RETRY = 5000;
+const LONG = 60000;
 
 /** @param {string} selector @param {ParentNode} [within] @returns {any} */
 const at = (selector, within = document) => within.querySelector(selector);
 const orders = client.live('/api/orders?status=processing&order=asc', { keep: true });
 const products = client.live('/api/products', { keep: true });
 /** @type {{ [order: number]: Pick }} */
-let picks = recall('picks') || {};
-/** @type {{ id: number, patch: any }[]} changes that the server does not have yet */
-let unsent = recall('picks unsent') || [];
-let current = recall('pick') || 0;
-let isSending = false;
-/** @type {any} */
-let retry = null;
+let picks = {};
+/** What the server does not have yet. @type {ReturnType<typeof makeChanges>} */
+let changes;
+let current = 0;
+/** What was kept of this page last. */
+let kept = '';
 const draw = onFrame(render);
 start();
 
 async function start() {
   await ready();
+  picks = recall('picks') || {};
+  current = recall('pick') || 0;
+  changes = makeChanges('picks unsent', (problem) => at('shop-toast').say(problem, undefined, LONG), draw);
   await whoami();
   orders.subscribe(draw);
   products.subscribe(draw);
-  client.on('state', ({ state }) => state === 'live' && send());
   onScan(scanned);
   draw();
-  send();
 }
 
 /** @param {number} id */
@@ -53,9 +55,7 @@ const numbers = (row) => row.items.map((/** @type {any} */ _, /** @type {number}
 function pickOf(row) {
   const goods = JSON.stringify(row.items.map((/** @type {any} */ item) => item.product_id));
   let pick = picks[row.id];
-  if (!pick || pick.goods !== goods) {
-    pick = { goods, taken: row.items.map(() => 0), short: row.items.map(() => false), told: [] };
-  }
+  if (!pick || pick.goods !== goods) pick = begin(row, goods, pick);
   // Another screen may have ticked a line, or taken the tick away.
   for (const line of numbers(row)) {
     const [was, is] = [pick.told.includes(line), row.done.includes(line)];
@@ -67,9 +67,28 @@ function pickOf(row) {
   return pick;
 }
 
+/**
+ * A pick of an order; if its lines have changed, with what was taken for those that it had.
+ *
+ * @param {Row} row
+ * @param {string} goods
+ * @param {Pick | undefined} before
+ * @returns {Pick}
+ */
+function begin(row, goods, before) {
+  const ids = before ? JSON.parse(before.goods) : [];
+  const taken = row.items.map((/** @type {any} */ { product_id, quantity: most }) => {
+    const line = ids.indexOf(product_id);
+    if (line < 0 || !before) return 0;
+    delete ids[line]; // a product may have two lines
+    return Math.min(before.taken[line], most);
+  });
+  return { goods, taken, short: row.items.map(() => false), told: [] };
+}
+
 /** The orders that are to be picked: without those that were, though the server does not know that yet. */
 function open() {
-  const picked = unsent.filter(({ patch }) => patch.status).map(({ id }) => id);
+  const picked = changes.list().filter(({ to }) => to).map(({ id }) => id);
   return orders.items.filter(({ id }) => !picked.includes(id));
 }
 
@@ -93,7 +112,10 @@ function render() {
   const row = order(current);
   const waiting = open();
   if (orders.state === 'live') {
-    if (current && !row) current = 0;
+    if (current && !row) {
+      block(text('order_gone'));
+      current = 0;
+    }
     for (const id of Object.keys(picks)) if (!order(Number(id))) delete picks[Number(id)];
   }
   at('#orders').hidden = !!row;
@@ -118,8 +140,10 @@ function render() {
       },
     );
   }
+  const now = JSON.stringify([picks, current]);
+  if (now === kept) return;
+  kept = now;
   remember('picks', picks);
-  remember('picks unsent', unsent);
   remember('pick', current);
 }
 
@@ -168,7 +192,7 @@ function take(row, line, more) {
   pick.taken[line] = Math.round((pick.taken[line] + more) * 1000) / 1000;
   pick.short[line] = false;
   tone(1200, 0.08);
-  if (pick.taken[line] >= most) change(row.id, { done: linesThatAre(row, 'done') });
+  if (pick.taken[line] >= most) changes.tick(row.id, { [line]: true });
   draw();
 }
 
@@ -217,7 +241,7 @@ function openLine(id, line) {
     button(text('put_back'), () => {
       pickOf(row).taken[line] = 0;
       pickOf(row).short[line] = false;
-      change(row.id, { done: linesThatAre(row, 'done') });
+      changes.tick(row.id, { [line]: false });
       draw();
     }),
     button(text('back'), () => {}),
@@ -225,33 +249,26 @@ function openLine(id, line) {
   dialog.showModal();
 }
 
-/** Changes an order as soon as the server can be reached. @param {number} id @param {any} patch */
-function change(id, patch) {
-  // The first one may be on its way.
-  const same = unsent.find((one, at) => one.id === id && (at > 0 || !isSending));
-  if (same) Object.assign(same.patch, patch);
-  else unsent.push({ id, patch });
-  remember('picks unsent', unsent);
-  send();
+/** Ends the pick of an order, and goes on to the next one. @param {Row} row */
+function finish(row) {
+  const short = linesThatAre(row, 'short');
+  if (short.length === 0) {
+    const ticks = Object.fromEntries(numbers(row).map((line) => [line, true]));
+    changes.add({ id: row.id, ticks, from: 'processing', to: 'ready' });
+  }
+  const next = open().find((one) => one.id > row.id);
+  go(next ? next.id : 0);
+  if (short.length > 0) tellShort(row, short);
 }
 
-async function send() {
-  if (isSending) return;
-  isSending = true;
-  clearTimeout(retry);
-  try {
-    while (unsent.length > 0) {
-      const [{ id, patch }] = unsent;
-      const { status, body } = await client.request('PATCH', `/api/orders/${id}`, patch);
-      if (status === 401 || status === 429 || status >= 500) throw new Error(String(status));
-      if (status !== 200) at('shop-toast').say(body.detail, undefined, 60000);
-      unsent = unsent.slice(1);
-    }
-  } catch {
-    retry = setTimeout(send, RETRY);
-  }
-  isSending = false;
-  draw();
+/** An order has no place for what is missing, so the picker has to tell. @param {Row} row @param {number[]} short */
+function tellShort(row, short) {
+  const { taken } = pickOf(row);
+  const missing = short.map((line) => {
+    const { name, quantity: most } = row.items[line];
+    return `${quantity(Math.round((most - taken[line]) * 1000) / 1000)} × ${name}`;
+  });
+  block(text('tell_staff', { number: Number(row.order_number.slice(4)), missing: missing.join(', ') }));
 }
 
 at('#leave').addEventListener('click', () => go(0));
@@ -261,8 +278,5 @@ at('#wrong').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) =>
 });
 at('#finish').addEventListener('click', () => {
   const row = order(current);
-  if (!row) return;
-  if (linesThatAre(row, 'done').length === row.items.length) change(row.id, { status: 'ready' });
-  const next = open().find((one) => one.id > row.id);
-  go(next ? next.id : 0);
+  if (row) finish(row);
 });

@@ -124,6 +124,10 @@ fn what_is_not_there_is_given_to_the_staff() {
     browser.inspect("pick-line-phone");
     browser.press("There are no more");
     browser.press("Give to the staff");
+    // An order has no field for it.
+    browser.wait_for_text("#wrong", "only this device knows it: 2 × Tomato soup.");
+    browser.inspect("pick-short-phone");
+    browser.press("Understood");
     browser.wait_for_text("#orders li", "0 of 1 lines no more there");
     let order = admin.get("/api/orders/1").expect(200).json();
     assert_eq!((&order["status"], &order["done"]), (&json!("processing"), &json!([])));
