@@ -42,7 +42,15 @@ fn best(listened: &[(SocketAddr, bool)], own: &[IpAddr]) -> SocketAddr {
         };
         ip.map(|ip| SocketAddr::new(ip, address.port()))
     };
-    let local = || listened.first().map(|(address, _)| reachable(*address));
+    let loopback = |(address, is_dual): &(SocketAddr, bool)| match address.ip() {
+        IpAddr::V6(ip)
+            if ip.is_unspecified() && *is_dual && own.contains(&Ipv4Addr::LOCALHOST.into()) =>
+        {
+            (Ipv4Addr::LOCALHOST, address.port()).into()
+        }
+        _ => reachable(*address),
+    };
+    let local = || listened.first().map(loopback);
     let found = listened.iter().find_map(reached).or_else(local);
     found.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into())
 }
@@ -73,6 +81,8 @@ mod tests {
             (&[("127.0.0.1:80", false)], &own, "127.0.0.1:80"),
             (&[("0.0.0.0:80", false)], &own[..2], "127.0.0.1:80"),
             (&[("[::]:80", true)], &own[4..6], "[::1]:80"),
+            (&[("[::]:80", true)], &own[..2], "127.0.0.1:80"),
+            (&[("[::]:80", false)], &own[..2], "[::1]:80"),
         ] {
             let listened: Vec<_> =
                 listened.iter().map(|(address, dual)| (address.parse().unwrap(), *dual)).collect();
