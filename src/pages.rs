@@ -26,6 +26,13 @@ pub fn find(path: &str) -> Option<&'static Asset> {
 }
 
 impl Asset {
+    /// The checksum of the content (CRC-32), which begins the trailer.
+    pub fn checksum(&self) -> u32 {
+        let trailer =
+            self.gzip.last_chunk::<GZIP_TRAILER>().and_then(|trailer| trailer.first_chunk());
+        trailer.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+
     /// The content for a client that does not take gzip: at most `PAGE_BYTES_MAX`, made for this client.
     pub fn plain(&self) -> Vec<u8> {
         // RFC 1952; the build writes no optional part.

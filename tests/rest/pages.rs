@@ -6,6 +6,11 @@ use std::fs;
 
 use crate::common::{Client, Server};
 
+/// Own scripts, styles, pictures and requests alone, in no frame, and no element from text.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    require-trusted-types-for 'script'; trusted-types tillcast; worker-src 'self'";
+
 /// The pages and their parts, by path: each is asked for as it is found in another.
 fn all_parts(browser: &Client) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
@@ -41,16 +46,7 @@ fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
         let answer = browser.get_with(path, &[("accept-encoding", "gzip, deflate")]).expect(200);
         assert_eq!(answer.header("content-encoding"), "gzip");
         assert_eq!(answer.header("vary"), "Accept-Encoding");
-        let policy = answer.header("content-security-policy");
-        assert!(
-            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
-            "{policy}"
-        );
-        assert!(
-            policy.ends_with("trusted-types tillcast; worker-src 'self'")
-                && !policy.contains("unsafe"),
-            "{policy}"
-        );
+        assert_eq!(answer.header("content-security-policy"), POLICY);
         let expected = match path.as_str() {
             path if path.starts_with("/assets/") => "public, max-age=31536000, immutable",
             "/client.js" | "/query.js" => "public, no-cache",
@@ -66,6 +62,32 @@ fn a_browser_keeps_pages_for_a_week_and_their_parts_for_ever() {
         assert_eq!(answer.header("content-type"), expected, "{path}");
         assert_eq!(browser.delete(path).expect(405).header("allow"), "GET, HEAD");
     }
+}
+
+/// What a cache keeps of a `304` takes the place of what it had: without them, it would not keep the page any more.
+#[test]
+fn a_page_that_a_browser_has_is_not_sent_again() {
+    let server = Server::start();
+    let browser = server.anonymous();
+    let gzip = ("accept-encoding", "gzip");
+    for path in ["/board", "/client.js"] {
+        let [first, text] =
+            [&[gzip][..], &[]].map(|headers| browser.get_with(path, headers).expect(200));
+        let tag = ("if-none-match", first.header("etag"));
+        let again = browser.get_with(path, &[gzip, tag]).expect(304);
+        assert!(again.body.is_empty());
+        for name in ["etag", "cache-control", "content-security-policy", "vary"] {
+            assert_eq!(again.header(name), first.header(name), "{path}: {name}");
+        }
+        // The tag is that of the compressed bytes, and of this content.
+        assert_eq!(browser.get_with(path, &[tag]).expect(200).text(), text.text());
+        let other = ("if-none-match", text.header("etag"));
+        assert_eq!(browser.get_with(path, &[gzip, other]).expect(200).body, first.body);
+        browser.get_with(path, &[other]).expect(304);
+    }
+    let tags = ["/board", "/sell", "/client.js"]
+        .map(|path| browser.get(path).expect(200).header("etag").to_owned());
+    assert_eq!(BTreeSet::from(tags).len(), 3);
 }
 
 /// The parts that programs of others import.
