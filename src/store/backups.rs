@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::UNIX_EPOCH;
 
@@ -19,6 +20,19 @@ pub struct Backups {
     folder: PathBuf,
     keep: usize,
     turn: Mutex<()>,
+    running: AtomicBool,
+}
+
+/// The turn to make a backup, which ends when it is dropped.
+struct Turn<'b> {
+    running: &'b AtomicBool,
+    _lock: MutexGuard<'b, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.running.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A backup.
@@ -47,7 +61,8 @@ impl Backups {
     /// The backups of a data directory in a folder, of which the newest `keep` of each kind are kept, and at least
     /// one.
     pub fn new(data_dir: PathBuf, folder: PathBuf, keep: usize) -> Self {
-        Self { source: data_dir, folder, keep: keep.max(1), turn: Mutex::new(()) }
+        let (turn, running) = (Mutex::new(()), AtomicBool::new(false));
+        Self { source: data_dir, folder, keep, turn, running }
     }
 
     /// The folder.
@@ -57,7 +72,7 @@ impl Backups {
 
     /// Makes today's backup, unless it exists. Waits for one that is under way.
     pub fn make_daily(&self) -> Result<Option<PathBuf>, OpenError> {
-        let _turn = sync::lock(&self.turn);
+        let _turn = self.begin(sync::lock(&self.turn));
         backup::backup_today(&Source::DataDir(self.source.clone()), &self.folder, self.keep)
     }
 
@@ -75,7 +90,7 @@ impl Backups {
 
     /// Whether one is under way.
     pub fn is_running(&self) -> bool {
-        self.turn().is_none()
+        self.running.load(Ordering::Relaxed)
     }
 
     /// The newest ones, newest first. None if there is no folder yet.
@@ -91,12 +106,18 @@ impl Backups {
         Ok(found)
     }
 
-    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+    /// The turn, if nobody has it.
+    fn turn(&self) -> Option<Turn<'_>> {
         match self.turn.try_lock() {
-            Ok(turn) => Some(turn),
-            Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
+            Ok(lock) => Some(self.begin(lock)),
+            Err(TryLockError::Poisoned(lock)) => Some(self.begin(lock.into_inner())),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    fn begin<'b>(&'b self, lock: MutexGuard<'b, ()>) -> Turn<'b> {
+        self.running.store(true, Ordering::Relaxed);
+        Turn { running: &self.running, _lock: lock }
     }
 }
 
@@ -128,5 +149,17 @@ mod tests {
         assert!(!backups.is_running());
         let list = backups.list().unwrap();
         assert_eq!((list.len(), &list[0].name, list[0].bytes), (1, &made.name, made.bytes));
+    }
+
+    /// An admin's page looks at the list again and again.
+    #[test]
+    fn a_look_takes_nobodys_turn() {
+        const LOOKS: usize = 100_000;
+        let backups = Backups::new("data".into(), "backups".into(), 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..LOOKS).filter(|_| backups.is_running()).count());
+            assert!((0..LOOKS).all(|_| backups.turn().is_some()));
+        });
+        assert!(!backups.is_running());
     }
 }
