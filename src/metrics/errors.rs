@@ -42,7 +42,7 @@ impl Errors {
 
     /// Adds a line, or counts it if it is kept already, so that one that is repeated leaves room for others.
     pub fn push(&self, at: i64, is_error: bool, line: Line) {
-        let text = line.0.into_boxed_str();
+        let text = line.text.into_boxed_str();
         let mut kept = sync::lock(&self.0);
         kept.count += 1;
         let same = |one: &LoggedError| one.text == text && one.is_error == is_error;
@@ -62,14 +62,18 @@ impl Errors {
 
 /// The text of a line, of which only the first `ERROR_BYTES_MAX` bytes are kept.
 #[derive(Debug, Default)]
-pub struct Line(String);
+pub struct Line {
+    text: String,
+    is_cut: bool,
+}
 
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = ERROR_BYTES_MAX.saturating_sub(self.0.len());
+        let room = if self.is_cut { 0 } else { ERROR_BYTES_MAX.saturating_sub(self.text.len()) };
         let mut ends = (0..=room.min(text.len())).rev();
         let end = ends.find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        self.0.push_str(&text[..end]);
+        self.text.push_str(&text[..end]);
+        self.is_cut |= end < text.len();
         Ok(())
     }
 }
@@ -110,11 +114,12 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_between_two_characters() {
         let errors = Errors::new();
-        errors.push(0, true, line(&format!("{}\u{20ac}\u{20ac}", "x".repeat(ERROR_BYTES_MAX - 4))));
+        let mut long = line(&format!("{}\u{20ac}\u{20ac}", "x".repeat(ERROR_BYTES_MAX - 4)));
+        long.write_str("y").unwrap();
+        errors.push(0, true, long);
         let text = &errors.newest()[0].text;
         assert_eq!((text.len(), text.ends_with("x\u{20ac}")), (ERROR_BYTES_MAX - 1, true));
-        let mut cut = line(&"x".repeat(2 * ERROR_BYTES_MAX));
-        cut.write_str("y").unwrap();
-        assert_eq!(cut.0, "x".repeat(ERROR_BYTES_MAX));
+        let cut = line(&"x".repeat(2 * ERROR_BYTES_MAX));
+        assert_eq!(cut.text, "x".repeat(ERROR_BYTES_MAX));
     }
 }
