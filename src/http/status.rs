@@ -15,17 +15,13 @@ use crate::limits::{RING_EVENTS, SAMPLE_INTERVAL, SAMPLES_KEPT};
 use crate::metrics::{MEASURES, Sample};
 use crate::store::clock;
 
-/// Bytes that one sample takes in a reply, or a little less.
-const SAMPLE_JSON_BYTES: usize = 80;
-
 impl Api {
     /// `GET /api/status`.
     pub(super) async fn status(&self, request: &mut ApiRequest) -> Result<Reply, Problem> {
         let mut query = mem::take(&mut request.query);
         let after = query.number("after", 0).unwrap_or(0).unsigned_abs();
         query.finish()?;
-        let permit =
-            self.response_permit(request.owner(), SAMPLES_KEPT * SAMPLE_JSON_BYTES).await?;
+        let permit = self.page_permit(request.owner()).await?;
         let metrics = &self.metrics;
         let (samples, next) = metrics.history.after(after);
         let now = json!({
