@@ -77,15 +77,20 @@ fn a_folder_that_cannot_be_used_is_named() {
     fs::write(&file, "x").unwrap();
     let server = Server::with(&["--backup-keep", "0", "--backup-dir", file.to_str().unwrap()]);
     let admin = server.admin();
-    for method in ["POST", "GET"] {
+    for method in ["POST", "GET", "POST"] {
         let problem = admin.request(method, "/api/backups", &[], None).problem(500);
         assert_eq!(problem["code"], "backup_failed");
         assert!(problem["detail"].as_str().unwrap().contains(file.to_str().unwrap()), "{problem}");
     }
     let logged = admin.get("/api/errors").expect(200).json();
     let newest = &logged["data"][0];
-    assert_eq!((&newest["level"], &newest["count"]), (&json!("warning"), &json!(1)), "{logged}");
+    assert_eq!((&newest["level"], &newest["count"]), (&json!("warning"), &json!(2)), "{logged}");
     assert!(newest["message"].as_str().unwrap().contains("no backup was made"), "{logged}");
+    assert!(timestamp::parse(newest["at"].as_str().unwrap()).is_some(), "{logged}");
+    // Each one that came has a number.
+    let counts =
+        logged["data"].as_array().unwrap().iter().map(|one| one["count"].as_i64().unwrap());
+    assert_eq!(newest["id"], counts.sum::<i64>(), "{logged}");
     let entries = admin.get("/api/audit?entity=shop").expect(200).json();
     let made = entries["data"].as_array().unwrap().iter().any(|one| one["action"] == "backup");
     assert!(!made, "{entries}");

@@ -32,24 +32,31 @@ fn next_samples(admin: &Client, after: u64) -> Value {
 
 #[test]
 fn the_course_shows_what_was_sold() {
+    let begun = Instant::now();
     let server = Server::start();
     let admin = server.admin();
+    let next = |status: &Value| status["next"].as_u64().unwrap();
     let first = next_samples(&admin, 0);
-    let seen = first["next"].as_u64().unwrap();
+    let seen = next(&first);
     let tea = product(&admin, 2.5, 100);
     let socket = admin.ws();
     for _ in 0..20 {
         order(&admin, tea, 1);
     }
     let head = admin.get("/api/events?limit=1").expect(200).json()["head"].as_u64().unwrap();
-    let status = next_samples(&admin, seen);
-    let next = status["next"].as_u64().unwrap();
-    let samples = usize::try_from(next - seen).unwrap();
+    // A sample may have been taken in the middle of the sales.
+    let sold = next_samples(&admin, next(&status(&admin, 0)));
+    let quiet = next_samples(&admin, next(&sold));
+    let status = status(&admin, seen);
+    let samples = usize::try_from(next(&status) - seen).unwrap();
     for (measure, list) in status["samples"].as_object().unwrap() {
         assert_eq!(list.as_array().unwrap().len(), samples, "{measure}");
     }
     let events: u64 = values(&status, "events").iter().sum();
     assert_eq!(values(&first, "events").iter().sum::<u64>() + events, head);
+    for measure in ["events", "commit_max_us", "unsent"] {
+        assert!(values(&quiet, measure).iter().all(|value| *value == 0), "{measure}: {quiet}");
+    }
     let (mean, longest) = (values(&status, "commit_mean_us"), values(&status, "commit_max_us"));
     assert!(
         mean.iter().zip(&longest).any(|(mean, longest)| 0 < *mean && mean <= longest),
@@ -69,6 +76,7 @@ fn the_course_shows_what_was_sold() {
     assert_eq!(values(&status, "websockets").last(), Some(&1));
     assert_eq!((&status["healthy"], &status["disk_full"]), (&true.into(), &false.into()));
     assert!(status["database_bytes"].as_u64().unwrap() > 4096);
+    assert!(status["uptime_s"].as_u64().unwrap() <= begun.elapsed().as_secs());
     drop(socket);
 }
 
