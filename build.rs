@@ -1,7 +1,7 @@
 //! Compresses the pages, and names their parts by their content, so that a browser may keep those for ever.
 //!
-//! The sources in `src/pages` are what is served, without the lines that are only comments. A reference to another
-//! file is relative to its own, such as `'./app.js'`, and becomes the name by content of that file.
+//! The sources in `src/pages` are what is served, without their comments and indentation. A reference to another file
+//! is relative to its own, such as `'./app.js'`, and becomes the name by content of that file.
 
 #![expect(
     clippy::unwrap_used,
@@ -182,23 +182,40 @@ fn next_reference(text: &str) -> Option<(&str, char, &str)> {
     Some((&text[..at], quote, &text[at + 3..]))
 }
 
-/// A text without the lines that are only comments.
+/// A text without what only people read: comments, the types in them, indentation.
 fn code(path: &str, text: &str) -> String {
-    if kind_of(path) != "js" {
+    let kind = kind_of(path);
+    if !["js", "css", "html"].contains(&kind) {
         return text.to_owned();
     }
     let mut in_comment = false;
     let mut out = String::new();
-    for line in text.lines() {
-        let bare = line.trim_start();
-        if in_comment || (bare.starts_with("/**") && (bare.ends_with("*/") || !bare.contains("*/")))
+    for line in text.lines().map(str::trim_start) {
+        if in_comment || (line.starts_with("/*") && (line.ends_with("*/") || !line.contains("*/")))
         {
-            in_comment = !bare.contains("*/");
-        } else if !bare.starts_with("//") && !bare.is_empty() {
-            out.push_str(line);
+            in_comment = !line.contains("*/");
+        } else if !line.starts_with("//") && !line.is_empty() {
+            assert!(
+                kind != "js" || line.replace("'`'", "").matches('`').count() % 2 == 0,
+                "{path}: a text over several lines would lose its indentation: {line}"
+            );
+            out.push_str(&untyped(line));
             out.push('\n');
         }
     }
+    out
+}
+
+/// A line of code without the types in it.
+fn untyped(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("/** @") {
+        let (_, behind) = after.split_once("*/").expect("a comment ends in its line");
+        out.push_str(before);
+        rest = behind.strip_prefix(' ').unwrap_or(behind);
+    }
+    out.push_str(rest);
     out
 }
 

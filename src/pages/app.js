@@ -140,10 +140,18 @@ async function readValues() {
   }
 }
 
-/** Keeps a small value over a reload, where the browser lets it. @param {string} name @param {any} value */
-export function remember(name, value) {
+/**
+ * Keeps a small value over a reload, where the browser lets it.
+ *
+ * @param {string} name
+ * @param {any} value
+ * @param {'strict' | 'default'} [durability] `strict` for what a power cut must not take.
+ */
+export function remember(name, value, durability = 'default') {
   values.set(name, value);
-  base.then((open) => open.transaction('values', 'readwrite').objectStore('values').put(value, name)).catch(() => {});
+  const put = (/** @type {IDBDatabase} */ open) =>
+    open.transaction('values', 'readwrite', { durability }).objectStore('values').put(value, name);
+  base.then(put).catch(() => {});
   try {
     localStorage.setItem(`tillcast ${name}`, JSON.stringify(value));
   } catch {

@@ -26,11 +26,12 @@ export function makeQueue(name, act, changed) {
   /** @type {any} */
   let timer = null;
   client.on('state', ({ state }) => state === 'live' && send());
+  addEventListener('online', send);
   send();
   return { list: () => works, add, change, merge, remove, send };
 
   function keep() {
-    remember(name, works);
+    remember(name, works, 'strict');
     changed();
   }
 

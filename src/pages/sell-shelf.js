@@ -87,13 +87,13 @@ export function makeShelf(products, search, choose) {
     const [price, stock] = [h('span'), h('span')];
     return h('button', { type: 'button', class: 'product', onclick: take }, h('b'), h('small', {}, price, stock));
   }
+}
 
-  /** @param {HTMLElement} tile @param {Row} product */
-  function updateTile(tile, product) {
-    const [price, stock] = tile.querySelectorAll('span');
-    /** @type {HTMLElement} */ (tile.querySelector('b')).textContent = product.name;
-    price.textContent = money(product.price, product.currency) + per(product);
-    stock.textContent = product.stock === null ? '' : quantity(product.stock);
-    tile.classList.toggle('none', product.stock !== null && product.stock <= 0);
-  }
+/** @param {HTMLElement} tile @param {Row} product */
+function updateTile(tile, product) {
+  const [price, stock] = tile.querySelectorAll('span');
+  /** @type {HTMLElement} */ (tile.querySelector('b')).textContent = product.name;
+  price.textContent = money(product.price, product.currency) + per(product);
+  stock.textContent = product.stock === null ? '' : quantity(product.stock);
+  tile.classList.toggle('none', product.stock !== null && product.stock <= 0);
 }

@@ -1,15 +1,15 @@
 // @ts-check
 /** The till. Each sale goes through the outbox, so it sells without the server. */
 import {
-  LINES_MAX, NOTE_MAX, due, emptyBasket, fitDiscounts, goods, isDiscount, isQuantity, major, minor, saleOf, sums, typed,
-  typedDiscount, worth,
+  LINES_MAX, NOTE_MAX, PAYMENTS_MAX, due, emptyBasket, fitDiscounts, goods, isDiscount, isQuantity, major, saleOf, sums,
+  typed, typedDiscount, worth,
 } from './basket.js';
 import { client, h, money, onFrame, quantity, ready, recall, remember, shop, show, text, tone, whoami } from './app.js';
 import { asTyped, ask, choose, fill, onClosed, warn } from './ask.js';
 import { onScan } from './scan.js';
 import { chooseCustomer } from './sell-customer.js';
 import { isHandedOver, pay } from './sell-pay.js';
-import { openSales } from './sell-sales.js';
+import { beginRefunds, openSales, refunds } from './sell-sales.js';
 import { makeShelf, per } from './sell-shelf.js';
 
 /** @typedef {import('./client.js').Row} Row */
@@ -46,13 +46,15 @@ async function start() {
   await ready();
   search.placeholder = text('search');
   await resume();
+  beginRefunds(toast, draw);
   terms = recall('shop');
-  products.subscribe(shelf.draw);
+  products.subscribe(drawShelf);
   client.on('outbox', forgetSold);
   client.on('product:deleted', ({ data }) => tellGone(data.id));
   client.on('state', ({ state }) => state === 'live' && readTerms());
   changed();
-  shelf.draw();
+  drawShelf();
+  listen();
   await readTerms();
   const { role, name } = await whoami();
   if (role && !SELLERS.includes(role)) location.href = '/';
@@ -62,6 +64,12 @@ async function start() {
 async function readTerms() {
   terms = (await shop()) || terms;
   draw();
+  drawShelf();
+}
+
+/** Nothing can be sold without the currency. */
+function drawShelf() {
+  if (terms) shelf.draw();
 }
 
 /** Takes up what was not sold when the page was closed or the browser died. */
@@ -107,6 +115,8 @@ function render() {
   const isEmpty = basket.lines.length === 0;
   at('#empty').hidden = !isEmpty;
   for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = isEmpty || !terms;
+  const waiting = refunds().length;
+  at('#sales').textContent = waiting > 0 ? text('sales_refunds', { count: waiting }) : text('sales');
   at('#held').textContent = text('held', { count: held.length });
   at('#held').hidden = held.length === 0;
   if (!terms) return;
@@ -186,7 +196,7 @@ async function add(product) {
   else if (basket.lines.length < LINES_MAX) basket.lines.push({ product, quantity: more, discount: 0, note: '' });
   else {
     tone(220, 0.5);
-    return toast.say(text('basket_full', { count: LINES_MAX }));
+    return toast.say(text('sale_full', { lines: LINES_MAX, parts: PAYMENTS_MAX }));
   }
   changed();
 }
@@ -344,16 +354,16 @@ function key(event) {
   } else if (key.length === 1 && key !== ' ') search.focus();
 }
 
-addEventListener('keydown', key);
-for (const [id, act] of /** @type {[string, () => void][]} */ ([
-  ['pay', sell],
-  ['discount', giveDiscount],
-  ['customer', giveCustomer],
-  ['sales', () => openSales({ dialog, toast, terms })],
-  ['clear', clear],
-  ['held', takeHeld],
-  ['hold', () => ((held = [...held, basket]), newBasket())],
-])) {
-  at(`#${id}`).addEventListener('click', act);
+function hold() {
+  held = [...held, basket];
+  newBasket();
 }
-onScan(scanned);
+
+/** Hears the cashier, once there is a basket. */
+function listen() {
+  const sales = () => terms && openSales({ dialog, toast, terms, products: products.items });
+  const acts = { pay: sell, discount: giveDiscount, customer: giveCustomer, clear, hold, held: takeHeld, sales };
+  for (const [id, act] of Object.entries(acts)) at(`#${id}`).addEventListener('click', act);
+  addEventListener('keydown', key);
+  onScan(scanned);
+}

@@ -61,6 +61,12 @@ fn a_customer_orders_alone() {
     browser.wait_for_text("#lines", "1 × Cappuccino");
     browser.click("#lines li:nth-child(2) button");
     browser.wait_for_text("#order", "$8.74");
+    // What is not sold any more does not stay in the order.
+    browser.press("Lemonade");
+    browser.wait_for_text("#lines", "1 × Lemonade");
+    server.admin().patch("/api/products/3", &json!({"status": "draft"})).expect(200);
+    browser.wait_for_text("shop-toast", "Something was sold out meanwhile.");
+    browser.wait_for_text("#order", "$8.74");
     browser.inspect("kiosk-basket-tablet");
     // A second touch does not order twice, though there are goods enough for it.
     server.admin().patch(&format!("/api/products/{PIE}"), &json!({"stock": 5})).expect(200);

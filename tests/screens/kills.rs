@@ -33,7 +33,12 @@ pub(crate) const SELL: &str = "return (async (number) => {
     await until(() => at('.product'));
     if (at('dialog').open) at('dialog').close();
     if (await stored()) return 'stored';
-    // A basket of before may have come back.
+    // A basket of before may have come back, perhaps with its payment.
+    if (at('#sums').textContent.includes('To pay')) {
+        at('#pay').click();
+        press('×');
+        at('dialog').close();
+    }
     if (!at('#clear').disabled) press('Clear');
     await until(() => at('#clear').disabled);
     at('#search').value = `${number}*Espresso`;

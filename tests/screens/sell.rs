@@ -174,7 +174,7 @@ fn a_cashier_sells_by_touch_with_discounts_a_customer_and_two_cards() {
     browser.open("/sell");
     browser.wait_for_text("#sums", &total);
     browser.click("#clear");
-    browser.wait_for_text("shop-toast", "A part is paid already.");
+    browser.wait_for_text("shop-toast", "A part is paid.");
     browser.click("#pay");
     browser.wait_for_text("dialog", "Card $10.00");
     browser.picture("sell-pay-tablet");
@@ -230,7 +230,7 @@ fn a_basket_keeps_the_prices_that_the_customer_has_seen() {
     browser.press("Espresso");
     // Nobody has sold it yet, so it can be deleted; the server would refuse the sale.
     till.admin.delete("/api/products/1").expect(204);
-    browser.wait_for_text("shop-toast", "Espresso was removed from the shop.");
+    browser.wait_for_text("shop-toast", "Espresso was deleted.");
     browser.click("#lines li:nth-child(3) .step");
     browser.wait_for_text("#sums", "Total $24.49");
     browser.click("#pay");
@@ -273,10 +273,53 @@ fn a_refund_takes_goods_back() {
     // It can be found by its number, and no more than the rest can be refunded.
     browser.click("#sales");
     browser.press("By its number");
-    browser.type_into("[name=number]", "1");
-    browser.press("OK");
+    browser.keys(&["1", "Enter"]);
     browser.press("Refund");
     browser.wait_until("document.querySelector('dialog [name=amount]').value === '11.99'");
+    browser.press("Back");
+    // What has come back cannot come back again.
+    browser.click("#sales");
+    browser.press("Order 1");
+    browser.press("Refund");
+    browser.wait_for_text("dialog", "Wine (1)");
+}
+
+#[test]
+fn a_sale_is_refunded_without_the_server() {
+    let till = Till::open(&[]);
+    let browser = &till.browser;
+    browser.set_offline(true);
+    browser.press("Wine");
+    browser.press("Wine");
+    browser.click("#pay");
+    browser.press("Cash, exact");
+    browser.press("Next customer");
+    browser.click("#sales");
+    browser.press("Waits for the server");
+    browser.wait_for_text("dialog", "2 Wine $23.98");
+    browser.inspect("sell-sale-offline-tablet");
+    browser.press("Refund");
+    browser.wait_for_text("dialog", "Wine (2)");
+    browser.run("document.querySelector('dialog input').select()", &[]);
+    browser.keys(&["2"]);
+    browser.press("Refund in cash");
+    browser.wait_for_text("#sales", "Sales (refunds to send: 1)");
+    // Nothing is left of it to refund.
+    browser.click("#sales");
+    browser.wait_for_text("dialog", "Refund · Waits for the server -$23.98");
+    browser.click("dialog li:last-child button");
+    browser.wait_for_text("dialog", "Refund · Cash -$23.98");
+    assert!(!browser.texts("dialog button").contains(&"Refund".to_owned()));
+    browser.press("Back");
+    browser.set_offline(false);
+    browser.wait_for_text("shop-toast", "$23.98 refunded");
+    let order = till.order(1);
+    let expected = [json!(["payment", "cash", 23.98]), json!(["refund", "cash", 23.98])];
+    assert_eq!(till.transactions(&order), expected);
+    assert_eq!(order["payment_status"], "refunded");
+    let wine = till.admin.get("/api/products?sku=wine").expect(200).json();
+    assert_eq!(wine["data"][0]["stock"], 5);
+    browser.wait_until("document.querySelector('#sales').textContent === 'Sales'");
 }
 
 #[test]
