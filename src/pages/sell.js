@@ -7,10 +7,9 @@ import {
 import { client, h, money, onFrame, quantity, ready, recall, remember, shop, show, text, tone, whoami } from './app.js';
 import { asTyped, ask, choose, fill, onClosed, warn } from './ask.js';
 import { onScan } from './scan.js';
-import { chooseCustomer } from './sell-customer.js';
+import { chooseCustomer, makeShelf, per } from './sell-find.js';
 import { isHandedOver, pay } from './sell-pay.js';
 import { beginRefunds, openSales, refunds } from './sell-sales.js';
-import { makeShelf, per } from './sell-shelf.js';
 
 /** @typedef {import('./client.js').Row} Row */
 /** @typedef {import('./basket.js').Basket} Basket */
@@ -116,7 +115,8 @@ function render() {
   at('#empty').hidden = !isEmpty;
   for (const id of ['hold', 'discount', 'clear', 'pay']) at(`#${id}`).disabled = isEmpty || !terms;
   const waiting = refunds().length;
-  at('#sales').textContent = waiting > 0 ? text('sales_refunds', { count: waiting }) : text('sales');
+  const words = [text('sales'), waiting > 0 && text('status_waiting', { count: waiting })];
+  at('#sales').textContent = words.filter(Boolean).join(' · ');
   at('#held').textContent = text('held', { count: held.length });
   at('#held').hidden = held.length === 0;
   if (!terms) return;

@@ -273,6 +273,7 @@ fn a_refund_takes_goods_back() {
     // It can be found by its number, and no more than the rest can be refunded.
     browser.click("#sales");
     browser.press("By its number");
+    browser.wait_for_text("dialog", "Order number");
     browser.keys(&["1", "Enter"]);
     browser.press("Refund");
     browser.wait_until("document.querySelector('dialog [name=amount]').value === '11.99'");
@@ -303,7 +304,7 @@ fn a_sale_is_refunded_without_the_server() {
     browser.run("document.querySelector('dialog input').select()", &[]);
     browser.keys(&["2"]);
     browser.press("Refund in cash");
-    browser.wait_for_text("#sales", "Sales (refunds to send: 1)");
+    browser.wait_for_text("#sales", "Sales · 1 waiting");
     // Nothing is left of it to refund.
     browser.click("#sales");
     browser.wait_for_text("dialog", "Refund · Waits for the server -$23.98");

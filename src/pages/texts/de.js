@@ -249,7 +249,6 @@ export default {
   sale_kept: 'Der Verkauf ist auf dieser Kasse gespeichert.',
   sale_refused: 'Ein Verkauf wurde abgelehnt: {reason}',
   sales: 'Verkäufe',
-  sales_refunds: 'Verkäufe (Erstattungen zu senden: {count})',
   save: 'Speichern',
   scan_in_dialog: 'Erst dies abschließen, dann scannen.',
   search: 'Suchen oder scannen',

@@ -249,7 +249,6 @@ export default {
   sale_kept: 'The sale is stored on this till.',
   sale_refused: 'A sale was refused: {reason}',
   sales: 'Sales',
-  sales_refunds: 'Sales (refunds to send: {count})',
   save: 'Save',
   scan_in_dialog: 'Finish this first, then scan.',
   search: 'Search or scan',

@@ -249,7 +249,6 @@ export default {
   sale_kept: 'La venta está guardada en esta caja.',
   sale_refused: 'Se rechazó una venta: {reason}',
   sales: 'Ventas',
-  sales_refunds: 'Ventas (reembolsos por enviar: {count})',
   save: 'Guardar',
   scan_in_dialog: 'Termine esto primero y escanee después.',
   search: 'Buscar o escanear',
