@@ -1,6 +1,6 @@
-//! `cargo bench --bench screens` measures the pages in Chromium, on the release program: frames of a busy board, first
-//! paints of a slow device, and the sales of a till under kills. `-- frames`, `-- paints` or `-- kills` does one of
-//! them; `-- kills 7` repeats the one with the seed 7.
+//! `cargo bench --bench screens` measures the pages in Chromium, on the release program: a busy board, first paints of a
+//! slow device, and the sales of a till under kills. `-- board`, `-- paints` or `-- kills` does one of them; `-- kills 7`
+//! repeats the one with the seed 7.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,8 +19,10 @@ mod kills;
 use browser::{Browser, MONITOR};
 use common::{Client, Server, order, product};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Orders in the file, and those of them that the board shows.
 const ORDERS: usize = 10_000;
@@ -29,6 +31,8 @@ const EVENTS_PER_S: u32 = 20;
 const RUN: Duration = Duration::from_secs(60);
 /// A frame after this time is seen as a jerk; milliseconds.
 const FRAME_MAX: f64 = 50.0;
+/// A new order is seen at once within this time; milliseconds.
+const APPEARS_WITHIN: f64 = 100.0;
 /// A tablet of 2020: a fourth of this machine's speed, and the Wi-Fi behind two walls, bit/s.
 const CPU_SHARE: u32 = 4;
 const NETWORK: f64 = 1_600_000.0;
@@ -36,7 +40,8 @@ const PAINTS: usize = 5;
 const SALES: usize = 500;
 const KILLS: usize = 200;
 
-/// Records the time between frames, and tasks of the page that hold one up.
+/// Records the time between frames, tasks of the page that hold one up, and when each order came: by the machine's clock,
+/// at the end of the next frame after its card is in the document.
 const RECORD: &str = "
     window.gaps = [];
     window.tasks = [];
@@ -49,14 +54,21 @@ const RECORD: &str = "
         requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
+    window.came = {};
+    new MutationObserver((changes) => {
+        const cards = changes.flatMap(({ addedNodes }) => [...addedNodes]).filter(({ localName }) => localName === 'article');
+        requestAnimationFrame(() => setTimeout(() => {
+            for (const { dataset } of cards) came[dataset.key] ||= Date.now();
+        }));
+    }).observe(document.body, { childList: true, subtree: true });
 ";
 
 fn main() {
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_asked = |name| words.is_empty() || words[0] == name;
-    if is_asked("frames") {
-        frames();
+    if is_asked("board") {
+        board();
     }
     if is_asked("paints") {
         paints();
@@ -73,7 +85,7 @@ fn main() {
 }
 
 /// A board with 200 of 10,000 orders, on which something changes 20 times a second.
-fn frames() {
+fn board() {
     let server = Server::with_users(&["kitchen"], &[]);
     let admin = server.admin();
     let goods: Vec<i64> =
@@ -92,22 +104,53 @@ fn frames() {
     change(&admin, &goods, Duration::from_secs(5));
     let before = heap();
     browser.run(RECORD, &[]);
-    change(&admin, &goods, RUN);
-    let mut gaps: Vec<f64> = serde_json::from_value(browser.run("return gaps", &[])).unwrap();
-    let tasks: Vec<f64> = serde_json::from_value(browser.run("return tasks", &[])).unwrap();
+    let sent = change(&admin, &goods, RUN);
+    browser.wait_until(&format!("came[{}]", sent.keys().max().unwrap()));
     let grown = heap() - before;
     let orders = browser.run("return document.querySelectorAll('article').length", &[]);
-    gaps.sort_by(f64::total_cmp);
-    let late = gaps.iter().filter(|gap| **gap > FRAME_MAX).count();
+    let recorded = browser.run("return [gaps, tasks, came]", &[]);
+    let (gaps, tasks, came): (Vec<f64>, Vec<f64>, BTreeMap<i64, f64>) =
+        serde_json::from_value(recorded).unwrap();
+    let gaps = Times::of(gaps);
     println!(
-        "frames: {} in {RUN:?}, 99th of 100 {:.0} ms, longest {:.0} ms, over {FRAME_MAX} ms {late}; tasks of the page over \
-         50 ms: {}, longest {:.0} ms; heap {before:.1} MB, {grown:+.1} MB; {orders} orders shown",
-        gaps.len(),
-        gaps[gaps.len() * 99 / 100],
-        gaps.last().unwrap(),
+        "frames: {gaps} ms, over {FRAME_MAX} ms {}; tasks of the page over 50 ms: {}, longest {:.0} ms; heap \
+         {before:.1} MB, {grown:+.1} MB; {orders} orders shown",
+        gaps.over(FRAME_MAX),
         tasks.len(),
         tasks.iter().copied().fold(0.0, f64::max),
     );
+    let waits = Times::of(sent.iter().map(|(id, sent)| came[id] - sent).collect());
+    println!(
+        "new orders, from before the request until they are seen: {waits} ms, over {APPEARS_WITHIN} ms {}",
+        waits.over(APPEARS_WITHIN)
+    );
+}
+
+/// Times in order, milliseconds.
+struct Times(Vec<f64>);
+
+impl Times {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
+    fn over(&self, limit: f64) -> usize {
+        self.0.iter().filter(|time| **time > limit).count()
+    }
+}
+
+impl Display for Times {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(times) = self;
+        let at = |percent| times[(times.len() - 1) * percent / 100];
+        let [median, late, longest] = [50, 99, 100].map(at);
+        write!(
+            f,
+            "{} in {RUN:?}: median {median:.0}, 99 % {late:.0}, longest {longest:.0}",
+            times.len()
+        )
+    }
 }
 
 /// Makes the orders: the first ones were handed over.
@@ -139,7 +182,8 @@ fn open_order(admin: &Client, goods: &[i64], number: usize) -> i64 {
 }
 
 /// Makes the changes of a rush: a new order, one that is begun, a line that is ready, one that is handed over.
-fn change(admin: &Client, goods: &[i64], run: Duration) {
+/// Returns when each new order was sent, in milliseconds since 1970.
+fn change(admin: &Client, goods: &[i64], run: Duration) -> BTreeMap<i64, f64> {
     let list = admin
         .get(&format!("/api/orders?status=pending,processing,ready&limit={OPEN_ORDERS}"))
         .expect(200)
@@ -152,6 +196,7 @@ fn change(admin: &Client, goods: &[i64], run: Duration) {
         .map(|one| one["id"].as_i64().unwrap())
         .collect();
     let patch = |id: i64, body: Value| admin.patch(&format!("/api/orders/{id}"), &body).expect(200);
+    let mut sent = BTreeMap::new();
     let begun = Instant::now();
     let mut events = 0;
     let mut tick = || {
@@ -160,12 +205,10 @@ fn change(admin: &Client, goods: &[i64], run: Duration) {
         thread::sleep(due.saturating_sub(begun.elapsed()));
     };
     while begun.elapsed() < run {
-        let number = open.len();
-        open.push(open_order(
-            admin,
-            goods,
-            number + open.last().map_or(0, |id| usize::try_from(*id).unwrap()),
-        ));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let id = open_order(admin, goods, open.len() + sent.len());
+        open.push(id);
+        sent.insert(id, now.as_secs_f64() * 1000.0);
         tick();
         let oldest = open.remove(0);
         let now = admin.get(&format!("/api/orders/{oldest}")).expect(200).json();
@@ -178,6 +221,7 @@ fn change(admin: &Client, goods: &[i64], run: Duration) {
             }
         }
     }
+    sent
 }
 
 /// The first paint of a slow device: with nothing of the page, and with the server down.
