@@ -163,8 +163,8 @@ export type Outbox = {
     /**
      * Takes a sale. Without a `client_id` it gets
      * one; without `sold_at` it is sold now (`sold_at: null` asks the server first, as a kiosk must). It resolves once
-     * the sale is on the disk; `done` resolves once the server has it or has refused it. A repeat of a `client_id` gives
-     * the entry that is there.
+     * the sale is on the disk; `done` resolves once the server has it or has refused it, and rejects if a person removes
+     * it before. A repeat of a `client_id` gives the entry that is there.
      */
     add: (sale: Sale) => Promise<Entry & {
         done: Promise<Entry>;

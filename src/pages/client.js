@@ -65,8 +65,8 @@
  *   there.
  * @property {(sale: Sale) => Promise<Entry & { done: Promise<Entry> }>} add Takes a sale. Without a `client_id` it gets
  *   one; without `sold_at` it is sold now (`sold_at: null` asks the server first, as a kiosk must). It resolves once
- *   the sale is on the disk; `done` resolves once the server has it or has refused it. A repeat of a `client_id` gives
- *   the entry that is there.
+ *   the sale is on the disk; `done` resolves once the server has it or has refused it, and rejects if a person removes
+ *   it before. A repeat of a `client_id` gives the entry that is there.
  * @property {() => Promise<Entry[]>} list The entries, in their order.
  * @property {(id: string, sale?: Sale) => Promise<void>} retry Sends a refused or blocked entry again, perhaps changed
  *   by a person.
@@ -122,14 +122,15 @@ const REPLY_WAIT = 10000;
 const PONG_WAIT = 3000;
 const SILENCE_MAX = 25000;
 const WATCH_EVERY = 5000;
-/** Events this young are no backlog. */
-const FRESH = 2000;
+/** The time between two questions whether all has come. */
+const LAG_EVERY = 200;
 /** The shortest time between two reads of missing rows, and how long the first waits for others. */
 const GATHER = 100;
 const GATHER_FIRST = 25;
 const SAVE_AFTER = 100;
 const KEEP_AFTER = 2000;
-const LEASE = 20000;
+/** The right to send ends so soon after a page has died; one that lives renews it in time. */
+const LEASE = 3000;
 /** Rows of one GET. */
 const PAGE_ROWS = 200;
 const IDS_MAX = 100;
@@ -251,7 +252,7 @@ function keep(name, storage) {
   /** @type {{ [key: string]: any }} */
   let values = {};
   try {
-    values = JSON.parse(storage()?.getItem(name) || '{}') || {};
+    values = { ...JSON.parse(storage()?.getItem(name) || '{}') };
   } catch {
     // The entry may be of somebody else, too.
   }
@@ -380,9 +381,6 @@ function connection(options, base, http, emit) {
   let timer = null;
   /** @type {any} the end of the patience with this socket */
   let deadline = null;
-  /** Events since the last ping, and the time of the newest, by which the end of the backlog is seen. */
-  let fresh = 0;
-  let newest = 0;
   /** @type {any} */
   let saving = null;
   const watch = setInterval(tick, WATCH_EVERY);
@@ -413,7 +411,13 @@ function connection(options, base, http, emit) {
   const awake = () => {
     if (!paper || paper.visibilityState !== 'hidden') wake();
   };
+  // The browser may be wrong, and the socket may hear nothing or go on where no request does: both are asked.
+  const unplugged = () => {
+    wake();
+    http.send('HEAD', '/healthz').catch(() => open && lost(0));
+  };
   if (target) for (const name of WAKING) target.addEventListener(name, awake);
+  if (target) target.addEventListener('offline', unplugged);
   if (target) target.addEventListener('pagehide', saveNow);
   if (paper) paper.addEventListener('visibilitychange', awake);
   wait(0);
@@ -434,7 +438,8 @@ function connection(options, base, http, emit) {
     if (survives && !kept.has(channel)) {
       kept.add(channel);
       if (channel in seen.positions) begin(channel, seen.positions[channel]);
-      delete seen.positions[channel]; // only a page that opens continues there
+      // Only a page that opens continues there.
+      delete seen.positions[channel];
     }
     if (listeners === 0 && open) subscribe(channel);
     let left = false;
@@ -551,22 +556,33 @@ function connection(options, base, http, emit) {
       set('catching_up');
       say({ type: 'turn' });
       for (const each of wanted.keys()) if (!waiting.has(each)) subscribe(each);
-      probe();
+      askLag();
     } else if (type === 'subscribed' || type === 'reset') {
       acknowledged(message);
-      probe();
-    } else if (type === 'pong') {
-      const isCaughtUp = fresh === 0 || http.now() - newest < FRESH;
-      if (here.state !== 'catching_up' || waiting.size > 0) return;
-      if (isCaughtUp) set('live');
-      else probe();
+      askLag();
+    } else if (type === 'lag') {
+      if (message.unsent > 0) setTimeout(askLag, LAG_EVERY);
+      else if (isCatchingUp()) set('live');
     } else if (type === 'turn') {
       if (message.at >= 0 && message.every <= TURNS_MAX) turn = message;
     } else if (type === 'error') {
-      for (const each of [...waiting]) if (String(message.message).includes(each)) waiting.delete(each);
+      const refused = [...waiting].filter((each) => String(message.message).includes(each));
+      for (const each of refused) waiting.delete(each);
       emit('problem', message.message);
-      probe();
+      if (refused.length > 0) askLag();
     }
+  }
+
+  /** Whether each channel is followed, but perhaps not all of its events have come. */
+  function isCatchingUp() {
+    return here.state === 'catching_up' && waiting.size === 0;
+  }
+
+  /** Asks whether all has come that happened so far. A pong would not tell: it overtakes what is read from the log. */
+  function askLag() {
+    if (!isCatchingUp()) return;
+    say({ type: 'lag' });
+    probe();
   }
 
   /** @param {any} text @returns {any} */
@@ -604,8 +620,6 @@ function connection(options, base, http, emit) {
   function take(event) {
     const channel = CHANNELS[`${event.event.split(':')[0]}s`];
     if (!wanted.has(channel) || event.seq <= (positions.get(channel) || 0)) return;
-    fresh += 1;
-    newest = Date.parse(event.timestamp);
     positions.set(channel, event.seq);
     save();
     here.onEvent(event);
@@ -625,7 +639,6 @@ function connection(options, base, http, emit) {
   /** Asks for a sign of life; a socket that gives none is replaced. */
   function probe() {
     if (!open || deadline) return;
-    fresh = 0;
     say({ type: 'ping' });
     deadline = setTimeout(() => {
       drop('offline');
@@ -654,6 +667,7 @@ function connection(options, base, http, emit) {
     clearTimeout(timer);
     saveNow();
     if (target) for (const name of WAKING) target.removeEventListener(name, awake);
+    if (target) target.removeEventListener('offline', unplugged);
     if (target) target.removeEventListener('pagehide', saveNow);
     if (paper) paper.removeEventListener('visibilitychange', awake);
     drop('offline');
@@ -796,7 +810,9 @@ function makeList(path, socket, http, store, onClose) {
       loaded = true;
       for (const event of events) change(event);
       changed();
-      if (isStale || !socket.covers(channel, readAt)) load();
+      if (isStale) load();
+      // After a restore that the socket does not know of yet, another read would not help.
+      else if (!socket.covers(channel, readAt)) again = setTimeout(load, GATHER);
     } else {
       loaded = false;
       if (wait) again = setTimeout(load, wait);
@@ -854,7 +870,8 @@ function makeList(path, socket, http, store, onClose) {
   /** @param {number} id */
   function drop(id) {
     const had = rows.delete(id);
-    if (had && limit && isCut) load(); // the row behind the last one moves up
+    // The row behind the last one moves up.
+    if (had && limit && isCut) load();
     return had;
   }
 
@@ -879,7 +896,7 @@ function makeList(path, socket, http, store, onClose) {
 
   /** A new order must be on a screen within 100 ms, so the first one does not wait that long for others. */
   function gather() {
-    if (gathering || isReading || missing.size === 0) return;
+    if (closed || gathering || isReading || missing.size === 0) return;
     gathering = setTimeout(readMissing, Math.max(GATHER_FIRST, gathered + GATHER - Date.now()));
   }
 
@@ -926,7 +943,8 @@ function isTrouble(status) {
  */
 function makeOutbox(store, http, socket, emit) {
   const me = uuid();
-  /** @type {Map<string, { promise: Promise<Entry>, resolve: (entry: Entry) => void }>} */
+  /** @typedef {{ promise: Promise<Entry>, resolve: (entry: Entry) => void, reject: (why: Error) => void }} End */
+  /** @type {Map<string, End>} */
   const ends = new Map();
   const others = typeof BroadcastChannel === 'function' ? new BroadcastChannel('tillcast outbox') : null;
   let isDurable = !!store;
@@ -1006,7 +1024,7 @@ function makeOutbox(store, http, socket, emit) {
       closed = true;
       clearTimeout(timer);
       if (others) others.close();
-      if (store) store.close(me);
+      if (store && !running) store.close(me);
     },
   };
 
@@ -1015,12 +1033,13 @@ function makeOutbox(store, http, socket, emit) {
     if (isOver(entry)) return Promise.resolve(entry);
     const known = ends.get(entry.id);
     if (known) return known.promise;
-    /** @type {(entry: Entry) => void} */
-    let resolve = () => {};
-    /** @type {Promise<Entry>} */
-    const promise = new Promise((done) => (resolve = done));
-    ends.set(entry.id, { promise, resolve });
-    return promise;
+    /** @type {any} */
+    const own = {};
+    own.promise = new Promise((resolve, reject) => Object.assign(own, { resolve, reject }));
+    // A page need not wait for it.
+    own.promise.catch(() => {});
+    ends.set(entry.id, own);
+    return own.promise;
   }
 
   /** @returns {Promise<Entry[]>} */
@@ -1037,12 +1056,16 @@ function makeOutbox(store, http, socket, emit) {
     try {
       while (showAgain && !closed) {
         showAgain = false;
+        const awaited = [...ends];
         const entries = await list();
         if (closed) return;
-        for (const entry of entries) {
-          if (!isOver(entry)) continue;
-          ends.get(entry.id)?.resolve(entry);
-          ends.delete(entry.id);
+        const known = new Map(entries.map((entry) => [entry.id, entry]));
+        for (const [id, { resolve, reject }] of awaited) {
+          const entry = known.get(id);
+          if (entry && !isOver(entry)) continue;
+          if (entry) resolve(entry);
+          else reject(new Error(`the sale ${id} was removed`));
+          ends.delete(id);
         }
         emit('outbox', entries);
       }
@@ -1085,20 +1108,35 @@ function makeOutbox(store, http, socket, emit) {
       }
     } catch (error) {
       console.error(error);
+      isDurable = false;
       wait = BACK_OFF_MAX;
     }
     running = false;
     sending = '';
+    if (closed) return store.close(me);
     show();
-    if (wait && !closed) timer = setTimeout(send, wait);
+    if (wait) timer = setTimeout(send, wait);
   }
 
   /** Sends each pending entry once. Returns the time until the next round, 0 if there is nothing left. */
   async function round() {
     if (!store) return 0;
+    const renewing = setInterval(() => running && store.lease(me).catch(console.error), LEASE / 3);
+    const wait = await sendEach(store).finally(() => clearInterval(renewing));
+    if (!wait) failures = 0;
+    await store.prune();
+    await store.release(me);
+    return wait;
+  }
+
+  /** @param {NonNullable<typeof store>} store @returns {Promise<number>} */
+  async function sendEach(store) {
     let wait = 0;
     for (let after = 0; !closed; ) {
-      if (!(await store.lease(me))) return LEASE / 4; // another page sends
+      const taken = await store.lease(me);
+      isDurable = true;
+      // Another page sends.
+      if (taken) return taken;
       const next = await store.next(after);
       if (!next) break;
       after = next.key;
@@ -1111,9 +1149,6 @@ function makeOutbox(store, http, socket, emit) {
       // A server that fails at this one entry takes the next; one that is away, busy, or wants a login does not.
       if (status === 401 || (!ended && status !== 500)) break;
     }
-    if (!wait) failures = 0;
-    await store.prune();
-    await store.release(me);
     return wait;
   }
 
@@ -1150,7 +1185,7 @@ function makeOutbox(store, http, socket, emit) {
     const ended =
       status === 200 || status === 201
         ? { ...entry, state: 'sent', reply: body }
-        : { ...entry, state: status === 401 || status === 403 ? 'blocked' : 'refused', problem: body };
+        : { ...entry, state: status === 401 || status === 403 ? 'blocked' : 'refused', problem: { status, ...body } };
     return { ended, retryAfter, status };
   }
 
@@ -1185,10 +1220,12 @@ function database(name) {
   try {
     if (typeof indexedDB !== 'object' || !indexedDB) return null;
   } catch {
-    return null; // a sandboxed page may not even look
+    // A sandboxed page may not even look.
+    return null;
   }
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
+  let ended = false;
 
   /** @returns {Promise<IDBDatabase>} */
   function open() {
@@ -1196,6 +1233,13 @@ function database(name) {
       opened ||
       new Promise((resolve, reject) => {
         const request = indexedDB.open(name, 1);
+        let isLate = false;
+        // A browser may leave it without an answer, for example while another page keeps an older database.
+        const timer = setTimeout(() => {
+          isLate = true;
+          opened = null;
+          reject(new Error('the database does not open'));
+        }, REPLY_WAIT);
         request.onupgradeneeded = () => {
           const entries = request.result.createObjectStore('outbox', { autoIncrement: true });
           entries.createIndex('id', 'id', { unique: true });
@@ -1204,11 +1248,14 @@ function database(name) {
         };
         request.onsuccess = () => {
           const base = request.result;
+          clearTimeout(timer);
+          if (isLate) return base.close();
           base.onversionchange = forget;
           base.onclose = () => void (opened = null);
           resolve(base);
         };
         request.onerror = () => {
+          clearTimeout(timer);
           opened = null;
           reject(request.error);
         };
@@ -1234,6 +1281,7 @@ function database(name) {
    */
   async function run(store, mode, work, durability = 'default') {
     for (let tries = 1; ; tries += 1) {
+      if (ended) throw new Error('the client is closed');
       try {
         const base = await open();
         return await new Promise((resolve, reject) => {
@@ -1329,15 +1377,20 @@ function database(name) {
           if (cursor.value.state === 'sent' && sent > SENT_KEPT) cursor.delete();
         });
       }),
-    /** Takes the right to send; `false` if another page has it. @param {string} page @returns {Promise<boolean>} */
+    /**
+     * Takes the right to send. Gives the time for which another page has it.
+     *
+     * @param {string} page
+     * @returns {Promise<number>}
+     */
     lease: (page) =>
       run('lease', 'readwrite', (lease, give) =>
         result(lease.get(0), (held) => {
           const now = Date.now();
           const { owner, until } = held || { owner: page, until: 0 };
           // A clock that was set back must not keep the lease for ever.
-          const isFree = owner === page || until < now || until > now + LEASE;
-          give(isFree);
+          const isFree = owner === page || until <= now || until > now + LEASE;
+          give(isFree ? 0 : until - now);
           if (isFree) lease.put({ owner: page, until: now + LEASE }, 0);
         }),
       ),
@@ -1347,7 +1400,10 @@ function database(name) {
     /** The kept list of a path. @param {string} path @returns {Promise<Row[] | undefined>} */
     kept: (path) => run('lists', 'readonly', (lists, give) => result(lists.get(path), give)),
     /** Lets go of the lease and of the database. @param {string} page */
-    close: (page) => void release(page).catch(() => {}).then(forget),
+    close(page) {
+      release(page).catch(() => {}).then(forget);
+      ended = true;
+    },
   };
 
   /** @param {string} page @returns {Promise<void>} */

@@ -153,7 +153,7 @@ fn schema(row: &MessageRow) -> Value {
             FieldType::Seq => seq(),
             FieldType::Log => json!({"type": "string", "minLength": 12, "maxLength": 12}),
             FieldType::Text => json!({"type": "string"}),
-            FieldType::Milliseconds => json!({"type": "integer", "minimum": 0}),
+            FieldType::Milliseconds | FieldType::Count => json!({"type": "integer", "minimum": 0}),
             FieldType::UserId => json!({"type": ["integer", "null"], "format": "int64"}),
         };
         schema["description"] = json!(field.about);

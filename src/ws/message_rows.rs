@@ -20,6 +20,7 @@ pub(super) struct MessageField {
 #[derive(Clone, Copy)]
 pub(super) enum FieldType {
     Channel,
+    Count,
     Log,
     Milliseconds,
     Seq,
@@ -75,11 +76,16 @@ const TURN_EVERY: MessageField = MessageField::new(
     FieldType::Milliseconds,
     "The period in milliseconds; it grows with the number of clients.",
 );
+const UNSENT: MessageField = MessageField::new(
+    "unsent",
+    FieldType::Count,
+    "The events that were not sent yet. With 0, the client has all that were there when it asked.",
+);
 const WRONG: MessageField =
     MessageField::new("message", FieldType::Text, "A sentence that names what was wrong.");
 
 /// The rows of `protocol::ClientMessage`.
-pub(super) const CLIENT_MESSAGES: [MessageRow; 4] = [
+pub(super) const CLIENT_MESSAGES: [MessageRow; 5] = [
     MessageRow {
         name: "subscribe",
         about: "Asks for a channel's events: from now on, or all after a position. A client may subscribe \
@@ -93,10 +99,11 @@ pub(super) const CLIENT_MESSAGES: [MessageRow; 4] = [
         about: "Asks when to come back, should the connection be lost; the server also tells later changes.",
         fields: &[],
     },
+    MessageRow { name: "lag", about: "Asks how far the client is behind.", fields: &[] },
 ];
 
 /// The rows of `protocol::ServerMessage`.
-pub(super) const SERVER_MESSAGES: [MessageRow; 7] = [
+pub(super) const SERVER_MESSAGES: [MessageRow; 8] = [
     MessageRow {
         name: "connected",
         about: "The first message: the session is valid.",
@@ -126,6 +133,11 @@ pub(super) const SERVER_MESSAGES: [MessageRow; 7] = [
                 the server dials when its clock's milliseconds since 1970, modulo every, are at. So all come \
                 back one after the other.",
         fields: &[TURN_AT, TURN_EVERY],
+    },
+    MessageRow {
+        name: "lag",
+        about: "Answers a lag. A pong says only that the server is there: events of the log may follow it.",
+        fields: &[UNSENT],
     },
     MessageRow {
         name: "error",

@@ -31,6 +31,8 @@ pub enum ClientMessage {
     Ping,
     /// Asks for the client's turn after a restart.
     Turn,
+    /// Asks how far the client is behind.
+    Lag,
 }
 
 /// A message of the server, except the events.
@@ -54,6 +56,8 @@ pub(super) enum ServerMessage<'a> {
     Pong,
     /// The times at which the client may come back: those that are `at` milliseconds, modulo `every`.
     Turn { at: u32, every: u32 },
+    /// The number of events that were not sent yet. With 0, the client has all that were there before it asked.
+    Lag { unsent: i64 },
     /// The message before was wrong; the connection stays open.
     Error { message: &'a str },
 }
@@ -74,6 +78,7 @@ impl ClientMessage {
             "unsubscribe" => Ok(Self::Unsubscribe { channel: channel_field(&fields)? }),
             "ping" => Ok(Self::Ping),
             "turn" => Ok(Self::Turn),
+            "lag" => Ok(Self::Lag),
             name => {
                 let known = CLIENT_MESSAGES.map(|row| row.name).join(", ");
                 Err(format!("unknown type {}; the types are {known}", quoted(name)))
@@ -212,7 +217,9 @@ mod tests {
         for row in &CLIENT_MESSAGES {
             let sample = |ty| match ty {
                 FieldType::Channel => Value::from("order_changes"),
-                FieldType::Seq | FieldType::UserId | FieldType::Milliseconds => Value::from(7),
+                FieldType::Seq | FieldType::UserId | FieldType::Milliseconds | FieldType::Count => {
+                    Value::from(7)
+                }
                 FieldType::Log | FieldType::Text => Value::from("text"),
             };
             let members = row.fields.iter().map(|field| (field.name.to_owned(), sample(field.ty)));
@@ -242,6 +249,7 @@ mod tests {
             ServerMessage::unsubscribed(ORDER),
             ServerMessage::Pong,
             ServerMessage::Turn { at: 20, every: 40 },
+            ServerMessage::Lag { unsent: 3 },
             ServerMessage::Error { message: "wrong" },
         ];
         for (message, row) in messages.iter().zip(&SERVER_MESSAGES) {
@@ -282,6 +290,7 @@ mod tests {
             written(ServerMessage::Turn { at: 20, every: 40 }),
             r#"{"type":"turn","at":20,"every":40}"#
         );
+        assert_eq!(written(ServerMessage::Lag { unsent: 3 }), r#"{"type":"lag","unsent":3}"#);
         assert_eq!(
             written(ServerMessage::Error { message: "a \"b\"" }),
             r#"{"type":"error","message":"a \"b\""}"#

@@ -90,6 +90,38 @@ fn many_resume_at_once_in_the_middle_of_the_stream() {
     });
 }
 
+/// A pong overtakes what is read from the log, so it cannot tell that a client has all.
+#[test]
+fn a_client_learns_how_far_it_is_behind() {
+    let server = Server::start();
+    let admin = server.admin();
+    let order = outside_order(&admin, 9.99);
+    cheap_events(&admin, order, 1_500);
+    let mut socket = admin.ws();
+    let lag = json!({"type": "lag"});
+    let none = json!({"type": "lag", "unsent": 0});
+    socket.send(&lag);
+    assert_eq!(socket.recv(), none, "it follows nothing");
+    socket.send(&json!({"type": "subscribe", "channel": "order_changes", "since": 0}));
+    socket.send(&lag);
+    let mut events = 0;
+    loop {
+        let message = socket.recv();
+        if message == none {
+            break;
+        }
+        match message["type"].as_str() {
+            None => events += 1,
+            Some("lag") => {
+                assert!(message["unsent"].as_i64().unwrap() > 0, "{message}");
+                socket.send(&lag);
+            }
+            Some(other) => assert_eq!(other, "subscribed"),
+        }
+    }
+    assert_eq!(events, 1_501, "not all had come");
+}
+
 #[test]
 fn a_second_channel_resumes_while_the_first_is_live() {
     let server = Server::start();

@@ -52,6 +52,8 @@ impl Connection {
         let reply = match message {
             ClientMessage::Ping => Some(ServerMessage::Pong),
             ClientMessage::Turn => Some(self.tell_turn(context)),
+            // What is not counted is on the socket, or in its queue, before this reply.
+            ClientMessage::Lag => Some(ServerMessage::Lag { unsent: self.unsent(context) }),
             ClientMessage::Subscribe { channel, .. }
                 if !self.session.principal.role().may_follow(channel) =>
             {

@@ -186,6 +186,34 @@ test('a client comes back after a restart, and reads all again after a restore',
   page.close();
 });
 
+test('a page that opens after a restore is told that its place in the log is gone', async () => {
+  const [browser, tab] = [new Browser(), storage()];
+  const follow = async () => {
+    const page = await browser.open(server, { tab });
+    page.resets = [];
+    page.client.on('reset', ({ channel }) => page.resets.push(channel));
+    page.client.on('order', () => {});
+    await isLive(page);
+    return page;
+  };
+  const first = await follow();
+  server.run('backup', join(server.folder, 'older.db'));
+  await server.order(tea);
+  first.close();
+  await server.stop();
+  server.run('restore', join(server.folder, 'older.db'));
+  await server.again();
+  server.cookie = undefined;
+  // The new log reaches further than the old one did.
+  for (let at = 0; at < 5; at += 1) await server.order(tea);
+  const second = await follow();
+  assert.deepEqual(second.resets, ['order_changes']);
+  second.close();
+  const third = await follow();
+  assert.deepEqual(third.resets, []);
+  third.close();
+});
+
 test('a socket that is dead is replaced after 3 s, when the page wakes', async () => {
   const sockets = [];
   class Dying extends WebSocket {
@@ -220,6 +248,62 @@ test('a socket that is dead is replaced after 3 s, when the page wakes', async (
   await until(() => page.client.state === 'offline', 'given up');
   await until(() => ids(list.items).includes(order.id), 'what was missed');
   assert.equal(sockets.length, 2);
+  page.close();
+});
+
+test('it is live once all has come that it missed, also where a pong overtakes the log', async () => {
+  const [browser, tab] = [new Browser(), storage()];
+  const first = await browser.open(server, { tab });
+  first.client.on('product', () => {});
+  await isLive(first);
+  first.close();
+  // More than the server keeps in memory, so that it has to read them from the log.
+  const goods = await Promise.all(Array.from({ length: 20 }, () => server.product({ stock: 0 })));
+  const change = ({ id }) => server.ask('POST', `/api/products/${id}/stock`, { change: 1, reason: 'count' });
+  for (let round = 0; round < 60; round += 1) await Promise.all(goods.map(change));
+  const page = await browser.open(server, { tab });
+  let seen = 0;
+  page.client.on('product', () => (seen += 1));
+  await isLive(page);
+  assert.equal(seen, goods.length * 61);
+  page.close();
+});
+
+test('a browser without a network is offline, though the socket goes on', async () => {
+  let isCut = false;
+  const answer = (url, options, pass) => (isCut ? Promise.reject(new TypeError('no network')) : pass());
+  const page = await new Browser().open(server, { answer });
+  await isLive(page);
+  page.hears('offline');
+  await until(() => page.asked.some(({ url }) => url.endsWith('/healthz')), 'it asks');
+  await page.client.request('GET', '/healthz');
+  assert.equal(page.client.state, 'live', 'the network of the server is another one');
+  isCut = true;
+  page.hears('offline');
+  await until(() => page.client.state === 'offline', 'offline');
+  isCut = false;
+  page.hears('online');
+  await isLive(page);
+  page.close();
+});
+
+test('a list that is closed while it reads asks for nothing more', async () => {
+  let isClosed = false;
+  let late = 0;
+  const answer = async (url, options, pass) => {
+    late += Number(isClosed);
+    if (!url.includes('ids=')) return pass();
+    list.close();
+    isClosed = true;
+    return pass();
+  };
+  const page = await new Browser().open(server, { answer });
+  const list = page.client.live('/api/orders');
+  await until(() => list.state === 'live', 'the rows');
+  await server.order(tea);
+  await until(() => isClosed, 'the read');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(late, 0);
   page.close();
 });
 

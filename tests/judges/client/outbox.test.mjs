@@ -70,8 +70,8 @@ test('killed after any step, each acknowledged sale is there once, in order', as
     kills += Number(!page.alive);
     page.kill();
 
-    // The lease of a page that has crashed ends after 20 s.
-    const next = await browser.open(server, { clock: 21_000 });
+    // The lease of a page that has crashed ends after 3 s.
+    const next = await browser.open(server, { clock: 3_001 });
     const list = await settled(next, 'sent');
     for (const id of acknowledged) assert.ok(list.some((entry) => entry.id === id), `${id} is lost at ${killAt}`);
     assert.deepEqual(await sold(...ids), list.map((entry) => entry.id), `killed at ${killAt}: ${page.steps.at(-1)}`);
@@ -188,6 +188,90 @@ test('a page that has sent everything lets another one send at once', async () =
   }
 });
 
+test('a page that died while it sent delays the next one by 3 s at most', async () => {
+  const browser = new Browser();
+  const dead = await browser.open(server, { answer: () => new Promise(() => {}) });
+  await dead.client.outbox.add(sale({ notes: 'left behind' }));
+  await until(() => dead.asked.some(({ method }) => method === 'POST'), 'it sends');
+  dead.kill();
+  const begun = performance.now();
+  const next = await browser.open(server);
+  await settled(next, 'sent');
+  assert.ok(performance.now() - begun < 4_000, `${performance.now() - begun} ms`);
+  assert.deepEqual(await sold('left behind'), ['left behind']);
+  next.close();
+});
+
+test('a page that waits long for an answer keeps the right to send', async () => {
+  const browser = new Browser();
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const slow = async (url, { method }, pass) => {
+    if (method === 'POST') await held;
+    return pass();
+  };
+  const page = await browser.open(server, { answer: slow });
+  await page.client.outbox.add(sale({ notes: 'slow' }));
+  await until(() => page.asked.some(({ method }) => method === 'POST'), 'it sends');
+  const other = await browser.open(server);
+  // It lasts for 3 s, and is renewed each second.
+  await until(() => page.steps.filter((step) => step === 'complete lease').length >= 5, 'it renews its right');
+  assert.ok(!other.asked.some(({ method }) => method === 'POST'));
+  release();
+  await settled(other, 'sent');
+  assert.deepEqual(await sold('slow'), ['slow']);
+  for (const one of [page, other]) one.close();
+});
+
+test('an answer without a body stops nothing', async () => {
+  let isOut = true;
+  const answer = (url, { method }, pass) => (isOut && method === 'POST' ? new Response(null, { status: 401 }) : pass());
+  const page = await new Browser().open(server, { answer });
+  await page.client.outbox.add(sale({ notes: 'bare 1' }));
+  await settled(page, 'blocked');
+  const [{ problem }] = await page.client.outbox.list();
+  assert.equal(problem.status, 401);
+  await page.client.outbox.add(sale({ notes: 'bare 2' }));
+  isOut = false;
+  page.client.retry();
+  await settled(page, 'sent');
+  assert.deepEqual(await sold('bare 1', 'bare 2'), ['bare 1', 'bare 2']);
+  page.close();
+});
+
+test('a sale that a person removes ends the wait for it', async () => {
+  const page = await new Browser().open(server, { answer: away });
+  const { id, done } = await page.client.outbox.add(sale());
+  let told = '';
+  done.catch(({ message }) => (told = message));
+  await page.client.outbox.remove(id);
+  await until(() => told.includes('was removed'), 'the end of the wait');
+  page.close();
+});
+
+test('a client that is closed while it sends lets go of its database', async () => {
+  const browser = new Browser();
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const slow = async (url, { method }, pass) => {
+    const reply = await pass();
+    if (method === 'POST') await held;
+    return reply;
+  };
+  const page = await browser.open(server, { answer: slow });
+  await page.client.outbox.add(sale({ notes: 'closed' }));
+  await until(() => page.asked.some(({ method }) => method === 'POST'), 'it sends');
+  const bases = () => [...browser.indexedDB._databases.values()].flatMap(({ connections }) => connections);
+  const steps = page.steps.length;
+  page.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  release();
+  await until(() => page.steps.slice(steps).includes('complete outbox'), 'the answer is kept');
+  await until(() => bases().every((base) => base._closed), 'it is closed');
+  const [entry] = await (await browser.open(server, { answer: away })).client.outbox.list();
+  assert.equal(entry.state, 'sent');
+});
+
 test('without IndexedDB it says so, and sells only while the server answers', async () => {
   let isAway = true;
   const answer = (url, options, pass) => (isAway ? away() : pass());
@@ -213,6 +297,24 @@ test('a full disk is the same', async () => {
   const { state, done } = await page.client.outbox.add(sale({ notes: 'full' }));
   assert.deepEqual([state, (await done).state, page.client.outbox.isDurable], ['sent', 'sent', false]);
   page.close();
+});
+
+test('a browser that forbids it is told before the first sale, and one that never answers with it', async () => {
+  const forbids = () => {
+    const request = { error: new DOMException('private', 'InvalidStateError') };
+    setImmediate(() => request.onerror());
+    return request;
+  };
+  const silent = () => ({});
+  const soon = (call, time) => setTimeout(call, time === 10_000 ? 100 : time);
+  for (const open of [forbids, silent]) {
+    const globals = { indexedDB: { open }, console: { error() {} }, setTimeout: soon };
+    const page = await new Browser().open(server, { globals });
+    await until(() => !page.client.outbox.isDurable, `it says so: ${open}`);
+    const { state } = await page.client.outbox.add(sale());
+    assert.equal(state, 'sent');
+    page.close();
+  }
 });
 
 test('a database that the browser closes is opened again', async () => {

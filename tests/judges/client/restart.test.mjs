@@ -83,6 +83,7 @@ class World {
       send(text) {
         const { type, channel } = JSON.parse(text);
         if (type === 'ping') this.hear({ type: 'pong' });
+        if (type === 'lag') this.hear({ type: 'lag', unsent: 0 });
         if (type === 'subscribe') this.hear({ type: 'subscribed', channel, seq: 1, log: 'log' });
         if (type !== 'turn') return;
         world.tell(this);
