@@ -8,6 +8,11 @@
  */
 
 const ENTITIES = ['order', 'product', 'customer', 'shipment', 'transaction'];
+/** A change of these may move a row into or out of a filtered list. */
+const FILTERS = [
+  ...['status', 'payment_status', 'customer_id', 'oversold', 'category', 'barcode', 'sku', 'email'],
+  ...['order_id', 'tracking_number'],
+];
 /** Lists are read anew together, after so many milliseconds. */
 const GATHER = 100;
 
@@ -76,8 +81,6 @@ export function follow(queries, client, entities = ENTITIES) {
       return cached && cached.id === data.id ? one(cached) : cached;
     });
     // A row may have entered or left a filtered list, and an event does not show a new row whole.
-    if (!event.endsWith(':updated') || (fields && ('status' in fields || 'payment_status' in fields))) {
-      invalidate(plural);
-    }
+    if (!event.endsWith(':updated') || FILTERS.some((name) => fields && name in fields)) invalidate(plural);
   }
 }

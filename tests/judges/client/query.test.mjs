@@ -51,6 +51,12 @@ test('cached lists and rows follow the shop, with few reads', async () => {
   await server.ask('DELETE', `/api/orders/${more[0].id}`);
   await until(() => reply().data.length === 20 && pending().length === 19, 'it is gone');
 
+  // One enters a list by another filter.
+  const hot = watch(['products', { category: 'hot' }], '/api/products?category=hot', (body) => body.data);
+  await until(() => hot(), 'no hot goods');
+  await server.ask('PATCH', `/api/products/${tea.id}`, { category: 'hot' });
+  await until(() => hot().length === 1, 'tea is hot');
+
   end();
   reads.length = 0;
   await server.order(tea);
