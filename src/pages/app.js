@@ -12,8 +12,6 @@ const SOON = 1000;
 
 /** The connection of this page. */
 export const client = connect();
-// A socket hears nothing of a network that went away, so it asks; and what waits is sent once it is back.
-for (const change of ['offline', 'online']) addEventListener(change, () => client.retry());
 
 /** Loads the texts of the browser's language, or the English ones. */
 const LANGUAGES = /** @type {{ [language: string]: () => Promise<{ default: { [name: string]: string } }> }} */ ({
@@ -49,7 +47,13 @@ export async function ready() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-label]'))) {
     place.setAttribute('aria-label', text(place.dataset.label || ''));
   }
+  const dialog = document.querySelector('dialog');
+  if (dialog && !('showModal' in dialog)) {
+    document.body.replaceChildren(h('p', { role: 'alert' }, text('old_browser')));
+    return new Promise(() => {}); // half a page would be worse than none
+  }
   isReady = true;
+  document.documentElement.dataset.ready = '';
   for (const line of /** @type {NodeListOf<Status>} */ (document.querySelectorAll('shop-status'))) line.show();
 }
 
@@ -72,11 +76,13 @@ export async function whoami() {
   return me || { role: '', name: '' };
 }
 
+/** @typedef {{ name: string | null, currency: string, decimals: number, tax: 'included' | 'added' }} Shop */
+
 /**
  * The shop's terms: its currency, the decimals of that, and whether prices include the tax. A browser that never
  * reached the server has none.
  *
- * @returns {Promise<{ name: string | null, currency: string, decimals: number, tax: 'included' | 'added' } | undefined>}
+ * @returns {Promise<Shop | undefined>}
  */
 export function shop() {
   return told('shop', '/api/shop', ({ status, body }) => (status === 200 ? body : recall('shop')));
@@ -225,6 +231,15 @@ export function show(parent, items, key, create, update) {
   });
 }
 
+/** What stands behind the # of the address. */
+export function place() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ''; // somebody typed a % of his own
+  }
+}
+
 /** Calls `work` once before the next frame, however often it is asked for. @param {() => void} work */
 export function onFrame(work) {
   let asked = false;
@@ -240,7 +255,11 @@ export function onFrame(work) {
   };
 }
 
-/** The ways to write numbers, by their currency; to make one takes as long as a hundred numbers. @type {Map<string, Intl.NumberFormat>} */
+/**
+ * The ways to write numbers, by their currency; to make one takes as long as a hundred numbers.
+ *
+ * @type {Map<string, Intl.NumberFormat>}
+ */
 const formats = new Map();
 
 /** @param {string} currency that of an amount, or nothing for a quantity @param {number} number */
@@ -331,9 +350,12 @@ export class Status extends HTMLElement {
 
   show() {
     if (!isReady) return;
-    const seconds = Math.round((Date.now() - (this.since || 0)) / 1000);
-    const parts = [text(`status_${client.state}`, { seconds })];
+    // A clock may be set meanwhile.
+    const seconds = Math.max(0, Math.round((Date.now() - (this.since || 0)) / 1000));
+    const time = seconds < 100 ? `${seconds} s` : age(client.now() - 1000 * seconds);
+    const parts = [text(`status_${client.state}`, { time })];
     if (this.waiting) parts.push(text('status_waiting', { count: this.waiting }));
+    if (!client.outbox.isDurable && this.hasAttribute('sells')) parts.push(text('status_fragile'));
     if (this.refused) parts.push(text('status_refused', { count: this.refused }));
     const line = parts.join(' · ');
     if (this.told === line) return;

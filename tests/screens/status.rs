@@ -64,3 +64,43 @@ fn a_server_that_says_nothing_is_told() {
     browser.run("dispatchEvent(new Event('online'))", &[]);
     browser.wait_for_text("shop-status", "Live");
 }
+
+/// As in the tools for developers: an open socket goes on, and nothing else does.
+#[test]
+fn a_network_that_is_gone_is_told() {
+    let server = Server::with_users(&["kitchen"], &[]);
+    let browser = open(&server);
+    browser.set_offline(true);
+    browser.wait_for_text("shop-status", "Offline for");
+    browser.run(RECORDER, &[]);
+    browser.wait_for_text("shop-status", "Offline for 3 s");
+    let told = browser.run("return told", &[]);
+    let is_offline = |line: &serde_json::Value| line.as_str().unwrap().starts_with("Offline");
+    assert!(told.as_array().unwrap().iter().all(is_offline), "{told}");
+    browser.set_offline(false);
+    browser.wait_for_text("shop-status", "Live");
+}
+
+#[test]
+fn a_browser_without_dialogs_hears_that_it_is_too_old() {
+    let server = Server::with_users(&["kitchen"], &[]);
+    let browser = Browser::of(&server);
+    browser.before_each_page("delete HTMLDialogElement.prototype.showModal;");
+    browser.log_in(&server.login("kitchen"));
+    browser.open("/board");
+    browser.wait_for_text("[role=alert]", "too old");
+}
+
+/// A private window may refuse to keep anything, which a cashier has to know before the first sale.
+#[test]
+fn a_till_that_keeps_no_sales_says_so() {
+    let server = Server::with_users(&["staff"], &[]);
+    let browser = Browser::of(&server);
+    browser.before_each_page(
+        "IDBFactory.prototype.open = () => { throw new DOMException('private', 'SecurityError'); };
+         console.error = () => {};",
+    );
+    browser.log_in(&server.login("staff"));
+    browser.open("/sell");
+    browser.wait_for_text("shop-status", "Live · this browser keeps no sales");
+}
