@@ -8,6 +8,8 @@ const ROLES = ['admin', 'staff', 'kitchen', 'picker', 'display', 'kiosk'];
 const ENTITIES = ['order', 'product', 'customer', 'shipment', 'transaction', 'user', 'device', 'session', 'shop'];
 /** How often the part on the screen is read again, in milliseconds. */
 const REFRESH = 5000;
+/** A page of the server that has all, in most shops. */
+const ALL = 'limit=200&';
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
 
 /** @param {string} selector @returns {any} */
@@ -100,8 +102,8 @@ function lacking(order) {
 /** The function that reads each part: when it is shown, and every `REFRESH` while it is. */
 const PARTS = /** @type {{ [name: string]: () => Promise<void> | void }} */ ({
   load,
-  devices: list('devices', '/api/devices', editable('/api/devices', device, deviceFields, refresh)),
-  users: list('users', '/api/users', editable('/api/users', user, userFields, refresh)),
+  devices: list('devices', '/api/devices', editable('/api/devices', device, deviceFields, refresh), () => ALL),
+  users: list('users', '/api/users', editable('/api/users', user, userFields, refresh), () => ALL),
   oversold() {},
   audit: list('audit', '/api/audit', readable(entry), () => at('#entity').value && `entity=${at('#entity').value}&`),
   errors: list('errors', '/api/errors', readable(error)),
@@ -175,8 +177,11 @@ const course = {};
 let next = 0;
 
 async function load() {
-  const { status, body } = await client.request('GET', `/api/status?after=${next}`);
+  const begun = next;
+  const { status, body } = await client.request('GET', `/api/status?after=${begun}`);
   if (status !== 200) throw new Error(body && body.detail);
+  // Another reply, to a question that was asked meanwhile, has come first.
+  if (next !== begun) return;
   // A server that has started again counts from the beginning.
   const isContinued = body.next - body.samples.events.length === next;
   for (const [measure, values] of Object.entries(body.samples)) {

@@ -8,6 +8,10 @@ import { client, h, show, text } from './app.js';
 
 /** How long a button that removes something waits for its second press, in milliseconds. */
 const SURE = 5000;
+/** The rows of a page of the server, unless another number is asked for. */
+const PAGE = 50;
+/** From so many rows on, a list can be searched. */
+const MANY = 8;
 
 /** @typedef {(Node | string | null)[]} Parts what a row shows */
 /** @typedef {{ element: HTMLElement, update: (row: any) => void }} Row */
@@ -35,7 +39,8 @@ function problem(body) {
 }
 
 /**
- * Reads a list into the rows of a section. Each call reads the first page again; what was read further down stays.
+ * Reads a list into the rows of a section. Each call reads the first page again; what was read further down stays, and
+ * somebody who reads there keeps his place.
  *
  * @param {string} id of the section
  * @param {string} path
@@ -48,12 +53,24 @@ export function list(id, path, create, filter = () => '') {
   /** @type {number | null} */
   let after = null;
   let filtered = '';
+  /** How many rows somebody has asked for; older ones go when new ones come. */
+  let room = PAGE;
   /** @type {WeakMap<Element, (row: any) => void>} */
   const updates = new WeakMap();
   const section = /** @type {Element} */ (document.getElementById(id));
-  const [place, none, more] = ['.rows', '.none', '.more'].map(
+  const [place, none, more, find] = ['.rows', '.none', '.more', '.find'].map(
     (part) => /** @type {HTMLElement | null} */ (section.querySelector(part)),
   );
+  const search = () => {
+    if (!find || !place) return;
+    const words = find.getElementsByTagName('input')[0].value.toLowerCase().split(' ');
+    for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (place.children)) {
+      const told = ((row.querySelector('summary') || row).textContent || '').toLowerCase();
+      row.hidden = !words.every((word) => told.includes(word));
+    }
+    find.hidden = rows.length < MANY;
+  };
+  if (find) find.addEventListener('input', search);
   const draw = () => {
     const add = () => {
       const row = create();
@@ -67,6 +84,7 @@ export function list(id, path, create, filter = () => '') {
     show(/** @type {Element} */ (place), rows, (row) => row.id, add, update);
     if (none) none.hidden = rows.length > 0;
     if (more) more.hidden = after === null;
+    search();
   };
   const read = async (/** @type {string} */ query) => {
     const { status, body } = await client.request('GET', query ? `${path}?${query}` : path);
@@ -76,9 +94,10 @@ export function list(id, path, create, filter = () => '') {
   if (more) {
     more.addEventListener('click', async () => {
       const wanted = filtered;
-      const body = await read(`${wanted}after=${after}`).catch(() => null);
+      const body = await ask('GET', `${path}?${wanted}after=${after}`);
       if (!body || wanted !== filtered) return;
       after = body.next;
+      room = rows.length + body.data.length;
       rows = [...rows, ...body.data];
       draw();
     });
@@ -89,12 +108,20 @@ export function list(id, path, create, filter = () => '') {
     filtered = wanted;
     const body = await read(wanted);
     if (wanted !== filtered) return;
+    const isNewer = !isOther && rows.length > 0 && body.data.length > 0 && body.data[0].id > rows[0].id;
+    if (isNewer && place && place.getBoundingClientRect().top < 0) return;
     const last = body.data.length ? body.data[body.data.length - 1].id : 0;
     // Between the page and what was read before there may be others, unless the page reaches that far.
     const isJoined = !isOther && body.next !== null && rows.length > 0 && rows[0].id >= last;
     const older = isJoined ? rows.filter((row) => row.id < last) : [];
+    if (isOther) room = PAGE;
     if (!older.length) after = body.next;
     rows = [...body.data, ...older];
+    const most = Math.max(room, body.data.length);
+    if (rows.length > most) {
+      rows.length = most;
+      after = rows[most - 1].id;
+    }
     draw();
   };
 }

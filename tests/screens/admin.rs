@@ -141,6 +141,81 @@ fn the_trail_is_read_page_by_page() {
     browser.wait_for_text("#audit li", "created Product");
 }
 
+/// Reads the shown part again, and waits for the answer.
+fn refresh(browser: &Browser) {
+    let script = "const count = () => performance.getEntriesByType('resource').length;
+        const before = count();
+        document.dispatchEvent(new Event('visibilitychange'));
+        return new Promise((resolve) => {
+            const look = () => (count() > before ? setTimeout(resolve, 100) : setTimeout(look, 10));
+            look();
+        });";
+    browser.run(script, &[]);
+}
+
+/// A page that is open for a month has no more rows than somebody asked for, and holds still while somebody reads.
+#[test]
+fn the_trail_stays_short_and_holds_still() {
+    let (_server, browser, admin) = open("load");
+    for _ in 0..55 {
+        shop::order(&admin, &[(ESPRESSO, 1)]);
+    }
+    browser.open("/admin#audit");
+    browser.wait_until("document.querySelectorAll('#audit li').length === 50");
+    browser.wait_for_text("#audit li", "Order 55");
+    for _ in 0..5 {
+        shop::order(&admin, &[(ESPRESSO, 1)]);
+    }
+    refresh(&browser);
+    browser.wait_for_text("#audit li", "Order 60");
+    assert_eq!(browser.texts("#audit li").len(), 50);
+    browser.click("#audit .more");
+    browser.wait_until("document.querySelector('#audit .rows').textContent.includes('Order 1 ')");
+    browser.run("document.querySelector('#audit li:nth-child(30)').scrollIntoView()", &[]);
+    shop::order(&admin, &[(ESPRESSO, 1)]);
+    refresh(&browser);
+    assert!(browser.texts("#audit li")[0].contains("Order 60"));
+    browser.run("scrollTo(0, 0)", &[]);
+    refresh(&browser);
+    browser.wait_for_text("#audit li", "Order 61");
+}
+
+#[test]
+fn a_user_is_found_among_many() {
+    let (_server, browser, admin) = open("load");
+    for number in 1..=9 {
+        let user = json!({"username": format!("kim{number}"), "password": "a password 1", "role": "kitchen"});
+        admin.post("/api/users", &user).expect(201);
+    }
+    browser.open("/admin#users");
+    browser.wait_for_text("#users .rows", "kim9");
+    browser.type_into("#users .find input", "kit 7");
+    assert_eq!(browser.texts("#users .rows li"), ["kim7 Kitchen"]);
+    refresh(&browser);
+    assert_eq!(browser.texts("#users .rows li"), ["kim7 Kitchen"]);
+}
+
+/// A slow network answers two questions at once.
+#[test]
+fn a_chart_keeps_what_it_has() {
+    let (_server, browser, _admin) = open("load");
+    let script = "const points = () => document.querySelector('.line').getAttribute('points').split(' ').length;
+        return new Promise((resolve) => {
+            let [most, told] = [0, ''];
+            const look = () => {
+                const now = points();
+                told = told || (now < most ? `${most} became ${now}` : '');
+                most = Math.max(most, now);
+                if (told || most > 2) return resolve(told);
+                for (let times = 0; times < 4; times += 1) document.dispatchEvent(new Event('visibilitychange'));
+                setTimeout(look, 50);
+            };
+            look();
+        });";
+    browser.wait_until("document.querySelector('.line')");
+    assert_eq!(browser.run(script, &[]), "");
+}
+
 #[test]
 fn a_backup_is_made_now() {
     let (_server, browser, admin) = open("backups");
