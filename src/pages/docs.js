@@ -1,6 +1,6 @@
 // @ts-check
 /** The reference of the server's interfaces, drawn from the documents that it gives to programs. */
-import { h, ready, text } from './app.js';
+import { h, place as named, ready, text } from './app.js';
 import { details, listed, operationsOf } from './operation.js';
 import { example, fields, json, link, nameOf, paragraphs, prose, schemas } from './schema.js';
 
@@ -128,7 +128,7 @@ function schemaParts({ components }) {
 }
 
 /**
- * Each code of a problem or of a wrong field, at the address that is its `type`, and the operations that answer with it.
+ * Each code of a problem or of a wrong field, at the address that is its `type`, and the operations that answer so.
  *
  * @param {import('./operation.js').Operation[]} operations
  */
@@ -157,7 +157,7 @@ function find() {
 /** Opens and shows the part that the address names. */
 function go() {
   const ofPage = location.pathname.endsWith('/problems') ? 'problems' : '';
-  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)) || ofPage);
+  const place = document.getElementById(named() || ofPage);
   if (!place) return;
   if (place.closest('[hidden]')) {
     at('#search').value = '';

@@ -18,7 +18,7 @@ start();
 
 async function start() {
   await ready();
-  const [me, demo] = await Promise.all(['/api/auth/me', '/api/demo'].map(read));
+  const [me, demo] = await Promise.all(['/api/auth/me', '/api/demo'].map((path) => read(path)));
   const logins = demo.status === 200 ? demo.body.data : [];
   offer(logins);
   if (me.status === 200) return me.body.user && !location.search ? show(me.body.user.role) : enter(roleOf(me.body));
@@ -30,18 +30,20 @@ async function start() {
 /** @param {any} me */
 const roleOf = (me) => (me.user || me.device).role;
 
-/** @param {string} path */
-const read = (path) => client.request('GET', path).catch(() => ({ status: 0, body: null }));
+/** @param {string} path @param {string} [method] */
+const read = (path, method = 'GET') => client.request(method, path).catch(() => ({ status: 0, body: null }));
 
-/** A button for each login of a demo, whose name is its role. @param {{ username: string, password: string }[]} logins */
+/** @typedef {{ username: string, password: string }} Login */
+
+/** A button for each login of a demo, whose name is its role. @param {Login[]} logins */
 function offer(logins) {
-  const button = (/** @type {{ username: string, password: string }} */ login) =>
+  const button = (/** @type {Login} */ login) =>
     h('button', { type: 'button', onclick: () => logIn(login) }, text(`role_${login.username}`));
   at('#demo').hidden = !logins.length;
   at('#demo').append(...logins.map(button));
 }
 
-/** @param {{ username: string, password: string }} login */
+/** @param {Login} login */
 async function logIn(login) {
   try {
     const { status, body, retryAfter } = await client.request('POST', '/api/auth/login', login);
@@ -59,7 +61,9 @@ async function logIn(login) {
 function enter(role) {
   const pages = PAGES[role] || [];
   const next = new URLSearchParams(location.search).get('next') || '';
-  location.href = pages.includes(next.slice(1).split('#')[0]) ? next : `/${pages[0]}`;
+  const page = next.slice(1).split('#')[0];
+  const isOwn = pages.includes(page) || (role === 'admin' && page === 'setup');
+  location.href = isOwn ? next : `/${pages[0]}`;
 }
 
 /** @param {string} role */
@@ -74,8 +78,9 @@ function show(role) {
 }
 
 async function leave() {
-  await client.request('POST', '/api/auth/logout');
-  location.href = '/';
+  const reply = await read('/api/auth/logout', 'POST');
+  if (reply.status) location.href = '/';
+  else at('#away').textContent = text('not_reached');
 }
 
 at('#login').addEventListener('submit', (/** @type {SubmitEvent} */ event) => {

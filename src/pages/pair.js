@@ -1,6 +1,6 @@
 // @ts-check
 /** Pairing, both sides: a device shows its code, an admin types or scans it and sees which device asks. */
-import { age, client, h, ready, text } from './app.js';
+import { age, client, h, place, ready, text } from './app.js';
 
 const ROLES = ['kitchen', 'display', 'kiosk', 'picker', 'staff'];
 
@@ -62,20 +62,28 @@ function admin() {
   at('#admin').hidden = false;
   at('select').append(...ROLES.map((role) => h('option', { value: role }, text(`role_${role}`))));
   at('#typed').addEventListener('change', lookUp);
-  if (location.hash) {
-    at('#typed').value = decodeURIComponent(location.hash.slice(1));
+  if (place()) {
+    at('#typed').value = place();
     // The code must not stay in the history.
     history.replaceState(null, '', '/pair');
     lookUp();
   } else at('#typed').focus();
 }
 
+const typed = () => `/api/pairing/${encodeURIComponent(at('#typed').value)}`;
+
+/** The path of the code whose device is shown. */
+let seen = '';
+
 /** Shows which device has the code. */
 async function lookUp() {
+  seen = '';
   at('#wrong').textContent = '';
   at('#asking').hidden = at('#warning').hidden = true;
+  const path = typed();
   try {
-    const { status, body } = await client.request('GET', `/api/pairing/${encodeURIComponent(at('#typed').value)}`);
+    const { status, body } = await client.request('GET', path);
+    if (path !== typed()) return; // another code was typed meanwhile
     if (status !== 200) {
       at('#wrong').textContent = body.detail;
       return;
@@ -83,6 +91,7 @@ async function lookUp() {
     const told = [body.address, body.user_agent || '?', age(Date.parse(body.created_at))];
     const places = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('#asking dd'));
     places.forEach((place, index) => (place.textContent = told[index]));
+    seen = path;
     at('#asking').hidden = at('#warning').hidden = false;
     at('[name=name]').focus();
   } catch {
@@ -93,10 +102,11 @@ async function lookUp() {
 at('#again').addEventListener('click', device);
 at('#admin').addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
+  // Nobody approves a device that he has not seen.
+  if (typed() !== seen) return lookUp();
   const device = { name: at('[name=name]').value, role: at('[name=role]').value };
   try {
-    const path = `/api/pairing/${encodeURIComponent(at('#typed').value)}`;
-    const { status, body } = await client.request('POST', path, device);
+    const { status, body } = await client.request('POST', seen, device);
     if (status !== 201) {
       at('#wrong').textContent = body.detail;
       return;

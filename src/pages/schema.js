@@ -146,7 +146,8 @@ function bounds(schema) {
   const { pattern } = schema;
   if (!pattern) return shown;
   const code = h('code', {}, pattern);
-  return [...shown, ' · ', pattern.length < 60 ? code : h('details', {}, h('summary', {}, text('docs_pattern')), code)];
+  const long = () => h('details', {}, h('summary', {}, text('docs_pattern')), code);
+  return [...shown, ' · ', pattern.length < 60 ? code : long()];
 }
 
 /** @param {number | undefined} least @param {number | undefined} most @param {string} [name] the text around it */

@@ -131,8 +131,8 @@ function next() {
 
 /** A number as people write it; what is none stays a text, which the server refuses. @param {string} written */
 function number(written) {
-  const read = Number(written.trim().replace(',', '.'));
-  return Number.isNaN(read) ? written : read;
+  const plain = written.trim().replace(',', '.');
+  return /^\d+(\.\d+)?$/.test(plain) ? Number(plain) : written;
 }
 
 at('#product').addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
@@ -140,7 +140,7 @@ at('#product').addEventListener('submit', async (/** @type {SubmitEvent} */ even
   const { name, price, tax_rate, stock } = /** @type {any} */ (at('#product').elements);
   const product = {
     name: name.value,
-    sku: name.value.trim().slice(0, 64).trim(),
+    sku: [...name.value.trim()].slice(0, 64).join('').trim(),
     price: number(price.value),
     tax_rate: tax_rate.value ? number(tax_rate.value) : null,
     // Goods that are not counted are never sold out.

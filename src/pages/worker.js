@@ -23,8 +23,8 @@ async function install() {
 }
 
 async function activate() {
-  const names = (await caches.keys()).filter((name) => name.startsWith('tillcast'));
-  await Promise.all(names.slice(0, -VERSIONS_KEPT).map((name) => caches.delete(name)));
+  const others = (await caches.keys()).filter((name) => name.startsWith('tillcast') && name !== CACHE);
+  await Promise.all(others.slice(0, 1 - VERSIONS_KEPT).map((name) => caches.delete(name)));
   await worker.clients.claim();
 }
 

@@ -54,3 +54,28 @@ fn a_device_is_paired_by_an_admins_phone() {
     admin.delete(&format!("/api/devices/{id}")).expect(204);
     device.wait_for_text("shop-status", "Signed out");
 }
+
+#[test]
+fn nobody_approves_a_device_that_was_not_shown() {
+    let server = Server::with_users(&[], &[]);
+    let admin = server.admin();
+    let code = || {
+        let asked = server.anonymous().post("/api/pairing", &json!({})).expect(201).json();
+        asked["code"].as_str().unwrap().to_owned()
+    };
+    let browser = Browser::of(&server);
+    browser.log_in(&admin);
+    browser.open("/pair");
+    browser.type_into("#typed", &format!("{}\t", code()));
+    browser.wait_for_text("#asking", "127.0.0.1");
+    browser.type_into("[name=name]", "Door");
+    // Another code, and at once Enter.
+    browser.run("document.querySelector('#typed').value = ''", &[]);
+    browser.type_into("#typed", &format!("{}\n", code()));
+    browser.wait_until(
+        "document.querySelector('#asking').offsetParent && document.activeElement.name === 'name'",
+    );
+    assert_eq!(admin.get("/api/devices").expect(200).json()["data"], json!([]));
+    browser.press("Pair");
+    browser.wait_for_text("shop-toast", "Door is paired");
+}
