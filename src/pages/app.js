@@ -33,7 +33,12 @@ let isReady = false;
  * @param {{ [value: string]: string | number }} [values]
  */
 export function text(name, values = {}) {
-  return (texts[name] || name).replace(/\{(\w+)\}/g, (_, value) => String(values[value]));
+  return (texts[name] || name).replace(/\{(\w+)\}/g, (_, value) => isolated(String(values[value])));
+}
+
+/** A value whose script runs from right to left must not turn the sentence around it. @param {string} value */
+function isolated(value) {
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(value) ? `\u2068${value}\u2069` : value;
 }
 
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
@@ -310,7 +315,7 @@ export function tone(frequency, time = 0.15) {
 export class Toast extends HTMLElement {
   /** @param {string} message @param {{ label: string, act: () => void }} [button] @param {number} [time] in ms */
   say(message, button, time = 10000) {
-    const note = h('p', { role: 'status' }, message);
+    const note = h('p', { role: 'status' }, h('span', {}, message));
     const end = () => note.remove();
     if (button) {
       const act = () => {
