@@ -172,7 +172,7 @@ export default {
   nothing_to_recall: 'Es gibt nichts zurückzurufen.',
   now: 'jetzt',
   ok: 'OK',
-  old_browser: 'Dieser Browser ist zu alt für diese Seite. Sie braucht Safari 15.4, Firefox 98, Chrome 86 oder einen neueren.',
+  old_browser: 'Dieser Browser ist zu alt für diese Seite.',
   one_less: 'Ein {name} weniger',
   one_of: 'Eins mehr: {name}',
   one_off: 'Eins weniger',
