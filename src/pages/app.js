@@ -33,12 +33,7 @@ let isReady = false;
  * @param {{ [value: string]: string | number }} [values]
  */
 export function text(name, values = {}) {
-  return (texts[name] || name).replace(/\{(\w+)\}/g, (_, value) => isolated(String(values[value])));
-}
-
-/** A value whose script runs from right to left must not turn the sentence around it. @param {string} value */
-function isolated(value) {
-  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(value) ? `\u2068${value}\u2069` : value;
+  return (texts[name] || name).replace(/\{(\w+)\}/g, (_, value) => String(values[value]));
 }
 
 /** Resolves once texts may be read; fills the places in the document that name one with `data-text`. */
@@ -52,13 +47,7 @@ export async function ready() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-label]'))) {
     place.setAttribute('aria-label', text(place.dataset.label || ''));
   }
-  const dialog = document.querySelector('dialog');
-  if (dialog && !('showModal' in dialog)) {
-    document.body.replaceChildren(h('p', { role: 'alert' }, text('old_browser')));
-    return new Promise(() => {}); // half a page would be worse than none
-  }
   isReady = true;
-  document.documentElement.dataset.ready = '';
   for (const line of /** @type {NodeListOf<Status>} */ (document.querySelectorAll('shop-status'))) line.show();
 }
 
@@ -234,15 +223,6 @@ export function show(parent, items, key, create, update) {
     if (child === place) place = place.nextElementSibling;
     else parent.insertBefore(child, place);
   });
-}
-
-/** What stands behind the # of the address. */
-export function place() {
-  try {
-    return decodeURIComponent(location.hash.slice(1));
-  } catch {
-    return ''; // somebody typed a % of his own
-  }
 }
 
 /** Calls `work` once before the next frame, however often it is asked for. @param {() => void} work */

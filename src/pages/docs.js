@@ -1,7 +1,8 @@
 // @ts-check
 /** The reference of the server's interfaces, drawn from the documents that it gives to programs. */
-import { h, place as named, ready, text } from './app.js';
+import { h, ready, text } from './app.js';
 import { details, listed, operationsOf } from './operation.js';
+import { place as named } from './place.js';
 import { example, fields, json, link, nameOf, paragraphs, prose, schemas } from './schema.js';
 
 /** @param {string} selector @returns {any} */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Pairing, both sides: a device shows its code, an admin types or scans it and sees which device asks. */
-import { age, client, h, place, ready, text } from './app.js';
+import { age, client, h, ready, text } from './app.js';
+import { place } from './place.js';
 
 const ROLES = ['kitchen', 'display', 'kiosk', 'picker', 'staff'];
 

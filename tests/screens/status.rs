@@ -81,16 +81,6 @@ fn a_network_that_is_gone_is_told() {
     browser.wait_for_text("shop-status", "Live");
 }
 
-#[test]
-fn a_browser_without_dialogs_hears_that_it_is_too_old() {
-    let server = Server::with_users(&["kitchen"], &[]);
-    let browser = Browser::of(&server);
-    browser.before_each_page("delete HTMLDialogElement.prototype.showModal;");
-    browser.log_in(&server.login("kitchen"));
-    browser.open("/board");
-    browser.wait_for_text("[role=alert]", "too old");
-}
-
 /// A private window may refuse to keep anything, which a cashier has to know before the first sale.
 #[test]
 fn a_till_that_keeps_no_sales_says_so() {

@@ -172,7 +172,6 @@ export default {
   nothing_to_recall: 'Es gibt nichts zurückzurufen.',
   now: 'jetzt',
   ok: 'OK',
-  old_browser: 'Dieser Browser ist zu alt für diese Seite.',
   one_less: 'Ein {name} weniger',
   one_of: 'Eins mehr: {name}',
   one_off: 'Eins weniger',

@@ -172,7 +172,6 @@ export default {
   nothing_to_recall: 'There is nothing to call back.',
   now: 'now',
   ok: 'OK',
-  old_browser: 'This browser is too old for this page.',
   one_less: 'One {name} less',
   one_of: 'One {name} more',
   one_off: 'One less',

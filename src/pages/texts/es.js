@@ -172,7 +172,6 @@ export default {
   nothing_to_recall: 'No hay nada que recuperar.',
   now: 'ahora',
   ok: 'Aceptar',
-  old_browser: 'Este navegador es demasiado antiguo para esta página.',
   one_less: 'Un {name} menos',
   one_of: 'Uno más: {name}',
   one_off: 'Uno menos',
