@@ -37,6 +37,9 @@ const NAME: &str = "shop";
 pub(crate) const SECURE_NAME: &str = "shop.local";
 /// The text of an element as a person sees it, its lines as one.
 const PLAIN: &str = "((element) => element.innerText.replace(/\\s+/g, ' ').trim())";
+/// Whether a person sees an element. The text of one that is not drawn can be read all the same.
+const SEEN: &str =
+    "((element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true }))";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A screen that a page is made for.
@@ -183,6 +186,11 @@ impl Browser {
         self.runtime.block_on(self.client.goto(&address)).is_ok()
     }
 
+    /// The address of the server's pages, without a path.
+    pub(crate) fn base(&self) -> &str {
+        &self.setup.base
+    }
+
     /// The path and what follows it.
     #[track_caller]
     pub(crate) fn path(&self) -> String {
@@ -229,18 +237,26 @@ impl Browser {
         assert!(holds, "not: {condition}\n{}", self.shown());
     }
 
-    /// Waits until the text of the element, its lines as one, contains this.
+    /// Waits until the first such element is seen.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, selector: &str) {
+        self.wait_until(&format!("{SEEN}(document.querySelector({}))", json!(selector)));
+    }
+
+    /// Waits until the first such element is seen, and its text, its lines as one, contains this.
     #[track_caller]
     pub(crate) fn wait_for_text(&self, selector: &str, text: &str) {
-        let (selector, text) = (json!(selector), json!(text));
-        self.wait_until(&format!("{PLAIN}(document.querySelector({selector})).includes({text})"));
+        let place = format!("document.querySelector({})", json!(selector));
+        let text = json!(text);
+        self.wait_until(&format!("{SEEN}({place}) && {PLAIN}({place}).includes({text})"));
     }
 
     /// The texts of all such elements that can be seen.
     #[track_caller]
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
-        let seen = "[...document.querySelectorAll(arguments[0])].filter((one) => one.offsetParent)";
-        let texts = self.run(&format!("return {seen}.map({PLAIN})"), &[json!(selector)]);
+        let all = "[...document.querySelectorAll(arguments[0])]";
+        let texts =
+            self.run(&format!("return {all}.filter({SEEN}).map({PLAIN})"), &[json!(selector)]);
         serde_json::from_value(texts).unwrap()
     }
 

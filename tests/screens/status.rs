@@ -12,13 +12,12 @@ const RECORDER: &str = "
     const line = document.querySelector('shop-status');
     new MutationObserver(() => told.push(line.innerText)).observe(line, { childList: true, characterData: true, subtree: true });";
 
-fn open(server: &Server) -> Browser {
-    let browser = Browser::of(server);
+/// Opens a page whose line can be watched.
+fn watch(browser: &Browser, server: &Server) {
     browser.take_the_clock();
     browser.log_in(&server.login("kitchen"));
     browser.open("/board");
     browser.wait_for_text("shop-status", "Live");
-    browser
 }
 
 #[test]
@@ -26,7 +25,8 @@ fn a_server_that_is_away_is_told() {
     let address = free_address().to_string();
     let mut server = Server::with_users(&["kitchen"], &["--listen", &address]);
     shop::add_goods(&server.admin());
-    let browser = open(&server);
+    let browser = Browser::of(&server);
+    watch(&browser, &server);
     // Another page of this browser has a sale to send.
     let sale = json!({"client_id": "a-sale", "items": [{"product_id": PIE, "quantity": 1}]});
     browser.run(
@@ -54,14 +54,20 @@ fn a_server_that_is_away_is_told() {
 #[test]
 fn a_server_that_says_nothing_is_told() {
     let server = Server::with_users(&["kitchen"], &[]);
-    let browser = open(&server);
+    let browser = Browser::of(&server);
+    // Without its intervals the page notices the silence only by its question.
+    browser.before_each_page("window.setInterval = () => 0");
+    watch(&browser, &server);
     server.signal(Signal::STOP);
+    browser.hold_the_clock();
     // The page asks whether the socket still lives, and waits for three seconds.
     browser.run("dispatchEvent(new Event('focus'))", &[]);
-    browser.skip(3);
-    browser.wait_for_text("shop-status", "Offline");
+    browser.skip(2);
+    assert_eq!(browser.texts("shop-status"), ["Live"]);
+    browser.skip(1);
+    assert_eq!(browser.texts("shop-status"), ["Offline for 0 s"]);
     server.signal(Signal::CONT);
-    browser.run("dispatchEvent(new Event('online'))", &[]);
+    browser.release_the_clock();
     browser.wait_for_text("shop-status", "Live");
 }
 

@@ -9,11 +9,19 @@ const CLOCK: &str = "{
     const [now, later, never] = [Date.now.bind(Date), setTimeout.bind(window), clearTimeout.bind(window)];
     const timers = new Map();
     let skipped = 0;
+    let held = 0;
     const arm = (id, timer) => {
         const run = () => timers.delete(id) && timer.work();
-        timer.real = later(run, Math.max(0, timer.at - Date.now()));
+        const wait = Math.max(0, timer.at - Date.now());
+        if (!held || !wait) timer.real = later(run, wait);
     };
-    Date.now = () => now() + skipped;
+    const change = () => {
+        for (const [id, timer] of timers) {
+            never(timer.real);
+            arm(id, timer);
+        }
+    };
+    Date.now = () => (held || now()) + skipped;
     window.setTimeout = (work, time = 0, ...values) => {
         const timer = { work: () => work(...values), at: Date.now() + time };
         const id = later(() => {}, 0);
@@ -28,11 +36,18 @@ const CLOCK: &str = "{
     window.clock = {
         skip(time) {
             skipped += time;
-            for (const [id, timer] of timers) {
-                never(timer.real);
-                arm(id, timer);
-            }
+            change();
         },
+        hold() {
+            held = now();
+            change();
+        },
+        release() {
+            skipped -= now() - held;
+            held = 0;
+            change();
+        },
+        drawn: () => new Promise((resolve) => later(() => requestAnimationFrame(() => later(resolve, 0)), 0)),
     };
 }";
 
@@ -135,10 +150,25 @@ impl Browser {
         self.before_each_page(CLOCK);
     }
 
-    /// Moves the page's clock, as if so many seconds had passed; timers that are due then run.
+    /// Stops the page's clock, so that a slow machine does not come into a time that is looked at.
+    #[track_caller]
+    pub(crate) fn hold_the_clock(&self) {
+        self.run("clock.hold()", &[]);
+    }
+
+    /// Lets the page's clock go on from where it stands.
+    #[track_caller]
+    pub(crate) fn release_the_clock(&self) {
+        self.run("clock.release()", &[]);
+    }
+
+    /// Moves the page's clock, as if so many seconds had passed. The timers that are due then have run, and what they
+    /// changed is drawn.
     #[track_caller]
     pub(crate) fn skip(&self, seconds: u32) {
         self.run("clock.skip(arguments[0])", &[json!(seconds * 1000)]);
+        // A timer may lead to another page.
+        drop(self.try_run("return clock.drawn()", &[]));
     }
 
     /// As in the tools for developers: an open socket stays open and hears nothing.
