@@ -5,25 +5,46 @@ use super::common::{Running, Server, password_of};
 use rustix::process::Signal;
 use tempfile::tempdir;
 
+/// Each role with the page that it works with, what that shows to it alone, and all of its pages.
+const ROLES: [(&str, &str, &str, &[&str]); 6] = [
+    (
+        "admin",
+        "/admin",
+        "#charts svg",
+        &["Shop", "Orders", "Till", "Pick list", "Numbers for customers", "Pair a device"],
+    ),
+    ("staff", "/sell", "#search", &["Till", "Orders", "Pick list", "Numbers for customers"]),
+    ("kitchen", "/board", "#totals", &["Orders", "Numbers for customers"]),
+    ("picker", "/pick", "#nothing", &["Pick list", "Orders"]),
+    ("display", "/board", "#totals", &["Orders", "Numbers for customers"]),
+    ("kiosk", "/kiosk", "#order", &["Kiosk"]),
+];
+
 #[test]
 fn a_login_leads_to_the_screen_of_the_role_and_back_to_a_choice() {
-    let server = Server::with_users(&["kitchen"], &[]);
+    let server = Server::with_users(&ROLES.map(|(role, ..)| role), &[]);
     let browser = Browser::of(&server);
     browser.open("/");
     browser.wait_until("document.activeElement.name === 'username'");
     assert_eq!(browser.texts("#demo"), [""; 0]);
-    browser.type_into("[name=username]", "kitchen");
-    browser.type_into("[name=password]", "wrong");
-    browser.press("Log in");
-    browser.wait_for_text("#wrong", "The user name or the password is wrong.");
-    // The wrong one is marked, so that it is typed over.
-    browser.type_into("[name=password]", &password_of("kitchen"));
-    browser.press("Log in");
-    browser.wait_until("location.pathname === '/board'");
-    browser.open("/");
-    browser.wait_for_text("#pages", "Orders Numbers for customers Log out");
-    browser.press("Log out");
-    browser.wait_until("document.querySelector('#login').offsetParent");
+    for (role, page, at_work, pages) in ROLES {
+        browser.type_into("[name=username]", role);
+        browser.type_into("[name=password]", "wrong");
+        browser.press("Log in");
+        browser.wait_for_text("#wrong", "The user name or the password is wrong.");
+        // The wrong one is marked, so that it is typed over.
+        browser.type_into("[name=password]", &password_of(role));
+        browser.press("Log in");
+        browser.wait_until(&format!("location.pathname === '{page}'"));
+        browser.wait_for(at_work);
+        browser.wait_for_text("shop-status", "Live");
+        browser.open("/");
+        browser.wait_for("#pages");
+        assert_eq!(browser.texts("#pages a"), pages, "{role}");
+        browser.press("Log out");
+        browser.wait_until("document.activeElement.name === 'username'");
+        assert_eq!(browser.texts("#pages"), [""; 0]);
+    }
 }
 
 #[test]

@@ -214,6 +214,16 @@ fn several_baskets_are_held_and_one_is_chosen() {
     browser.press("Undo");
     browser.wait_for_text("#lines", "Espresso");
     browser.wait_for_text("#held", "Held (3)");
+    browser.click("#pay");
+    browser.press("Cash, exact");
+    browser.wait_for_text("dialog", "Change $0.00");
+    let order = till.order(1);
+    assert_eq!(order["items"][0]["name"], "Espresso");
+    assert_eq!(order["total"], 2.2);
+    // What was sold is not held any more; the others are.
+    browser.open("/sell");
+    browser.wait_for_text("#held", "Held (3)");
+    assert_eq!(browser.texts("#lines li"), [""; 0]);
 }
 
 #[test]
