@@ -141,21 +141,25 @@ async function readValues() {
 }
 
 /**
- * Keeps a small value over a reload, where the browser lets it.
+ * Keeps a small value over a reload, where the browser lets it. A page that leaves before this resolves may lose it.
  *
  * @param {string} name
  * @param {any} value
  * @param {'strict' | 'default'} [durability] `strict` for what a power cut must not take.
  */
-export function remember(name, value, durability = 'default') {
+export async function remember(name, value, durability = 'default') {
   values.set(name, value);
-  const put = (/** @type {IDBDatabase} */ open) =>
-    open.transaction('values', 'readwrite', { durability }).objectStore('values').put(value, name);
-  base.then(put).catch(() => {});
   try {
     localStorage.setItem(`tillcast ${name}`, JSON.stringify(value));
   } catch {
     // It is asked for again.
+  }
+  try {
+    const write = (await base).transaction('values', 'readwrite', { durability });
+    write.objectStore('values').put(value, name);
+    await new Promise((end) => (write.oncomplete = write.onabort = end));
+  } catch {
+    // A browser without a database has the other memory.
   }
 }
 

@@ -99,6 +99,7 @@ form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
  */
 function complain(of, { detail, errors = [] }) {
   const wrong = errors.map(({ field }) => of.querySelector(`[name=${field.replace('shop.', '')}]`)).filter(Boolean);
+  wrong.sort((one, other) => (one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   for (const field of of.querySelectorAll('[name]')) field.setAttribute('aria-invalid', String(wrong.includes(field)));
   const labels = wrong.map((field) => field.parentElement.firstElementChild.textContent);
   of.querySelector('.wrong').textContent = labels.length ? text('check_fields', { fields: labels.join(', ') }) : detail;
@@ -122,10 +123,10 @@ async function show(step) {
 
 at('#next').addEventListener('click', next);
 
-function next() {
+async function next() {
   const step = STEPS[STEPS.indexOf(recall('setup')) + 1];
   if (step) return show(step);
-  remember('setup', '');
+  await remember('setup', '');
   location.href = '/';
 }
 
