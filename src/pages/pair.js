@@ -76,6 +76,15 @@ const typed = () => `/api/pairing/${encodeURIComponent(at('#typed').value)}`;
 /** The path of the code whose device is shown. */
 let seen = '';
 
+/** A browser as people call it; all that it tells of itself, where that is not known. @param {string} told */
+function browserOf(told) {
+  const first = (/** @type {string[]} */ ...names) => names.find((name) => told.includes(name));
+  // Each of these claims to be those that follow, too.
+  const name = first('Firefox', 'Edg', 'OPR', 'SamsungBrowser', 'Chrome', 'Safari');
+  const system = first('Android', 'iPhone', 'iPad', 'CrOS', 'Windows', 'Mac OS', 'Linux');
+  return name && system ? `${name} · ${system}` : told;
+}
+
 /** Shows which device has the code. */
 async function lookUp() {
   seen = '';
@@ -89,7 +98,7 @@ async function lookUp() {
       at('#wrong').textContent = body.detail;
       return;
     }
-    const told = [body.address, body.user_agent || '?', age(Date.parse(body.created_at))];
+    const told = [body.address, browserOf(body.user_agent || '?'), age(Date.parse(body.created_at))];
     const places = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('#asking dd'));
     places.forEach((place, index) => (place.textContent = told[index]));
     seen = path;

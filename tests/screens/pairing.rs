@@ -30,7 +30,7 @@ fn a_device_is_paired_by_an_admins_phone() {
     phone.type_into("[name=password]", &password_of("admin"));
     phone.press("Log in");
     phone.wait_for_text("#asking", "127.0.0.1");
-    phone.wait_for_text("#asking", "Chrome");
+    phone.wait_for_text("#asking", "Chrome · Linux");
     phone.wait_for_text("#warning", "only if you see this code");
     assert_eq!(phone.path(), "/pair", "the code does not stay in the history");
     phone.type_into("[name=name]", "Kitchen tablet");
