@@ -125,8 +125,8 @@ const WATCH_EVERY = 5000;
 /** The time between two questions whether all has come. */
 const LAG_EVERY = 200;
 /** The shortest time between two reads of missing rows, and how long the first waits for others. */
-const GATHER = 100;
-const GATHER_FIRST = 25;
+const GATHER = 50;
+const GATHER_FIRST = 5;
 const SAVE_AFTER = 100;
 const KEEP_AFTER = 2000;
 /** The right to send ends so soon after a page has died; one that lives renews it in time. */

@@ -75,7 +75,8 @@ fn a_server_that_says_nothing_is_told() {
 #[test]
 fn a_network_that_is_gone_is_told() {
     let server = Server::with_users(&["kitchen"], &[]);
-    let browser = open(&server);
+    let browser = Browser::of(&server);
+    watch(&browser, &server);
     browser.set_offline(true);
     browser.wait_for_text("shop-status", "Offline for");
     browser.run(RECORDER, &[]);

@@ -84,16 +84,18 @@ test('rows that an event does not show whole are read together', async () => {
   await isLive(page);
   await until(() => list.state === 'live', 'the rows');
   const asked = page.asked.length;
+  const begun = Date.now();
   const orders = await Promise.all(Array.from({ length: 40 }, () => server.order(tea)));
   await until(() => orders.every(({ id }) => ids(list.items).includes(id)), 'all are there');
   const reads = page.asked.slice(asked);
+  const most = 2 + Math.ceil((Date.now() - begun) / 50);
   await server.order(tea);
   await until(() => list.items.length > orders.length && page.asked.length > asked + reads.length, 'one more');
   reads.push(...page.asked.slice(asked + reads.length));
-  assert.ok(reads.length <= 6 && reads.every(({ url }) => url.includes('ids=')), JSON.stringify(reads));
+  assert.ok(reads.length <= most && reads.every(({ url }) => url.includes('ids=')), JSON.stringify(reads));
   assert.ok(list.items.every(({ items }) => items.length === 1));
   const pauses = reads.slice(1).map(({ at }, before) => Math.round(at - reads[before].at));
-  assert.ok(pauses.every((pause) => pause >= 95), JSON.stringify(pauses));
+  assert.ok(pauses.every((pause) => pause >= 45), JSON.stringify(pauses));
   page.close();
 });
 
