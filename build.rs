@@ -32,6 +32,8 @@ const PUBLIC: &[(&str, &str)] = &[
 const WORKER: &str = "worker.js";
 /// The types of the client; no page needs them.
 const TYPES: &str = "client.d.ts";
+/// The descriptions of the API, which a test compares with the code.
+const DESCRIPTIONS: [&str; 2] = ["openapi.json", "asyncapi.json"];
 
 /// A file by its path below the folder of the pages, and its text.
 type Files = BTreeMap<String, String>;
@@ -60,6 +62,13 @@ fn main() {
     files.insert(WORKER.to_owned(), with_files(&worker, &parts));
     name(WORKER, &files, &mut parts, &mut Vec::new());
     parts.insert(TYPES.to_owned(), (format!("/{TYPES}"), types));
+    for name in DESCRIPTIONS {
+        let path = format!("docs/{name}");
+        println!("cargo::rerun-if-changed={path}");
+        let text = fs::read_to_string(path).unwrap();
+        let packed = text.lines().map(str::trim_start).collect();
+        parts.insert(name.to_owned(), (format!("/{name}"), packed));
+    }
     let mut table = String::from("&[\n");
     for (path, (served, text)) in &parts {
         let kind = kind_of(path);

@@ -39,7 +39,7 @@ use crate::http::{Api, Bounds, Descriptions, Pools};
 use crate::metrics::Metrics;
 use crate::store;
 use crate::throttle::OrderRate;
-use crate::ws::{self, EventLoop, Hub};
+use crate::ws::{EventLoop, Hub};
 
 pub use backups::DailyBackup;
 use context::Context;
@@ -202,7 +202,6 @@ fn api(
         backups: Arc::clone(&settings.backups),
         pools: Arc::new(Pools::new(&limits)),
         kiosk_orders: OrderRate::new(),
-        asyncapi: ws::asyncapi::document,
         descriptions: Descriptions::default(),
         demo_logins: settings.demo_logins.clone(),
     };

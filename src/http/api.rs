@@ -70,8 +70,6 @@ pub struct Api {
     pub pools: Arc<Pools>,
     /// The newest orders of kiosks.
     pub kiosk_orders: OrderRate,
-    /// Makes the description of the WebSocket for a session cookie of this name.
-    pub asyncapi: fn(&str) -> String,
     /// The descriptions of the API that were made.
     pub descriptions: Descriptions,
     /// The logins of a demo.

@@ -5,6 +5,11 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::pages::{self, Asset};
+
+/// The name of the session's cookie in the descriptions as they are stored; a server has another.
+pub const COOKIE_NAME: &str = "tillcast_session";
+
 /// The descriptions of the API.
 #[derive(Default)]
 pub struct Descriptions {
@@ -20,8 +25,18 @@ pub(super) struct Description {
 }
 
 impl Description {
+    /// The stored text of this path, for a server whose session cookie has this name.
+    pub(super) fn of(&self, path: &str, secure: bool, cookie_name: &str) -> Bytes {
+        self.text(secure, || {
+            let text = pages::find(path).map(Asset::plain).unwrap_or_default();
+            // The program's own build made it, as text.
+            let text = String::from_utf8(text).unwrap_or_default();
+            text.replacen(&format!("\"{COOKIE_NAME}\""), &format!("\"{cookie_name}\""), 1)
+        })
+    }
+
     /// The text; `make` is called only for the first.
-    pub(super) fn text(&self, secure: bool, make: impl FnOnce() -> String) -> Bytes {
+    fn text(&self, secure: bool, make: impl FnOnce() -> String) -> Bytes {
         let text = if secure { &self.secure } else { &self.plain };
         // Without the room that the text had for more.
         text.get_or_init(|| make().into_boxed_str().into_boxed_bytes().into()).clone()

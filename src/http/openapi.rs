@@ -1,4 +1,6 @@
 //! `/openapi.json`: generated from the routes and the entities' schemas, so that it cannot contradict them.
+//!
+//! The program serves the text that this made for `docs/openapi.json`, and has none of this code.
 
 mod components;
 mod names;
@@ -8,32 +10,13 @@ use serde_json::{Map, Value};
 
 use crate::domain::EntityKind;
 use crate::domain::json_literal::json;
-use crate::http::api::Api;
 use crate::http::openapi::components::Problems;
 use crate::http::openapi::names::path_of;
-use crate::http::reply::{self, Reply};
-use crate::http::request::ApiRequest;
 use crate::http::route::{ResponseBody, Route};
 use crate::http::routes::ROUTES;
 
-impl Api {
-    /// `GET /openapi.json`.
-    pub(super) fn openapi(&self, request: &ApiRequest) -> Reply {
-        let secure = request.client.secure;
-        let make = || document(self.auth.cookie_name(secure)).to_string();
-        reply::json(self.descriptions.openapi.text(secure, make))
-    }
-
-    /// `GET /asyncapi.json`.
-    pub(super) fn asyncapi(&self, request: &ApiRequest) -> Reply {
-        let secure = request.client.secure;
-        let make = || (self.asyncapi)(self.auth.cookie_name(secure));
-        reply::json(self.descriptions.asyncapi.text(secure, make))
-    }
-}
-
-/// The document, OpenAPI 3.1.
-fn document(cookie_name: &str) -> Value {
+/// The document, OpenAPI 3.1, for a server whose session cookie has this name.
+pub fn document(cookie_name: &str) -> Value {
     let shared = shared_problems();
     let mut paths = Map::new();
     for route in described() {

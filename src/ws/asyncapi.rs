@@ -1,4 +1,6 @@
 //! `/asyncapi.json`: the messages of the WebSocket and the events, AsyncAPI 3.0.
+//!
+//! The program serves the text that this made for `docs/asyncapi.json`, and has none of this code.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +14,7 @@ use crate::ws::handshake::SUBPROTOCOL;
 use crate::ws::message_rows::{CLIENT_MESSAGES, FieldType, MessageRow, SERVER_MESSAGES};
 
 /// The document, for a server whose session cookie has this name.
-pub fn document(cookie_name: &str) -> String {
+pub fn document(cookie_name: &str) -> Value {
     let client: Vec<String> = CLIENT_MESSAGES.iter().map(schema_name).collect();
     let events =
         EntityKind::ALL.into_iter().flat_map(|kind| VERBS.map(|verb| event_name(kind, verb)));
@@ -57,7 +59,6 @@ pub fn document(cookie_name: &str) -> String {
             }},
         },
     })
-    .to_string()
 }
 
 const ABOUT: &str = "\

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a file that cannot be read fails the test")]
 
+mod descriptions;
 mod imports;
 
 use std::fs;
