@@ -10,6 +10,8 @@
 mod circumstances;
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/inspection.rs"]
+mod inspection;
 
 use crate::common::{Client, PATIENCE, Server};
 use driver::{Driver, Seat, Vendor, capabilities, profile};
@@ -21,7 +23,6 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -301,43 +302,6 @@ impl Browser {
         told["result"]["value"].take()
     }
 
-    /// Writes what is seen to `target/screens/NAME.png`.
-    pub(crate) fn picture(&self, name: &str) {
-        save(name, &self.wait(self.client.screenshot())).unwrap();
-    }
-
-    /// The findings of axe-core in the page, and what is cut off at its side.
-    #[track_caller]
-    pub(crate) fn barriers(&self) -> Vec<String> {
-        let axe = fs::read_to_string(target().join("tools/node/node_modules/axe-core/axe.min.js"));
-        let axe = axe.expect("axe-core is there; tests/setup installs it");
-        let findings = self.run_beside(&format!(
-            "{axe};
-            axe.run(document, {{ resultTypes: ['violations'] }}).then(({{ violations }}) =>
-                violations.flatMap(({{ id, nodes }}) =>
-                    nodes.map((node) => `${{id}}: ${{node.html}} ${{node.failureSummary}}`))
-                .concat(document.documentElement.scrollWidth > document.documentElement.clientWidth
-                    ? ['wider than the screen'] : []))"
-        ));
-        serde_json::from_value(findings).unwrap()
-    }
-
-    /// Takes a picture of what is seen, which has to be without a barrier.
-    #[track_caller]
-    pub(crate) fn inspect(&self, name: &str) {
-        self.picture(name);
-        let barriers = self.barriers();
-        assert!(barriers.is_empty(), "{name}: {barriers:#?}");
-    }
-
-    /// What the console had of pages so far, without the requests that failed: those are the server's answers.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        let log = self.vendor("se/log", json!({"type": "browser"}));
-        let entries = log.as_array().unwrap().iter();
-        let bad = entries.filter(|entry| entry["level"] != "INFO" && entry["source"] != "network");
-        bad.map(|entry| format!("{}: {}", entry["source"], entry["message"])).collect()
-    }
-
     /// A page that changes may have replaced or covered the element meanwhile, so it is looked for again.
     #[track_caller]
     fn click_at(&self, place: Locator<'_>) {
@@ -391,21 +355,11 @@ impl Drop for Browser {
             // A second panic would end the program.
             if let Ok(png) = self.runtime.block_on(self.client.screenshot()) {
                 let test = thread::current().name().unwrap_or_default().replace("::", "-");
-                drop(save(&format!("failed-{test}"), &png));
+                drop(inspection::save(&format!("failed-{test}"), &png));
             }
             return;
         }
         let complaints = self.complaints();
         assert!(complaints.is_empty(), "the console has {complaints:#?}");
     }
-}
-
-fn save(name: &str, png: &[u8]) -> io::Result<()> {
-    let folder = target().join("screens");
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join(format!("{name}.png")), png)
-}
-
-fn target() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder")
 }

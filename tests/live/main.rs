@@ -13,6 +13,7 @@ mod devices;
 mod frames;
 mod handshake;
 mod patience;
+mod positions;
 mod protocol;
 mod resume;
 mod revocation;
