@@ -130,9 +130,13 @@ fn each_crate_stays_in_its_modules() {
 
 #[test]
 fn files_have_one_subject() {
-    for (path, text) in sources() {
+    let mut tests = Vec::new();
+    gather(Path::new("tests"), &mut tests);
+    for (path, text) in sources().iter().chain(&tests) {
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{path} has {lines} lines");
+    }
+    for (path, text) in sources() {
         assert!(text.starts_with("//! "), "{path} does not begin with its purpose");
         for (at, line) in text.lines().enumerate() {
             let columns = line.chars().count();
