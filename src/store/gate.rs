@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use crate::limits::{GATE_WAIT_MAX, READ_TIME_LAST, READ_TIME_MAX, READERS};
 use crate::sync;
 
+/// The number of the check in the background, which is one more reader.
+pub(super) const CHECK: usize = READERS;
+
 /// A gate that lets reads in while it is open.
 #[derive(Default)]
 pub(super) struct Gate {
@@ -20,7 +23,7 @@ pub(super) struct Gate {
 #[derive(Default)]
 struct State {
     /// The time at which each reader's present read began.
-    inside: [Option<Instant>; READERS],
+    inside: [Option<Instant>; READERS + 1],
     /// The time since which the gate is closed.
     closed: Option<Instant>,
 }
@@ -61,6 +64,11 @@ impl Gate {
             state = sync::wait_for(&self.changed, state, left);
         }
         Some(closed)
+    }
+
+    /// Whether the writer waits for the reads inside.
+    pub(super) fn is_closed(&self) -> bool {
+        sync::lock(&self.state).closed.is_some()
     }
 
     /// Whether a read is inside.

@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -17,19 +18,30 @@ use crate::limits::{
 use crate::store::data_dir::{self, file_beside};
 use crate::store::database;
 use crate::store::error::{OpenError, unusable};
+use crate::store::gate::Gate;
 use crate::store::{long_read, readers};
 
 /// Checks all rows of all pages.
 pub(super) fn quick_check(data_dir: &Path) -> Result<(), OpenError> {
     let file = data_dir::database_file(data_dir);
-    let Some(mut conn) = open_for_check(&file)? else { return Ok(()) };
-    let found = long_read::run(&mut conn, &file, u32::MAX, |conn| {
-        conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-    });
-    match found.map_err(|error| unusable(&file, &error))?.as_str() {
+    check_rows(&file, |conn| long_read::run(conn, &file, u32::MAX, first_damage))
+}
+
+/// The answer to `PRAGMA quick_check(1)`.
+fn first_damage(conn: &Connection) -> rusqlite::Result<String> {
+    conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+}
+
+fn check_rows(
+    file: &Path,
+    find: impl FnOnce(&mut Connection) -> rusqlite::Result<String>,
+) -> Result<(), OpenError> {
+    let Some(mut conn) = open_for_check(file)? else { return Ok(()) };
+    let found = find(&mut conn);
+    match found.map_err(|error| unusable(file, &error))?.as_str() {
         "ok" => Ok(()),
         // The first line only names the database.
-        found => Err(unusable(&file, &found.lines().last().unwrap_or(found))),
+        found => Err(unusable(file, &found.lines().last().unwrap_or(found))),
     }
 }
 
@@ -79,15 +91,16 @@ fn walk_pages(conn: &Connection) -> rusqlite::Result<()> {
 /// all rows first.
 pub(super) fn check_in_background(
     data_dir: &Path,
+    gate: &Arc<Gate>,
     report: impl FnOnce(Result<(), OpenError>) + Send + 'static,
 ) -> Result<(), OpenError> {
-    let data_dir = data_dir.to_owned();
+    let (file, gate) = (data_dir::database_file(data_dir), Arc::clone(gate));
     let check = move || {
         std::thread::sleep(BACKGROUND_CHECK_DELAY);
         if let Err(error) = rustix::process::nice(19) {
             tracing::debug!(%error, "the integrity check does not run at low priority");
         }
-        report(quick_check(&data_dir));
+        report(check_rows(&file, |conn| long_read::run_inside(conn, &gate, first_damage)));
     };
     readers::spawn_thread("integrity", check)?;
     Ok(())

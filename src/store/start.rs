@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::store::error::{OpenError, unusable};
 use crate::store::events::Retention;
+use crate::store::gate::Gate;
 use crate::store::group_commit::GroupCommit;
 use crate::store::handle::Store;
 use crate::store::marks::Marks;
@@ -113,11 +114,11 @@ impl OpenedStore {
         });
         let (ended, uptime) = (self.group.log.ended(), self.group.clock.uptime);
         let (jobs, queue) = mpsc::channel(self.limits.write_queue);
-        let gate = Arc::default();
+        let gate = Arc::<Gate>::default();
         let (reads, readers) = start_readers(&self.data_dir, &gate)?;
         if !self.verified {
             let jobs = jobs.downgrade();
-            integrity::check_in_background(&self.data_dir, move |result| {
+            integrity::check_in_background(&self.data_dir, &gate, move |result| {
                 // A writer that has ended needs no result.
                 let job = Job::IntegrityChecked(result);
                 drop(jobs.upgrade().map(|jobs| jobs.blocking_send(job)));
