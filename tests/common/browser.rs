@@ -41,7 +41,10 @@ const PLAIN: &str = "((element) => element.innerText.replace(/\\s+/g, ' ').trim(
 /// Whether a person sees an element. The text of one that is not drawn can be read all the same.
 const SEEN: &str =
     "((element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true }))";
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY_MS: u64 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(LOOK_EVERY_MS);
+/// The longest that a page looks before it has to answer, so that one which stands still is noticed.
+const LOOK_FOR_MS: u64 = 500;
 
 /// A screen that a page is made for.
 #[derive(Clone, Copy, Debug)]
@@ -218,20 +221,31 @@ impl Browser {
     /// Waits until a JavaScript condition, with `await` or without, holds; the page may change meanwhile.
     #[track_caller]
     pub(crate) fn wait_until(&self, condition: &str) {
-        let look = format!(
-            "async () => {{ try {{ return !!({condition}); }} catch {{ return false; }} }}"
+        // The page looks by itself: each question from outside takes three processes. Its own clock may stand still.
+        let body = format!(
+            "const holds = async () => {{ try {{ return !!({condition}); }} catch {{ return false; }} }};
+            const next = (timer) => new Promise((resolve) => {{ timer.onabort = () => resolve(timer); }});
+            return (async () => {{
+                for (const end = performance.now() + {LOOK_FOR_MS}; performance.now() < end;) {{
+                    if (await holds()) return true;
+                    await next(AbortSignal.timeout({LOOK_EVERY_MS}));
+                }}
+                return holds();
+            }})();"
         );
-        let body = format!("return ({look})();");
         let begun = Instant::now();
         let holds = async {
             loop {
-                if let Ok(Value::Bool(true)) = self.client.execute(&body, Vec::new()).await {
+                let look = self.client.execute(&body, Vec::new()).await;
+                if let Ok(Value::Bool(true)) = look {
                     return true;
                 }
                 if begun.elapsed() > PATIENCE {
                     return false;
                 }
-                tokio::time::sleep(LOOK_EVERY).await;
+                if look.is_err() {
+                    tokio::time::sleep(LOOK_EVERY).await; // a page that is about to be replaced
+                }
             }
         };
         let holds = self.runtime.block_on(holds);
